@@ -57,3 +57,7 @@ class DeviceError(UserError):
 
 class ConversionCancelled(Exception):  # noqa: N818 - not an error: the user wanted it
     """The user cancelled; nothing was written."""
+
+
+class DownloadError(UserError):
+    """A file could not be fetched from the network, or what came is not the file."""

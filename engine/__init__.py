@@ -1,0 +1,51 @@
+"""Voice conversion with RVC voices.
+
+    from engine import Converter, ConversionOptions, VoiceFiles
+
+    converter = Converter()
+    result = converter.convert_file(Path("song.wav"), VoiceFiles(Path("aria.pth")))
+
+The names below are imported when they are first used, so that ``import engine`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from engine.converter import Converter, VoiceFiles, starter_voice
+    from engine.optimization import OptimizationConfig
+    from engine.options import ConversionOptions, ConversionResult
+    from engine.profiling import PerformanceProfiler
+    from engine.progress import CancelToken, StageProgress
+
+__all__ = [
+    "CancelToken",
+    "ConversionOptions",
+    "ConversionResult",
+    "Converter",
+    "OptimizationConfig",
+    "PerformanceProfiler",
+    "StageProgress",
+    "VoiceFiles",
+    "starter_voice",
+]
+
+_HOME = {
+    "CancelToken": "engine.progress",
+    "ConversionOptions": "engine.options",
+    "ConversionResult": "engine.options",
+    "Converter": "engine.converter",
+    "OptimizationConfig": "engine.optimization",
+    "PerformanceProfiler": "engine.profiling",
+    "StageProgress": "engine.progress",
+    "VoiceFiles": "engine.converter",
+    "starter_voice": "engine.converter",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)

@@ -1,0 +1,268 @@
+"""Files that FFmpeg reads: m4a, aac, mp4, mov, mkv, webm, wma, avi and damaged others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import av
+import numpy as np
+from av.audio.codeccontext import AudioCodecContext
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from numpy.typing import NDArray
+
+from engine.audio.header import promised_ratio
+from engine.audio.source import (
+    AudioInfo,
+    SampleBuffer,
+    SourceAudio,
+    cut_off_note,
+    refused,
+)
+
+# Playlists, concatenation scripts and device formats are left out: they open other files or
+# the network on the word of the file.
+_DEMUXERS = (
+    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,eac3,flac,flv,matroska,mov,mp3,mpeg,mpegts,ogg,tta,"
+    "w64,wav,wv"
+)
+_OPTIONS = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "none"}
+
+# These state a duration in their header; the others only let FFmpeg guess one.
+_STATES_DURATION = frozenset({"mov", "matroska", "asf", "avi", "flac", "wav", "w64", "aiff", "caf"})
+
+_PROTECTED_TAGS = frozenset({"drms", "enca", "aavd"})
+_ASF_PROTECTION = bytes.fromhex("fbb31122 23bdd211 b4b700a0 c955fc6e")
+_HEAD_BYTES = 1 << 16
+
+_CUT_S = 0.5
+"""Headers round, and count padding: only a larger gap is called a cut."""
+
+_EDIT_LIST_TICK_S = Fraction(1, 1000)
+"""MP4 writers commonly round the edit list to the movie's milliseconds."""
+
+
+@dataclass
+class _Tally:
+    """What went by while decoding: damaged packets, and the end of the last packet."""
+
+    damaged_packets: int = 0
+    end_ticks: int | None = None
+
+
+def probe(path: Path) -> AudioInfo:
+    """Read the header.
+
+    Raises
+    ------
+    AudioFileError : if there is no sound that can be decoded
+    OSError : if the file cannot be opened
+    """
+    with _opened(path) as (container, stream):
+        duration_s = _stated_s(stream)
+        if duration_s is None and container.duration is not None:
+            duration_s = Fraction(container.duration, av.time_base)
+        return AudioInfo(
+            path,
+            _kind(container, stream),
+            stream.codec_context.sample_rate,
+            stream.codec_context.channels,
+            None if duration_s is None else float(duration_s),
+        )
+
+
+def decode(path: Path, *, mono: bool) -> SourceAudio:
+    """Decode the first audio stream, without the encoder's padding where the file tells it.
+
+    Damaged packets are left out and mentioned in the notes.
+
+    Raises
+    ------
+    AudioFileError : if there is no sound that can be decoded
+    OSError : if the file cannot be opened
+    """
+    with _opened(path) as (container, stream):
+        tally = _Tally()
+        buffer: SampleBuffer | None = None
+        rate_hz = 0
+        for frame in _frames(container, stream, tally):
+            if buffer is None:
+                rate_hz = frame.sample_rate
+                buffer = SampleBuffer(path, rate_hz, mono=mono)
+            if frame.sample_rate != rate_hz:
+                why = f"its sample rate changes from {rate_hz} to {frame.sample_rate} Hz on the way"
+                raise refused(path, why, "convert it to a WAV file first")
+            buffer.append(_block(frame))
+        if buffer is None:
+            raise refused(
+                path, "none of its sound can be decoded; it is damaged", "get the file again"
+            )
+        notes = _notes(path, container, stream, tally, buffer.n_frames / rate_hz)
+        samples = buffer.finish(_true_frames(container, stream, tally, rate_hz))
+        return SourceAudio(path, _kind(container, stream), samples, rate_hz, notes)
+
+
+class _Nameless:
+    """A file without its name, so that FFmpeg judges the content only and opens nothing itself."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read = file.read
+        self.tell = file.tell
+        self._seek = file.seek
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """As of a file, but -1 for the impossible places that a damaged header points to."""
+        try:
+            return self._seek(offset, whence)
+        except (OSError, ValueError, OverflowError):
+            return -1
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[InputContainer, AudioStream]]:
+    with path.open("rb") as file:
+        try:
+            container = av.open(_Nameless(file), "r", options=_OPTIONS, metadata_errors="ignore")
+        except av.FFmpegError as error:
+            raise _unknown(path) from error
+        with container:
+            yield container, _first_sound(path, container)
+
+
+def _unknown(path: Path) -> Exception:
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    if b"ftyp" in head[:12]:
+        return refused(
+            path, "it is an unfinished or cut-off video or audio file", "get or record it again"
+        )
+    return refused(
+        path,
+        "it is no sound or video file of a known kind, or it is damaged",
+        "choose another file",
+    )
+
+
+def _first_sound(path: Path, container: InputContainer) -> AudioStream:
+    if not container.streams.audio:
+        kind = "this video" if container.streams.video else "this file"
+        raise refused(path, f"{kind} has no sound", "choose a file with sound")
+    stream = container.streams.audio[0]
+    # Of a codec that FFmpeg does not know there is no context, whatever the stubs say.
+    context = getattr(stream, "codec_context", None)
+    if _is_protected(path, container, context):
+        raise refused(
+            path, "it is protected against copying (DRM)", "use a file without protection"
+        )
+    if context is None or not context.sample_rate or not context.channels:
+        raise refused(
+            path, "its sound is of an unknown kind or damaged", "convert it to a WAV file first"
+        )
+    return stream
+
+
+def _is_protected(path: Path, container: InputContainer, context: AudioCodecContext | None) -> bool:
+    if container.format.name != "asf":
+        try:
+            return context is not None and context.codec_tag in _PROTECTED_TAGS
+        except UnicodeDecodeError:  # a tag that is no text: PyAV reads it as ASCII
+            return False
+    with path.open("rb") as file:
+        return _ASF_PROTECTION in file.read(_HEAD_BYTES)
+
+
+def _container_name(container: InputContainer) -> str:
+    return container.format.name.split(",")[0]
+
+
+def _kind(container: InputContainer, stream: AudioStream) -> str:
+    return f"{_container_name(container)} ({stream.codec_context.name})"
+
+
+def _frames(container: InputContainer, stream: AudioStream, tally: _Tally) -> Iterator[AudioFrame]:
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.FFmpegError:
+            tally.damaged_packets += 1
+            return
+        if packet is None:
+            return
+        if packet.pts is not None and packet.duration:
+            tally.end_ticks = max(packet.pts + packet.duration, tally.end_ticks or 0)
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
+            tally.damaged_packets += 1
+            continue
+        for frame in frames:
+            if isinstance(frame, AudioFrame) and frame.samples:
+                yield frame
+
+
+def _block(frame: AudioFrame) -> NDArray[np.float32]:
+    """float32 [n, channels] of a frame in any of FFmpeg's sample formats."""
+    values: NDArray[Any] = frame.to_ndarray()
+    values = values.T if frame.format.is_planar else values.reshape(-1, frame.layout.nb_channels)
+    if values.dtype == np.uint8:
+        return (values.astype(np.float32) - np.float32(128)) / np.float32(128)
+    if values.dtype.kind == "i":
+        full_scale = float(1 << (8 * values.dtype.itemsize - 1))
+        return (values / full_scale).astype(np.float32)
+    return values.astype(np.float32)
+
+
+def _stated_s(stream: AudioStream) -> Fraction | None:
+    """Duration of the stream as the header states it."""
+    if stream.duration is not None and stream.time_base is not None:
+        return stream.duration * stream.time_base
+    try:
+        hours, minutes, seconds = stream.metadata.get("DURATION", "").split(":")
+        return Fraction(int(hours) * 3600 + int(minutes) * 60) + Fraction(seconds)
+    except (ValueError, ZeroDivisionError):
+        return None
+
+
+def _true_frames(
+    container: InputContainer, stream: AudioStream, tally: _Tally, rate_hz: int
+) -> int | None:
+    """How many frames are sound and not the encoder's padding, where an MP4 tells it."""
+    if _container_name(container) != "mov":
+        return None
+    gapless = container.metadata.get("iTunSMPB", "").split()
+    try:
+        if len(gapless) > 3 and (stated := int(gapless[3], 16)) > 0:
+            return stated
+    except ValueError:
+        pass
+    stated_s = _stated_s(stream)
+    if stated_s is None or stated_s <= 0:
+        return None
+    n_stated = round(stated_s * rate_hz)
+    if tally.end_ticks is None or stream.time_base is None:
+        return n_stated
+    n_packets = round(tally.end_ticks * stream.time_base * rate_hz)
+    # The packets count samples, the edit list perhaps only milliseconds.
+    return n_packets if n_packets - n_stated <= _EDIT_LIST_TICK_S * rate_hz else n_stated
+
+
+def _notes(
+    path: Path, container: InputContainer, stream: AudioStream, tally: _Tally, present_s: float
+) -> tuple[str, ...]:
+    notes = []
+    promised_s = present_s * promised_ratio(path)
+    stated_s = _stated_s(stream)
+    if stated_s is not None and _container_name(container) in _STATES_DURATION:
+        promised_s = max(promised_s, float(stated_s))
+    if present_s < promised_s - _CUT_S:
+        notes.append(cut_off_note(promised_s, present_s))
+    if tally.damaged_packets:
+        notes.append("parts of the file are damaged and were left out")
+    return tuple(notes)

@@ -1,0 +1,80 @@
+"""What a result is called: ``name (Voice).wav``, beside its source, never over another file."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from itertools import count
+from pathlib import Path
+
+from engine.options import FileFormat
+
+_MAX_NAME_BYTES = 255
+_MAX_VOICE_BYTES = 100
+_ZERO_WIDTH_JOINER = "\u200d"
+
+# Separators here or on the Mac's old disks, and what exFAT and network disks refuse.
+_FOREIGN = frozenset('/\\:*?"<>|')
+
+
+def output_path_for(
+    source_path: Path, voice_name: str, directory: Path | None, file_format: FileFormat
+) -> Path:
+    """A free name for the conversion of a file by a voice.
+
+    ``name (Voice).wav``, or ``name (Voice) 2.wav`` and so on where that is taken. The name fits
+    255 bytes in either Unicode spelling; the source's part is shortened first. That the name is
+    still free when the file is written is for `write_audio` to see to.
+
+    Parameters
+    ----------
+    source_path : what was converted
+    voice_name : any text; characters a file name cannot hold become ``-``
+    directory : where to; None is the source's folder
+    file_format : gives the ending
+    """
+    folder = source_path.parent if directory is None else directory
+    voice = _shortened(_clean(voice_name), _MAX_VOICE_BYTES) or "voice"
+    for number in count(1):
+        tail = f" ({voice})" + (f" {number}" if number > 1 else "") + f".{file_format}"
+        stem = _shortened(source_path.stem, _MAX_NAME_BYTES - _name_bytes(tail))
+        path = folder / f"{stem}{tail}"
+        if not os.path.lexists(path):
+            break
+    return path
+
+
+def _clean(voice_name: str) -> str:
+    text = unicodedata.normalize("NFC", voice_name)
+    kept = "".join(
+        "-" if c in _FOREIGN else c
+        for c in text
+        if c == _ZERO_WIDTH_JOINER or unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    )
+    return " ".join(kept.split()).lstrip(". ").rstrip(". ")
+
+
+def _shortened(text: str, max_bytes: int) -> str:
+    """The text cut to a size, not inside a character that is made of several."""
+    if _name_bytes(text) <= max_bytes:
+        return text
+    end = len(text)
+    while end and (_name_bytes(text[:end]) > max_bytes or _is_joined(text, end)):
+        end -= 1
+    return text[:end].rstrip(". ")
+
+
+def _is_joined(text: str, at: int) -> bool:
+    """Whether a cut before `at` would part a character from its accents or its joined emoji."""
+    following = text[at : at + 1]
+    return (
+        text[at - 1] == _ZERO_WIDTH_JOINER
+        or following == _ZERO_WIDTH_JOINER
+        or (following != "" and unicodedata.category(following) in {"Mn", "Me", "Mc"})
+    )
+
+
+def _name_bytes(text: str) -> int:
+    """Size in the longer of the two spellings that disks use (APFS keeps, HFS+ takes apart)."""
+    spellings = (text, unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text))
+    return max(len(s.encode(errors="surrogateescape")) for s in spellings)

@@ -1,0 +1,113 @@
+"""Files that libsndfile reads: wav, flac, ogg, opus, mp3, aiff, caf and their kin."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import soundfile
+
+from engine.audio.header import ogg_ends, promised_ratio
+from engine.audio.source import (
+    BLOCK_FRAMES,
+    AudioInfo,
+    DecoderRefusal,
+    SampleBuffer,
+    SourceAudio,
+    cut_off_note,
+)
+
+# libsndfile also takes headerless and scientific files (raw, mat4, htk) for sound; those are not.
+_FORMATS = frozenset({"WAV", "WAVEX", "RF64", "W64", "FLAC", "OGG", "MP3", "AIFF", "CAF", "AU"})
+
+# A shorter gap than this between promise and presence is rounding, not a cut.
+_CUT_S = 0.01
+
+_MP3_HEAD_BYTES = 4096
+
+
+def probe(path: Path) -> AudioInfo:
+    """Read the header.
+
+    Raises
+    ------
+    DecoderRefusal : if libsndfile does not know the format
+    OSError : if the file cannot be opened
+    """
+    with _opened(path) as file:
+        return _info(path, file)
+
+
+def decode(path: Path, *, mono: bool) -> SourceAudio:
+    """Decode the whole file, block by block.
+
+    Raises
+    ------
+    DecoderRefusal : if libsndfile does not know the format, or stumbles over damage
+    AudioFileError : if the sound is unusable (see `SampleBuffer`)
+    OSError : if the file cannot be opened
+    """
+    with _opened(path) as file:
+        buffer = SampleBuffer(path, file.samplerate, mono=mono)
+        try:
+            while len(block := file.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
+                buffer.append(block)
+        except soundfile.SoundFileError as error:
+            raise DecoderRefusal(str(error)) from error
+        present_s = buffer.n_frames / file.samplerate
+        samples = buffer.finish()
+        notes = _notes(path, file, present_s)
+        return SourceAudio(path, _info(path, file).format, samples, file.samplerate, notes)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
+    # By descriptor, so that libsndfile judges the content and never sees the name's ending.
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        try:
+            file = soundfile.SoundFile(descriptor, closefd=False)
+        except soundfile.SoundFileError as error:
+            raise DecoderRefusal(str(error)) from error
+        with file:
+            if file.format not in _FORMATS:
+                raise DecoderRefusal(file.format)
+            yield file
+    finally:
+        os.close(descriptor)
+
+
+def _info(path: Path, file: soundfile.SoundFile) -> AudioInfo:
+    kind = f"{file.format} ({file.subtype})".lower()
+    return AudioInfo(path, kind, file.samplerate, file.channels, file.frames / file.samplerate)
+
+
+def _notes(path: Path, file: soundfile.SoundFile, present_s: float) -> tuple[str, ...]:
+    promised_s = _promised_s(path, file, present_s)
+    if present_s < promised_s - _CUT_S:
+        return (cut_off_note(promised_s, present_s),)
+    if file.format == "OGG" and not ogg_ends(path):
+        return ("the file is cut off: its end is missing",)
+    return ()
+
+
+def _promised_s(path: Path, file: soundfile.SoundFile, present_s: float) -> float:
+    if file.format == "FLAC" or (file.format == "MP3" and _mp3_states_length(path)):
+        return float(file.frames / file.samplerate)
+    return present_s * promised_ratio(path)
+
+
+def _mp3_states_length(path: Path) -> bool:
+    # Without a Xing, Info or VBRI tag the length is libsndfile's estimate, not a promise.
+    with path.open("rb") as file:
+        head = file.read(_MP3_HEAD_BYTES)
+        if head[:3] == b"ID3" and len(head) >= 10:
+            size = sum(
+                (byte & 0x7F) << shift
+                for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True)
+            )
+            file.seek(10 + size)
+            head = file.read(_MP3_HEAD_BYTES)
+    return any(tag in head for tag in (b"Xing", b"Info", b"VBRI"))

@@ -1,0 +1,285 @@
+"""The command ``urvc``: convert files, show a voice, examine the machine.
+
+torch is imported only when there is work for it, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from engine.device import DEVICE_NAMES, prepare_environment
+from engine.errors import ConversionCancelled, OptionError, UserError
+from engine.options import FILE_FORMATS, SUBTYPES, ConversionOptions, ConversionResult
+from engine.progress import StageProgress
+
+if TYPE_CHECKING:
+    from engine.converter import Converter, VoiceFiles
+
+EXIT_OK = 0
+EXIT_FAILED = 2
+EXIT_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code (0 done, 2 a sentence on stderr, 130 interrupted)."""
+    prepare_environment()
+    try:
+        options = _parser().parse_args(arguments)
+        command: int = options.run(options)
+    except UserError as error:
+        print(f"urvc: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    except (KeyboardInterrupt, ConversionCancelled):
+        print("urvc: stopped; nothing unfinished was written.", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    return command
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose refusals are sentences like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        raise OptionError(
+            "Cannot understand this command", message, f'see "{self.prog} --help" for what it takes'
+        )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="urvc", description="Change a voice: sing or speak a file again by an RVC voice."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_convert(commands.add_parser("convert", help="convert audio or video files"))
+    voice = commands.add_parser("voice", help="show what a voice file is")
+    voice.add_argument("voice", type=Path, metavar="V.pth")
+    voice.add_argument("--index", type=Path, metavar="X.index", help="check this index against it")
+    voice.add_argument("--json", action="store_true", help="print one JSON object")
+    voice.set_defaults(run=_show_voice)
+    doctor = commands.add_parser("doctor", help="examine this machine and say what is missing")
+    doctor.add_argument("--models-dir", type=Path, metavar="DIR")
+    doctor.add_argument("--verify", action="store_true", help="check the weights' SHA-256 too")
+    doctor.add_argument("--json", action="store_true", help="print one JSON object")
+    doctor.set_defaults(run=_examine)
+    return parser
+
+
+def _add_convert(parser: argparse.ArgumentParser) -> None:
+    defaults = ConversionOptions()
+    parser.set_defaults(run=_convert)
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="audio or video file")
+    voice = parser.add_argument_group("voice")
+    voice.add_argument("--voice", type=Path, metavar="V.pth", help="without it: the starter voice")
+    voice.add_argument("--index", type=Path, metavar="X.index", help="the voice's own features")
+    voice.add_argument("--speaker", type=int, default=defaults.speaker, metavar="N")
+    voice.add_argument(
+        "--models-dir", type=Path, metavar="DIR", help="folder of the shared weights"
+    )
+
+    result = parser.add_argument_group("result")
+    result.add_argument("-o", "--output", type=Path, metavar="FILE", help="for a single input")
+    result.add_argument("--output-dir", type=Path, metavar="DIR", help="default: beside the source")
+    result.add_argument("--format", choices=FILE_FORMATS, help="default: by FILE's name, else wav")
+    result.add_argument("--subtype", choices=SUBTYPES, help="sample format of wav, flac and aiff")
+    result.add_argument("--sample-rate", type=int, metavar="HZ", help="default: the voice's own")
+    result.add_argument("--stereo", action="store_true", help="keep two channels")
+    result.add_argument("--overwrite", action="store_true", help="replace FILE if it exists")
+
+    sound = parser.add_argument_group("sound")
+    sound.add_argument("--pitch", type=float, default=defaults.semitones, metavar="SEMITONES")
+    sound.add_argument("--index-rate", type=float, default=defaults.index_rate, metavar="0..1")
+    sound.add_argument("--protect", type=float, default=defaults.protect, metavar="0..0.5")
+    sound.add_argument(
+        "--volume-envelope",
+        type=float,
+        default=defaults.volume_envelope,
+        metavar="0..1",
+        help="1 keeps the voice's loudness, 0 follows the source's",
+    )
+    sound.add_argument("--autotune", type=float, default=defaults.autotune, metavar="0..1")
+    sound.add_argument(
+        "--pitch-method", choices=("rmvpe", "yin"), help="default: rmvpe where it is installed"
+    )
+    sound.add_argument("--f0-file", type=Path, metavar="CSV", help="pitch curve: seconds,hz")
+    sound.add_argument("--f0-min", type=float, default=defaults.f0_min_hz, metavar="HZ")
+    sound.add_argument("--f0-max", type=float, default=defaults.f0_max_hz, metavar="HZ")
+    sound.add_argument("--seed", type=int, default=defaults.seed, metavar="N", help="of the noise")
+    sound.add_argument("--noise", choices=("on", "off"), default="on")
+
+    machine = parser.add_argument_group("machine")
+    machine.add_argument("--device", choices=DEVICE_NAMES, default="auto")
+    machine.add_argument(
+        "--retrieval",
+        choices=("exact", "faiss"),
+        default="exact",
+        help="exact search on the device, or faiss on the CPU with the index as it is stored",
+    )
+    machine.add_argument("--json", action="store_true", help="print one JSON object a file")
+
+
+def _conversion_options(given: argparse.Namespace) -> ConversionOptions:
+    return ConversionOptions(
+        semitones=given.pitch,
+        index_rate=given.index_rate,
+        protect=given.protect,
+        volume_envelope=given.volume_envelope,
+        pitch_method=given.pitch_method or "auto",
+        f0_file=given.f0_file,
+        f0_min_hz=given.f0_min,
+        f0_max_hz=given.f0_max,
+        autotune=given.autotune,
+        speaker=given.speaker,
+        seed=given.seed,
+        noise=given.noise == "on",
+        stereo=given.stereo,
+        output_rate_hz=given.sample_rate,
+        file_format=_file_format(given),
+        subtype=given.subtype,
+        overwrite=given.overwrite,
+    )
+
+
+def _file_format(given: argparse.Namespace) -> str:
+    """What ``--format`` says, else the ending of ``-o FILE``, else wav."""
+    if given.output is None:
+        return given.format or "wav"
+    ending = given.output.suffix.lower().removeprefix(".")
+    named = {"aif": "aiff", "wave": "wav", "oga": "ogg"}.get(ending, ending)
+    if given.format in (None, named) and named in FILE_FORMATS:
+        return str(named)
+    raise OptionError(
+        f'Cannot write "{given.output.name}"',
+        f'the ending ".{ending}" is not that of '
+        + (f"{given.format}" if given.format else "a format this program writes"),
+        f"end the name in one of {', '.join('.' + each for each in FILE_FORMATS)}",
+    )
+
+
+def _convert(given: argparse.Namespace) -> int:
+    options = _conversion_options(given)
+    if given.output is not None and (len(given.inputs) > 1 or given.output_dir is not None):
+        raise OptionError(
+            "Cannot use --output here",
+            "it names one file, for one input",
+            "use --output-dir alone for several inputs",
+        )
+    from engine.converter import Converter, VoiceFiles, starter_voice
+    from engine.optimization import OptimizationConfig
+
+    converter = Converter(
+        given.models_dir,
+        OptimizationConfig(device=given.device, use_gpu_retrieval=given.retrieval == "exact"),
+    )
+    voice = starter_voice() if given.voice is None else VoiceFiles(given.voice, given.index)
+    if given.voice is None and given.index is not None:
+        voice = VoiceFiles(voice.weights, given.index)
+    failures = [
+        source
+        for source in given.inputs
+        if not _convert_one(converter, source, voice, options, given)
+    ]
+    return EXIT_FAILED if failures else EXIT_OK
+
+
+def _convert_one(
+    converter: Converter,
+    source: Path,
+    voice: VoiceFiles,
+    options: ConversionOptions,
+    given: argparse.Namespace,
+) -> bool:
+    """Convert a file and say how it went; a failure does not keep the next file waiting."""
+    bar = _ProgressBar(source.name)
+    try:
+        result = converter.convert_file(
+            source,
+            voice,
+            options,
+            output=given.output,
+            output_dir=given.output_dir,
+            listener=bar.show,
+        )
+    except UserError as error:
+        bar.clear()
+        print(f"urvc: {error}", file=sys.stderr)
+        return False
+    finally:
+        bar.clear()
+    for note in result.notes:
+        print(f"urvc: {source.name}: {note}", file=sys.stderr)
+    print(json.dumps(_as_json(source, result)) if given.json else _summary(source, result))
+    return True
+
+
+class _ProgressBar:
+    """One line on a terminal, nothing at all elsewhere."""
+
+    WIDTH = 30
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._terminal = sys.stderr.isatty()
+
+    def show(self, progress: StageProgress) -> None:
+        """Draw how far the conversion is."""
+        if not self._terminal:
+            return
+        full = round(progress.fraction * self.WIDTH)
+        bar = "█" * full + "·" * (self.WIDTH - full)
+        print(
+            f"\r\033[K{bar} {progress.fraction:4.0%}  {progress.stage}  {self._name}",
+            end="",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def clear(self) -> None:
+        """Leave the line empty."""
+        if self._terminal:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def _summary(source: Path, result: ConversionResult) -> str:
+    return (
+        f"{source.name} -> {result.output_path}  ({result.source_s:.1f} s of sound in "
+        f"{result.taken_s:.1f} s, {result.realtime_factor:.2f} x realtime on {result.device})"
+    )
+
+
+def _as_json(source: Path, result: ConversionResult) -> dict[str, object]:
+    return {
+        "input": str(source),
+        "output": str(result.output_path),
+        "seconds_in": round(result.source_s, 6),
+        "seconds_taken": round(result.taken_s, 3),
+        "realtime_factor": round(result.realtime_factor, 3),
+        "stage_seconds": {stage: round(seconds, 4) for stage, seconds in result.stage_s.items()},
+        "sample_rate": result.rate_hz,
+        "device": result.device,
+        "peak_memory_bytes": result.peak_memory_bytes,
+        "notes": list(result.notes),
+    }
+
+
+def _show_voice(given: argparse.Namespace) -> int:
+    from engine.voice_report import report_voice
+
+    rows = report_voice(given.voice, given.index)
+    if given.json:
+        print(json.dumps(rows))
+        return EXIT_OK
+    width = max(map(len, rows))
+    for name, value in rows.items():
+        shown = {True: "yes", False: "no", None: "not stated"}.get(value, value)  # type: ignore[arg-type]
+        print(f"{name:<{width}}  {shown}")
+    return EXIT_OK
+
+
+def _examine(given: argparse.Namespace) -> int:
+    from engine import doctor
+
+    return doctor.main(given.models_dir, verify=given.verify, as_json=given.json)

@@ -1,0 +1,300 @@
+"""The public class: holds the loaded models and converts one source after another."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from engine import device as devices
+from engine.audio.output_name import output_path_for
+from engine.audio.reader import read_audio
+from engine.audio.writer import check_output, file_rate, write_audio
+from engine.errors import AudioFileError, OptionError, VoiceFileError
+from engine.models.content_encoder import ContentEncoder
+from engine.models.rmvpe import Rmvpe
+from engine.models.synthesizer import Synthesizer, build_synthesizer
+from engine.optimization import OptimizationConfig
+from engine.options import ConversionOptions, ConversionResult
+from engine.pipeline import Models, Run, convert_samples
+from engine.pitch.rmvpe import rmvpe_tracker
+from engine.pitch.tracker import PitchTracker
+from engine.pitch.yin import yin_tracker
+from engine.profiling import PerformanceProfiler
+from engine.progress import CancelToken, ProgressListener
+from engine.retrieval.index_file import read_index
+from engine.retrieval.search import ExactSearch, FaissSearch, Search
+from engine.voices.card import VoiceCard
+from engine.voices.checkpoint import load_voice
+from engine.weights.content_encoder import load_content_encoder
+from engine.weights.location import RMVPE_FILE, content_encoder_path, starter_dir
+from engine.weights.location import models_dir as locate_models_dir
+from engine.weights.rmvpe import load_rmvpe
+
+T = TypeVar("T")
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class VoiceFiles:
+    """A voice as it lies on the disk.
+
+    Attributes
+    ----------
+    weights : the ``.pth``
+    index : the ``.index`` that came with it, if any
+    name : what it is called in the names of results; None takes the name of the file
+    """
+
+    weights: Path
+    index: Path | None = None
+    name: str | None = None
+
+    @property
+    def title(self) -> str:
+        """What it is called."""
+        return self.name or self.weights.stem
+
+
+def starter_voice() -> VoiceFiles:
+    """The voice that ships with the program."""
+    folder = starter_dir()
+    return VoiceFiles(folder / "voice.pth", folder / "starter.index", "Starter")
+
+
+class Converter:
+    """Converts sound with RVC voices, keeping the loaded networks between conversions.
+
+    Nothing of one conversion reaches the next: the same source, voice and options give the same
+    samples whatever was converted before. One conversion runs at a time; the caller sees to it.
+
+    Parameters
+    ----------
+    models_dir : folder of the shared networks; None is this program's data folder
+    optimization : device and ways of working
+
+    Raises
+    ------
+    DeviceError : the device that was asked for is not there
+    """
+
+    def __init__(
+        self, models_dir: Path | None = None, optimization: OptimizationConfig | None = None
+    ) -> None:
+        self.optimization = optimization or OptimizationConfig()
+        self.models_dir = locate_models_dir(models_dir)
+        self.device = devices.choose_device(self.optimization.device)
+        self.profiler = PerformanceProfiler(
+            enabled=self.optimization.enable_profiling,
+            synchronize=lambda: devices.synchronize(self.device),
+        )
+        self._loaded: dict[str, tuple[Hashable, object]] = {}
+
+    def convert(
+        self,
+        samples: Floats,
+        rate_hz: int,
+        voice: VoiceFiles,
+        options: ConversionOptions | None = None,
+        *,
+        listener: ProgressListener | None = None,
+        cancel: CancelToken | None = None,
+    ) -> ConversionResult:
+        """Convert an array.
+
+        Parameters
+        ----------
+        samples : float32 [n] or [n, channels]
+
+        Returns
+        -------
+        a result whose ``samples`` are float32 [n'] or, with ``options.stereo``, [n', 2];
+        ``n' = round(n * rate' / rate)``
+
+        Raises
+        ------
+        UserError : one of its kinds, with a sentence for the user
+        ConversionCancelled : ``cancel`` was set; nothing is kept
+        """
+        options = options or ConversionOptions()
+        if samples.ndim not in (1, 2) or samples.size == 0 or not np.isfinite(samples).all():
+            raise AudioFileError(
+                "Cannot convert these samples",
+                "they are empty, not finite, or not one row per moment",
+                "give float32 samples shaped [n] or [n, channels]",
+            )
+        started = time.perf_counter()
+        run = Run(self.profiler, self.device.type, listener, cancel)
+        columns = samples.reshape(len(samples), -1).astype(np.float32, copy=False)
+        converted, rate_out_hz = self._convert(columns, rate_hz, voice, options, run)
+        result = self._result(run, started, len(samples) / rate_hz, rate_out_hz)
+        return replace(result, samples=converted if options.stereo else converted[:, 0])
+
+    def convert_file(
+        self,
+        source: Path,
+        voice: VoiceFiles,
+        options: ConversionOptions | None = None,
+        *,
+        output: Path | None = None,
+        output_dir: Path | None = None,
+        listener: ProgressListener | None = None,
+        cancel: CancelToken | None = None,
+    ) -> ConversionResult:
+        """Convert a file; the result is on the disk, whole, when this returns.
+
+        Parameters
+        ----------
+        output : the result's name; None is ``name (Voice).wav`` beside the source or in
+            ``output_dir``, numbered when taken
+
+        Raises
+        ------
+        UserError : one of its kinds, with a sentence for the user; nothing was written
+        ConversionCancelled : ``cancel`` was set; nothing was written
+        """
+        options = options or ConversionOptions()
+        if output is not None:
+            check_output(output, options.file_format, options.subtype, overwrite=options.overwrite)
+        started = time.perf_counter()
+        run = Run(self.profiler, self.device.type, listener, cancel)
+        with run.stage("decode"):
+            audio = read_audio(source, mono=not options.stereo)
+        voice_rate_hz = self._voice(voice, run)[0].sample_rate_hz
+        rate_hz = file_rate(options.file_format, options.output_rate_hz or voice_rate_hz)
+        in_file = replace(options, output_rate_hz=rate_hz)
+        samples, _ = self._convert(audio.samples, audio.rate_hz, voice, in_file, run)
+        with run.stage("write", 1.0):
+            path = output or output_path_for(source, voice.title, output_dir, options.file_format)
+            overwrite = options.overwrite and output is not None
+            path = write_audio(
+                path, samples, rate_hz, options.file_format, options.subtype, overwrite=overwrite
+            )
+        result = self._result(run, started, audio.duration_s, rate_hz)
+        return replace(result, output_path=path, notes=audio.notes)
+
+    def unload(self) -> None:
+        """Give all model memory back."""
+        self._loaded.clear()
+        devices.empty_cache(self.device)
+
+    def _convert(
+        self, samples: Floats, rate_hz: int, voice: VoiceFiles, options: ConversionOptions, run: Run
+    ) -> tuple[Floats, int]:
+        with torch.inference_mode():
+            try:
+                return convert_samples(
+                    samples, rate_hz, self._models(voice, options, run), options, run
+                )
+            finally:
+                devices.empty_cache(self.device)
+
+    def _result(self, run: Run, started: float, source_s: float, rate_hz: int) -> ConversionResult:
+        return ConversionResult(
+            samples=None,
+            output_path=None,
+            rate_hz=rate_hz,
+            source_s=source_s,
+            taken_s=time.perf_counter() - started,
+            stage_s=dict(run.stage_s),
+            device=self.device.type,
+            peak_memory_bytes=devices.peak_memory_bytes(self.device),
+        )
+
+    def _models(self, voice: VoiceFiles, options: ConversionOptions, run: Run) -> Models:
+        card, synthesizer = self._voice(voice, run)
+        if options.speaker >= card.speakers:
+            raise OptionError(
+                f"Cannot use speaker {options.speaker}",
+                f'the voice "{voice.title}" has the speakers 0 to {card.speakers - 1}',
+                "choose one of them",
+            )
+        with run.stage("load"):
+            content = self._content_encoder(card)
+            search = self._search(voice, card) if options.index_rate > 0 else None
+            tracked = card.pitch_guided and options.f0_file is None
+            tracker = self._tracker(options) if tracked else None
+        return Models(card, content, synthesizer, search, tracker, self.device)
+
+    def _voice(self, voice: VoiceFiles, run: Run) -> tuple[VoiceCard, Synthesizer]:
+        def load() -> tuple[VoiceCard, Synthesizer]:
+            checkpoint = load_voice(voice.weights)
+            network = build_synthesizer(checkpoint.sizes, checkpoint.state)
+            return checkpoint.card, network.to(self.device)
+
+        with run.stage("load"):
+            return self._kept("voice", _identity(voice.weights), load)
+
+    def _content_encoder(self, card: VoiceCard) -> ContentEncoder:
+        path = content_encoder_path(card.embedder, self.models_dir)
+        encoder = self._kept(
+            "content", str(path), lambda: load_content_encoder(path).to(self.device)
+        )
+        layer = card.content_layer
+        sizes = encoder.sizes
+        width = sizes.hidden_size if layer is None else sizes.classifier_proj_size
+        if width != card.feature_channels or (layer or 0) > sizes.num_hidden_layers:
+            raise VoiceFileError(
+                f'Cannot use the voice "{card.path.name}"',
+                f"it takes features {card.feature_channels} wide, but the content encoder in "
+                f'"{path.name}" gives {width or "no such ones"}',
+                "install the content encoder it was trained with",
+            )
+        return encoder
+
+    def _search(self, voice: VoiceFiles, card: VoiceCard) -> Search | None:
+        path = voice.index
+        if path is None:
+            self._loaded.pop("search", None)
+            return None
+
+        def load() -> Search:
+            index = read_index(path, card.feature_channels)
+            if self.optimization.use_gpu_retrieval:
+                return ExactSearch(index.rows, self.device)
+            return FaissSearch(index)
+
+        return self._kept("search", (_identity(path), card.feature_channels), load)
+
+    def _tracker(self, options: ConversionOptions) -> PitchTracker:
+        method = options.pitch_method
+        if method == "auto":
+            method = "rmvpe" if (self.models_dir / RMVPE_FILE).is_file() else "yin"
+        if method == "yin":
+            return yin_tracker(options.f0_min_hz, options.f0_max_hz)
+        path = self.models_dir / RMVPE_FILE
+        network: Rmvpe = self._kept("rmvpe", str(path), lambda: load_rmvpe(path).to(self.device))
+        return rmvpe_tracker(network, *_rmvpe_range(options))
+
+    def _kept(self, kind: str, key: Hashable, load: Callable[[], T]) -> T:
+        """What `load` gave last time for this key, else what it gives now; one of each kind."""
+        found = self._loaded.get(kind)
+        if found is None or found[0] != key:
+            self._loaded.pop(kind, None)  # before loading: never two at once in memory
+            found = (key, load())
+            self._loaded[kind] = found
+        return cast(T, found[1])
+
+
+def _identity(path: Path) -> Hashable:
+    """Tells a file from another, and from itself after a change; a missing one is found later."""
+    try:
+        status = path.stat()
+    except OSError:
+        return str(path)
+    return str(path.absolute()), status.st_size, status.st_mtime_ns
+
+
+def _rmvpe_range(options: ConversionOptions) -> tuple[float | None, float | None]:
+    """The range that limits RMVPE; its own where the user left ours as it was."""
+    defaults = ConversionOptions()
+    return (
+        None if options.f0_min_hz == defaults.f0_min_hz else options.f0_min_hz,
+        None if options.f0_max_hz == defaults.f0_max_hz else options.f0_max_hz,
+    )

@@ -1,0 +1,189 @@
+"""The device that does the arithmetic: the only file that names Metal (MPS) or CUDA.
+
+torch is imported inside the functions, so that importing this costs nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+from engine.errors import DeviceError
+
+if TYPE_CHECKING:
+    import torch
+
+DeviceName = Literal["auto", "mps", "cuda", "cpu"]
+DEVICE_NAMES: tuple[DeviceName, ...] = get_args(DeviceName)
+
+OUT_OF_MEMORY_WORDS = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "invalid buffer size",  # Metal, when one buffer is larger than the device allows
+)
+
+
+def prepare_environment() -> None:
+    """Let operators without a Metal kernel run on the CPU; before torch is first imported.
+
+    torch reads the variable once, when it is loaded. A value set by the user is kept.
+    """
+    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
+
+
+def choose_device(name: DeviceName = "auto") -> torch.device:
+    """The device of that name; ``auto`` takes the first there is of Metal, CUDA, CPU.
+
+    Raises
+    ------
+    DeviceError : if the name is unknown, or the device is not there
+    """
+    if name not in DEVICE_NAMES:
+        raise DeviceError(
+            f'Cannot use the device "{name}"',
+            "no device has this name",
+            f"choose one of {', '.join(DEVICE_NAMES)}",
+        )
+    prepare_environment()
+    import torch
+
+    missing = {"mps": _why_no_metal, "cuda": _why_no_cuda}
+    if name == "auto":
+        found = next((each for each, why in missing.items() if why() is None), "cpu")
+        return torch.device(found)
+    reason = missing[name]() if name in missing else None
+    if reason is not None:
+        raise DeviceError(
+            f'Cannot use the device "{name}"', reason, 'choose "cpu", or "auto" for what is there'
+        )
+    return torch.device(name)
+
+
+def describe(device: torch.device) -> str:
+    """Chip and interface, e.g. ``Apple M3 Max (Metal)``, ``NVIDIA H200 (CUDA)``."""
+    import torch
+
+    if device.type == "cuda":
+        return f"{torch.cuda.get_device_name(device)} (CUDA)"
+    return f"{_chip_name()} ({'Metal' if device.type == 'mps' else 'CPU'})"
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done all that was asked of it (timings need this)."""
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def empty_cache(device: torch.device) -> None:
+    """Give memory that no tensor uses any more back to the system."""
+    import torch
+
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
+
+
+def memory_bytes(device: torch.device) -> int:
+    """Memory held now: on the device with torch's cache; for the CPU, by this whole process."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.memory_reserved(device)
+    if device.type == "mps":
+        return torch.mps.driver_allocated_memory()
+    return _resident_bytes()
+
+
+def peak_memory_bytes(device: torch.device | None = None) -> int:
+    """The most memory this process has held, plus what the device has.
+
+    CUDA tells its own peak; Metal does not, there what is held now counts. The two peaks
+    need not have come at the same time: the sum is an upper bound.
+    """
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak *= 1 if sys.platform == "darwin" else 1024  # bytes on macOS, kB on Linux
+    if device is None or device.type == "cpu":
+        return peak
+    import torch
+
+    if device.type == "cuda":
+        return peak + torch.cuda.max_memory_reserved(device)
+    return peak + memory_bytes(device)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the failure was for want of memory (then smaller pieces may succeed)."""
+    if isinstance(error, MemoryError):
+        return True
+    # torch.OutOfMemoryError is a RuntimeError; Metal and the CPU raise plain ones.
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(words in text for words in OUT_OF_MEMORY_WORDS)
+
+
+def _why_no_metal() -> str | None:
+    """Why Metal cannot be used here; None where it can."""
+    import torch
+
+    if torch.backends.mps.is_available():
+        return None
+    if sys.platform != "darwin" or platform.machine() != "arm64":
+        return "this is not a Mac with Apple silicon"
+    if not torch.backends.mps.is_built():
+        return "this PyTorch was built without Metal"
+    return "Metal is not available to this program (macOS 14 or later is needed)"
+
+
+def _why_no_cuda() -> str | None:
+    """Why CUDA cannot be used here; None where it can."""
+    import torch
+
+    if torch.cuda.is_available():
+        return None
+    if torch.version.cuda is None:
+        return "this PyTorch was built without CUDA"
+    return "no NVIDIA GPU with a working driver was found"
+
+
+def _chip_name() -> str:
+    if sys.platform == "darwin":
+        command = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
+        found = _first_line(command)
+        if found:
+            return found
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())
+
+
+def _resident_bytes() -> int:
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+    except OSError:  # no /proc: macOS
+        return int(_first_line(["/bin/ps", "-o", "rss=", "-p", str(os.getpid())]) or 0) * 1024
+
+
+def _first_line(command: list[str]) -> str:
+    """What a system tool prints, or nothing where it is not there."""
+    try:
+        done = subprocess.run(  # noqa: S603 - a fixed command of the system, no shell
+            command, capture_output=True, text=True, check=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.partition("\n")[0].strip()

@@ -1,0 +1,298 @@
+"""The content encoder: HuBERT as ContentVec trained it, what is said without who says it.
+
+Networks: Hsu et al. 2021 (HuBERT), Qian et al. 2022 (ContentVec). Attribute names are the keys of
+a Hugging Face ``HubertModel`` checkpoint (with ``final_proj``), so that loading is strict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+SAMPLE_RATE_HZ = 16_000
+MAX_CONV_OUTPUT = 65_536
+"""Metal before macOS 15.1 refuses convolutions with a longer output, time included."""
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "gelu": F.gelu,
+    "gelu_new": lambda x: F.gelu(x, approximate="tanh"),
+    "relu": F.relu,
+}
+
+
+@dataclass(frozen=True)
+class ContentEncoderSizes:
+    """What makes one HuBERT differ from another; names as in Hugging Face's ``config.json``.
+
+    Attributes
+    ----------
+    conv_dim, conv_kernel, conv_stride : one entry for each convolution of the front end
+    feat_extract_norm : ``group`` normalises after the first convolution over time,
+        ``layer`` after each one over channels
+    do_stable_layer_norm : normalise before attention and feed-forward instead of after
+    classifier_proj_size : width of `project`'s output; None if the checkpoint has no ``final_proj``
+    """
+
+    conv_dim: tuple[int, ...]
+    conv_kernel: tuple[int, ...]
+    conv_stride: tuple[int, ...]
+    conv_bias: bool
+    feat_extract_norm: Literal["group", "layer"]
+    feat_extract_activation: str
+    feat_proj_layer_norm: bool
+    hidden_size: int
+    intermediate_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    hidden_act: str
+    num_conv_pos_embeddings: int
+    num_conv_pos_embedding_groups: int
+    do_stable_layer_norm: bool
+    layer_norm_eps: float
+    classifier_proj_size: int | None
+
+
+class _ConvLayer(nn.Module):
+    """Strided convolution, optional normalisation, activation."""
+
+    def __init__(self, sizes: ContentEncoderSizes, index: int) -> None:
+        super().__init__()
+        n_in = sizes.conv_dim[index - 1] if index else 1
+        n_out = sizes.conv_dim[index]
+        self.conv = nn.Conv1d(
+            n_in,
+            n_out,
+            sizes.conv_kernel[index],
+            stride=sizes.conv_stride[index],
+            bias=sizes.conv_bias,
+        )
+        self.over_time = sizes.feat_extract_norm == "group"
+        self.layer_norm: nn.Module | None = None
+        if not self.over_time:
+            self.layer_norm = nn.LayerNorm(n_out)
+        elif index == 0:
+            self.layer_norm = nn.GroupNorm(n_out, n_out)
+        self.activation = ACTIVATIONS[sizes.feat_extract_activation]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, T] -> [B, C', T']."""
+        x = convolve_in_tiles(self.conv, x)
+        if self.layer_norm is not None:
+            if self.over_time:
+                x = self.layer_norm(x)
+            else:
+                x = self.layer_norm(x.transpose(1, 2)).transpose(1, 2)
+        return self.activation(x)
+
+
+def convolve_in_tiles(conv: nn.Conv1d, x: Tensor, max_frames: int = MAX_CONV_OUTPUT) -> Tensor:
+    """``conv(x)`` for an unpadded convolution, never more than ``max_frames`` outputs at once."""
+    kernel, stride = conv.kernel_size[0], conv.stride[0]
+    n_out = (x.shape[-1] - kernel) // stride + 1
+    if n_out <= max_frames:
+        return torch.as_tensor(conv(x))
+    tiles = []
+    for start in range(0, n_out, max_frames):
+        n = min(max_frames, n_out - start)
+        tiles.append(conv(x[..., start * stride : (start + n - 1) * stride + kernel]))
+    return torch.cat(tiles, dim=-1)
+
+
+class _FeatureExtractor(nn.Module):
+    """Audio [B, N] at 16 kHz -> conv features [B, C, T]."""
+
+    def __init__(self, sizes: ContentEncoderSizes) -> None:
+        super().__init__()
+        self.conv_layers = nn.ModuleList(
+            _ConvLayer(sizes, index) for index in range(len(sizes.conv_dim))
+        )
+
+    def forward(self, audio: Tensor) -> Tensor:
+        x = audio[:, None]
+        for layer in self.conv_layers:
+            x = layer(x)
+        return x
+
+
+class _FeatureProjection(nn.Module):
+    """Conv features [B, T, C] -> [B, T, hidden]."""
+
+    def __init__(self, sizes: ContentEncoderSizes) -> None:
+        super().__init__()
+        width = sizes.conv_dim[-1]
+        self.layer_norm = (
+            nn.LayerNorm(width, eps=sizes.layer_norm_eps) if sizes.feat_proj_layer_norm else None
+        )
+        self.projection = nn.Linear(width, sizes.hidden_size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.layer_norm is not None:
+            x = self.layer_norm(x)
+        return torch.as_tensor(self.projection(x))
+
+
+class _PositionalConv(nn.Module):
+    """Relative position by a wide grouped convolution [B, T, C] -> [B, T, C].
+
+    Checkpoints hold its kernel weight-normed over dimension 2; here it is folded.
+    """
+
+    def __init__(self, sizes: ContentEncoderSizes) -> None:
+        super().__init__()
+        kernel = sizes.num_conv_pos_embeddings
+        self.conv = nn.Conv1d(
+            sizes.hidden_size,
+            sizes.hidden_size,
+            kernel,
+            padding=kernel // 2,
+            groups=sizes.num_conv_pos_embedding_groups,
+        )
+        self.activation = ACTIVATIONS[sizes.feat_extract_activation]
+
+    def forward(self, x: Tensor) -> Tensor:
+        # An even kernel padded on both sides gives one frame too many: cut at the end.
+        y = self.conv(x.transpose(1, 2))[..., : x.shape[1]]
+        return self.activation(y).transpose(1, 2)
+
+
+class _Attention(nn.Module):
+    """Multi-head self-attention over all frames, [B, T, C] -> [B, T, C]."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.k_proj = nn.Linear(width, width)
+        self.v_proj = nn.Linear(width, width)
+        self.q_proj = nn.Linear(width, width)
+        self.out_proj = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        query, key, value = (
+            projection(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for projection in (self.q_proj, self.k_proj, self.v_proj)
+        )
+        mixed = F.scaled_dot_product_attention(query, key, value)
+        return torch.as_tensor(self.out_proj(mixed.transpose(1, 2).flatten(2)))
+
+
+class _FeedForward(nn.Module):
+    """Two linear layers applied to each frame, [B, T, C] -> [B, T, C]."""
+
+    def __init__(self, sizes: ContentEncoderSizes) -> None:
+        super().__init__()
+        self.intermediate_dense = nn.Linear(sizes.hidden_size, sizes.intermediate_size)
+        self.output_dense = nn.Linear(sizes.intermediate_size, sizes.hidden_size)
+        self.activation = ACTIVATIONS[sizes.hidden_act]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.as_tensor(self.output_dense(self.activation(self.intermediate_dense(x))))
+
+
+class _Layer(nn.Module):
+    """Attention and feed-forward, each with a residual, [B, T, C] -> [B, T, C]."""
+
+    def __init__(self, sizes: ContentEncoderSizes) -> None:
+        super().__init__()
+        self.norm_first = sizes.do_stable_layer_norm
+        self.attention = _Attention(sizes.hidden_size, sizes.num_attention_heads)
+        self.layer_norm = nn.LayerNorm(sizes.hidden_size, eps=sizes.layer_norm_eps)
+        self.feed_forward = _FeedForward(sizes)
+        self.final_layer_norm = nn.LayerNorm(sizes.hidden_size, eps=sizes.layer_norm_eps)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.norm_first:
+            x = x + self.attention(self.layer_norm(x))
+            return torch.as_tensor(x + self.feed_forward(self.final_layer_norm(x)))
+        x = self.layer_norm(x + self.attention(x))
+        return torch.as_tensor(self.final_layer_norm(x + self.feed_forward(x)))
+
+
+class _Transformer(nn.Module):
+    """Positional convolution and the layers, [B, T, C] -> [B, T, C]."""
+
+    def __init__(self, sizes: ContentEncoderSizes) -> None:
+        super().__init__()
+        self.norm_last = sizes.do_stable_layer_norm
+        self.pos_conv_embed = _PositionalConv(sizes)
+        self.layer_norm = nn.LayerNorm(sizes.hidden_size, eps=sizes.layer_norm_eps)
+        self.layers = nn.ModuleList(_Layer(sizes) for _ in range(sizes.num_hidden_layers))
+
+    def forward(self, x: Tensor, n_layers: int) -> Tensor:
+        x = x + self.pos_conv_embed(x)
+        if not self.norm_last:
+            x = self.layer_norm(x)
+        for layer in self.layers[:n_layers]:
+            x = layer(x)
+        if self.norm_last and n_layers == len(self.layers):
+            x = self.layer_norm(x)
+        return x
+
+
+class ContentEncoder(nn.Module):
+    """HuBERT, evaluation only: no masking, no dropout."""
+
+    def __init__(self, sizes: ContentEncoderSizes) -> None:
+        super().__init__()
+        self.sizes = sizes
+        self.feature_extractor = _FeatureExtractor(sizes)
+        self.feature_projection = _FeatureProjection(sizes)
+        self.encoder = _Transformer(sizes)
+        self.final_proj: nn.Linear | None = None
+        if sizes.classifier_proj_size is not None:
+            self.final_proj = nn.Linear(sizes.hidden_size, sizes.classifier_proj_size)
+
+    @property
+    def can_project(self) -> bool:
+        """Whether the checkpoint brought the ``final_proj`` that v1 voices need."""
+        return self.final_proj is not None
+
+    @property
+    def receptive_field_samples(self) -> int:
+        """Samples that one frame of the front end sees; shorter audio has no frame."""
+        field = 1
+        for kernel, stride in zip(
+            self.sizes.conv_kernel[::-1], self.sizes.conv_stride[::-1], strict=True
+        ):
+            field = (field - 1) * stride + kernel
+        return field
+
+    def conv_features(self, audio: Tensor) -> Tensor:
+        """Audio [B, N] at 16 kHz -> front end's features [B, T, C], 50 frames a second."""
+        return torch.as_tensor(self.feature_extractor(audio)).transpose(1, 2)
+
+    @torch.no_grad()
+    def forward(self, audio: Tensor, layer: int | None = None, *, project: bool = False) -> Tensor:
+        """Content of each frame.
+
+        Parameters
+        ----------
+        audio : float32 [B, N]  mono, 16 kHz, not normalised
+        layer : 1..num_hidden_layers, which layer's output; later layers do not run. None = last
+        project : apply ``final_proj`` (v1 voices: layer 9, projected)
+
+        Returns
+        -------
+        float32 [B, T, C]  50 frames a second; T = (N - receptive field) // 320 + 1 for HuBERT's
+        strides; C = hidden_size, or classifier_proj_size if projected
+
+        Raises
+        ------
+        ValueError : audio shorter than one frame, no such layer, or no ``final_proj``
+        """
+        n_layers = self.sizes.num_hidden_layers if layer is None else layer
+        if not 1 <= n_layers <= self.sizes.num_hidden_layers:
+            raise ValueError(f"layer {n_layers} of {self.sizes.num_hidden_layers}")
+        if audio.shape[-1] < self.receptive_field_samples:
+            raise ValueError(f"{audio.shape[-1]} samples are too few for one frame")
+        if project and self.final_proj is None:
+            raise ValueError("this content encoder has no final_proj")
+        x = self.feature_projection(self.conv_features(audio))
+        x = self.encoder(x, n_layers)
+        if project and self.final_proj is not None:
+            x = self.final_proj(x)
+        return torch.as_tensor(x)

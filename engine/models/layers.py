@@ -1,0 +1,165 @@
+"""Small parts that several networks share, and how far each of them looks sideways."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+LEAKY_SLOPE = 0.1
+
+_WEIGHT_NORM_SPELLINGS = (
+    (".weight_g", ".weight_v"),
+    (".parametrizations.weight.original0", ".parametrizations.weight.original1"),
+)
+
+
+def fold_weight_norm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Each pair of length and direction as the one weight that it means: ``g * v / |v|``.
+
+    Weight normalisation (Salimans & Kingma 2016) over the first axis, in both of PyTorch's
+    spellings. Names without a partner stay as they are, for the strict loading to find.
+    """
+    folded = dict(state)
+    for length_ending, direction_ending in _WEIGHT_NORM_SPELLINGS:
+        for name in [name for name in folded if name.endswith(length_ending)]:
+            stem = name.removesuffix(length_ending)
+            if f"{stem}{direction_ending}" not in folded or f"{stem}.weight" in folded:
+                continue
+            length = folded.pop(name).float()
+            direction = folded.pop(f"{stem}{direction_ending}").float()
+            norm = direction.flatten(1).norm(dim=1).reshape(length.shape)
+            folded[f"{stem}.weight"] = direction * (length / norm)
+    return folded
+
+
+class ChannelNorm(nn.Module):
+    """Layer normalisation over the channels of ``[B, C, T]``."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.empty(channels))
+        self.beta = nn.Parameter(torch.empty(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[B, C, T] -> [B, C, T]``."""
+        shape = (x.shape[1],)
+        return F.layer_norm(x.transpose(1, 2), shape, self.gamma, self.beta).transpose(1, 2)
+
+
+def same_conv(
+    channels_in: int, channels_out: int, kernel_size: int, dilation: int = 1
+) -> nn.Conv1d:
+    """A convolution that keeps the length (odd kernels)."""
+    padding = (kernel_size - 1) * dilation // 2
+    return nn.Conv1d(channels_in, channels_out, kernel_size, padding=padding, dilation=dilation)
+
+
+def upsampling_conv(
+    channels_in: int, channels_out: int, kernel_size: int, rate: int
+) -> nn.ConvTranspose1d:
+    """A transposed convolution that makes exactly `rate` samples of one.
+
+    Where kernel minus rate is odd, one output sample is added and one more cut on both sides, as
+    Applio does for odd rates (kernel = 2 rate).
+    """
+    odd = (kernel_size - rate) % 2
+    return nn.ConvTranspose1d(
+        channels_in,
+        channels_out,
+        kernel_size,
+        stride=rate,
+        padding=(kernel_size - rate + odd) // 2,
+        output_padding=odd,
+    )
+
+
+def source_conv(channels_in: int, channels_out: int, stride: int) -> nn.Conv1d:
+    """A convolution that brings the source from the output's rate down by `stride` exactly."""
+    if stride == 1:
+        return nn.Conv1d(channels_in, channels_out, 1)
+    kernel_size = 2 * stride - stride % 2
+    padding = (kernel_size - stride) // 2
+    return nn.Conv1d(channels_in, channels_out, kernel_size, stride=stride, padding=padding)
+
+
+class ResBlock(nn.Module):
+    """HiFi-GAN's residual block of dilated convolutions (Kong et al. 2020).
+
+    Kind "1" follows each dilated convolution by an undilated one, kind "2" has the dilated alone.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        kernel_size: int,
+        dilations: Sequence[int],
+        *,
+        kind: str = "1",
+        slope: float = LEAKY_SLOPE,
+    ) -> None:
+        super().__init__()
+        self.slope = slope
+        dilated = nn.ModuleList(same_conv(channels, channels, kernel_size, d) for d in dilations)
+        self.paired = kind == "1"
+        if self.paired:
+            self.convs1 = dilated
+            self.convs2 = nn.ModuleList(
+                same_conv(channels, channels, kernel_size) for _ in dilations
+            )
+        else:
+            self.convs = dilated
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[B, C, T] -> [B, C, T]``."""
+        if not self.paired:
+            for conv in self.convs:
+                x = x + conv(F.leaky_relu(x, self.slope))
+            return x
+        for first, second in zip(self.convs1, self.convs2, strict=True):
+            inner = first(F.leaky_relu(x, self.slope))
+            x = x + second(F.leaky_relu(inner, self.slope))
+        return x
+
+    def reach(self, samples: int) -> int:
+        """Input samples needed on either side, for `samples` of the output's."""
+        convs = [*self.convs1, *self.convs2] if self.paired else [*self.convs]
+        return samples + sum(conv_reach(conv, 0) for conv in convs)
+
+
+def upsample_linear(x: Tensor, rate: int) -> Tensor:
+    """``[..., T] -> [..., T * rate]`` by straight lines between the middles of the frames.
+
+    The same as ``F.interpolate(mode="linear")``, but its weights do not lose precision with the
+    position (there the fraction is cut from a growing float32 index), so a piece equals the whole.
+    """
+    weights = glide_weights(rate).to(x.device, x.dtype)
+    before = torch.cat([x[..., :1], x[..., :-1]], dim=-1)
+    after = torch.cat([x[..., 1:], x[..., -1:]], dim=-1)
+    frames = x.unsqueeze(-1) * weights[1]
+    frames.addcmul_(before.unsqueeze(-1), weights[0]).addcmul_(after.unsqueeze(-1), weights[2])
+    return frames.flatten(-2)
+
+
+def glide_weights(rate: int) -> Tensor:
+    """``[3, rate]`` float64: shares of the frame before, this one and the next in each sample."""
+    position = (torch.arange(rate, dtype=torch.float64, device="cpu") + 0.5) / rate - 0.5
+    before, after = (-position).clamp(min=0), position.clamp(min=0)
+    return torch.stack([before, 1 - before - after, after])
+
+
+def conv_reach(conv: nn.Module, samples: int) -> int:
+    """Input samples a convolution needs on either side, for `samples` of its output's.
+
+    A transposed convolution's input has fewer samples than its output, a strided one's more.
+    """
+    if isinstance(conv, nn.ConvTranspose1d):
+        kernel, rate, padding = conv.kernel_size[0], conv.stride[0], int(conv.padding[0])
+        return max((samples + kernel - 1 - padding) // rate, (samples + padding - 1) // rate + 1)
+    if isinstance(conv, nn.Conv1d):
+        span = conv.dilation[0] * (conv.kernel_size[0] - 1)
+        padding = int(conv.padding[0])
+        return samples * conv.stride[0] + max(padding, span - padding)
+    raise TypeError(f"{type(conv).__name__} is no convolution in time")

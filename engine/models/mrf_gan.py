@@ -1,0 +1,111 @@
+"""MRF HiFi-GAN: the NSF vocoder of the Applio family with nine harmonics in its source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from engine.models.hifi_gan import (
+    EDGE_KERNEL_SIZE,
+    FINAL_SLOPE,
+    MergedSource,
+    source_stages,
+    stage_channels,
+    upsampling_stages,
+)
+from engine.models.layers import LEAKY_SLOPE, conv_reach, same_conv
+from engine.models.source import SourceInput
+from engine.models.synthesizer_sizes import SynthesizerSizes
+
+
+class MrfLayer(nn.Module):
+    """A dilated and an undilated convolution round a residual."""
+
+    def __init__(self, channels: int, kernel_size: int, dilation: int) -> None:
+        super().__init__()
+        self.conv1 = same_conv(channels, channels, kernel_size, dilation)
+        self.conv2 = same_conv(channels, channels, kernel_size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[B, C, T] -> [B, C, T]``."""
+        inner = self.conv1(F.leaky_relu(x, LEAKY_SLOPE))
+        result: Tensor = x + self.conv2(F.leaky_relu(inner, LEAKY_SLOPE))
+        return result
+
+
+class MrfBlock(nn.Module):
+    """Layers of one kernel size, one after the other."""
+
+    def __init__(self, channels: int, kernel_size: int, dilations: Sequence[int]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(MrfLayer(channels, kernel_size, d) for d in dilations)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[B, C, T] -> [B, C, T]``."""
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def reach(self, samples: int) -> int:
+        """Input samples needed on either side, for `samples` of the output's."""
+        convs = [conv for conv in self.modules() if isinstance(conv, nn.Conv1d)]
+        return samples + sum(conv_reach(conv, 0) for conv in convs)
+
+
+class MrfGan(nn.Module):
+    """Latent and source to sound; checkpoint name ``dec``."""
+
+    def __init__(self, sizes: SynthesizerSizes) -> None:
+        super().__init__()
+        channels = stage_channels(sizes)
+        self.hop_samples = sizes.hop_samples
+        self.m_source = MergedSource(sizes)
+        self.conv_pre = same_conv(sizes.inter_channels, channels[0], EDGE_KERNEL_SIZE)
+        self.cond = nn.Conv1d(sizes.gin_channels, channels[0], 1)
+        self.upsamples = upsampling_stages(sizes)
+        self.noise_convs = source_stages(sizes)
+        self.mrfs = nn.ModuleList(
+            nn.ModuleList(
+                MrfBlock(stage, kernel, dilations)
+                for kernel, dilations in zip(
+                    sizes.resblock_kernel_sizes, sizes.resblock_dilations, strict=True
+                )
+            )
+            for stage in channels[1:]
+        )
+        self.conv_post = same_conv(channels[-1], 1, EDGE_KERNEL_SIZE)
+
+    def forward(self, z: Tensor, source: SourceInput, speaker: Tensor) -> Tensor:
+        """``z [B, inter, T]``, ``speaker [B, gin, 1]`` -> sound ``[B, T * hop]`` in -1..1."""
+        wave = self.m_source(source)
+        x = self.conv_pre(z) + self.cond(speaker)
+        for up, noise_conv, blocks in zip(
+            self.upsamples, self.noise_convs, self._stages(), strict=True
+        ):
+            x = up(F.leaky_relu(x, LEAKY_SLOPE)) + noise_conv(wave)
+            x = sum(block(x) for block in blocks) / len(blocks)
+        sound: Tensor = self.conv_post(F.leaky_relu(x, FINAL_SLOPE)).tanh()
+        return sound.squeeze(1)
+
+    def receptive_field_frames(self) -> int:
+        """Frames of context on either side beyond which the input does not matter."""
+        reach = conv_reach(self.conv_post, 0)
+        source_reach = 0
+        for up, noise_conv, blocks in zip(
+            reversed(self.upsamples),
+            reversed(self.noise_convs),
+            reversed(self._stages()),
+            strict=True,
+        ):
+            reach = max(block.reach(reach) for block in blocks)
+            source_reach = max(source_reach, conv_reach(noise_conv, reach))
+            reach = conv_reach(up, reach)
+        return max(conv_reach(self.conv_pre, reach), -(-source_reach // self.hop_samples))
+
+    def _stages(self) -> list[list[MrfBlock]]:
+        return [
+            [block for block in stage.children() if isinstance(block, MrfBlock)]
+            for stage in self.mrfs
+        ]

@@ -1,0 +1,208 @@
+"""RefineGAN (Xu et al. 2021) as the Applio family trains it, in both of its layouts."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from engine.models.decimation import Decimation
+from engine.models.hifi_gan import EDGE_KERNEL_SIZE, source_strides, stage_channels
+from engine.models.layers import ResBlock, conv_reach, same_conv, source_conv, upsample_linear
+from engine.models.source import Harmonics, LayerNoise, SourceInput
+from engine.models.synthesizer_sizes import SynthesizerSizes, Vocoder
+
+SLOPE = 0.2
+KERNEL_SIZES = (3, 7, 11)
+DILATIONS = (1, 3, 5)
+CHAIN_CHANNELS = 16
+"""Channels of the chained layout's source at the full rate; they double with every step down."""
+
+
+class RefineSource(nn.Module):
+    """One sine that glides with f0 (checkpoint name ``m_source``)."""
+
+    def __init__(self, sizes: SynthesizerSizes) -> None:
+        super().__init__()
+        self.sines = Harmonics(
+            sizes.sample_rate_hz, sizes.hop_samples, sizes.harmonics, gliding=True
+        )
+        self.merge = nn.Sequential(nn.Linear(sizes.harmonics, 1, bias=False), nn.Tanh())
+
+    def forward(self, source: SourceInput) -> Tensor:
+        """``[B, 1, T * hop]``."""
+        wave: Tensor = self.merge(self.sines(source))
+        return wave.transpose(1, 2)
+
+
+class NoisyActivation(nn.Module):
+    """LeakyReLU of the input with some noise per channel (the paper's AdaIN)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(channels))
+
+    def forward(self, x: Tensor, noise: Tensor | None) -> Tensor:
+        """``[B, C, T] -> [B, C, T]``; noise of the same shape, standard normal, None for zero."""
+        if noise is not None:
+            x = x + noise * self.weight[:, None]
+        return F.leaky_relu(x, SLOPE)
+
+
+class ParallelBlock(nn.Module):
+    """The mean of residual blocks with different kernels."""
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__()
+        self.channels = channels_out
+        self.input_conv = same_conv(channels_in, channels_out, EDGE_KERNEL_SIZE)
+        # Checkpoint names 0, 1, 2: noise before, residual block, noise after.
+        self.blocks = nn.ModuleList(
+            nn.ModuleList(
+                [
+                    NoisyActivation(channels_out),
+                    ResBlock(channels_out, kernel_size, DILATIONS, slope=SLOPE),
+                    NoisyActivation(channels_out),
+                ]
+            )
+            for kernel_size in KERNEL_SIZES
+        )
+
+    def forward(self, x: Tensor, stage: int, per_frame: int, noise: LayerNoise | None) -> Tensor:
+        """``[B, C_in, T'] -> [B, C_out, T']`` with `per_frame` samples to the frame."""
+        x = self.input_conv(x)
+        total = torch.zeros_like(x)
+        for index, block in enumerate(self.blocks):
+            before, residual, after = block.children()
+            y = before(x, self._noise(noise, f"{stage}.{index}.0", per_frame))
+            y = after(residual(y), self._noise(noise, f"{stage}.{index}.1", per_frame))
+            total = total + y
+        return total / len(self.blocks)
+
+    def _noise(self, noise: LayerNoise | None, layer: str, per_frame: int) -> Tensor | None:
+        return None if noise is None else noise(layer, self.channels, per_frame)
+
+    def reach(self, samples: int) -> int:
+        """Input samples needed on either side, for `samples` of the output's."""
+        residuals = [block for block in self.modules() if isinstance(block, ResBlock)]
+        widest = max(block.reach(samples) for block in residuals)
+        return conv_reach(self.input_conv, widest)
+
+
+class DirectDownsampling(nn.ModuleList):
+    """A strided convolution from the full rate to each stage's."""
+
+    def __init__(self, sizes: SynthesizerSizes) -> None:
+        quarters = [channels // 4 for channels in stage_channels(sizes)]
+        super().__init__(
+            source_conv(1, quarters[i], stride) for i, stride in enumerate(source_strides(sizes))
+        )
+
+
+class RefineGan(nn.Module):
+    """Latent and source to sound; checkpoint name ``dec``.
+
+    Both layouts join the source to the latent at the frame rate and to every stage; they differ
+    in how the source gets down there (see `Vocoder`).
+    """
+
+    def __init__(self, sizes: SynthesizerSizes) -> None:
+        super().__init__()
+        self.rates = sizes.upsample_rates
+        self.chained = sizes.vocoder is Vocoder.REFINE_CHAINED
+        channels = stage_channels(sizes)
+        half = channels[0] // 2
+        self.m_source = RefineSource(sizes)
+        self.mel_conv = same_conv(sizes.inter_channels, half, EDGE_KERNEL_SIZE)
+        self.cond = nn.Conv1d(sizes.gin_channels, half, 1)
+        steps = range(len(self.rates))
+        if self.chained:
+            self.pre_conv = same_conv(1, CHAIN_CHANNELS, EDGE_KERNEL_SIZE)
+            self.downsample_blocks = nn.ModuleList(
+                same_conv(CHAIN_CHANNELS << i, CHAIN_CHANNELS << (i + 1), EDGE_KERNEL_SIZE)
+                for i in steps
+            )
+            self.decimations = nn.ModuleList(Decimation(rate) for rate in reversed(self.rates))
+        else:
+            self.pre_conv = same_conv(1, half, EDGE_KERNEL_SIZE)
+            self.downsample_blocks = DirectDownsampling(sizes)
+        self.upsample_conv_blocks = nn.ModuleList(
+            ParallelBlock(channels[i] + channels[i] // 4, channels[i + 1]) for i in steps
+        )
+        padding = EDGE_KERNEL_SIZE // 2
+        self.conv_post = nn.Conv1d(channels[-1], 1, EDGE_KERNEL_SIZE, padding=padding, bias=False)
+
+    def forward(self, z: Tensor, source: SourceInput, speaker: Tensor) -> Tensor:
+        """``z [B, inter, T]``, ``speaker [B, gin, 1]`` -> sound ``[B, T * hop]`` in -1..1."""
+        wave = self.m_source(source)
+        bottom, sides = self._chain(wave) if self.chained else self._direct(wave, z.shape[-1])
+        x = torch.cat([self.mel_conv(z) + self.cond(speaker), bottom], dim=1)
+        per_frame = 1
+        for stage, (rate, block) in enumerate(
+            zip(self.rates, self.upsample_conv_blocks, strict=True)
+        ):
+            per_frame *= rate
+            x = upsample_linear(F.leaky_relu(x, SLOPE), rate)
+            x = torch.cat([x, sides[stage]], dim=1)
+            x = block(x, stage, per_frame, source.layer_noise)
+        sound: Tensor = self.conv_post(F.leaky_relu(x, SLOPE)).tanh()
+        return sound.squeeze(1)
+
+    def _direct(self, wave: Tensor, frames: int) -> tuple[Tensor, list[Tensor]]:
+        """The source at the frame rate and at each stage's, each straight from the full rate."""
+        return middle_of_frames(self.pre_conv(wave), frames), [
+            down(wave) for down in self.downsample_blocks
+        ]
+
+    def _chain(self, wave: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The source at the frame rate and at each stage's, brought down step by step."""
+        x = self.pre_conv(wave)
+        sides = []
+        for conv, decimation in zip(self.downsample_blocks, self.decimations, strict=True):
+            x = F.leaky_relu(x, SLOPE)
+            sides.append(x)
+            x = conv(decimation(x))
+        return x, sides[::-1]
+
+    def receptive_field_frames(self) -> int:
+        """Frames of context on either side beyond which the input does not matter."""
+        reach = conv_reach(self.conv_post, 0)
+        side_reaches = []
+        for rate, block in zip(
+            reversed(self.rates), reversed([*self.upsample_conv_blocks]), strict=True
+        ):
+            reach = block.reach(reach) if isinstance(block, ParallelBlock) else reach
+            side_reaches.append(reach)
+            reach = reach // rate + 1
+        frames = conv_reach(self.mel_conv, reach)
+        hop = 1
+        for rate in self.rates:
+            hop *= rate
+        source_reach = self._source_reach(side_reaches, reach, hop)
+        # One frame more: f0 glides towards its neighbours.
+        return max(frames, -(-source_reach // hop) + 1)
+
+    def _source_reach(self, side_reaches: list[int], bottom_frames: int, hop: int) -> int:
+        """Full-rate samples of the source on either side; `side_reaches` from the last stage up."""
+        if not self.chained:
+            downs = [*self.downsample_blocks][::-1]
+            sides = [conv_reach(down, side) for down, side in zip(downs, side_reaches, strict=True)]
+            return max([*sides, conv_reach(self.pre_conv, bottom_frames * hop)])
+        reach = bottom_frames
+        steps = zip(
+            [*self.downsample_blocks][::-1],
+            [*self.decimations][::-1],
+            side_reaches[::-1],
+            strict=True,
+        )
+        for conv, decimation, side in steps:
+            if isinstance(decimation, Decimation):
+                reach = max(decimation.reach(conv_reach(conv, reach)), side)
+        return conv_reach(self.pre_conv, reach)
+
+
+def middle_of_frames(x: Tensor, frames: int) -> Tensor:
+    """``[B, C, T * hop] -> [B, C, T]``: each frame's middle, between two samples if hop is even."""
+    per_frame = x.reshape(*x.shape[:-1], frames, -1)
+    hop = per_frame.shape[-1]
+    return (per_frame[..., (hop - 1) // 2] + per_frame[..., hop // 2]) / 2

@@ -1,0 +1,122 @@
+"""The whole synthesizer of an RVC voice: prior, flow, vocoder. Inference only.
+
+It draws no random numbers and keeps no state: all noise comes from the caller, indexed by absolute
+position, so that a run can be repeated and a piece equals the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from engine.models.flow import Flow
+from engine.models.hifi_gan import HifiGan
+from engine.models.mrf_gan import MrfGan
+from engine.models.prior import Prior
+from engine.models.refine_gan import RefineGan
+from engine.models.source import SourceInput, frame_phase
+from engine.models.synthesizer_sizes import SynthesizerSizes, Vocoder
+
+NOISE_SCALE = 0.66666
+"""How much of the prior's spread is heard; every peer uses this figure."""
+
+
+class Synthesizer(nn.Module):
+    """Content features and pitch to sound (VITS, Kim et al. 2021, as RVC has it)."""
+
+    def __init__(self, sizes: SynthesizerSizes) -> None:
+        super().__init__()
+        self.sizes = sizes
+        # Checkpoint names: prior encoder, vocoder, flow, speaker embedding.
+        self.enc_p = Prior(sizes)
+        self.dec = _vocoder(sizes)
+        self.flow = Flow(sizes)
+        self.emb_g = nn.Embedding(sizes.speakers, sizes.gin_channels)
+
+    def prior(self, phone: Tensor, pitch_coarse: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Mean and log-scale of the latent, each float32 ``[B, inter, T]``.
+
+        Parameters
+        ----------
+        phone : float32 ``[B, T, W]``  content features, 100 frames/s
+        pitch_coarse : int64 ``[B, T]``  1..255 on the mel scale; None for voices without pitch
+        """
+        mean, log_scale = self.enc_p(phone, pitch_coarse)
+        return mean, log_scale
+
+    def latent(
+        self, mean: Tensor, log_scale: Tensor, noise: Tensor | None, speaker: Tensor
+    ) -> Tensor:
+        """What the vocoder is given, float32 ``[B, inter, T]``.
+
+        Parameters
+        ----------
+        mean, log_scale : from `prior`
+        noise : standard normal ``[B, inter, T]``, None for zero
+        speaker : int64 ``[B]``
+        """
+        z = mean if noise is None else mean + log_scale.exp() * noise * NOISE_SCALE
+        result: Tensor = self.flow(z, self._speaker(speaker))
+        return result
+
+    def vocode(self, z: Tensor, source: SourceInput | None, speaker: Tensor) -> Tensor:
+        """Sound, float32 ``[B, T * hop]`` in -1..1 at the voice's rate.
+
+        Parameters
+        ----------
+        z : from `latent`
+        source : pitch and noise; None for voices without pitch
+        speaker : int64 ``[B]``
+        """
+        if self.sizes.pitch_guided == (source is None):
+            raise ValueError("a source belongs to a pitch-guided voice, and to no other")
+        sound: Tensor = self.dec(z, source, self._speaker(speaker))
+        return sound
+
+    def frame_phase(self, f0_hz: NDArray[np.float32]) -> NDArray[np.float64]:
+        """`engine.models.source.frame_phase` with this voice's rate and its way with f0."""
+        sizes = self.sizes
+        return frame_phase(f0_hz, sizes.sample_rate_hz, sizes.hop_samples, gliding=sizes.gliding_f0)
+
+    def receptive_field_frames(self) -> int:
+        """Frames of context on either side beyond which `vocode`'s input does not matter."""
+        return self.dec.receptive_field_frames()
+
+    def _speaker(self, speaker: Tensor) -> Tensor:
+        embedded: Tensor = self.emb_g(speaker)
+        return embedded.unsqueeze(-1)
+
+
+def _vocoder(sizes: SynthesizerSizes) -> HifiGan | MrfGan | RefineGan:
+    if sizes.vocoder in (Vocoder.PLAIN, Vocoder.NSF):
+        return HifiGan(sizes)
+    return MrfGan(sizes) if sizes.vocoder is Vocoder.MRF else RefineGan(sizes)
+
+
+def state_shapes(sizes: SynthesizerSizes) -> dict[str, tuple[int, ...]]:
+    """Every weight (folded) that these sizes imply, and its shape; takes no memory."""
+    with torch.device("meta"):
+        network = Synthesizer(sizes)
+    return {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+
+
+def build_synthesizer(sizes: SynthesizerSizes, state: Mapping[str, Tensor]) -> Synthesizer:
+    """A network ready to run, holding `state`'s own tensors.
+
+    Parameters
+    ----------
+    sizes : of the checkpoint
+    state : float32, weight norm folded, exactly the names and shapes of `state_shapes`
+
+    Raises
+    ------
+    RuntimeError : a name is missing or too many, or a shape differs
+    """
+    with torch.device("meta"):
+        network = Synthesizer(sizes)
+    network.load_state_dict(dict(state), strict=True, assign=True)
+    return network.eval().requires_grad_(requires_grad=False)

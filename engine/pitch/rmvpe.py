@@ -1,0 +1,74 @@
+"""Pitch by RMVPE: from the network's salience to Hz."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from engine.models.rmvpe import N_BINS, Rmvpe
+from engine.pitch.tracker import PitchTracker
+
+REFERENCE_HZ = 10.0
+CENTS_PER_BIN = 20.0
+FIRST_BIN_CENTS = 1997.3794084376191
+"""Bin i stands for this + 20 i cents above 10 Hz: 31.7 Hz to 2,006 Hz."""
+
+VOICED_ABOVE = 0.03
+NEIGHBOURS = 4
+"""Bins on each side of the highest one that are averaged with it."""
+
+
+def rmvpe_tracker(
+    model: Rmvpe, f0_min_hz: float | None = None, f0_max_hz: float | None = None
+) -> PitchTracker:
+    """A tracker that runs ``model``; a range given here limits the bins that are looked at."""
+
+    def track(audio: Tensor) -> Tensor:
+        pieces = model.salience_pieces(audio)
+        decoded = [
+            decode_salience(piece, f0_min_hz=f0_min_hz, f0_max_hz=f0_max_hz) for piece in pieces
+        ]
+        return torch.cat(decoded)
+
+    return track
+
+
+def decode_salience(
+    salience: Tensor,
+    threshold: float = VOICED_ABOVE,
+    f0_min_hz: float | None = None,
+    f0_max_hz: float | None = None,
+) -> Tensor:
+    """Pitch of each frame: the mean of the nine bins round the highest, weighted by salience.
+
+    Parameters
+    ----------
+    salience : float32 [T, 360]
+    threshold : frames whose highest bin is not above it are unvoiced
+    f0_min_hz, f0_max_hz : bins outside are not taken as the highest; None = no limit, as in the
+        reference
+
+    Returns
+    -------
+    f0_hz : float32 [T]  0 where unvoiced
+    """
+    low = 0 if f0_min_hz is None else max(math.ceil(_bin_of(f0_min_hz)), 0)
+    high = N_BINS if f0_max_hz is None else min(math.floor(_bin_of(f0_max_hz)) + 1, N_BINS)
+    if low >= high:
+        return salience.new_zeros(len(salience))
+    highest, best = salience[:, low:high].max(dim=1)
+    offset = torch.arange(-NEIGHBOURS, NEIGHBOURS + 1, device=salience.device)
+    bins = best[:, None] + low + offset
+    inside = bins.clamp(0, N_BINS - 1)
+    weight = salience.gather(1, inside) * (bins == inside)
+    # Averaging the offset instead of the bin itself keeps float32 exact to a millionth of a bin.
+    shift_bins = (weight * offset).sum(1) / weight.sum(1).clamp(min=1e-12)
+    cents = FIRST_BIN_CENTS + CENTS_PER_BIN * (best + low + shift_bins)
+    f0_hz = REFERENCE_HZ * torch.exp2(cents / 1200.0)
+    return torch.where(highest > threshold, f0_hz, torch.zeros_like(f0_hz))
+
+
+def _bin_of(f0_hz: float) -> float:
+    return (1200.0 * math.log2(f0_hz / REFERENCE_HZ) - FIRST_BIN_CENTS) / CENTS_PER_BIN

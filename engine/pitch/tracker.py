@@ -1,0 +1,17 @@
+"""What every method of finding a pitch looks like to the pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+PitchTracker = Callable[[Tensor], Tensor]
+"""Samples float32 [N], mono 16 kHz -> f0_hz float32 [N // 160 + 1], 0 where unvoiced.
+
+Frame j is centred on sample 160 j: 100 frames a second.
+"""
+
+SAMPLE_RATE_HZ = 16_000
+HOP_SAMPLES = 160
+FRAMES_PER_SECOND = SAMPLE_RATE_HZ // HOP_SAMPLES

@@ -1,0 +1,86 @@
+"""What becomes of the neighbours that a search has found."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Weighting = Literal["inverse_square", "inverse"]
+"""Of a row by its squared distance s: (1/s)², which every RVC voice is tuned to, or 1/s."""
+
+
+def squared_distances(features: Tensor, neighbours: Tensor) -> Tensor:
+    """Squared distance of each feature to each of its neighbours, by differences.
+
+    Matrix products (‖a‖² + ‖b‖² - 2ab) lose the small distances, which weigh most.
+
+    Parameters
+    ----------
+    features : float32 [T, d]
+    neighbours : float32 [T, K, d]
+
+    Returns
+    -------
+    float32 [T, K]
+    """
+    return (neighbours - features.unsqueeze(1)).square_().sum(-1)
+
+
+def weighted_mean(
+    neighbours: Tensor, scores: Tensor, kept: Tensor, weighting: Weighting = "inverse_square"
+) -> Tensor:
+    """Mean of the neighbours, the nearer the heavier (RVC's retrieval).
+
+    A score of 0 gives the row itself (or the mean of all rows that have it), where the formula
+    of the RVC projects gives NaN.
+
+    Parameters
+    ----------
+    neighbours : float32 [T, K, d]  overwritten
+    scores : float32 [T, K]  squared distances
+    kept : bool [T, K]  which of the neighbours count; NaN for a frame where none does
+    weighting : see `Weighting`
+
+    Returns
+    -------
+    float32 [T, d]
+    """
+    scores = scores.masked_fill(~kept, torch.inf)
+    nearest = scores.amin(1, keepdim=True)
+    # Relative to the nearest, no power of a distance overflows; normalising cancels the factor.
+    closeness = torch.where(scores == 0, 1.0, nearest / scores)
+    weights = closeness.square() if weighting == "inverse_square" else closeness
+    weights = weights / weights.sum(1, keepdim=True)
+    return neighbours.mul_(weights.unsqueeze(-1)).sum(1)
+
+
+def mix(retrieved: Tensor, features: Tensor, index_rate: float) -> Tensor:
+    """``index_rate`` of the retrieved features and the rest of the original ones.
+
+    Parameters
+    ----------
+    retrieved, features : float32 [..., d]
+    index_rate : 0..1
+    """
+    return index_rate * retrieved + (1 - index_rate) * features
+
+
+def protect(retrieved: Tensor, features: Tensor, f0_hz: Tensor, strength: float) -> Tensor:
+    """Give unvoiced frames (breath, consonants) back some of their original features.
+
+    Parameters
+    ----------
+    retrieved, features : float32 [..., T, d]  after and before retrieval, 100 frames/s
+    f0_hz : float32 [..., T]  0 where unvoiced
+    strength : share of `retrieved` in frames below 1 Hz; 0.5 and above switches it off,
+        as in every RVC project
+
+    Returns
+    -------
+    float32 [..., T, d]
+    """
+    if strength >= 0.5:
+        return retrieved
+    return torch.where(f0_hz.unsqueeze(-1) < 1, mix(retrieved, features, strength), retrieved)

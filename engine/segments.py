@@ -1,0 +1,139 @@
+"""Cutting a long source into pieces, their context, and joining the results without a seam.
+
+Positions are counted in frames of 10 ms (160 samples at 16 kHz), the step of pitch and synthesis.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+ANALYSIS_RATE_HZ = 16_000
+HOP_SAMPLES = 160
+FRAMES_PER_SECOND = ANALYSIS_RATE_HZ // HOP_SAMPLES
+CONTEXT_FRAMES = 100
+"""One second of neighbouring sound on both sides of each piece, synthesised and thrown away."""
+
+MAX_PIECE_FRAMES = 4100
+"""Files up to 41 s go through in one piece, as in the reference implementations."""
+CUT_EVERY_FRAMES = 3800
+CUT_SEARCH_FRAMES = 600
+"""A cut is made at the quietest point within 6 s of every 38 s."""
+
+CROSSFADE_FRAMES = 2
+"""20 ms round each joint, in which one piece fades into the next (both run on in phase)."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Frames ``[start, stop)`` of the source that are synthesised together."""
+
+    start: int
+    stop: int
+
+    @property
+    def frames(self) -> int:
+        """Length without context."""
+        return self.stop - self.start
+
+
+def count_frames(n_samples: int, rate_hz: int) -> int:
+    """Frames of 10 ms that cover a source, the last one perhaps only partly."""
+    return -(-n_samples * FRAMES_PER_SECOND // rate_hz)
+
+
+def plan_pieces(audio: NDArray[np.float32], frames: int) -> tuple[Piece, ...]:
+    """Cut a source at its quietest points.
+
+    Parameters
+    ----------
+    audio : float32 [n]  mono, 16 kHz
+    frames : its length in frames
+
+    Returns
+    -------
+    pieces that cover ``[0, frames)`` without gap or overlap
+    """
+    if frames <= MAX_PIECE_FRAMES:
+        return (Piece(0, frames),)
+    loudness = _frame_loudness(audio, frames)
+    cuts = [0]
+    while frames - cuts[-1] > MAX_PIECE_FRAMES:
+        aim = cuts[-1] + CUT_EVERY_FRAMES
+        low = aim - CUT_SEARCH_FRAMES
+        high = min(aim + CUT_SEARCH_FRAMES, frames - CONTEXT_FRAMES)
+        cuts.append(low + int(np.argmin(loudness[low:high])))
+    cuts.append(frames)
+    return tuple(Piece(start, stop) for start, stop in pairwise(cuts))
+
+
+def _frame_loudness(audio: NDArray[np.float32], frames: int) -> NDArray[np.float64]:
+    """Sum of |x| over the 160 samples centred on the start of each frame, float64 [frames]."""
+    total = np.zeros(frames * HOP_SAMPLES + 1)
+    covered = min(len(audio), frames * HOP_SAMPLES)
+    np.cumsum(np.abs(audio[:covered]), dtype=np.float64, out=total[1 : covered + 1])
+    total[covered + 1 :] = total[covered]
+    centres = np.arange(frames) * HOP_SAMPLES
+    low = np.maximum(centres - HOP_SAMPLES // 2, 0)
+    result: NDArray[np.float64] = total[centres + HOP_SAMPLES // 2] - total[low]
+    return result
+
+
+def pad_context(audio: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
+    """Mirror one second of sound at both ends and fill up the last frame.
+
+    Parameters
+    ----------
+    audio : float32 [..., n]
+
+    Returns
+    -------
+    float32 [..., (frames + 2 * CONTEXT_FRAMES) * HOP_SAMPLES]
+    """
+    context = CONTEXT_FRAMES * HOP_SAMPLES
+    missing = frames * HOP_SAMPLES - audio.shape[-1]
+    if missing < 0:
+        audio = audio[..., : frames * HOP_SAMPLES]
+        missing = 0
+    mode = "reflect" if audio.shape[-1] > 1 else "edge"
+    widths = [(0, 0)] * (audio.ndim - 1) + [(context, context + missing)]
+    padded: NDArray[np.float32] = np.pad(audio, widths, mode=mode)  # type: ignore[call-overload]
+    return padded
+
+
+class Joiner:
+    """Puts synthesised pieces together with a short crossfade at each joint.
+
+    Each piece arrives with `CROSSFADE_FRAMES` / 2 frames more on either side than it covers; at
+    a joint the two overlapping stretches, which carry the same pitch in the same phase, are mixed
+    linearly.
+
+    Parameters
+    ----------
+    channels, frames : size of the whole result
+    hop_samples : output samples of a frame
+    """
+
+    def __init__(self, channels: int, frames: int, hop_samples: int) -> None:
+        self.output = np.zeros((channels, frames * hop_samples), np.float32)
+        self._frames = frames
+        self._hop = hop_samples
+        self._half = CROSSFADE_FRAMES // 2
+
+    def window(self, piece: Piece) -> tuple[int, int]:
+        """Frames ``[start, stop)`` that `add` wants for a piece."""
+        return max(piece.start - self._half, 0), min(piece.stop + self._half, self._frames)
+
+    def add(self, piece: Piece, samples: NDArray[np.float32]) -> None:
+        """Add ``samples`` float32 [channels, n] covering `window` of ``piece``."""
+        start, stop = self.window(piece)
+        samples = samples.copy()
+        fade = np.linspace(0.0, 1.0, 2 * self._half * self._hop + 2, dtype=np.float32)[1:-1]
+        if start < piece.start:
+            samples[:, : len(fade)] *= fade
+        if stop > piece.stop:
+            samples[:, -len(fade) :] *= fade[::-1]
+        self.output[:, start * self._hop : stop * self._hop] += samples

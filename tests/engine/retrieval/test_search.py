@@ -1,0 +1,263 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import faiss
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from engine.errors import IndexFileError
+from engine.retrieval.blend import Weighting, mix
+from engine.retrieval.index_file import read_index
+from engine.retrieval.search import ExactSearch, FaissSearch
+from tests.engine.retrieval.faiss_files import GOLDEN, Rows, ivf_index, make_rows
+
+INDEX_RATE = 0.75  # of the golden case; its retrieval_out is already mixed
+
+
+def exact(rows: Rows, features: Rows, **options: object) -> Rows:
+    return ExactSearch(rows, "cpu", **options).blend(torch.from_numpy(features)).numpy()
+
+
+def by_definition(rows: Rows, features: Rows, power: int = 2) -> np.ndarray:
+    """The formula of formats.md section 4 in float64, every distance by differences."""
+    rows64, features64 = rows.astype(np.float64), features.astype(np.float64)
+    scores = ((features64[:, None] - rows64[None]) ** 2).sum(-1)
+    nearest = np.argsort(scores, axis=1)[:, :8]
+    weights = np.take_along_axis(scores, nearest, 1) ** -power
+    weights /= weights.sum(1, keepdims=True)
+    return (rows64[nearest] * weights[..., None]).sum(1)
+
+
+@pytest.fixture(scope="module")
+def golden() -> dict[str, np.ndarray]:
+    with np.load(GOLDEN / "v2_40k.npz") as case:
+        return {name: case[name] for name in case.files if name.startswith("retrieval")}
+
+
+# --- parity ---
+
+
+def test_exact_search_equals_the_reference(golden: dict[str, np.ndarray]) -> None:
+    rows = read_index(GOLDEN / "v2_40k.index", 768).rows
+    features = torch.from_numpy(golden["retrieval_in"])
+    mixed = mix(ExactSearch(rows, "cpu").blend(features), features, INDEX_RATE)
+    assert np.abs(mixed.numpy() - golden["retrieval_exact_out"]).max() <= 1e-4
+
+
+def test_faiss_search_equals_the_reference(golden: dict[str, np.ndarray]) -> None:
+    search = FaissSearch(read_index(GOLDEN / "v2_40k.index", 768))
+    features = torch.from_numpy(golden["retrieval_in"])
+    mixed = mix(search.blend(features), features, INDEX_RATE)
+    assert np.abs(mixed.numpy() - golden["retrieval_out"]).max() <= 1e-4
+
+
+def test_one_list_of_six_is_not_the_whole_index(golden: dict[str, np.ndarray]) -> None:
+    index = read_index(GOLDEN / "v2_40k.index")
+    features = torch.from_numpy(golden["retrieval_in"])
+    difference = FaissSearch(index).blend(features) - ExactSearch(index.rows, "cpu").blend(features)
+    assert difference.abs().max() > 0.1
+
+
+@pytest.mark.parametrize(("weighting", "power"), [("inverse_square", 2), ("inverse", 1)])
+def test_both_searches_equal_the_definition(
+    tmp_path: Path, weighting: Weighting, power: int
+) -> None:
+    rows, features = make_rows(500, 32), make_rows(40, 32, seed=1)
+    expected = by_definition(rows, features, power)
+    np.testing.assert_allclose(exact(rows, features, weighting=weighting), expected, atol=1e-5)
+    index = ivf_index(rows, 10)
+    index.nprobe = 10  # all lists: now faiss too finds the true neighbours
+    faiss.write_index(index, str(tmp_path / "voice.index"))
+    search = FaissSearch(read_index(tmp_path / "voice.index"), weighting)
+    found = search.blend(torch.from_numpy(features)).numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_neighbours_much_nearer_than_their_norm_are_weighted_right() -> None:
+    # ‖a‖² is 25,000, so a product rounds by 0.005; the squared distances are from 0.1 to 10.
+    centre = 10 * make_rows(1, 256)
+    spread = np.linspace(0.02, 0.2, 40, dtype=np.float32)[:, None]
+    rows = centre + spread * make_rows(40, 256, seed=1)
+    expected = by_definition(rows, centre)
+    np.testing.assert_allclose(exact(rows, centre), expected, atol=5e-6)
+
+
+# --- tiles ---
+
+
+@pytest.mark.parametrize("tile_bytes", [1, 700, 5_000, 60_000, 1 << 20])
+def test_the_result_does_not_depend_on_the_tiles(tile_bytes: int) -> None:
+    rows, features = make_rows(333, 16), make_rows(57, 16, seed=1)
+    whole = exact(rows, features)
+    np.testing.assert_allclose(exact(rows, features, tile_bytes=tile_bytes), whole, atol=1e-6)
+
+
+def test_a_frame_gets_the_same_row_whatever_stands_beside_it() -> None:
+    rows, features = make_rows(300, 16), make_rows(20, 16, seed=1)
+    whole = exact(rows, features)
+    for frame in range(20):
+        np.testing.assert_allclose(
+            exact(rows, features[frame : frame + 1])[0], whole[frame], atol=1e-6
+        )
+
+
+class LargestTensor(TorchDispatchMode):
+    """Watches every tensor that is made, and refuses any that cannot be on Metal."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bytes = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        result = func(*args, **(kwargs or {}))
+        for tensor in result if isinstance(result, tuple | list) else [result]:
+            if isinstance(tensor, Tensor):
+                assert tensor.dtype not in (torch.float64, torch.complex128)
+                assert tensor.device.type == "meta"
+                if not func.is_view:
+                    self.bytes = max(self.bytes, tensor.nbytes)
+        return result
+
+
+def test_a_large_index_needs_no_large_table_and_never_asks_the_host() -> None:
+    rows = np.lib.stride_tricks.as_strided(np.zeros(768, np.float32), (300_000, 768), (0, 4))
+    # Tensors that exist in shape only: .item(), nonzero and the like raise on the meta device.
+    search = ExactSearch(rows, "meta")
+    features = torch.empty(3000, 768, device="meta")
+    with LargestTensor() as watch:
+        retrieved = search.blend(features)
+    assert retrieved.shape == (3000, 768)
+    assert watch.bytes <= 64 << 20
+
+
+# --- edges ---
+
+
+@pytest.mark.parametrize("count", range(1, 10))
+def test_fewer_rows_than_eight_are_all_used(count: int) -> None:
+    rows, features = make_rows(count, 5), make_rows(6, 5, seed=1)
+    np.testing.assert_allclose(exact(rows, features), by_definition(rows, features), atol=1e-5)
+
+
+def test_an_exact_hit_gives_the_row_itself() -> None:
+    rows = make_rows(50, 24)
+    np.testing.assert_array_equal(exact(rows, rows), rows)
+    np.testing.assert_array_equal(exact(rows, rows, weighting="inverse"), rows)
+
+
+def test_an_exact_hit_among_duplicates_gives_the_row_itself() -> None:
+    rows = np.repeat(make_rows(5, 24), 20, axis=0)
+    np.testing.assert_array_equal(exact(rows, rows), rows)
+
+
+def test_a_hit_so_close_that_its_weight_would_overflow_gives_the_row_itself() -> None:
+    rows = make_rows(50, 4)
+    rows[7] = 0
+    features = np.full((1, 4), 1e-21, np.float32)  # (1/score)² is 1e83
+    np.testing.assert_array_equal(exact(rows, features)[0], rows[7])
+
+
+def test_no_frames_give_no_frames(tmp_path: Path) -> None:
+    rows = make_rows(20, 4)
+    assert exact(rows, rows[:0]).shape == (0, 4)
+    faiss.write_index(ivf_index(rows, 2), str(tmp_path / "voice.index"))
+    search = FaissSearch(read_index(tmp_path / "voice.index"))
+    assert search.blend(torch.empty(0, 4)).shape == (0, 4)
+
+
+def test_features_of_another_width_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"\[T, 4\], not \(3, 5\)"):
+        exact(make_rows(20, 4), make_rows(3, 5))
+
+
+def test_the_search_leaves_its_input_and_rows_alone() -> None:
+    rows, features = make_rows(40, 8), make_rows(9, 8, seed=1)
+    rows_before, features_before = rows.copy(), features.copy()
+    search = ExactSearch(rows, "cpu")
+    first = search.blend(torch.from_numpy(features))
+    second = search.blend(torch.from_numpy(features))
+    assert torch.equal(first, second)
+    np.testing.assert_array_equal(rows, rows_before)
+    np.testing.assert_array_equal(features, features_before)
+
+
+# --- faiss ---
+
+
+def test_a_list_with_fewer_than_eight_rows_uses_those(tmp_path: Path) -> None:
+    rows = make_rows(12, 6)
+    index = ivf_index(rows, 4)
+    path = tmp_path / "voice.index"
+    faiss.write_index(index, str(path))
+    features = make_rows(30, 6, seed=1)
+    _, ids = index.search(features, 8)
+    assert (ids == -1).any(1).all()
+    retrieved = FaissSearch(read_index(path)).blend(torch.from_numpy(features)).numpy()
+    for frame in range(30):
+        near = rows[ids[frame][ids[frame] >= 0]]
+        expected = by_definition(near, features[frame : frame + 1])[0]
+        np.testing.assert_allclose(retrieved[frame], expected, atol=1e-5)
+
+
+def test_a_frame_whose_list_is_empty_keeps_its_features(tmp_path: Path) -> None:
+    rows = make_rows(20, 6)
+    index = ivf_index(rows, 2)
+    index.reset()
+    index.add(rows[:1])
+    path = tmp_path / "voice.index"
+    faiss.write_index(index, str(path))
+    features = torch.from_numpy(rows[:2] + np.float32(0.01))
+    retrieved = FaissSearch(read_index(path)).blend(features)
+    np.testing.assert_array_equal(retrieved[0], rows[0])
+    np.testing.assert_array_equal(retrieved[1], features[1])
+
+
+def test_older_layouts_and_id_maps_search_the_same_rows(tmp_path: Path) -> None:
+    rows, features = make_rows(40, 6), make_rows(9, 6, seed=1)
+    ids = np.random.default_rng(2).permutation(40)
+    index = faiss.IndexIDMap(faiss.IndexFlatL2(6))
+    index.add_with_ids(rows, ids)
+    path = tmp_path / "voice.index"
+    faiss.write_index(index, str(path))
+    retrieved = FaissSearch(read_index(path)).blend(torch.from_numpy(features))
+    np.testing.assert_allclose(retrieved, by_definition(rows, features), atol=1e-5)
+
+
+def test_a_file_that_changed_after_it_was_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "voice.index"
+    faiss.write_index(ivf_index(make_rows(40, 6), 2), str(path))
+    index = read_index(path)
+    faiss.write_index(ivf_index(make_rows(41, 6), 2), str(path))
+    with pytest.raises(IndexFileError, match="changed while it was read"):
+        FaissSearch(index)
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(IndexFileError, match="faiss cannot read it"):
+        FaissSearch(index)
+
+
+def test_faiss_leaves_its_process_wide_settings_as_they_were(tmp_path: Path) -> None:
+    path = tmp_path / "voice.index"
+    faiss.write_index(ivf_index(make_rows(40, 6), 2), str(path))
+    before = faiss.omp_get_max_threads(), faiss.get_deserialization_vector_byte_limit()
+    FaissSearch(read_index(path)).blend(torch.zeros(3, 6))
+    assert before == (
+        faiss.omp_get_max_threads(),
+        faiss.get_deserialization_vector_byte_limit(),
+    )
+
+
+def test_exact_search_never_loads_faiss() -> None:
+    code = (
+        "import sys, numpy as np, torch\n"
+        "from engine.retrieval.search import ExactSearch\n"
+        "ExactSearch(np.ones((9, 4), np.float32), 'cpu').blend(torch.zeros(2, 4))\n"
+        "assert 'faiss' not in sys.modules\n"
+    )
+    root = Path(__file__).parents[3]
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=root, timeout=120)

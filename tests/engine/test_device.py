@@ -1,0 +1,128 @@
+"""What can be shown without an accelerator; the rest of device.py needs a Mac or a GPU."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from engine import device as devices
+from engine.errors import DeviceError
+
+CPU = torch.device("cpu")
+WITHOUT_METAL = pytest.mark.skipif(torch.backends.mps.is_available(), reason="there is Metal")
+WITHOUT_CUDA = pytest.mark.skipif(torch.cuda.is_available(), reason="there is CUDA")
+
+
+def in_fresh_python(code: str, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+        env=os.environ | environment,
+    )
+    return done.stdout.strip()
+
+
+def test_auto_takes_metal_then_cuda_then_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for metal, cuda in [(True, True), (False, True), (False, False)]:
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda there=metal: there)
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=cuda: there)
+        found.append(devices.choose_device("auto").type)
+    assert found == ["mps", "cuda", "cpu"]
+
+
+@WITHOUT_METAL
+def test_asking_for_metal_where_there_is_none_is_refused_in_a_sentence() -> None:
+    with pytest.raises(DeviceError, match=r'"mps".*(Mac|Metal|macOS).*"cpu"'):
+        devices.choose_device("mps")
+
+
+@WITHOUT_CUDA
+def test_asking_for_cuda_where_there_is_none_is_refused_in_a_sentence() -> None:
+    with pytest.raises(DeviceError, match=r'"cuda".*(CUDA|NVIDIA).*"cpu"'):
+        devices.choose_device("cuda")
+
+
+def test_an_unknown_device_is_refused_with_the_names_there_are() -> None:
+    with pytest.raises(DeviceError, match=r'"tpu".*auto, mps, cuda, cpu'):
+        devices.choose_device("tpu")  # type: ignore[arg-type]
+
+
+def test_the_cpu_is_always_there_and_has_a_name() -> None:
+    device = devices.choose_device("cpu")
+    assert device == CPU
+    name = devices.describe(device)
+    assert name.endswith(" (CPU)")
+    assert len(name) > len(" (CPU)")
+
+
+def test_importing_it_does_not_load_torch() -> None:
+    code = "import sys, engine.device; print('torch' in sys.modules)"
+    assert in_fresh_python(code) == "False"
+
+
+def test_the_fallback_is_on_before_torch_loads_and_the_users_value_wins() -> None:
+    code = (
+        "import os; from engine.device import choose_device; choose_device();"
+        "print(os.environ['PYTORCH_ENABLE_MPS_FALLBACK'])"
+    )
+    without = "import os; os.environ.pop('PYTORCH_ENABLE_MPS_FALLBACK', None);" + code
+    assert in_fresh_python(without) == "1"
+    assert in_fresh_python(code, PYTORCH_ENABLE_MPS_FALLBACK="0") == "0"
+
+
+def test_memory_held_follows_what_is_allocated_and_the_peak_stays() -> None:
+    before = devices.memory_bytes(CPU)
+    block = torch.ones(64 * 2**20, dtype=torch.uint8)
+    held = devices.memory_bytes(CPU)
+    assert held - before > 0.9 * block.nbytes
+    assert devices.peak_memory_bytes() >= 0.99 * held
+    del block
+    assert devices.memory_bytes(CPU) < held
+    assert devices.peak_memory_bytes(CPU) >= 0.99 * held
+
+
+def test_the_way_macos_is_asked_gives_the_same_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not Path("/bin/ps").exists() or not Path("/proc").exists():
+        pytest.skip("needs both ways")
+    direct = devices.memory_bytes(CPU)
+
+    def no_proc(*_: object, **__: object) -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "read_text", no_proc)
+    assert devices.memory_bytes(CPU) == pytest.approx(direct, rel=0.02)
+
+
+def test_waiting_and_emptying_are_harmless_on_the_cpu() -> None:
+    values = torch.arange(5)
+    devices.synchronize(CPU)
+    devices.empty_cache(CPU)
+    assert values.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_real_failure_for_want_of_memory_is_recognised() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**60, dtype=torch.uint8)
+    assert devices.is_out_of_memory(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (MemoryError(), True),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
+        (RuntimeError("MPS backend out of memory (MPS allocated: 9.00 GB)"), True),
+        (RuntimeError("Invalid buffer size: 14.90 GB"), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (ValueError("out of memory"), False),
+    ],
+)
+def test_only_want_of_memory_counts_as_that(error: Exception, expected: bool) -> None:
+    assert devices.is_out_of_memory(error) is expected

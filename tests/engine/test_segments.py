@@ -1,0 +1,98 @@
+"""Cutting and joining lose nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engine.segments import (
+    CONTEXT_FRAMES,
+    CROSSFADE_FRAMES,
+    CUT_EVERY_FRAMES,
+    CUT_SEARCH_FRAMES,
+    HOP_SAMPLES,
+    MAX_PIECE_FRAMES,
+    Joiner,
+    Piece,
+    count_frames,
+    pad_context,
+    plan_pieces,
+)
+
+
+def _noise(frames: int, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal(frames * HOP_SAMPLES).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("samples", "rate_hz", "frames"),
+    [(1, 16000, 1), (160, 16000, 1), (161, 16000, 2), (44100, 44100, 100), (442, 44100, 2)],
+)
+def test_frames_cover_every_sample(samples: int, rate_hz: int, frames: int) -> None:
+    assert count_frames(samples, rate_hz) == frames
+
+
+def test_up_to_41_seconds_stay_in_one_piece() -> None:
+    audio = _noise(MAX_PIECE_FRAMES)
+    assert plan_pieces(audio, MAX_PIECE_FRAMES) == (Piece(0, MAX_PIECE_FRAMES),)
+
+
+@pytest.mark.parametrize("frames", [4101, 4399, 7700, 8200, 30_000, 123_456])
+def test_pieces_cover_a_long_file_without_gap_or_overlap(frames: int) -> None:
+    pieces = plan_pieces(_noise(frames), frames)
+    assert pieces[0].start == 0
+    assert pieces[-1].stop == frames
+    assert all(a.stop == b.start for a, b in zip(pieces, pieces[1:], strict=False))
+    assert all(CONTEXT_FRAMES <= piece.frames for piece in pieces)
+    assert all(piece.frames <= CUT_EVERY_FRAMES + CUT_SEARCH_FRAMES for piece in pieces)
+
+
+def test_a_cut_falls_into_the_pause() -> None:
+    audio = _noise(6000)
+    audio[4000 * HOP_SAMPLES : 4003 * HOP_SAMPLES] = 0
+    first = plan_pieces(audio, 6000)[0]
+    assert 4000 < first.stop < 4003
+
+
+def test_a_cut_ignores_the_sign_of_the_samples() -> None:
+    """Two of the peers add up x instead of |x|, so a loud symmetric wave counts as quiet."""
+    audio = np.full(6000 * HOP_SAMPLES, 0.01, np.float32)
+    loud = slice(3500 * HOP_SAMPLES, 3900 * HOP_SAMPLES)
+    audio[loud] = np.tile(np.array([0.9, -0.9], np.float32), 200 * HOP_SAMPLES)
+    audio[4100 * HOP_SAMPLES : 4102 * HOP_SAMPLES] = 0.001
+    assert 4100 <= plan_pieces(audio, 6000)[0].stop <= 4102
+
+
+@pytest.mark.parametrize("n_samples", [1, 2, 100, 16_000, 25_600, 100_001])
+def test_context_is_the_source_mirrored(n_samples: int) -> None:
+    audio = np.random.default_rng(1).standard_normal((2, n_samples)).astype(np.float32)
+    frames = count_frames(n_samples, 16_000)
+    padded = pad_context(audio, frames)
+    context = CONTEXT_FRAMES * HOP_SAMPLES
+    assert padded.shape == (2, (frames + 2 * CONTEXT_FRAMES) * HOP_SAMPLES)
+    assert np.array_equal(padded[:, context : context + n_samples], audio)
+    if n_samples > context:
+        assert np.array_equal(padded[:, :context], audio[:, context:0:-1])
+
+
+def test_joined_pieces_of_one_signal_are_that_signal() -> None:
+    hop, frames = 40, 1000
+    whole = np.random.default_rng(2).standard_normal((2, frames * hop)).astype(np.float32)
+    joiner = Joiner(2, frames, hop)
+    for piece in (Piece(0, 317), Piece(317, 700), Piece(700, 1000)):
+        start, stop = joiner.window(piece)
+        joiner.add(piece, whole[:, start * hop : stop * hop])
+    assert np.abs(joiner.output - whole).max() < 1e-6
+
+
+def test_a_step_between_pieces_becomes_a_ramp_of_20_ms() -> None:
+    hop, frames = 100, 40
+    joiner = Joiner(1, frames, hop)
+    for piece, level in ((Piece(0, 20), 0.0), (Piece(20, 40), 1.0)):
+        start, stop = joiner.window(piece)
+        joiner.add(piece, np.full((1, (stop - start) * hop), level, np.float32))
+    steps = np.abs(np.diff(joiner.output[0]))
+    assert steps.max() < 1.5 / (CROSSFADE_FRAMES * hop)
+    assert joiner.output[0, 0] == 0
+    assert joiner.output[0, -1] == 1
