@@ -120,7 +120,7 @@ class _Machine:
         return value
 
     def step(self, opcode: str, argument: Any) -> None:
-        if opcode in _LITERALS:
+        if _LITERALS.fullmatch(opcode):
             self._stack.append(argument)
         elif opcode in _CONSTANTS:
             self._stack.append(_CONSTANTS[opcode]())
@@ -224,29 +224,9 @@ class _Machine:
         self._stack.append(self._storage(self.pop()))
 
 
-_LITERALS = frozenset(
-    {
-        "INT",
-        "BININT",
-        "BININT1",
-        "BININT2",
-        "LONG",
-        "LONG1",
-        "LONG4",
-        "FLOAT",
-        "BINFLOAT",
-        "STRING",
-        "BINSTRING",
-        "SHORT_BINSTRING",
-        "UNICODE",
-        "BINUNICODE",
-        "SHORT_BINUNICODE",
-        "BINUNICODE8",
-        "BINBYTES",
-        "SHORT_BINBYTES",
-        "BINBYTES8",
-        "BYTEARRAY8",
-    }
+_LITERALS = re.compile(
+    r"INT|BININT[12]?|LONG[14]?|FLOAT|BINFLOAT|STRING|(SHORT_)?BINSTRING"
+    r"|UNICODE|(SHORT_)?BINUNICODE8?|(SHORT_)?BINBYTES8?|BYTEARRAY8"
 )
 _CONSTANTS: dict[str, Callable[[], Any]] = {
     "NONE": lambda: None,

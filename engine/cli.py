@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from engine.device import DEVICE_NAMES, prepare_environment
 from engine.errors import ConversionCancelled, OptionError, UserError
-from engine.options import FILE_FORMATS, SUBTYPES, ConversionOptions, ConversionResult
+from engine.options import FILE_FORMATS, SUBTYPES, ConversionOptions, ConversionResult, FileFormat
 from engine.progress import StageProgress
 
 if TYPE_CHECKING:
@@ -143,19 +143,20 @@ def _conversion_options(given: argparse.Namespace) -> ConversionOptions:
     )
 
 
-def _file_format(given: argparse.Namespace) -> str:
+def _file_format(given: argparse.Namespace) -> FileFormat:
     """What ``--format`` says, else the ending of ``-o FILE``, else wav."""
+    asked: FileFormat | None = given.format
     if given.output is None:
-        return given.format or "wav"
-    ending = given.output.suffix.lower().removeprefix(".")
-    named = {"aif": "aiff", "wave": "wav", "oga": "ogg"}.get(ending, ending)
-    if given.format in (None, named) and named in FILE_FORMATS:
-        return str(named)
+        return asked or "wav"
+    from engine.audio.writer import file_format_of
+
+    named = file_format_of(given.output)
+    if asked in (None, named):
+        return named
     raise OptionError(
         f'Cannot write "{given.output.name}"',
-        f'the ending ".{ending}" is not that of '
-        + (f"{given.format}" if given.format else "a format this program writes"),
-        f"end the name in one of {', '.join('.' + each for each in FILE_FORMATS)}",
+        f"its ending asks for {named}, but --format says {asked}",
+        "leave one of the two out",
     )
 
 
@@ -274,9 +275,14 @@ def _show_voice(given: argparse.Namespace) -> int:
         return EXIT_OK
     width = max(map(len, rows))
     for name, value in rows.items():
-        shown = {True: "yes", False: "no", None: "not stated"}.get(value, value)  # type: ignore[arg-type]
-        print(f"{name:<{width}}  {shown}")
+        print(f"{name:<{width}}  {_shown(value)}")
     return EXIT_OK
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "not stated" if value is None else str(value)
 
 
 def _examine(given: argparse.Namespace) -> int:

@@ -160,8 +160,9 @@ class Converter:
         ConversionCancelled : ``cancel`` was set; nothing was written
         """
         options = options or ConversionOptions()
-        if output is not None:
-            check_output(output, options.file_format, options.subtype, overwrite=options.overwrite)
+        overwrite = options.overwrite and output is not None
+        planned = output or output_path_for(source, voice.title, output_dir, options.file_format)
+        check_output(planned, options.file_format, options.subtype, overwrite=overwrite)
         started = time.perf_counter()
         run = Run(self.profiler, self.device.type, listener, cancel)
         with run.stage("decode"):
@@ -172,7 +173,6 @@ class Converter:
         samples, _ = self._convert(audio.samples, audio.rate_hz, voice, in_file, run)
         with run.stage("write", 1.0):
             path = output or output_path_for(source, voice.title, output_dir, options.file_format)
-            overwrite = options.overwrite and output is not None
             path = write_audio(
                 path, samples, rate_hz, options.file_format, options.subtype, overwrite=overwrite
             )

@@ -130,14 +130,21 @@ def convert_samples(
 
 def _analysis_signal(samples: Floats, rate_hz: int, *, stereo: bool) -> Floats:
     """Float32 [channels, n]: 16 kHz, peak-limited, high-passed."""
-    if not stereo or samples.shape[1] == 1:
-        samples = samples.mean(1, keepdims=True)
-    analysis = resample(samples, rate_hz, ANALYSIS_RATE_HZ)
+    mixed = _two_channels(samples) if stereo else samples.mean(1, keepdims=True)
+    n_analysis = max(1, resampled_length(len(mixed), rate_hz, ANALYSIS_RATE_HZ))
+    analysis = resample(mixed, rate_hz, ANALYSIS_RATE_HZ, n_analysis)
     peak = float(np.abs(analysis).max(initial=0.0))
     if peak > MAX_INPUT_PEAK:
         analysis = analysis * np.float32(MAX_INPUT_PEAK / peak)
     filtered = [highpass_48hz(channel) for channel in analysis.T]
     return np.stack(filtered).astype(np.float32)
+
+
+def _two_channels(samples: Floats) -> Floats:
+    """At most two columns; those of a surround recording are spread evenly over both."""
+    if samples.shape[1] <= 2:
+        return samples
+    return samples[:, :2] + samples[:, 2:].mean(1, keepdims=True)
 
 
 class _Synthesis:
@@ -184,7 +191,7 @@ class _Synthesis:
         if models.search is None or options.index_rate == 0:
             return _double(own, frames)
         with self._run.stage("retrieval"):
-            found = models.search.blend(own.flatten(0, 1)).unflatten(0, own.shape[:2])
+            found = models.search.blend(own.flatten(0, 1)).view_as(own)
             features = _double(mix(found, own, options.index_rate), frames)
             if self._contour is None:
                 return features

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from engine.models.synthesizer import state_shapes
+from engine.models.synthesizer_sizes import SynthesizerSizes, Vocoder
 
 GOLDEN = Path(__file__).parent / "data" / "golden"
 
@@ -47,3 +51,56 @@ def write_voice(name: str, folder: Path) -> Path:
     path = folder / f"{name}.pth"
     torch.save(voice_record(name), path)
     return path
+
+
+SMALL_CONFIG: list[Any] = [
+    *(129, 8, 8, 8, 16, 2, 2, 3, 0, "1", [3, 5], [[1, 3], [1, 2]]),
+    *([5, 4, 4], 16, [11, 8, 8], 3, 4, 8000),
+]
+"""A voice of some thousand weights at 8 kHz, for what does not depend on the size."""
+
+_NORMED = re.compile(
+    r"flow\.flows\.\d\.enc\..*weight"
+    r"|dec\.(ups|resblocks|upsamples|mrfs|upsample_conv_blocks\.\d\.blocks)\..*\d\.weight"
+    r"|dec\.(mrfs\..*conv[12]|downsample_blocks\.\d|pre_conv|mel_conv)\.weight"
+)
+
+
+def small_sizes(vocoder: Vocoder, *, resblock: str = "1") -> SynthesizerSizes:
+    """The sizes that `SMALL_CONFIG` means."""
+    chained = vocoder is Vocoder.REFINE_CHAINED
+    return SynthesizerSizes(
+        vocoder=vocoder,
+        feature_channels=12,
+        inter_channels=8,
+        hidden_channels=8,
+        filter_channels=16,
+        heads=2,
+        layers=2,
+        kernel_size=3,
+        resblock=resblock,
+        resblock_kernel_sizes=(3, 5),
+        resblock_dilations=((1, 3), (1, 2)),
+        upsample_rates=(5, 4, 4),
+        upsample_initial_channels=256 if chained else 16,
+        upsample_kernel_sizes=(11, 8, 8),
+        speakers=3,
+        gin_channels=4,
+        sample_rate_hz=8000,
+        flow_channels=6,
+    )
+
+
+def small_record(vocoder: Vocoder = Vocoder.NSF, *, resblock: str = "1") -> dict[str, Any]:
+    """A small voice as ``torch.save`` gets it, weight-normed like a real one."""
+    shapes = state_shapes(small_sizes(vocoder, resblock=resblock))
+    weights: OrderedDict[str, torch.Tensor] = OrderedDict()
+    for name, tensor in make_tensors(shapes, "small").items():
+        if _NORMED.fullmatch(name) and tensor.dim() == 3:
+            stem = name.removesuffix("weight")
+            length = tensor.flatten(1).norm(dim=1).reshape(-1, 1, 1)
+            weights[f"{stem}weight_g"], weights[f"{stem}weight_v"] = length.half(), tensor.half()
+        else:
+            weights[name] = tensor.half()
+    guided = vocoder is not Vocoder.PLAIN
+    return {"weight": weights, "config": list(SMALL_CONFIG), "version": "v2", "f0": int(guided)}

@@ -16,14 +16,13 @@ _NO_HARD_LINKS = frozenset(
 
 
 @contextmanager
-def atomic_file(path: Path, *, overwrite: bool) -> Iterator[tuple[int, Path]]:
+def atomic_file(path: Path, *, overwrite: bool) -> Iterator[int]:
     """Write beside `path`, then rename; on any failure leave everything as it was.
 
     Yields
     ------
-    (descriptor, name) of a new hidden file in the same folder, open for reading and writing. The
-    block must not close the descriptor; when the block ends well the content is flushed to disk
-    and named `path`.
+    Descriptor of a new hidden file in the same folder, open for reading and writing. The block
+    must not close it; when the block ends well the content is flushed to disk and named `path`.
 
     Raises
     ------
@@ -36,7 +35,7 @@ def atomic_file(path: Path, *, overwrite: bool) -> Iterator[tuple[int, Path]]:
     descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         try:
-            yield descriptor, part
+            yield descriptor
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

@@ -38,11 +38,15 @@ _OPTIONS = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "none"}
 _STATES_DURATION = frozenset({"mov", "matroska", "asf", "avi", "flac", "wav", "w64", "aiff", "caf"})
 
 _PROTECTED_TAGS = frozenset({"drms", "enca", "aavd"})
+_ASF = bytes.fromhex("3026b275 8e66cf11 a6d900aa 0062ce6c")
 _ASF_PROTECTION = bytes.fromhex("fbb31122 23bdd211 b4b700a0 c955fc6e")
 _HEAD_BYTES = 1 << 16
 
 _CUT_S = 0.5
 """Headers round, and count padding: only a larger gap is called a cut."""
+
+_MAX_PADDING_FRAMES = 8192
+"""A gapless tag that takes off more is a leftover from before the file was cut or joined."""
 
 _EDIT_LIST_TICK_S = Fraction(1, 1000)
 """MP4 writers commonly round the edit list to the movie's milliseconds."""
@@ -50,9 +54,9 @@ _EDIT_LIST_TICK_S = Fraction(1, 1000)
 
 @dataclass
 class _Tally:
-    """What went by while decoding: damaged packets, and the end of the last packet."""
+    """What went by while decoding: any damage, and the end of the last packet."""
 
-    damaged_packets: int = 0
+    damaged: bool
     end_ticks: int | None = None
 
 
@@ -77,10 +81,18 @@ def probe(path: Path) -> AudioInfo:
         )
 
 
-def decode(path: Path, *, mono: bool) -> SourceAudio:
+def decode(path: Path, *, mono: bool, damaged: bool = False) -> SourceAudio:
     """Decode the first audio stream, without the encoder's padding where the file tells it.
 
-    Damaged packets are left out and mentioned in the notes.
+    Parameters
+    ----------
+    path : the file
+    mono : keep the mean of the channels only
+    damaged : that the file is damaged is known already and noted; damage met here is, too
+
+    Returns
+    -------
+    SourceAudio : without the damaged packets
 
     Raises
     ------
@@ -88,7 +100,7 @@ def decode(path: Path, *, mono: bool) -> SourceAudio:
     OSError : if the file cannot be opened
     """
     with _opened(path) as (container, stream):
-        tally = _Tally()
+        tally = _Tally(damaged=damaged)
         buffer: SampleBuffer | None = None
         rate_hz = 0
         for frame in _frames(container, stream, tally):
@@ -100,11 +112,11 @@ def decode(path: Path, *, mono: bool) -> SourceAudio:
                 raise refused(path, why, "convert it to a WAV file first")
             buffer.append(_block(frame))
         if buffer is None:
-            raise refused(
-                path, "none of its sound can be decoded; it is damaged", "get the file again"
-            )
+            why = "it is damaged throughout" if tally.damaged else "it holds no sound"
+            raise refused(path, why, "choose another file")
         notes = _notes(path, container, stream, tally, buffer.n_frames / rate_hz)
-        samples = buffer.finish(_true_frames(container, stream, tally, rate_hz))
+        n_true = _true_frames(container, stream, tally, rate_hz, buffer.n_frames)
+        samples = buffer.finish(n_true)
         return SourceAudio(path, _kind(container, stream), samples, rate_hz, notes)
 
 
@@ -138,6 +150,8 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, AudioStream]]:
 def _unknown(path: Path) -> Exception:
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
+    if head.startswith(_ASF) and _ASF_PROTECTION in head:
+        return _protected(path)
     if b"ftyp" in head[:12]:
         return refused(
             path, "it is an unfinished or cut-off video or audio file", "get or record it again"
@@ -157,14 +171,16 @@ def _first_sound(path: Path, container: InputContainer) -> AudioStream:
     # Of a codec that FFmpeg does not know there is no context, whatever the stubs say.
     context = getattr(stream, "codec_context", None)
     if _is_protected(path, container, context):
-        raise refused(
-            path, "it is protected against copying (DRM)", "use a file without protection"
-        )
+        raise _protected(path)
     if context is None or not context.sample_rate or not context.channels:
         raise refused(
             path, "its sound is of an unknown kind or damaged", "convert it to a WAV file first"
         )
     return stream
+
+
+def _protected(path: Path) -> Exception:
+    return refused(path, "it is protected against copying (DRM)", "use a file without protection")
 
 
 def _is_protected(path: Path, container: InputContainer, context: AudioCodecContext | None) -> bool:
@@ -191,7 +207,7 @@ def _frames(container: InputContainer, stream: AudioStream, tally: _Tally) -> It
         try:
             packet = next(packets, None)
         except av.FFmpegError:
-            tally.damaged_packets += 1
+            tally.damaged = True
             return
         if packet is None:
             return
@@ -200,7 +216,7 @@ def _frames(container: InputContainer, stream: AudioStream, tally: _Tally) -> It
         try:
             frames = packet.decode()
         except av.FFmpegError:
-            tally.damaged_packets += 1
+            tally.damaged = True
             continue
         for frame in frames:
             if isinstance(frame, AudioFrame) and frame.samples:
@@ -231,17 +247,22 @@ def _stated_s(stream: AudioStream) -> Fraction | None:
 
 
 def _true_frames(
-    container: InputContainer, stream: AudioStream, tally: _Tally, rate_hz: int
+    container: InputContainer,
+    stream: AudioStream,
+    tally: _Tally,
+    rate_hz: int,
+    n_decoded: int,
 ) -> int | None:
     """How many frames are sound and not the encoder's padding, where an MP4 tells it."""
     if _container_name(container) != "mov":
         return None
     gapless = container.metadata.get("iTunSMPB", "").split()
     try:
-        if len(gapless) > 3 and (stated := int(gapless[3], 16)) > 0:
-            return stated
-    except ValueError:
-        pass
+        n_tagged = int(gapless[3], 16)
+        if n_tagged > 0 and n_decoded - n_tagged <= _MAX_PADDING_FRAMES:
+            return n_tagged
+    except (ValueError, IndexError):
+        pass  # no tag, or none of Apple's: the edit list knows
     stated_s = _stated_s(stream)
     if stated_s is None or stated_s <= 0:
         return None
@@ -263,6 +284,6 @@ def _notes(
         promised_s = max(promised_s, float(stated_s))
     if present_s < promised_s - _CUT_S:
         notes.append(cut_off_note(promised_s, present_s))
-    if tally.damaged_packets:
+    if tally.damaged:
         notes.append("parts of the file are damaged and were left out")
     return tuple(notes)

@@ -48,8 +48,8 @@ def read_audio(path: str | os.PathLike[str], *, mono: bool = False) -> SourceAud
     try:
         try:
             return sndfile_decoder.decode(source, mono=mono)
-        except DecoderRefusal:
-            return container_decoder.decode(source, mono=mono)
+        except DecoderRefusal as refusal:
+            return container_decoder.decode(source, mono=mono, damaged=refusal.damaged)
     except OSError as error:
         raise _failed(source, error) from error
 

@@ -45,7 +45,8 @@ def decode(path: Path, *, mono: bool) -> SourceAudio:
 
     Raises
     ------
-    DecoderRefusal : if libsndfile does not know the format, or stumbles over damage
+    DecoderRefusal : if libsndfile does not know the format, stumbles over damage, or finds
+        no sample
     AudioFileError : if the sound is unusable (see `SampleBuffer`)
     OSError : if the file cannot be opened
     """
@@ -55,7 +56,9 @@ def decode(path: Path, *, mono: bool) -> SourceAudio:
             while len(block := file.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
                 buffer.append(block)
         except soundfile.SoundFileError as error:
-            raise DecoderRefusal(str(error)) from error
+            raise DecoderRefusal(str(error), damaged=True) from error
+        if not buffer.n_frames:  # a recorder that crashed leaves a length of 0 before the sound
+            raise DecoderRefusal("no samples")
         present_s = buffer.n_frames / file.samplerate
         samples = buffer.finish()
         notes = _notes(path, file, present_s)

@@ -16,6 +16,9 @@ MAX_DURATION_S = 12 * 3600
 MAX_VALUES = 1 << 30
 """Most samples kept over all channels: 4 GiB of float32, 6 h 12 min of mono at 48 kHz."""
 
+MAX_MAGNITUDE = 1e12
+"""Float files scaled to 32-bit integers reach 2e9; beyond this arithmetic would overflow."""
+
 BLOCK_FRAMES = 1 << 16
 """Frames that are decoded, or written, at a time."""
 
@@ -24,7 +27,17 @@ _GROWTH = 1.25
 
 
 class DecoderRefusal(Exception):  # noqa: N818 - never leaves the room: the next decoder is asked
-    """A decoder cannot read the file (to its end); another one may."""
+    """A decoder cannot read the file; another one may.
+
+    Parameters
+    ----------
+    why : the decoder's own words
+    damaged : whether it knows the format but met damage on the way
+    """
+
+    def __init__(self, why: str, *, damaged: bool = False) -> None:
+        super().__init__(why)
+        self.damaged = damaged
 
 
 @dataclass(frozen=True)
@@ -146,13 +159,14 @@ class SampleBuffer:
 
         Raises
         ------
-        AudioFileError : if it holds NaN or infinity, or the sound gets too long
+        AudioFileError : if it holds NaN, infinity or values over `MAX_MAGNITUDE`, or the sound
+            gets too long
         """
         with np.errstate(over="ignore", invalid="ignore"):
             kept = block.mean(axis=1, keepdims=True) if self._mono else block
-        if not np.isfinite(kept).all():
+        if kept.size and not float(np.abs(kept).max()) <= MAX_MAGNITUDE:  # NaN compares false
             at = clock(self._n_frames / self._rate_hz)
-            why = f"near {at} it holds values that are no numbers (NaN or infinity)"
+            why = f"near {at} it holds values that are no sound (NaN, infinity or huge)"
             raise refused(self._path, why, "export it again from the program that made it")
         if not self._data.size:
             self._data = np.empty((_FIRST_BLOCK_FRAMES, kept.shape[1]), dtype=np.float32)

@@ -5,17 +5,13 @@ from __future__ import annotations
 import bisect
 import errno
 import os
-import shutil
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from engine.audio.atomic_file import atomic_file
-from engine.audio.quantization import DITHER_SEED, to_16_bit, to_24_bit
+from engine.audio.encoder import MP3_V0, VORBIS_Q8, Encoding, encode
 from engine.audio.source import BLOCK_FRAMES, shown_name
 from engine.errors import OutputFileError
 from engine.options import FILE_FORMATS, FileFormat, Subtype
@@ -40,24 +36,7 @@ _MAX_CHANNELS = 2
 _MAX_RIFF_BYTES = (1 << 32) - (1 << 16)
 """Of sound; a WAV beyond it becomes RF64, an AIFF beyond it is refused."""
 
-_PEAK_CHUNK_WITHIN_BYTES = 256
-
-
-@dataclass(frozen=True)
-class _Encoding:
-    container: str
-    codec: str
-    options: dict[str, Any]
-
-
-_LOSSY = {
-    # V0: about 245 kbit/s for music. libsndfile writes the LAME tag that makes it gapless.
-    "mp3": _Encoding(
-        "MP3", "MPEG_LAYER_III", {"compression_level": 0.0, "bitrate_mode": "VARIABLE"}
-    ),
-    # Vorbis quality 8: about 256 kbit/s for music.
-    "ogg": _Encoding("OGG", "VORBIS", {"compression_level": 0.2}),
-}
+_LOSSY = {"mp3": MP3_V0, "ogg": VORBIS_Q8}
 _CODECS = {"float": "FLOAT", "24": "PCM_24", "16": "PCM_16"}
 _SAMPLE_BYTES = {"float": 4, "24": 3, "16": 2}
 
@@ -116,7 +95,7 @@ def check_output(
         if not overwrite and os.path.lexists(path):
             raise FileExistsError
     except OSError as error:
-        raise _failed(path, error, 0) from error
+        raise _failed(path, error) from error
 
 
 def write_audio(
@@ -159,11 +138,10 @@ def write_audio(
     _check_sound(target, sound, rate_hz, file_format)
     encoding = _encoding(target, sound, file_format, subtype)
     try:
-        with atomic_file(target, overwrite=overwrite) as (descriptor, part):
-            _encode(descriptor, sound, rate_hz, encoding)
-            _check_complete(part, sound.shape[0])
-    except (OSError, soundfile.SoundFileError) as error:
-        raise _failed(target, error, sound.nbytes) from error
+        with atomic_file(target, overwrite=overwrite) as descriptor:
+            encode(descriptor, sound, rate_hz, encoding)
+    except OSError as error:
+        raise _failed(target, error) from error
     return target
 
 
@@ -188,7 +166,7 @@ def _encoding(
     sound: NDArray[np.float32],
     file_format: FileFormat,
     subtype: Subtype | None,
-) -> _Encoding:
+) -> Encoding:
     if file_format in _LOSSY:
         return _LOSSY[file_format]
     kind = subtype or SUBTYPES_OF[file_format][0]
@@ -197,57 +175,10 @@ def _encoding(
         if container == "AIFF":
             raise _unwritable(path, "AIFF files end at 4 GB", "choose WAV or FLAC")
         container = "RF64"
-    return _Encoding(container, _CODECS[kind], {})
+    return Encoding(container, _CODECS[kind])
 
 
-def _encode(descriptor: int, sound: NDArray[np.float32], rate_hz: int, encoding: _Encoding) -> None:
-    rng = np.random.default_rng(DITHER_SEED)
-    with soundfile.SoundFile(
-        descriptor,
-        "w",
-        samplerate=rate_hz,
-        channels=sound.shape[1],
-        format=encoding.container,
-        subtype=encoding.codec,
-        closefd=False,
-        **encoding.options,
-    ) as file:
-        # Small writes: libvorbis keeps a block's work on the stack.
-        for start in range(0, sound.shape[0], BLOCK_FRAMES):
-            block = sound[start : start + BLOCK_FRAMES]
-            try:
-                file.write(_coded(block, encoding.codec, rng))
-            except AssertionError as error:  # how soundfile tells that less was written
-                raise OSError(errno.EIO, "the disk took only a part of the sound") from error
-    if encoding.codec == "FLOAT":
-        _clear_time_of_writing(descriptor)
-
-
-def _coded(block: NDArray[np.float32], codec: str, rng: np.random.Generator) -> NDArray[Any]:
-    if codec == "PCM_16":
-        return to_16_bit(block, rng)
-    if codec == "PCM_24":
-        return to_24_bit(block)
-    if codec == "FLOAT":
-        return block
-    return np.clip(block, -1, 1)
-
-
-def _clear_time_of_writing(descriptor: int) -> None:
-    """Undate the PEAK chunk of a float file, so that equal sounds make equal files."""
-    at = os.pread(descriptor, _PEAK_CHUNK_WITHIN_BYTES, 0).find(b"PEAK")
-    if at >= 0:
-        os.pwrite(descriptor, bytes(4), at + 12)  # after name, size, version
-
-
-def _check_complete(part: Path, n_samples: int) -> None:
-    # What libsndfile writes on closing it does not check: ask the file itself.
-    with part.open("rb") as stream, soundfile.SoundFile(stream.fileno(), closefd=False) as file:
-        if file.frames != n_samples:
-            raise OSError(errno.EIO, "the disk took only a part of the sound")
-
-
-def _failed(path: Path, error: Exception, n_bytes: int) -> OutputFileError:
+def _failed(path: Path, error: OSError) -> OutputFileError:
     folder = shown_name(path.parent.absolute())
     match error:
         case FileExistsError():
@@ -263,20 +194,9 @@ def _failed(path: Path, error: Exception, n_bytes: int) -> OutputFileError:
         case OSError(errno=errno.ENAMETOOLONG):
             return _unwritable(path, "its name is too long", "choose a shorter name")
         case OSError(errno=errno.ENOSPC | errno.EDQUOT):
-            full = True
-        case _:
-            full = _free_bytes(path.parent) < n_bytes
-    if full:
-        return _unwritable(path, "its disk is full", "make room or choose another disk")
-    why = f"the disk reports: {getattr(error, 'strerror', None) or error}".rstrip(".")
+            return _unwritable(path, "its disk is full", "make room or choose another disk")
+    why = f"the disk reports: {error.strerror or error}"
     return _unwritable(path, why, "choose a folder on another disk")
-
-
-def _free_bytes(folder: Path) -> int:
-    try:
-        return shutil.disk_usage(folder).free
-    except OSError:
-        return 0
 
 
 def _unwritable(path: Path, why: str, advice: str) -> OutputFileError:

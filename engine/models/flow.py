@@ -50,9 +50,9 @@ class Coupling(nn.Module):
     def __init__(self, sizes: SynthesizerSizes) -> None:
         super().__init__()
         half = sizes.inter_channels // 2
-        self.pre = nn.Conv1d(half, sizes.hidden_channels, 1)
-        self.enc = WaveNet(sizes.hidden_channels, sizes.gin_channels)
-        self.post = nn.Conv1d(sizes.hidden_channels, half, 1)
+        self.pre = nn.Conv1d(half, sizes.flow_channels, 1)
+        self.enc = WaveNet(sizes.flow_channels, sizes.gin_channels)
+        self.post = nn.Conv1d(sizes.flow_channels, half, 1)
 
     def forward(self, x: Tensor, speaker: Tensor) -> Tensor:
         """Undo the coupling: ``[B, inter, T] -> [B, inter, T]``."""

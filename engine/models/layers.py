@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -16,22 +16,33 @@ _WEIGHT_NORM_SPELLINGS = (
 )
 
 
+def weight_norm_pairs(names: Collection[str]) -> dict[str, tuple[str, str]]:
+    """Folded name of each weight-normed weight -> names of its length and direction.
+
+    A name without its partner, or beside the folded weight, is in no pair: the strict loading
+    finds it.
+    """
+    pairs = {}
+    for length_ending, direction_ending in _WEIGHT_NORM_SPELLINGS:
+        for length in names:
+            stem = length.removesuffix(length_ending)
+            direction, folded = f"{stem}{direction_ending}", f"{stem}.weight"
+            if stem != length and direction in names and folded not in names:
+                pairs[folded] = (length, direction)
+    return pairs
+
+
 def fold_weight_norm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Each pair of length and direction as the one weight that it means: ``g * v / |v|``.
 
     Weight normalisation (Salimans & Kingma 2016) over the first axis, in both of PyTorch's
-    spellings. Names without a partner stay as they are, for the strict loading to find.
+    spellings; everything in float32.
     """
-    folded = dict(state)
-    for length_ending, direction_ending in _WEIGHT_NORM_SPELLINGS:
-        for name in [name for name in folded if name.endswith(length_ending)]:
-            stem = name.removesuffix(length_ending)
-            if f"{stem}{direction_ending}" not in folded or f"{stem}.weight" in folded:
-                continue
-            length = folded.pop(name).float()
-            direction = folded.pop(f"{stem}{direction_ending}").float()
-            norm = direction.flatten(1).norm(dim=1).reshape(length.shape)
-            folded[f"{stem}.weight"] = direction * (length / norm)
+    folded = {name: tensor.float() for name, tensor in state.items()}
+    for name, (length_name, direction_name) in weight_norm_pairs(state.keys()).items():
+        length, direction = folded.pop(length_name), folded.pop(direction_name)
+        norm = direction.flatten(1).norm(dim=1).reshape(length.shape)
+        folded[name] = direction * (length / norm)
     return folded
 
 

@@ -28,7 +28,7 @@ ALIGN_FRAMES = 2**LEVELS
 WHOLE_FRAMES = 8192
 """Up to 82 s of audio is one piece, as in the reference; longer audio is cut to bound memory."""
 CONTEXT_FRAMES = 640
-"""What a stretch sees beyond each of its ends. The layers' whole reach is 1,614 frames, but what
+"""What a stretch sees beyond each of its ends. The layers reach about 1,600 frames, but what
 comes from beyond 640 moved no pitch of a minute of speech by more than 0.1 cents (random weights).
 """
 

@@ -14,9 +14,9 @@ class Vocoder(Enum):
     NSF = "HiFi-GAN"
     MRF = "MRF HiFi-GAN"
     REFINE_DIRECT = "RefineGAN"
-    """RefineGAN of 2025: every stage takes the source through its own strided convolution."""
+    """RefineGAN of March 2025: every stage takes the source through its own strided convolution."""
     REFINE_CHAINED = "RefineGAN (chained)"
-    """RefineGAN of 2026: the source is brought down step by step, with a steep low-pass filter."""
+    """RefineGAN since August 2025: the source comes down step by step, filtered."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class SynthesizerSizes:
     speakers: int
     gin_channels: int
     sample_rate_hz: int
+    flow_channels: int
 
     @property
     def pitch_guided(self) -> bool:

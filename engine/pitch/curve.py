@@ -1,4 +1,4 @@
-"""Pitch as a curve: what the synthesizer reads from it, shifting it, and reading one from a file."""
+"""Pitch as a curve: the levels a synthesizer reads, transposing, and reading one from a file."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ def coarse_pitch(f0_hz: Tensor) -> Tensor:
 
 def shift(f0_hz: Tensor, semitones: float) -> Tensor:
     """Transpose: f0 · 2^(semitones / 12); 0 (unvoiced) stays 0."""
-    return f0_hz * 2.0 ** (semitones / 12.0)
+    factor: float = 2.0 ** (semitones / 12.0)
+    return f0_hz * factor
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,10 +94,16 @@ def read_curve_file(path: Path) -> PitchCurve:
             raise PitchCurveError(what, "it is larger than any pitch curve", "choose another file")
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as cause:
-        why = "there is no such file" if isinstance(cause, FileNotFoundError) else "it cannot be opened"
+        why = (
+            "there is no such file"
+            if isinstance(cause, FileNotFoundError)
+            else "it cannot be opened"
+        )
         raise PitchCurveError(what, why, "choose an existing CSV file") from cause
     except UnicodeDecodeError as cause:
-        raise PitchCurveError(what, "it is not a text in UTF-8", "save it as CSV (UTF-8)") from cause
+        raise PitchCurveError(
+            what, "it is not a text in UTF-8", "save it as CSV (UTF-8)"
+        ) from cause
     points = list(_points(text, what))
     if not points:
         raise PitchCurveError(what, "it has no points", 'give a line "seconds,hz" for each point')
@@ -135,7 +142,7 @@ def _points(text: str, what: str) -> Iterator[tuple[float, float]]:
 
 
 def _fields(line: str) -> list[str]:
-    """Split at tabs, else semicolons, else commas; in the first two a comma may be a decimal one."""
+    """Split at tabs, else semicolons (then a comma is a decimal one), else commas."""
     for separator in ("\t", ";"):
         if separator in line:
             return [field.strip().replace(",", ".") for field in line.split(separator)]

@@ -46,6 +46,8 @@ def best_path(
     local[:n_frames, -1] = unvoiced_cost
     pitch = np.zeros((blocks * length, n_candidates), np.float32)
     pitch[:n_frames] = log_f0
+    # Beyond the end the last frame stands still: staying in its state costs nothing.
+    pitch[n_frames:] = log_f0[-1]
     local = local.reshape(blocks, length, states)
     pitch = pitch.reshape(blocks, length, n_candidates)
 
@@ -110,9 +112,7 @@ def drop_short_runs(path: NDArray[np.int64], min_frames: int) -> NDArray[np.int6
     return kept
 
 
-def local_median(
-    log_f0: Floats, block_frames: int = 100, reach_blocks: int = 2
-) -> Floats:
+def local_median(log_f0: Floats, block_frames: int = 100, reach_blocks: int = 2) -> Floats:
     """Median of the voiced frames in the seconds around, float32 [T].
 
     Parameters

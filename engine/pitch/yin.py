@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from engine.pitch.path import best_path, drop_short_runs, local_median
 from engine.pitch.tracker import HOP_SAMPLES, SAMPLE_RATE_HZ, PitchTracker
@@ -85,7 +85,9 @@ def track_yin(audio: Tensor, f0_min_hz: float = 50.0, f0_max_hz: float = 1100.0)
     found = _find_candidates(audio.detach(), f0_min_hz, f0_max_hz)
     log_f0 = np.log2(found.f0_hz)
     silent = _silent(found.energy)
-    cost = found.noise + np.float32(OCTAVE_COST) * (math.log2(OCTAVE_ORIGIN_HZ) - log_f0)
+    cost = found.noise + np.float32(OCTAVE_COST) * (
+        np.float32(math.log2(OCTAVE_ORIGIN_HZ)) - log_f0
+    )
     unvoiced_cost = np.where(silent, -np.float32(1.0), np.float32(UNVOICED_COST))
     path = _path(log_f0, cost, unvoiced_cost)
     median = local_median(np.where(path >= 0, _take(log_f0, path), np.nan))
@@ -110,7 +112,8 @@ def _take(values: NDArray[np.float32], path: NDArray[np.int64]) -> NDArray[np.fl
 def _silent(energy: NDArray[np.float32]) -> NDArray[np.bool_]:
     loud = float(np.percentile(energy, 95))
     floor = max(10.0 ** (SILENCE_DB / 10.0), loud * 10.0 ** (BELOW_LOUD_DB / 10.0))
-    return energy < floor
+    silent: NDArray[np.bool_] = energy < floor
+    return silent
 
 
 def _find_candidates(audio: Tensor, f0_min_hz: float, f0_max_hz: float) -> _Candidates:
@@ -150,8 +153,8 @@ def _frames(audio: Tensor, start: int, count: int, length: int, taps: Tensor) ->
     low = start * HOP_SAMPLES - length // 2 - margin
     high = low + (count - 1) * HOP_SAMPLES + length + 2 * margin
     part = audio[max(low, 0) : max(min(high, audio.shape[-1]), 0)].float()
-    part = F.pad(part, (max(-low, 0), high - max(low, 0) - part.shape[-1]))
-    smooth = F.conv1d(part[None, None], taps)[0, 0]
+    part = functional.pad(part, (max(-low, 0), high - max(low, 0) - part.shape[-1]))
+    smooth = functional.conv1d(part[None, None], taps)[0, 0]
     frames = smooth.unfold(0, length, HOP_SAMPLES)
     return frames - frames.mean(1, keepdim=True)
 

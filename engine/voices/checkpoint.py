@@ -14,7 +14,7 @@ from torch import Tensor
 
 from engine.checkpoint_file import read_state_file
 from engine.errors import VoiceFileError
-from engine.models.layers import fold_weight_norm
+from engine.models.layers import fold_weight_norm, weight_norm_pairs
 from engine.models.refine_gan import CHAIN_CHANNELS
 from engine.models.synthesizer import state_shapes
 from engine.models.synthesizer_sizes import SynthesizerSizes, Vocoder
@@ -82,7 +82,7 @@ def _voice(record: Mapping[str, object], path: Path) -> VoiceCheckpoint:
     version = _version(record, raw)
     sizes = _sizes(config, raw, record)
     _check_names_and_shapes(raw, state_shapes(sizes))
-    state = fold_weight_norm({name: tensor.float() for name, tensor in raw.items()})
+    state = fold_weight_norm(raw)
     for name, tensor in state.items():
         if not torch.isfinite(tensor).all():
             raise _UnfitError(f"{_quoted(name)} holds values that are no numbers (NaN, infinite)")
@@ -160,6 +160,7 @@ def _sizes(
         speakers=_columns(raw, "emb_g.weight", 0),
         gin_channels=config.gin_channels,
         sample_rate_hz=config.sample_rate_hz,
+        flow_channels=_flow_channels(raw),
     )
 
 
@@ -173,6 +174,16 @@ def _refine_channels(raw: Mapping[str, Tensor], vocoder: Vocoder, stages: int) -
     if vocoder is Vocoder.REFINE_CHAINED and channels != chained:
         raise _UnfitError(f"its RefineGAN has {channels} channels, but its source {chained}")
     return channels
+
+
+def _flow_channels(raw: Mapping[str, Tensor]) -> int:
+    """Usually the config's hidden channels, but nothing in the list says so for the flow."""
+    weight = raw.get("flow.flows.0.pre.weight")
+    if weight is None:
+        raise _UnfitError('"flow.flows.0.pre.weight" is missing from its weights')
+    if weight.dim() != 3 or not 0 < weight.shape[0] <= MOST_CHANNELS:
+        raise _UnfitError(f'"flow.flows.0.pre.weight" has the shape {list(weight.shape)}')
+    return int(weight.shape[0])
 
 
 def _columns(raw: Mapping[str, Tensor], name: str, axis: int) -> int:
@@ -237,18 +248,15 @@ def _check_names_and_shapes(
 
 def _folded_shapes(raw: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     """Names and shapes after folding, found without folding."""
-    with torch.device("meta"):
-        outlines = {name: torch.empty(tensor.shape) for name, tensor in raw.items()}
-    for name, tensor in raw.items():
-        if name.endswith((".weight_g", ".original0")):
-            rest = tensor.shape[1:]
-            if tensor.dim() != 3 or any(size != 1 for size in rest):
-                raise _UnfitError(f"{_quoted(name)} has the shape {list(tensor.shape)}")
-            partner = name.replace(".weight_g", ".weight_v").replace(".original0", ".original1")
-            shape = raw[partner].shape if partner in raw else torch.Size([1, 1, 1])
-            if len(shape) != 3 or (partner in raw and shape[0] != tensor.shape[0]):
-                raise _UnfitError(f"{_quoted(partner)} has the shape {list(raw[partner].shape)}")
-    return {name: tuple(tensor.shape) for name, tensor in fold_weight_norm(outlines).items()}
+    shapes = {name: tuple(tensor.shape) for name, tensor in raw.items()}
+    for folded, (length, direction) in weight_norm_pairs(raw.keys()).items():
+        length_shape, shape = shapes.pop(length), shapes.pop(direction)
+        if len(shape) != 3:
+            raise _UnfitError(f"{_quoted(direction)} has the shape {list(shape)}")
+        if length_shape != (shape[0], 1, 1):
+            raise _UnfitError(f"{_quoted(length)} has the shape {list(length_shape)}")
+        shapes[folded] = shape
+    return shapes
 
 
 def _others(names: list[str]) -> str:

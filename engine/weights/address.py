@@ -6,6 +6,7 @@ import ipaddress
 import re
 import unicodedata
 from email.message import Message
+from email.utils import collapse_rfc2231_value
 from pathlib import PurePosixPath
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit, urlunsplit
 
@@ -16,6 +17,7 @@ LONGEST_NAME_BYTES = 200
 """File systems allow 255; the rest is for endings such as ``.part.json``."""
 
 _URL_CHARACTERS = "%/:=&?~#+!$,;'@()*[]"
+_HOST = re.compile(r"[A-Za-z0-9._\-]+|\[[0-9A-Fa-f:.]+\]")
 _UNSAFE_IN_NAMES = re.compile(r'[<>:"|?*/\\]')
 
 
@@ -108,7 +110,11 @@ def name_from_disposition(value: str | None) -> str:
     """The safe file name of a ``Content-Disposition`` header; "" if it names none."""
     message = Message()
     message["Content-Disposition"] = (value or "").replace("\r", " ").replace("\n", " ")
-    return safe_name(message.get_filename("") or "")
+    named = message.get_params([], header="Content-Disposition")
+    values = [value for key, value in named if key == "filename"]
+    # The encoded form (``filename*``, a triple here) is the exact one of the two.
+    values.sort(key=lambda value: isinstance(value, str))
+    return safe_name(collapse_rfc2231_value(values[0])) if values else ""
 
 
 def safe_name(name: str) -> str:
@@ -134,11 +140,11 @@ def safe_name(name: str) -> str:
 
 
 def _ascii_host(host: str) -> str:
-    if host.isascii():
-        if re.fullmatch(r"[A-Za-z0-9._\-:\[\]%]+", host):
-            return host
-        raise Refusal("the address is misspelt", "copy it again from the browser")
+    misspelt = Refusal("the address is misspelt", "copy it again from the browser")
     try:
-        return host.encode("idna").decode("ascii")
+        plain = host if host.isascii() else host.encode("idna").decode("ascii")
     except UnicodeError as error:
-        raise Refusal("the address is misspelt", "copy it again from the browser") from error
+        raise misspelt from error
+    if not _HOST.fullmatch(plain):
+        raise misspelt
+    return plain

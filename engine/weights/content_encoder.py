@@ -59,21 +59,21 @@ def _locate(path: Path) -> Path:
     """The Hugging Face folder or the fairseq file that ``path`` means."""
     if path.is_file() or (path / CONFIG_FILE).is_file():
         return path
-    places = (path / CONTENT_ENCODER_DIR, path / FAIRSEQ_FILE)
-    if (places[0] / CONFIG_FILE).is_file():
-        return places[0]
-    if places[1].is_file():
-        return places[1]
-    if any((folder / name).is_file() for folder in (path, places[0]) for name in WEIGHTS_FILES):
+    folder, file = path / CONTENT_ENCODER_DIR, path / FAIRSEQ_FILE
+    if (folder / CONFIG_FILE).is_file():
+        return folder
+    if file.is_file():
+        return file
+    if any((place / name).is_file() for place in (path, folder) for name in WEIGHTS_FILES):
         why = f'the weights in "{path}" have no {CONFIG_FILE} beside them'
+    elif path.is_dir():
+        why = f'there is no {CONFIG_FILE}, no "{folder.name}" and no "{file.name}" in "{path}"'
     else:
-        why = (
-            f'there is neither "{places[0].name}/{CONFIG_FILE}" nor "{places[1].name}" in "{path}"'
-        )
+        why = f'there is no "{path}"'
     raise WeightsError(
         "Cannot find the content encoder",
         why,
-        'put the missing files there ("urvc doctor" shows where each belongs)',
+        'put its files there ("urvc doctor" shows where each belongs)',
     )
 
 

@@ -138,18 +138,19 @@ def _list(value: Mapping[str, Any], key: str) -> tuple[int, ...]:
 
 
 def _bool(value: Mapping[str, Any], key: str) -> bool:
-    if not isinstance(value[key], bool):
-        raise UnusableSizesError(f"{key} is {_shown(value[key])} instead of true or false")
-    return value[key]
+    flag = value[key]
+    if not isinstance(flag, bool):
+        raise UnusableSizesError(f"{key} is {_shown(flag)} instead of true or false")
+    return flag
 
 
 def _choice(value: Mapping[str, Any], key: str, choices: Iterable[str]) -> str:
     names = tuple(choices)
-    if not isinstance(value[key], str) or value[key] not in names:
-        raise UnusableSizesError(
-            f"{key} is {_shown(value[key])}; only {', '.join(names)} are supported"
-        )
-    return value[key]
+    name = value[key]
+    if not isinstance(name, str) or name not in names:
+        supported = ", ".join(names)
+        raise UnusableSizesError(f"{key} is {_shown(name)}; only {supported} are supported")
+    return name
 
 
 def _epsilon(value: Mapping[str, Any], key: str) -> float:

@@ -228,7 +228,8 @@ def _singer(voice: ListedFile) -> str:
 
 def _index_of(voice: ListedFile, indexes: list[ListedFile], *, alone: bool) -> ListedFile | None:
     """The index beside the voice that bears its name, or the only one of the only singer."""
-    named = [file for file in indexes if _singer(voice) in PurePosixPath(file.path).stem.casefold()]
+    word = re.compile(rf"(?<![a-z0-9]){re.escape(_singer(voice))}(?![a-z0-9])")
+    named = [file for file in indexes if word.search(PurePosixPath(file.path).stem.casefold())]
     if len(named) == 1:
         return named[0]
     return indexes[0] if alone and len(indexes) == 1 else None

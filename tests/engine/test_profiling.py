@@ -62,4 +62,12 @@ def test_a_cancelled_token_stays_cancelled() -> None:
 
 def test_the_stages_are_those_the_window_shows() -> None:
     assert STAGES[0] == "load"
-    assert set(STAGES) >= {"decode", "filter", "content", "pitch", "retrieval", "synthesis", "write"}
+    assert set(STAGES) >= {
+        "decode",
+        "filter",
+        "content",
+        "pitch",
+        "retrieval",
+        "synthesis",
+        "write",
+    }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -43,8 +45,8 @@ def test_pieces_cover_a_long_file_without_gap_or_overlap(frames: int) -> None:
     pieces = plan_pieces(_noise(frames), frames)
     assert pieces[0].start == 0
     assert pieces[-1].stop == frames
-    assert all(a.stop == b.start for a, b in zip(pieces, pieces[1:], strict=False))
-    assert all(CONTEXT_FRAMES <= piece.frames for piece in pieces)
+    assert all(a.stop == b.start for a, b in itertools.pairwise(pieces))
+    assert all(piece.frames >= CONTEXT_FRAMES for piece in pieces)
     assert all(piece.frames <= CUT_EVERY_FRAMES + CUT_SEARCH_FRAMES for piece in pieces)
 
 

@@ -20,8 +20,14 @@ from tests.engine.retrieval.faiss_files import GOLDEN, Rows, ivf_index, make_row
 INDEX_RATE = 0.75  # of the golden case; its retrieval_out is already mixed
 
 
-def exact(rows: Rows, features: Rows, **options: object) -> Rows:
-    return ExactSearch(rows, "cpu", **options).blend(torch.from_numpy(features)).numpy()
+def exact(
+    rows: Rows,
+    features: Rows,
+    weighting: Weighting = "inverse_square",
+    tile_bytes: int = 64 << 20,
+) -> Rows:
+    retrieved = ExactSearch(rows, "cpu", weighting, tile_bytes).blend(torch.from_numpy(features))
+    return np.asarray(retrieved.numpy(), np.float32)
 
 
 def by_definition(rows: Rows, features: Rows, power: int = 2) -> np.ndarray:
@@ -31,7 +37,7 @@ def by_definition(rows: Rows, features: Rows, power: int = 2) -> np.ndarray:
     nearest = np.argsort(scores, axis=1)[:, :8]
     weights = np.take_along_axis(scores, nearest, 1) ** -power
     weights /= weights.sum(1, keepdims=True)
-    return (rows64[nearest] * weights[..., None]).sum(1)
+    return np.asarray((rows64[nearest] * weights[..., None]).sum(1))
 
 
 @pytest.fixture(scope="module")
@@ -107,11 +113,11 @@ def test_a_frame_gets_the_same_row_whatever_stands_beside_it() -> None:
         )
 
 
-class LargestTensor(TorchDispatchMode):
+class LargestTensor(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Watches every tensor that is made, and refuses any that cannot be on Metal."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.bytes = 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]

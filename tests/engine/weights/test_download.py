@@ -176,10 +176,11 @@ def test_without_a_hash_another_address_starts_anew(
 
 
 @pytest.mark.parametrize("ignore_if_range", [False, True])
+@pytest.mark.parametrize("length", [250_000, len(BODY)])
 def test_a_file_that_changed_meanwhile_is_fetched_whole(
-    server: FaultServer, tmp_path: Path, clock: Clock, ignore_if_range: bool
+    server: FaultServer, tmp_path: Path, clock: Clock, ignore_if_range: bool, length: int
 ) -> None:
-    changed = random.Random(7).randbytes(250_000)
+    changed = random.Random(7).randbytes(length)
     change = Misdeed(change=changed, ignore_if_range=ignore_if_range)
     server.misdeeds.extend([Misdeed(cut=100_000), change])
     download(server.put(BODY), tmp_path / "file.bin", pacing=clock.pacing())
@@ -201,8 +202,10 @@ def test_without_a_strong_etag_and_hash_nothing_is_resumed(
     [
         Misdeed(ignore_range=True),
         Misdeed(wrong_span=-1000),
+        Misdeed(wrong_span=1000),
         Misdeed(span_header="bytes nonsense"),
         Misdeed(span_header="bytes 100000-299999/999999"),
+        Misdeed(span_header="bytes 100000-199999/200000", length_lie=-100_000),
         Misdeed(status=416),
     ],
 )
@@ -263,6 +266,40 @@ def test_a_resumed_file_with_a_wrong_hash_is_fetched_once_more_from_the_start(
     download(server.put(BODY), tmp_path / "file.bin", sha256=HASH, pacing=clock.pacing())
     assert (tmp_path / "file.bin").read_bytes() == BODY
     assert [seen.headers.get("Range") for seen in server.seen] == [None, "bytes=200000-", None]
+
+
+def test_a_part_of_another_file_is_not_continued(
+    server: FaultServer, tmp_path: Path, clock: Clock
+) -> None:
+    server.misdeeds.append(Misdeed(cut=120_000))
+    with pytest.raises(DownloadError):
+        download(
+            server.put(BODY), tmp_path / "file.bin", sha256=HASH, pacing=clock.pacing(attempts=1)
+        )
+    other = random.Random(8).randbytes(200_000)
+    newer = hashlib.sha256(other).hexdigest()
+    download(server.put(other), tmp_path / "file.bin", sha256=newer)
+    assert "Range" not in server.seen[-1].headers
+    assert (tmp_path / "file.bin").read_bytes() == other
+
+
+def test_an_empty_answer_does_not_cost_what_has_come(
+    server: FaultServer, tmp_path: Path, clock: Clock
+) -> None:
+    server.misdeeds.extend([Misdeed(cut=100_000), Misdeed(ignore_range=True, cut=0)])
+    with pytest.raises(DownloadError):
+        download(server.put(BODY), tmp_path / "file.bin", pacing=clock.pacing(attempts=2))
+    assert part_path(tmp_path / "file.bin").stat().st_size == 100_000
+
+
+def test_tries_that_bring_something_do_not_count_as_failures(
+    server: FaultServer, tmp_path: Path, clock: Clock
+) -> None:
+    body = random.Random(2).randbytes(6 * 2**20)
+    server.always = Misdeed(cut=2**20)
+    download(server.put(body), tmp_path / "file.bin", pacing=clock.pacing(attempts=2))
+    assert (tmp_path / "file.bin").read_bytes() == body
+    assert len(server.seen) == 6
 
 
 # --- what is refused ----------------------------------------------------------------------------
@@ -485,6 +522,37 @@ def test_a_file_of_another_length_is_refused_before_it_is_fetched(
     assert heard == []
 
 
+def test_a_body_longer_than_known_is_stopped_when_it_is_too_long(
+    server: FaultServer, tmp_path: Path, clock: Clock
+) -> None:
+    server.always = Misdeed(chunked=True)
+    heard: list[int] = []
+    with pytest.raises(DownloadError) as caught:
+        download(
+            server.put(BODY),
+            tmp_path / "file.bin",
+            size_bytes=200_000,
+            listener=lambda done, _: heard.append(done),
+            pacing=clock.pacing(),
+        )
+    assert "more than it announced" in sentence(caught)
+    assert max(heard) <= 200_000
+    assert leftovers(tmp_path) == set()
+
+
+def test_a_complete_part_of_another_length_is_refused(
+    server: FaultServer, tmp_path: Path, clock: Clock
+) -> None:
+    target = tmp_path / "file.bin"
+    part_path(target).write_bytes(BODY)
+    note = {"url": server.url(), "sha256": None, "etag": '"x"', "total_bytes": len(BODY)}
+    note |= {"saved_bytes": len(BODY), "saved_sha256": HASH}
+    note_path(part_path(target)).write_text(json.dumps(note))
+    with pytest.raises(DownloadError):
+        download(server.put(BODY), target, size_bytes=len(BODY) + 1, pacing=clock.pacing())
+    assert leftovers(tmp_path) == set()
+
+
 # --- the disk -----------------------------------------------------------------------------------
 
 Usage = namedtuple("Usage", "total used free")  # noqa: PYI024 - as shutil's own
@@ -658,3 +726,28 @@ def test_two_processes_that_race_leave_one_right_file(server: FaultServer, tmp_p
     assert [run.communicate()[1] for run in runs] == [""] * 3
     assert broken == 0
     assert leftovers(tmp_path) == {"file.bin"}
+
+
+def test_a_lock_that_comes_too_late_does_not_touch_the_installed_file(
+    server: FaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first download installs its part between our opening and our locking of it."""
+    target = tmp_path / "file.bin"
+    real_flock = part_file.fcntl.flock
+
+    def late_flock(file: io.FileIO, operation: int) -> None:
+        if not target.exists():
+            part_path(target).rename(target)
+            target.write_bytes(b"installed by the first")
+        real_flock(file, operation)
+
+    monkeypatch.setattr(part_file.fcntl, "flock", late_flock)
+    server.always = Misdeed(status=404)
+    with pytest.raises(DownloadError):
+        download(server.url(), target)
+    assert target.read_bytes() == b"installed by the first"
+    server.always = FINE
+    with target.open("rb") as opened_before:
+        download(server.put(BODY), target)
+        assert opened_before.read() == b"installed by the first"
+    assert target.read_bytes() == BODY

@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import random
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from engine.errors import ConversionCancelled, DownloadError
 from engine.progress import CancelToken
@@ -67,6 +70,16 @@ def any_fault(dice: random.Random, length: int) -> Misdeed:
     )
 
 
+def canceller(cancel: CancelToken, stop_at_bytes: int) -> Callable[[int, int | None], None]:
+    """A listener that cancels once so much has come."""
+
+    def listener(done_bytes: int, _: int | None) -> None:
+        if done_bytes > stop_at_bytes:
+            cancel.cancel()
+
+    return listener
+
+
 def harm_part(dice: random.Random, target: Path) -> None:
     """What a crash or a power cut may leave behind."""
     part = part_path(target)
@@ -105,18 +118,17 @@ def test_500_random_fault_sequences_with_a_hash_never_install_a_wrong_file(
         for _ in range(3):
             cancel = CancelToken()
             stop_at = dice.randrange(len(body)) if dice.random() < 0.2 else 10**9
-
-            def listener(
-                done: int, _: int | None, at: int = stop_at, token: CancelToken = cancel
-            ) -> None:
-                if done > at:
-                    token.cancel()
-
             try:
                 download(
-                    url, target, sha256=sha256, size_bytes=dice.choice([None, len(body)]),
-                    listener=listener, cancel=cancel, pacing=pacing(3), timeouts=QUICK,
-                )  # fmt: skip
+                    url,
+                    target,
+                    sha256=sha256,
+                    size_bytes=dice.choice([None, len(body)]),
+                    listener=canceller(cancel, stop_at),
+                    cancel=cancel,
+                    pacing=pacing(3),
+                    timeouts=QUICK,
+                )
             except DownloadError:
                 refused += 1
             except ConversionCancelled:
@@ -177,9 +189,7 @@ def test_a_server_that_never_keeps_its_promise_is_left_in_the_end(
     """Each try brings a megabyte and the next one loses it: that must not go on for ever."""
     body = random.Random(1).randbytes(3 * 2**20)
     server.always = Misdeed(ignore_range=True, cut=2**20 + 4096)
-    try:
+    with pytest.raises(DownloadError) as caught:
         download(server.put(body), tmp_path / "file.bin", pacing=pacing(5), timeouts=QUICK)
-    except DownloadError as error:
-        told = error.why
-    assert "broke off" in told
+    assert "broke off" in caught.value.why
     assert len(server.seen) <= 6

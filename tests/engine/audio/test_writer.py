@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from engine.audio import writer
+from engine.audio.container_decoder import decode as decode_with_ffmpeg
+from engine.audio.reader import read_audio
+from engine.audio.resampling import resample, resampled_length
+from engine.audio.writer import (
+    MP3_RATES_HZ,
+    SUBTYPES_OF,
+    file_format_of,
+    file_rate,
+    write_audio,
+)
+from engine.errors import OutputFileError
+from engine.options import FILE_FORMATS, FileFormat, Subtype
+from tests.engine.audio.sound_file import lag_samples, music, snr_db
+
+N = 70_001  # more than a block, no multiple of any codec's frame
+KINDS = [(f, s) for f in FILE_FORMATS for s in (None, *SUBTYPES_OF[f])]
+
+
+def refusal(path: Path, **changes: object) -> OutputFileError:
+    arguments: dict[str, object] = {
+        "samples": music(N, 44_100),
+        "rate_hz": 44_100,
+        "file_format": "wav",
+        **changes,
+    }
+    with pytest.raises(OutputFileError) as caught:
+        write_audio(path, **arguments)  # type: ignore[arg-type]
+    assert str(caught.value).startswith("Cannot write ")
+    return caught.value
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize(("file_format", "subtype"), KINDS)
+def test_every_format_reads_back_complete_and_unshifted(
+    tmp_path: Path, file_format: FileFormat, subtype: Subtype | None, channels: int
+) -> None:
+    sound = music(N, 44_100, channels)
+    path = tmp_path / f"a.{file_format}"
+    assert write_audio(path, sound, 44_100, file_format, subtype) == path
+    source = read_audio(path)
+    assert (source.samples.shape, source.rate_hz, source.notes) == (sound.shape, 44_100, ())
+    assert lag_samples(sound[:, 0], source.samples[:, 0]) == 0
+    floor_db = {None: 25 if file_format in {"mp3", "ogg"} else 125, "24": 125, "16": 80}
+    if subtype == "float":
+        np.testing.assert_array_equal(source.samples, sound)
+    else:
+        assert snr_db(sound, source.samples) > floor_db[subtype]
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("file_format", FILE_FORMATS)
+@pytest.mark.parametrize("n", [1, 575, 1_152, 65_536])
+@pytest.mark.parametrize("voice_rate_hz", [32_000, 40_000, 48_000])
+def test_every_length_at_every_voice_rate_survives_the_file(
+    tmp_path: Path, file_format: FileFormat, n: int, voice_rate_hz: int
+) -> None:
+    rate_hz = file_rate(file_format, voice_rate_hz)
+    sound = resample(music(n, voice_rate_hz)[:, 0], voice_rate_hz, rate_hz)
+    write_audio(tmp_path / "a", sound, rate_hz, file_format)
+    source = read_audio(tmp_path / "a")
+    assert source.samples.shape == (resampled_length(n, voice_rate_hz, rate_hz), 1)
+    assert source.rate_hz == rate_hz
+
+
+@pytest.mark.parametrize("file_format", FILE_FORMATS)
+def test_another_decoder_reads_the_same_length(tmp_path: Path, file_format: FileFormat) -> None:
+    sound = music(N, 48_000, 2)
+    path = write_audio(tmp_path / "a", sound, 48_000, file_format)
+    other = decode_with_ffmpeg(path, mono=False)
+    assert other.samples.shape == sound.shape
+    assert lag_samples(sound[:, 0], other.samples[:, 0]) == 0
+    assert snr_db(sound, other.samples) > 25
+
+
+@pytest.mark.parametrize("file_format", ["wav", "flac", "ogg", "aiff"])
+@pytest.mark.parametrize("rate_hz", [8_000, 11_127, 192_000])
+def test_unusual_rates_are_written(tmp_path: Path, file_format: FileFormat, rate_hz: int) -> None:
+    write_audio(tmp_path / "a", music(N, rate_hz), rate_hz, file_format)
+    source = read_audio(tmp_path / "a")
+    assert (source.samples.shape[0], source.rate_hz) == (N, rate_hz)
+
+
+def test_mp3_takes_the_next_rate_it_knows() -> None:
+    wanted = {1: 8_000, 40_000: 44_100, 44_100: 44_100, 44_101: 48_000, 192_000: 48_000}
+    assert {rate: file_rate("mp3", rate) for rate in wanted} == wanted
+    assert all(file_rate("mp3", rate) == rate for rate in MP3_RATES_HZ)
+    assert file_rate("flac", 40_000) == 40_000
+
+
+def test_a_rate_that_mp3_cannot_hold_is_refused(tmp_path: Path) -> None:
+    error = refusal(tmp_path / "a.mp3", rate_hz=40_000, file_format="mp3")
+    assert error.advice == "write it at 44100 Hz"
+
+
+def test_float_keeps_what_is_over_full_scale_and_integers_clip_it(tmp_path: Path) -> None:
+    loud = np.float32([0.5, 1.5, -3, 1, -1])
+    write_audio(tmp_path / "f", loud, 8_000, "wav", "float")
+    np.testing.assert_array_equal(read_audio(tmp_path / "f").samples[:, 0], loud)
+    for file_format, subtype in [("wav", "24"), ("wav", "16"), ("flac", "24"), ("aiff", "16")]:
+        write_audio(tmp_path / "i", loud, 8_000, file_format, subtype, overwrite=True)
+        back = read_audio(tmp_path / "i").samples[:, 0]
+        np.testing.assert_allclose(back, np.clip(loud, -1, 1), atol=1e-4)
+
+
+@pytest.mark.parametrize("file_format", ["mp3", "ogg"])
+def test_lossy_formats_do_not_wrap(tmp_path: Path, file_format: FileFormat) -> None:
+    loud = 4 * music(N, 44_100)
+    write_audio(tmp_path / "a", loud, 44_100, file_format)
+    back = read_audio(tmp_path / "a").samples
+    assert snr_db(np.clip(loud, -1, 1), back) > 15
+
+
+@pytest.mark.parametrize(("file_format", "subtype"), [k for k in KINDS if k[0] != "ogg"])
+def test_equal_sounds_make_equal_files(
+    tmp_path: Path, file_format: FileFormat, subtype: Subtype | None
+) -> None:
+    sound = music(5_000, 44_100)
+    write_audio(tmp_path / "1", sound, 44_100, file_format, subtype)
+    if subtype == "float":
+        time.sleep(1.1)  # libsndfile dates these to the second
+    write_audio(tmp_path / "2", sound, 44_100, file_format, subtype)
+    assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
+
+
+def test_a_wav_beyond_four_gigabytes_becomes_rf64(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "_MAX_RIFF_BYTES", 3 * N - 1)
+    sound = music(N, 44_100)
+    write_audio(tmp_path / "a.wav", sound, 44_100, "wav", "24")
+    assert (tmp_path / "a.wav").read_bytes()[:4] == b"RF64"
+    assert snr_db(sound, read_audio(tmp_path / "a.wav").samples) > 125
+    assert "4 GB" in refusal(tmp_path / "a.aiff", file_format="aiff").why
+
+
+@pytest.mark.parametrize(
+    ("file_format", "subtype"), [("flac", "float"), ("mp3", "16"), ("ogg", "float")]
+)
+def test_a_sample_type_the_format_cannot_hold_is_refused(
+    tmp_path: Path, file_format: FileFormat, subtype: Subtype
+) -> None:
+    error = refusal(tmp_path / "a", file_format=file_format, subtype=subtype)
+    assert "cannot hold" in error.why
+
+
+@pytest.mark.parametrize(
+    ("samples", "why"),
+    [
+        (np.zeros(0, np.float32), "no sound to write"),
+        (np.zeros((9, 3), np.float32), "3 channels"),
+        (np.float32([0, np.nan]), "NaN"),
+        (np.float32([0, np.inf]), "infinity"),
+    ],
+)
+def test_what_is_no_sound_is_not_written(tmp_path: Path, samples: object, why: str) -> None:
+    assert why in refusal(tmp_path / "a.wav", samples=samples).why
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_asks_for_its_format() -> None:
+    assert file_format_of(Path("a.WAV")) == "wav"
+    assert file_format_of(Path("a.b.aif")) == "aiff"
+    assert {file_format_of(Path(f"a.{f}")) for f in FILE_FORMATS} == set(FILE_FORMATS)
+    with pytest.raises(OutputFileError, match=r"\.wav, \.flac, \.mp3, \.ogg, \.aiff"):
+        file_format_of(Path("a.m4a"))
+
+
+def test_soundfile_agrees_on_the_sample_types(tmp_path: Path) -> None:
+    for file_format, subtype, wanted in [
+        ("wav", None, "PCM_24"),
+        ("wav", "float", "FLOAT"),
+        ("flac", None, "PCM_24"),
+        ("aiff", "16", "PCM_16"),
+    ]:
+        path = tmp_path / f"{file_format}{subtype}"
+        write_audio(path, music(99, 8_000), 8_000, file_format, subtype)  # type: ignore[arg-type]
+        assert soundfile.info(path).subtype == wanted

@@ -1,0 +1,61 @@
+"""Full-size networks in the real files' layout, made once per test run from the golden recipes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.weights_maker import make_tensors, manifest, write_voice
+
+HUBERT_BASE_CONFIG = {
+    "model_type": "hubert",
+    "conv_dim": [512] * 7,
+    "conv_kernel": [10, 3, 3, 3, 3, 2, 2],
+    "conv_stride": [5, 2, 2, 2, 2, 2, 2],
+    "conv_bias": False,
+    "feat_extract_norm": "group",
+    "feat_extract_activation": "gelu",
+    "feat_proj_layer_norm": True,
+    "do_stable_layer_norm": False,
+    "hidden_act": "gelu",
+    "hidden_size": 768,
+    "intermediate_size": 3072,
+    "num_attention_heads": 12,
+    "num_hidden_layers": 12,
+    "num_conv_pos_embeddings": 128,
+    "num_conv_pos_embedding_groups": 16,
+    "layer_norm_eps": 1e-05,
+    "classifier_proj_size": 256,
+}
+"""What stands in the ``config.json`` of ContentVec on the hub, as far as inference reads it."""
+
+
+@pytest.fixture(scope="session")
+def full_models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A models folder in the hub's own layout: hubert_base/ and rmvpe.pt, 0.5 GB."""
+    folder = tmp_path_factory.mktemp("models")
+    encoder = folder / "hubert_base"
+    encoder.mkdir()
+    (encoder / "config.json").write_text(json.dumps(HUBERT_BASE_CONFIG))
+    for name, path in (("embedder", encoder / "pytorch_model.bin"), ("rmvpe", folder / "rmvpe.pt")):
+        recipe = manifest(name)
+        torch.save(make_tensors(recipe["tensors"], recipe["salt"]), path)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def full_voice(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Gives the full-size voice of a golden recipe, written when first asked for."""
+    folder = tmp_path_factory.mktemp("voices")
+    written: dict[str, Path] = {}
+
+    def get(name: str) -> Path:
+        if name not in written:
+            written[name] = write_voice(name, folder)
+        return written[name]
+
+    return get

@@ -1,0 +1,55 @@
+"""What a Metal device cannot do: float64, and being asked for a number in the middle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from engine.models.content_encoder import ContentEncoder
+from engine.models.rmvpe import Rmvpe, RmvpeNetwork
+from engine.pitch.rmvpe import decode_salience
+from engine.weights.hubert_config import sizes_of
+
+
+class NoDoubles(TorchDispatchMode):
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for tensor in result if isinstance(result, tuple | list) else (result,):
+            if isinstance(tensor, torch.Tensor):
+                assert tensor.dtype not in (torch.float64, torch.complex128), func
+                assert tensor.device.type == "meta", func
+        return result
+
+
+def track_with_rmvpe() -> tuple[int, ...]:
+    model = Rmvpe(RmvpeNetwork()).eval().to("meta")
+    with NoDoubles():
+        salience = model.salience(torch.empty(100 * 16_000, device="meta"))
+        return tuple(decode_salience(salience, f0_min_hz=50, f0_max_hz=1100).shape)
+
+
+def encode_content() -> tuple[int, ...]:
+    with torch.device("meta"):
+        model = ContentEncoder(sizes_of({})).eval()
+    with NoDoubles():
+        return tuple(model(torch.empty(2, 40 * 16_000, device="meta"), 9, project=True).shape)
+
+
+@pytest.mark.parametrize(
+    ("stage", "shape"), [(track_with_rmvpe, (10_001,)), (encode_content, (2, 1999, 256))]
+)
+def test_a_stage_runs_where_numbers_cannot_be_read(
+    stage: Callable[[], tuple[int, ...]], shape: tuple[int, ...]
+) -> None:
+    """The meta device has no numbers: ``.item()``, ``.cpu()`` or a mask as index would raise."""
+    assert stage() == shape

@@ -1,0 +1,103 @@
+"""RMVPE's network and front end against golden numbers; pieces against the whole."""
+
+from __future__ import annotations
+
+import librosa
+import numpy as np
+import pytest
+import soundfile
+import torch
+from numpy.typing import ArrayLike
+
+from engine.models.mel import LogMel, mel_filter_bank, reflect
+from engine.models.rmvpe import CONTEXT_FRAMES, Rmvpe, RmvpeNetwork
+from engine.pitch.rmvpe import decode_salience
+from tests.weights_maker import GOLDEN, make_tensors, manifest
+
+SPEECH = GOLDEN.parent / "speech_slt.wav"
+
+
+def agreement_db(ours: ArrayLike, reference: ArrayLike) -> float:
+    expected = np.asarray(reference, np.float64)
+    error = np.asarray(ours, np.float64) - expected
+    return float(10 * np.log10((expected**2).sum() / max((error**2).sum(), 1e-30)))
+
+
+@pytest.fixture(scope="module")
+def rmvpe() -> Rmvpe:
+    golden = manifest("rmvpe")
+    with torch.device("meta"):
+        network = RmvpeNetwork()
+    network.load_state_dict(make_tensors(golden["tensors"], golden["salt"]), assign=True)
+    return Rmvpe(network.requires_grad_(requires_grad=False)).eval()
+
+
+def test_the_network_has_exactly_the_names_and_shapes_of_the_file() -> None:
+    with torch.device("meta"):
+        state = RmvpeNetwork().state_dict()
+    assert {name: list(tensor.shape) for name, tensor in state.items()} == (
+        manifest("rmvpe")["tensors"]
+    )
+
+
+def test_the_mel_spectrogram_equals_the_golden_numbers() -> None:
+    with np.load(GOLDEN / "rmvpe.npz") as golden:
+        audio = torch.from_numpy(golden["audio"])
+        assert agreement_db(LogMel()(reflect(audio, 512, 512)), golden["mel"]) > 100
+
+
+def test_the_salience_and_the_pitch_equal_the_golden_numbers(rmvpe: Rmvpe) -> None:
+    with np.load(GOLDEN / "rmvpe.npz") as golden:
+        salience = rmvpe.salience(torch.from_numpy(golden["audio"]))
+        assert salience.shape == golden["salience"].shape
+        assert agreement_db(salience, golden["salience"]) > 80
+        f0_hz = decode_salience(salience).numpy()
+        cents = 1200 * np.log2(f0_hz / golden["f0"])
+        assert np.abs(cents).max() < 0.5
+
+
+def test_the_filter_bank_is_librosas() -> None:
+    expected = librosa.filters.mel(
+        sr=16_000, n_fft=1024, n_mels=128, fmin=30, fmax=8000, htk=True, norm="slaney"
+    )
+    assert np.abs(mel_filter_bank(16_000, 1024, 128, 30, 8000).numpy() - expected).max() < 1e-7
+
+
+@pytest.mark.parametrize(("n", "left", "right"), [(9, 3, 8), (9, 0, 1), (4, 3, 9), (2, 5, 5)])
+def test_reflection_equals_numpys_for_any_length(n: int, left: int, right: int) -> None:
+    row = np.arange(2 * n, dtype=np.float32).reshape(2, n)
+    expected = np.pad(row, ((0, 0), (left, right)), mode="reflect")
+    assert np.array_equal(reflect(torch.from_numpy(row), left, right).numpy(), expected)
+
+
+def test_a_single_element_is_repeated_and_nothing_becomes_zeros() -> None:
+    assert reflect(torch.tensor([3.0]), 2, 1).tolist() == [3, 3, 3, 3]
+    assert reflect(torch.empty(0), 2, 1).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("n_samples", [0, 1, 159, 160, 511, 513, 5119, 5120, 5280])
+def test_audio_of_any_length_has_a_frame_for_each_160_samples(rmvpe: Rmvpe, n_samples: int) -> None:
+    salience = rmvpe.salience(torch.zeros(n_samples))
+    assert salience.shape == (n_samples // 160 + 1, 360)
+    assert torch.isfinite(salience).all()
+
+
+def test_pieces_equal_the_whole(rmvpe: Rmvpe) -> None:
+    """The network is random, so its peaks are arbitrary; 640 frames of context must not show."""
+    speech, _ = soundfile.read(SPEECH, dtype="float32")
+    audio = torch.from_numpy(np.tile(speech, 6)[: 18 * 16_000])
+    whole = rmvpe.salience(audio)
+    pieces = rmvpe.salience(audio, whole_frames=2 * CONTEXT_FRAMES + 544)
+    assert pieces.shape == whole.shape
+    assert (pieces - whole).abs().max() < 1e-3
+    assert agreement_db(pieces, whole) > 90
+    whole_hz, pieces_hz = decode_salience(whole), decode_salience(pieces)
+    assert torch.equal(whole_hz > 0, pieces_hz > 0)
+    cents = 1200 * torch.log2(pieces_hz / whole_hz)
+    assert cents.abs().quantile(0.99) < 0.1
+
+
+def test_the_pieces_come_one_by_one_in_order(rmvpe: Rmvpe) -> None:
+    speech, _ = soundfile.read(SPEECH, dtype="float32")
+    audio = torch.from_numpy(speech)
+    assert [len(piece) for piece in rmvpe.salience_pieces(audio)] == [len(audio) // 160 + 1]

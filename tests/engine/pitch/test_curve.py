@@ -1,0 +1,149 @@
+"""Coarse pitch, transposing, and curves from files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.errors import PitchCurveError
+from engine.pitch.curve import PitchCurve, coarse_pitch, read_curve_file, shift
+from tests.weights_maker import GOLDEN
+
+PITCH_GUIDED = ("v1_32k_down7", "v2_40k", "v2_40k_refinegan", "v2_48k_mrf", "v2_48k_up5")
+
+
+@pytest.mark.parametrize("case", PITCH_GUIDED)
+def test_coarse_pitch_equals_the_golden_levels_exactly(case: str) -> None:
+    with np.load(GOLDEN / f"{case}.npz") as golden:
+        levels = coarse_pitch(torch.from_numpy(golden["f0"]))
+        assert levels.dtype == torch.int64
+        assert np.array_equal(levels.numpy(), golden["f0_coarse"])
+
+
+def test_coarse_pitch_ends_at_1_and_255() -> None:
+    f0_hz = torch.tensor([0.0, 10.0, 49.9, 50.0, 1100.0, 1100.1, 5000.0])
+    assert coarse_pitch(f0_hz).tolist() == [1, 1, 1, 1, 255, 255, 255]
+
+
+def test_a_shift_by_an_octave_doubles_and_leaves_unvoiced_frames() -> None:
+    assert shift(torch.tensor([0.0, 110.0, 220.0]), 12).tolist() == [0, 220, 440]
+    assert shift(torch.tensor([220.0]), -12).tolist() == [110]
+
+
+def written(folder: Path, text: str, encoding: str = "utf-8") -> Path:
+    path = folder / "curve.csv"
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0,220\n0.5,440\n1,0\n",
+        "seconds,hz\n0,220\n0.5,440\n1,0",
+        "Time (s);F0 (Hz)\r\n0;220\r\n0,5;440\r\n1;0\r\n",
+        "0\t220\n0,5\t440\n1\t0\n",
+        "\n\ntime,pitch\n\n 0 , 220 \n5e-1,4.4e2\n1,0.0\n\n",
+        "0,220\r0.5,440\r1,0\r",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_every_usual_way_to_write_a_curve_is_read(tmp_path: Path, text: str, encoding: str) -> None:
+    curve = read_curve_file(written(tmp_path, text, encoding))
+    assert curve.seconds.tolist() == [0, 0.5, 1]
+    assert curve.hz.tolist() == [220, 440, 0]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "no points"),
+        ("seconds,hz\n", "no points"),
+        ("0,220\n0.5\n", "line 2 is not two numbers"),
+        ("0,220\n0.5,440,1\n", "line 2 is not two numbers"),
+        ("0,220\nx,440\n", "line 2 is not two numbers"),
+        ("a,b\nc,d\n", "line 2 is not two numbers"),
+        ("0,220\n1,nan\n", "line 2 is not two numbers"),
+        ("0,220\ninf,220\n", "line 2 is not two numbers"),
+        ("0,220\n\n0,230\n", "line 3 (0 s) is not after"),
+        ("1,220\n0.5,230\n", "line 2 (0.5 s) is not after"),
+        ("-1,220\n", "line 1 has a negative"),
+        ("0,-220\n", "line 1 has a negative"),
+        ("0,5\n", "line 1 asks for 5 Hz"),
+        ("0,48000\n", "line 1 asks for 48000 Hz"),
+    ],
+)
+def test_a_line_that_is_no_point_is_refused_by_number(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(PitchCurveError) as caught:
+        read_curve_file(written(tmp_path, text))
+    assert said in str(caught.value)
+    assert '"curve.csv"' in str(caught.value)
+
+
+def test_files_that_are_no_text_or_not_there_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(PitchCurveError, match="UTF-8"):
+        read_curve_file(written(tmp_path, "0,220\n", "utf-16"))
+    with pytest.raises(PitchCurveError, match="no such file"):
+        read_curve_file(tmp_path / "none.csv")
+    with pytest.raises(PitchCurveError, match="cannot be opened"):
+        read_curve_file(tmp_path)
+    huge = tmp_path / "huge.csv"
+    with huge.open("wb") as file:
+        file.truncate(10**9)
+    with pytest.raises(PitchCurveError, match="larger"):
+        read_curve_file(huge)
+
+
+@given(st.text(max_size=200))
+def test_no_text_gives_any_other_error(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    path.write_text(text, encoding="utf-8", errors="replace")
+    try:
+        curve = read_curve_file(path)
+    except PitchCurveError:
+        return
+    assert np.isfinite(curve.at_frames(50)).all()
+
+
+def curve(*points: tuple[float, float]) -> PitchCurve:
+    seconds, hz = np.array(points).T
+    return PitchCurve(seconds, hz)
+
+
+def test_between_voiced_points_the_pitch_is_a_straight_line() -> None:
+    f0_hz = curve((0, 200), (0.1, 300), (0.3, 100)).at_frames(31)
+    assert f0_hz[:11] == pytest.approx(np.linspace(200, 300, 11))
+    assert f0_hz[10:] == pytest.approx(np.linspace(300, 100, 21))
+    assert f0_hz.dtype == np.float32
+
+
+def test_no_line_leads_into_an_unvoiced_point() -> None:
+    f0_hz = curve((0, 200), (0.1, 0), (0.2, 0), (0.3, 400)).at_frames(31)
+    assert set(f0_hz.tolist()) == {0.0, 200.0, 400.0}
+    assert (f0_hz > 0).tolist() == [True] * 5 + [False] * 20 + [True] * 6
+
+
+def test_points_on_the_frames_come_back_as_they_are() -> None:
+    seconds = np.arange(500) / 100
+    hz = np.where(np.arange(500) % 7 < 4, 150.0 + np.arange(500), 0.0)
+    assert np.array_equal(PitchCurve(seconds, hz).at_frames(500), hz.astype(np.float32))
+
+
+def test_before_the_first_and_after_the_last_point_nothing_is_voiced() -> None:
+    f0_hz = curve((0.1, 200), (0.2, 200)).at_frames(40)
+    assert np.flatnonzero(f0_hz).tolist() == list(range(10, 21))
+
+
+def test_a_later_start_reads_the_same_curve() -> None:
+    given_curve = curve((0, 100), (1, 200), (1.5, 0), (2, 300), (2.5, 400))
+    whole = given_curve.at_frames(300)
+    assert given_curve.at_frames(120, start_s=1.3) == pytest.approx(whole[130:250], rel=1e-6)
+
+
+def test_a_single_point_is_a_single_frame() -> None:
+    assert np.flatnonzero(curve((0.05, 220)).at_frames(20)).tolist() == [5]

@@ -1,0 +1,260 @@
+"""The command line: one sentence and exit code 2 for what is wrong, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from engine.cli import main
+from engine.weights.location import starter_dir
+
+SAMPLE = starter_dir() / "sample.wav"
+VOICE = starter_dir() / "voice.pth"
+INDEX = starter_dir() / "starter.index"
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str]) -> Run:
+    def _run(*arguments: object) -> tuple[int, str, str]:
+        code = main([str(each) for each in arguments])
+        return code, *capfd.readouterr()
+
+    return _run
+
+
+@pytest.fixture
+def short(tmp_path: Path) -> Path:
+    samples, rate_hz = soundfile.read(SAMPLE, frames=16_000)
+    path = tmp_path / "short.wav"
+    soundfile.write(path, samples, rate_hz)
+    return path
+
+
+def _refusal(run: Run, *arguments: object) -> str:
+    """The one sentence of a refused command, which leaves nothing on stdout."""
+    code, out, err = run(*arguments)
+    assert code == 2
+    assert out == ""
+    assert err.startswith("urvc: ")
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+    return err
+
+
+def test_json_tells_what_was_done(run: Run, short: Path, tmp_path: Path) -> None:
+    code, out, err = run("convert", short, "--json", "--device", "cpu", "--models-dir", tmp_path)
+    assert (code, err) == (0, "")
+    told = json.loads(out)
+    assert Path(told["output"]).name == "short (Starter).wav"
+    assert soundfile.info(told["output"]).frames == 16_000
+    assert told["seconds_in"] == 1.0
+    assert told["realtime_factor"] == pytest.approx(1 / told["seconds_taken"], rel=0.05)
+    assert set(told["stage_seconds"]) >= {"decode", "pitch", "content", "synthesis", "write"}
+    assert told["peak_memory_bytes"] > 10**7
+    assert told["device"] == "cpu"
+
+
+def test_a_pipe_gets_no_progress_bar(run: Run, short: Path) -> None:
+    code, out, err = run("convert", short)
+    assert code == 0
+    assert err == ""
+    assert out.count("\n") == 1
+    assert "\r" not in out
+
+
+@pytest.mark.parametrize("ending", ["wav", "flac", "mp3", "ogg", "aiff"])
+def test_the_ending_of_the_output_chooses_its_format(
+    run: Run, short: Path, tmp_path: Path, ending: str
+) -> None:
+    path = tmp_path / f"out.{ending}"
+    assert run("convert", short, "-o", path)[0] == 0
+    info = soundfile.info(path)
+    assert info.format == {"aiff": "AIFF", "ogg": "OGG"}.get(ending, ending.upper())
+    assert info.frames == 16_000
+
+
+def test_one_bad_file_does_not_strand_the_next(run: Run, short: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.wav"
+    broken.write_text("this is no sound")
+    code, out, err = run("convert", broken, short, "--output-dir", tmp_path, "--json")
+    assert code == 2
+    assert "broken.wav" in err
+    assert Path(json.loads(out)["output"]).exists()
+
+
+def test_the_card_of_a_voice(run: Run) -> None:
+    code, out, _ = run("voice", VOICE, "--index", INDEX, "--json")
+    card = json.loads(out)
+    assert code == 0
+    assert card["sample rate (Hz)"] == 16_000
+    assert card["content encoder"] == "urvc-starter"
+    assert card["index rows"] == 1024
+    code, out, _ = run("voice", VOICE)
+    assert code == 0
+    assert "speakers          1" in out
+
+
+def _pickle_bomb(sentinel: Path) -> bytes:
+    import pickle
+
+    class Bomb:
+        def __reduce__(self) -> tuple[object, tuple[str, ...]]:
+            import os
+
+            return os.system, (f"touch {sentinel}",)
+
+    return pickle.dumps({"weight": Bomb()})
+
+
+def test_a_voice_that_would_run_code_does_not(run: Run, short: Path, tmp_path: Path) -> None:
+    sentinel, voice = tmp_path / "it ran", tmp_path / "evil.pth"
+    voice.write_bytes(_pickle_bomb(sentinel))
+    assert "evil.pth" in _refusal(run, "convert", short, "--voice", voice)
+    torch.save({"weight": {}}, tmp_path / "zip.pth")
+    assert "zip.pth" in _refusal(run, "convert", short, "--voice", tmp_path / "zip.pth")
+    assert not sentinel.exists()
+
+
+def _damaged_voices(folder: Path) -> dict[str, bytes]:
+    whole = VOICE.read_bytes()
+    record = torch.load(VOICE, weights_only=True)
+    saved: dict[str, bytes] = {}
+
+    def save(name: str, **changes: object) -> None:
+        torch.save(record | changes, folder / "tmp.pth")
+        saved[name] = (folder / "tmp.pth").read_bytes()
+
+    config = record["config"]
+    save("wrong version.pth", version="v1")
+    save("unknown version.pth", version="v9")
+    save("mislabelled.pth", vocoder="MRF HiFi-GAN")
+    save("wrong rates.pth", config=[*config[:12], [10, 5, 4], *config[13:]])
+    save("short config.pth", config=config[:17])
+    save("ddpn.pth", config=[*config, 1])
+    torch.save({"model": {}, "optimizer": {}, "iteration": 1}, folder / "tmp.pth")
+    saved["G_2333.pth"] = (folder / "tmp.pth").read_bytes()
+    weights = dict(record["weight"])
+    weights.pop("enc_p.proj.bias")
+    save("missing.pth", weight=weights)
+    save("nan.pth", weight=record["weight"] | {"dec.cond.bias": torch.full((128,), float("nan"))})
+    saved["cut.pth"] = whole[: len(whole) // 2]
+    saved["empty.pth"] = b""
+    saved["text.pth"] = b"<!DOCTYPE html><html>404 not found</html>"
+    return saved
+
+
+def test_every_damaged_voice_is_refused_in_one_sentence(
+    run: Run, short: Path, tmp_path: Path
+) -> None:
+    before = sorted(path.name for path in tmp_path.iterdir())
+    for name, content in _damaged_voices(tmp_path).items():
+        (tmp_path / name).write_bytes(content)
+        sentence = _refusal(run, "convert", short, "--voice", tmp_path / name)
+        assert name in sentence
+        (tmp_path / name).unlink()
+    (tmp_path / "tmp.pth").unlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_every_unusable_index_is_refused_in_one_sentence(
+    run: Run, short: Path, tmp_path: Path
+) -> None:
+    whole = INDEX.read_bytes()
+    head = struct.pack("<4siqqqBi", b"IxF2", 256, 2**40, 1 << 20, 1 << 20, 1, 1)
+    indexes = {
+        "cut.index": whole[:5000],
+        "empty.index": b"",
+        "text.index": b"not an index at all, but long enough to be one" * 10,
+        "huge.index": head + struct.pack("<Q", 2**40 * 256) + b"\0" * 64,
+    }
+    for name, content in indexes.items():
+        (tmp_path / name).write_bytes(content)
+        assert name in _refusal(run, "convert", short, "--index", tmp_path / name)
+
+
+def test_an_index_of_another_width_is_refused(run: Run, short: Path, tmp_path: Path) -> None:
+    import faiss
+
+    for rows, name in ((50, "wide.index"), (0, "trained_IVF.index")):
+        width = 768 if rows else 256
+        index = faiss.IndexIVFFlat(faiss.IndexFlatL2(width), width, 1)
+        vectors = np.random.default_rng(0).standard_normal((50, width)).astype(np.float32)
+        index.train(vectors)
+        index.add(vectors[:rows])
+        faiss.write_index(index, str(tmp_path / name))
+        assert name in _refusal(run, "convert", short, "--index", tmp_path / name)
+
+
+def test_every_unusable_sound_is_refused_in_one_sentence(run: Run, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "nan.wav", np.full(1000, np.nan), 16_000, "FLOAT")
+    soundfile.write(tmp_path / "nothing.wav", np.zeros(0), 16_000)
+    (tmp_path / "empty.mp3").write_bytes(b"")
+    (tmp_path / "text.flac").write_text("no sound here")
+    for name in ("nan.wav", "nothing.wav", "empty.mp3", "text.flac", "missing.wav"):
+        assert name in _refusal(run, "convert", tmp_path / name)
+    assert str(tmp_path.name) in _refusal(run, "convert", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--pitch", "99"], "99"),
+        (["--pitch", "high"], "high"),
+        (["--protect", "0.9"], "protect"),
+        (["--index-rate", "nan"], "index rate"),
+        (["--format", "wma"], "wma"),
+        (["--device", "tpu"], "tpu"),
+        (["-o", "out.xyz"], "out.xyz"),
+        (["-o", "out.wav", "--format", "flac"], "flac"),
+        (["-o", "missing-folder/out.wav"], "out.wav"),
+        (["--output-dir", "missing-folder"], "missing-folder"),
+        (["--f0-file", "missing.csv"], "missing.csv"),
+        (["--speaker", "3"], "speaker 3"),
+        (["--subtype", "24", "--format", "mp3"], "MP3"),
+        (["--pitch-method", "rmvpe"], "rmvpe.pt"),
+        (["--nonsense"], "nonsense"),
+    ],
+)
+def test_every_unusable_option_is_refused_in_one_sentence(
+    run: Run, short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str], word: str,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("URVC_MODELS_DIR", str(tmp_path / "models"))
+    assert word in _refusal(run, "convert", short, *arguments)
+    assert [path.name for path in tmp_path.iterdir()] == ["short.wav"]
+
+
+def test_a_community_voice_without_its_content_encoder_says_what_is_missing(
+    run: Run, short: Path, tmp_path: Path, full_voice: Callable[[str], Path]
+) -> None:
+    voice = full_voice("voice_v2_32k_nof0")
+    sentence = _refusal(run, "convert", short, "--voice", voice, "--models-dir", tmp_path / "none")
+    assert "content encoder" in sentence
+    assert "hubert_base" in sentence
+
+
+def test_no_command_is_refused_with_a_hint(run: Run) -> None:
+    assert "--help" in _refusal(run)
+    assert "--help" in _refusal(run, "sing")
+
+
+def test_a_pitch_curve_sets_the_pitch(run: Run, short: Path, tmp_path: Path) -> None:
+    from engine.pitch.yin import track_yin
+
+    curve = tmp_path / "curve.csv"
+    curve.write_text("seconds,hz\n0,220\n1,220\n")
+    out = tmp_path / "out.wav"
+    assert run("convert", short, "--f0-file", curve, "-o", out)[0] == 0
+    samples, _ = soundfile.read(out, dtype="float32")
+    f0_hz = track_yin(torch.from_numpy(samples)).numpy()
+    assert abs(1200 * np.log2(np.median(f0_hz[f0_hz > 0]) / 220)) < 20
