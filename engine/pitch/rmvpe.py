@@ -63,11 +63,18 @@ def decode_salience(
     bins = best[:, None] + low + offset
     inside = bins.clamp(0, N_BINS - 1)
     weight = salience.gather(1, inside) * (bins == inside)
-    # Averaging the offset instead of the bin itself keeps float32 exact to a millionth of a bin.
-    shift_bins = (weight * offset).sum(1) / weight.sum(1).clamp(min=1e-12)
-    cents = FIRST_BIN_CENTS + CENTS_PER_BIN * (best + low + shift_bins)
-    f0_hz = REFERENCE_HZ * torch.exp2(cents / 1200.0)
+    # The phase of a long note adds up every error of f0. Only the small offset from the highest
+    # bin passes through float32; the bin's own pitch comes from a table made in float64.
+    offset_bins = (weight * offset).sum(1) / weight.sum(1).clamp(min=1e-12)
+    bin_hz = _bin_pitches_hz().to(salience).index_select(0, best + low)
+    f0_hz = bin_hz * torch.exp2(offset_bins * (CENTS_PER_BIN / 1200.0))
     return torch.where(highest > threshold, f0_hz, torch.zeros_like(f0_hz))
+
+
+def _bin_pitches_hz() -> Tensor:
+    """Pitch of each of the 360 bins, float32 from float64."""
+    cents = FIRST_BIN_CENTS + CENTS_PER_BIN * torch.arange(N_BINS, dtype=torch.float64)
+    return (REFERENCE_HZ * torch.exp2(cents / 1200.0)).float()
 
 
 def _bin_of(f0_hz: float) -> float:
