@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 ANALYSIS_RATE_HZ = 16_000
+"""What the content encoder and the pitch networks were trained on."""
+
 HOP_SAMPLES = 160
 FRAMES_PER_SECOND = ANALYSIS_RATE_HZ // HOP_SAMPLES
 CONTEXT_FRAMES = 100

@@ -103,4 +103,6 @@ def small_record(vocoder: Vocoder = Vocoder.NSF, *, resblock: str = "1") -> dict
         else:
             weights[name] = tensor.half()
     guided = vocoder is not Vocoder.PLAIN
-    return {"weight": weights, "config": list(SMALL_CONFIG), "version": "v2", "f0": int(guided)}
+    config = list(SMALL_CONFIG)
+    config[13] = small_sizes(vocoder).upsample_initial_channels
+    return {"weight": weights, "config": config, "version": "v2", "f0": int(guided)}

@@ -21,6 +21,7 @@ from engine.audio.header import promised_ratio
 from engine.audio.source import (
     AudioInfo,
     SampleBuffer,
+    SoundBlock,
     SourceAudio,
     cut_off_note,
     refused,
@@ -50,6 +51,13 @@ _MAX_PADDING_FRAMES = 8192
 
 _EDIT_LIST_TICK_S = Fraction(1, 1000)
 """MP4 writers commonly round the edit list to the movie's milliseconds."""
+
+_SEEKS_EXACTLY = frozenset({"mov", "matroska"})
+"""Their packets are indexed with time stamps; of others a seek lands on a guess, so that these
+are decoded from the start and what lies before is dropped."""
+
+_SEEK_LEAD_S = 0.5
+"""Decoded and dropped after a seek: codecs need what came before (AAC a packet, Opus 80 ms)."""
 
 
 @dataclass
@@ -118,6 +126,36 @@ def decode(path: Path, *, mono: bool, damaged: bool = False) -> SourceAudio:
         n_true = _true_frames(container, stream, tally, rate_hz, buffer.n_frames)
         samples = buffer.finish(n_true)
         return SourceAudio(path, _kind(container, stream), samples, rate_hz, notes)
+
+
+def blocks(path: Path, start_s: float) -> Iterator[SoundBlock]:
+    """Decode from `start_s` on, a frame at a time; the encoder's padding at the end is kept.
+
+    Raises
+    ------
+    AudioFileError : if there is no sound that can be decoded
+    OSError : if the file cannot be opened
+    """
+    with _opened(path) as (container, stream):
+        at: int | None = 0
+        if start_s > _SEEK_LEAD_S and _container_name(container) in _SEEKS_EXACTLY:
+            at = None
+            container.seek(int((start_s - _SEEK_LEAD_S) * av.time_base))
+        for frame in _frames(container, stream, _Tally(damaged=False)):
+            if at is None:
+                at = _first_index(stream, frame)
+            block = _block(frame)[max(0, round(start_s * frame.sample_rate) - at) :]
+            at += frame.samples
+            if len(block):
+                yield SoundBlock(block, frame.sample_rate)
+
+
+def _first_index(stream: AudioStream, frame: AudioFrame) -> int:
+    """Which sample of the whole sound the frame begins with, by its time stamp."""
+    if frame.pts is None or frame.time_base is None:
+        return 0
+    start_s = (stream.start_time or 0) * (stream.time_base or Fraction(0))
+    return round((frame.pts * frame.time_base - start_s) * frame.sample_rate)
 
 
 class _Nameless:

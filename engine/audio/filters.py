@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import butter, lfilter, lfilter_zi
 
-from engine.audio.resampling import ANALYSIS_RATE_HZ
+from engine.segments import ANALYSIS_RATE_HZ
 
 CUTOFF_HZ = 48
 _ORDER = 5

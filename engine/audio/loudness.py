@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.resampling import ANALYSIS_RATE_HZ
+from engine.segments import ANALYSIS_RATE_HZ
 
 PEAK_LIMIT = 0.99
 

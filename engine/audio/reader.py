@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from engine.audio import container_decoder, sndfile_decoder
-from engine.audio.source import AudioInfo, DecoderRefusal, SourceAudio, refused
+from engine.audio.source import (
+    AudioInfo,
+    DecoderRefusal,
+    SoundBlock,
+    SourceAudio,
+    refused,
+    require_sound,
+)
 
 AUDIO_SUFFIXES = frozenset(
     {
@@ -69,6 +77,62 @@ def probe_audio(path: str | os.PathLike[str]) -> AudioInfo:
             return container_decoder.probe(source)
     except OSError as error:
         raise _failed(source, error) from error
+
+
+def read_blocks(path: str | os.PathLike[str], *, start_s: float = 0.0) -> Iterator[SoundBlock]:
+    """Decode the (first) sound of a file a block at a time, in memory of one block.
+
+    For looking at and listening to files of any length. Unlike `read_audio` it tells nothing of
+    cuts, and keeps the fraction of a second of padding that some encoders leave at the end.
+    Closing the iterator closes the file.
+
+    Parameters
+    ----------
+    path : a sound or video file with any name
+    start_s : where to begin; beyond the end there are no blocks
+
+    Yields
+    ------
+    SoundBlock : of at most 65536 frames; all with one rate and number of channels
+
+    Raises
+    ------
+    AudioFileError : as `read_audio`, when the first or the block at fault is asked for
+    """
+    source = _readable(path)
+    try:
+        yield from _checked(source, _blocks(source, start_s), start_s)
+    except OSError as error:
+        raise _failed(source, error) from error
+
+
+def _blocks(source: Path, start_s: float) -> Iterator[SoundBlock]:
+    reached_s = start_s
+    try:
+        for block in sndfile_decoder.blocks(source, start_s):
+            yield block
+            reached_s += block.samples.shape[0] / block.rate_hz
+        if reached_s > 0:
+            return
+    except DecoderRefusal:
+        pass  # a format it does not know, or damage: FFmpeg goes on from there
+    yield from container_decoder.blocks(source, reached_s)
+
+
+def _checked(source: Path, blocks: Iterator[SoundBlock], start_s: float) -> Iterator[SoundBlock]:
+    kind: tuple[int, int] | None = None
+    at_s = start_s
+    for block in blocks:
+        require_sound(source, block.samples, at_s)
+        at_s += block.samples.shape[0] / block.rate_hz
+        found = (block.rate_hz, block.samples.shape[1])
+        if found != (kind or found):
+            why = "its sample rate or number of channels changes on the way"
+            raise refused(source, why, "convert it to a WAV file first")
+        kind = found
+        yield block
+    if kind is None and start_s <= 0:
+        raise refused(source, "it holds no sound", "choose another file")
 
 
 def _readable(path: str | os.PathLike[str]) -> Path:

@@ -1,17 +1,12 @@
-"""Change the sample rate, and bring a source to what the analysis hears."""
+"""Change the sample rate."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import soxr  # type: ignore[import-untyped]
 from numpy.typing import NDArray
-
-from engine.audio.source import SourceAudio, refused
-
-ANALYSIS_RATE_HZ = 16_000
-"""What the content encoder and the pitch networks were trained on."""
-
-_ANALYSIS_PEAK = 0.95
 
 _QUALITY = "VHQ"
 
@@ -46,28 +41,3 @@ def resample(
     n_kept = min(n_out, out.shape[0])
     fitted[:n_kept] = out[:n_kept]
     return fitted
-
-
-def to_analysis(source: SourceAudio) -> NDArray[np.float32]:
-    """Mean of the channels at 16 kHz, made quieter where its peak is over 0.95.
-
-    Source: formats.md section 7 step 1, as all RVC projects do it.
-
-    Returns
-    -------
-    float32 [n16]  n16 = `resampled_length` of the source, at least 1
-
-    Raises
-    ------
-    AudioFileError : if the sound is shorter than half a sample of 16 kHz
-    """
-    mono = source.samples[:, 0]
-    if source.channels > 1:
-        mono = source.samples.mean(axis=1)
-    heard = resample(mono, source.rate_hz, ANALYSIS_RATE_HZ)
-    if heard.size == 0:
-        raise refused(source.path, "it holds less than 0.1 ms of sound", "choose another file")
-    peak = float(max(heard.max(), -heard.min()))
-    if peak > _ANALYSIS_PEAK:
-        heard *= np.float32(_ANALYSIS_PEAK / peak)
-    return heard

@@ -15,6 +15,7 @@ from engine.audio.source import (
     AudioInfo,
     DecoderRefusal,
     SampleBuffer,
+    SoundBlock,
     SourceAudio,
     cut_off_note,
 )
@@ -63,6 +64,23 @@ def decode(path: Path, *, mono: bool) -> SourceAudio:
         samples = buffer.finish()
         notes = _notes(path, file, present_s)
         return SourceAudio(path, _info(path, file).format, samples, file.samplerate, notes)
+
+
+def blocks(path: Path, start_s: float) -> Iterator[SoundBlock]:
+    """Decode from `start_s` on, a block at a time.
+
+    Raises
+    ------
+    DecoderRefusal : if libsndfile does not know the format, or stumbles over damage
+    OSError : if the file cannot be opened
+    """
+    with _opened(path) as file:
+        try:
+            file.seek(min(round(start_s * file.samplerate), file.frames))
+            while len(block := file.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
+                yield SoundBlock(block, file.samplerate)
+        except soundfile.SoundFileError as error:
+            raise DecoderRefusal(str(error), damaged=True) from error
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,19 @@ BLOCK_FRAMES = 1 << 16
 
 _FIRST_BLOCK_FRAMES = BLOCK_FRAMES
 _GROWTH = 1.25
+
+
+class SoundBlock(NamedTuple):
+    """Some of a file's sound.
+
+    Attributes
+    ----------
+    samples : float32 [n, channels]  n >= 1
+    rate_hz : their rate, the same for all blocks of a file
+    """
+
+    samples: NDArray[np.float32]
+    rate_hz: int
 
 
 class DecoderRefusal(Exception):  # noqa: N818 - never leaves the room: the next decoder is asked
@@ -117,6 +131,24 @@ def cut_off_note(promised_s: float, present_s: float) -> str:
     )
 
 
+def require_sound(path: Path, block: NDArray[np.float32], at_s: float) -> None:
+    """Refuse what would deafen or break every later step.
+
+    Parameters
+    ----------
+    path : named in the error
+    block : float32 [n, channels]
+    at_s : where in the file it begins
+
+    Raises
+    ------
+    AudioFileError : if it holds NaN, infinity or values over `MAX_MAGNITUDE`
+    """
+    if block.size and not float(np.abs(block).max()) <= MAX_MAGNITUDE:  # NaN compares false
+        why = f"near {clock(at_s)} it holds values that are no sound (NaN, infinity or huge)"
+        raise refused(path, why, "export it again from the program that made it")
+
+
 class SampleBuffer:
     """Decoded blocks, joined as they come.
 
@@ -164,10 +196,7 @@ class SampleBuffer:
         """
         with np.errstate(over="ignore", invalid="ignore"):
             kept = block.mean(axis=1, keepdims=True) if self._mono else block
-        if kept.size and not float(np.abs(kept).max()) <= MAX_MAGNITUDE:  # NaN compares false
-            at = clock(self._n_frames / self._rate_hz)
-            why = f"near {at} it holds values that are no sound (NaN, infinity or huge)"
-            raise refused(self._path, why, "export it again from the program that made it")
+        require_sound(self._path, kept, self._n_frames / self._rate_hz)
         if not self._data.size:
             self._data = np.empty((_FIRST_BLOCK_FRAMES, kept.shape[1]), dtype=np.float32)
         channels = self._data.shape[1]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.errors import PitchCurveError
-from engine.pitch.tracker import FRAMES_PER_SECOND
+from engine.segments import FRAMES_PER_SECOND
 
 COARSE_MIN_HZ = 50.0
 COARSE_MAX_HZ = 1100.0

@@ -11,7 +11,3 @@ PitchTracker = Callable[[Tensor], Tensor]
 
 Frame j is centred on sample 160 j: 100 frames a second.
 """
-
-SAMPLE_RATE_HZ = 16_000
-HOP_SAMPLES = 160
-FRAMES_PER_SECOND = SAMPLE_RATE_HZ // HOP_SAMPLES

@@ -18,7 +18,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from engine.pitch.path import best_path, drop_short_runs, local_median
-from engine.pitch.tracker import HOP_SAMPLES, SAMPLE_RATE_HZ, PitchTracker
+from engine.pitch.tracker import PitchTracker
+from engine.segments import ANALYSIS_RATE_HZ, HOP_SAMPLES
 
 BATCH_FRAMES = 384
 """Frames computed at once: 25 MB, and 61,440 samples, which every Metal can filter."""
@@ -119,8 +120,8 @@ def _silent(energy: NDArray[np.float32]) -> NDArray[np.bool_]:
 def _find_candidates(audio: Tensor, f0_min_hz: float, f0_max_hz: float) -> _Candidates:
     """Candidates of every frame, a batch at a time."""
     n_frames = audio.shape[-1] // HOP_SAMPLES + 1
-    lag_min = max(math.floor(SAMPLE_RATE_HZ / f0_max_hz), 2)
-    lag_max = math.ceil(SAMPLE_RATE_HZ / f0_min_hz)
+    lag_min = max(math.floor(ANALYSIS_RATE_HZ / f0_max_hz), 2)
+    lag_max = math.ceil(ANALYSIS_RATE_HZ / f0_min_hz)
     window = torch.hann_window(
         2 * math.ceil(WINDOW_PERIODS * lag_max / 2), periodic=False, device=audio.device
     )
@@ -142,7 +143,7 @@ def _find_candidates(audio: Tensor, f0_min_hz: float, f0_max_hz: float) -> _Cand
 def _lowpass(device: torch.device) -> Tensor:
     """Windowed sinc, float32 [1, 1, taps], sum 1."""
     n = torch.arange(LOWPASS_TAPS, device=device) - LOWPASS_TAPS // 2
-    taps = torch.sinc(2.0 * LOWPASS_HZ / SAMPLE_RATE_HZ * n)
+    taps = torch.sinc(2.0 * LOWPASS_HZ / ANALYSIS_RATE_HZ * n)
     taps = taps * torch.hann_window(LOWPASS_TAPS + 2, periodic=False, device=device)[1:-1]
     return (taps / taps.sum())[None, None]
 
@@ -198,4 +199,4 @@ def _dips(noise: Tensor, lag_min: int, lag_max: int) -> tuple[Tensor, Tensor]:
     depth = torch.where(minimum, depth, torch.full_like(depth, math.inf))
     ranked = depth + OCTAVE_COST * torch.log2(lag)
     best = ranked.topk(min(CANDIDATES, ranked.shape[1]), dim=1, largest=False).indices
-    return SAMPLE_RATE_HZ / lag.gather(1, best), depth.gather(1, best)
+    return ANALYSIS_RATE_HZ / lag.gather(1, best), depth.gather(1, best)

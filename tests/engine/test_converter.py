@@ -17,11 +17,15 @@ from engine import (
     OptimizationConfig,
     StageProgress,
     VoiceFiles,
+    segments,
     starter_voice,
 )
 from engine.errors import AudioFileError, ConversionCancelled, OptionError, OutputFileError
+from engine.models.synthesizer_sizes import Vocoder
 from engine.pitch.yin import track_yin
 from engine.weights.location import starter_dir
+from tests.engine.small_set import RATE_HZ as SMALL_RATE_HZ
+from tests.engine.small_set import SmallSet, write_small_set
 from tests.sound import signal_to_error_db
 
 SAMPLE = starter_dir() / "sample.wav"
@@ -38,6 +42,16 @@ def speech() -> np.ndarray:
     samples, rate_hz = soundfile.read(SAMPLE, dtype="float32")
     assert rate_hz == STARTER_RATE_HZ
     return samples
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> SmallSet:
+    return write_small_set(tmp_path_factory.mktemp("small"))
+
+
+@pytest.fixture(scope="module")
+def small_converter(small: SmallSet) -> Converter:
+    return Converter(small.models_dir, OptimizationConfig(device="cpu"))
 
 
 def _convert(
@@ -63,66 +77,84 @@ def test_the_pitch_of_the_result_follows_the_source(
 
 
 def test_the_same_job_gives_the_same_samples_whatever_came_before(
-    converter: Converter, speech: np.ndarray, tmp_path: Path
+    small: SmallSet, small_converter: Converter, speech: np.ndarray, tmp_path: Path
 ) -> None:
     short = speech[:32_000]
-    first = ConversionOptions(semitones=3, seed=1, index_rate=1.0, autotune=0.5)
-    second = ConversionOptions(semitones=-4, protect=0.5, volume_envelope=0.3, stereo=True)
     both = np.stack([short, short[::-1]], axis=1)
+    first = ConversionOptions(semitones=3, seed=1, index_rate=1.0, autotune=0.5)
+    second = ConversionOptions(
+        semitones=-4, protect=0.5, volume_envelope=0.3, stereo=True, speaker=2
+    )
+    jobs = [(short, 16_000, first), (both, 44_100, second), (short, 16_000, first)]
     together = [
-        _convert(converter, short, first),
-        _convert(converter, both, second, 44_100),
-        _convert(converter, short, first),
+        small_converter.convert(samples, rate_hz, small.voice, options).samples
+        for samples, rate_hz, options in jobs
     ]
+    assert together[0] is not None
     assert np.array_equal(together[0], together[2])
     soundfile.write(tmp_path / "short.wav", short, 16_000, "FLOAT")
     soundfile.write(tmp_path / "both.wav", both, 44_100, "FLOAT")
     arguments = {
         "short": "--pitch 3 --seed 1 --index-rate 1 --autotune 0.5",
-        "both": "--pitch -4 --protect 0.5 --volume-envelope 0.3 --stereo",
+        "both": "--pitch -4 --protect 0.5 --volume-envelope 0.3 --stereo --speaker 2",
     }
     for name, expected in (("short", together[0]), ("both", together[1])):
         out = tmp_path / f"{name}-out.wav"
-        subprocess.run(
-            [sys.executable, "-m", "engine", "convert", str(tmp_path / f"{name}.wav"),
-             "-o", str(out), "--subtype", "float", "--device", "cpu", *arguments[name].split()],
-            check=True,
-        )  # fmt: skip
+        command = [
+            *(sys.executable, "-m", "engine", "convert", tmp_path / f"{name}.wav", "-o", out),
+            *("--voice", small.voice.weights, "--index", small.voice.index),
+            *("--models-dir", small.models_dir, "--subtype", "float", "--device", "cpu"),
+        ]
+        subprocess.run([*map(str, command), *arguments[name].split()], check=True)
         fresh, _ = soundfile.read(out, dtype="float32")
         assert np.array_equal(fresh, expected)
 
 
-def test_noise_comes_from_the_seed_alone(converter: Converter, speech: np.ndarray) -> None:
+def test_noise_comes_from_the_seed_alone(
+    small: SmallSet, small_converter: Converter, speech: np.ndarray
+) -> None:
     short = speech[:16_000]
-    one, other = (_convert(converter, short, ConversionOptions(seed=seed)) for seed in (1, 2))
-    silent, also_silent = (
-        _convert(converter, short, ConversionOptions(seed=seed, noise=False)) for seed in (1, 2)
+    options = [ConversionOptions(seed=seed, noise=on) for on in (True, False) for seed in (1, 2)]
+    one, other, silent, also_silent = (
+        small_converter.convert(short, 16_000, small.voice, each).samples for each in options
     )
     assert not np.array_equal(one, other)
     assert np.array_equal(silent, also_silent)
 
 
 def test_every_length_rate_and_channel_count_comes_out_exactly_as_long(
-    converter: Converter,
+    small: SmallSet, small_converter: Converter
 ) -> None:
     rng = np.random.default_rng(0)
     for _ in range(200):
         rate_hz = int(rng.choice([8_000, 11_127, 16_000, 22_050, 32_000, 44_100, 48_000, 96_000]))
-        n = int(rng.integers(1, max(2, rate_hz // 4)))
+        n = int(rng.integers(1, max(2, rate_hz // 2)))
         channels = int(rng.integers(1, 4))
         stereo = bool(rng.integers(2))
-        out_hz = [None, 40_000, 44_100][int(rng.integers(3))]
+        asked_hz = [None, 40_000, 44_100][int(rng.integers(3))]
         samples = (0.1 * rng.standard_normal((n, channels))).astype(np.float32)
-        options = ConversionOptions(stereo=stereo, output_rate_hz=out_hz)
-        result = converter.convert(samples, rate_hz, starter_voice(), options)
+        options = ConversionOptions(stereo=stereo, output_rate_hz=asked_hz)
+        result = small_converter.convert(samples, rate_hz, small.voice, options)
         assert result.samples is not None
-        expected = int(np.floor(n * (out_hz or STARTER_RATE_HZ) / rate_hz + 0.5))
-        assert result.rate_hz == (out_hz or STARTER_RATE_HZ)
-        assert len(result.samples) == expected
-        assert result.samples.ndim == (2 if stereo else 1)
-        if stereo:
-            assert result.samples.shape[1] == min(channels, 2)
+        assert result.rate_hz == (asked_hz or SMALL_RATE_HZ)
+        assert len(result.samples) == int(np.floor(n * result.rate_hz / rate_hz + 0.5))
+        assert result.samples.shape[1:] == ((min(channels, 2),) if stereo else ())
         assert np.isfinite(result.samples).all()
+
+
+@pytest.mark.parametrize("vocoder", list(Vocoder))
+def test_every_kind_of_voice_converts(vocoder: Vocoder, tmp_path: Path) -> None:
+    files = write_small_set(tmp_path, vocoder)
+    converter = Converter(files.models_dir, OptimizationConfig(device="cpu"))
+    samples = 0.1 * np.sin(2 * np.pi * 220 * np.arange(8_000) / 16_000).astype(np.float32)
+    one, other = (
+        converter.convert(samples, 16_000, files.voice, ConversionOptions(seed=seed)).samples
+        for seed in (1, 2)
+    )
+    assert one is not None
+    assert len(one) == 4_000
+    assert np.abs(one).max() > 0
+    assert not np.array_equal(one, other)
 
 
 def test_silence_stays_silent(converter: Converter, speech: np.ndarray) -> None:
@@ -133,28 +165,59 @@ def test_silence_stays_silent(converter: Converter, speech: np.ndarray) -> None:
     assert np.sqrt(np.mean(pause**2)) < 0.01 * spoken
 
 
-def test_equal_channels_stay_equal_in_stereo(converter: Converter, speech: np.ndarray) -> None:
+def test_equal_channels_stay_equal_in_stereo(
+    small: SmallSet, small_converter: Converter, speech: np.ndarray
+) -> None:
     short = speech[:24_000]
-    both = _convert(converter, np.stack([short, short], 1), ConversionOptions(stereo=True))
-    alone = _convert(converter, short, ConversionOptions())
+    both, alone = (
+        small_converter.convert(
+            samples, 16_000, small.voice, ConversionOptions(stereo=True)
+        ).samples
+        for samples in (np.stack([short, short], 1), short)
+    )
+    assert both is not None
+    assert alone is not None
     assert signal_to_error_db(both[:, 0], both[:, 1]) > 100
-    assert signal_to_error_db(alone, both[:, 0]) > 80
+    assert signal_to_error_db(alone[:, 0], both[:, 0]) > 80
 
 
-def test_sound_stays_where_it_was(converter: Converter) -> None:
-    """A burst of voice in the middle of silence comes out at the same instant."""
-    speech, _ = soundfile.read(SAMPLE, dtype="float32")
-    for offset in (4_000, 20_000):
-        source = np.zeros(48_000, np.float32)
-        burst = speech[8_000:16_000]
-        source[offset : offset + len(burst)] = burst
-        converted = _convert(converter, source, ConversionOptions(noise=False))
-        energy_in, energy_out = (
-            np.convolve(x.astype(np.float64) ** 2, np.ones(800), "same")
-            for x in (source, converted)
+def test_a_source_that_comes_later_gives_a_result_that_comes_later(
+    small: SmallSet, small_converter: Converter
+) -> None:
+    """Aligned to the sample: five seconds of silence before and after hide the attention's ends."""
+    burst = 0.3 * np.random.default_rng(3).standard_normal(16_000).astype(np.float32)
+    found = []
+    for delay in (0, 3_200):
+        source = np.zeros(176_000, np.float32)
+        source[80_000 + delay : 96_000 + delay] = burst
+        result = small_converter.convert(
+            source, 16_000, small.voice, ConversionOptions(noise=False, index_rate=0)
         )
-        lag = np.correlate(energy_out, energy_in, "full").argmax() - (len(source) - 1)
-        assert abs(lag) < 320  # 20 ms, one frame of the content encoder
+        assert result.samples is not None
+        found.append(result.samples[40_000 + delay // 2 : 48_000 + delay // 2])
+    assert signal_to_error_db(*found) > 30
+    shifted = signal_to_error_db(found[0][:-1], found[1][1:])
+    assert shifted < signal_to_error_db(*found) - 10
+
+
+def test_a_long_file_equals_its_pieces_and_loses_nothing_at_the_joints(
+    small: SmallSet, small_converter: Converter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut into pieces or not, the same sound: source phase and noise run on across joints."""
+    rng = np.random.default_rng(4)
+    seconds = np.arange(60 * 16_000) / 16_000
+    glide_hz = 180 + 60 * np.sin(0.7 * seconds)
+    source = 0.3 * np.sin(2 * np.pi * np.cumsum(glide_hz) / 16_000)
+    source = (source + 0.01 * rng.standard_normal(len(source))).astype(np.float32)
+    pieces = small_converter.convert(source, 16_000, small.voice).samples
+    monkeypatch.setattr(segments, "MAX_PIECE_FRAMES", 10_000)
+    whole = small_converter.convert(source, 16_000, small.voice).samples
+    assert pieces is not None
+    assert whole is not None
+    assert len(pieces) == len(whole) == 60 * SMALL_RATE_HZ
+    assert signal_to_error_db(whole, pieces) > 25
+    worst_step = np.abs(np.diff(pieces)).max()
+    assert worst_step <= 1.2 * np.abs(np.diff(whole)).max()
 
 
 def test_a_cancel_leaves_no_file(converter: Converter, tmp_path: Path) -> None:

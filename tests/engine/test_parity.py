@@ -53,5 +53,4 @@ def test_a_whole_conversion_equals_the_reference(
     assert len(result.samples) == len(golden["audio"]) * settings["sr"] // 16_000
     # The reference ends 20 ms early, a fault of its own.
     level_db = signal_to_error_db(golden["out"], result.samples[: len(golden["out"])])
-    print(case, level_db)
     assert level_db >= 60

@@ -1,13 +1,9 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from engine.audio.resampling import resample, resampled_length, to_analysis
-from engine.audio.source import SourceAudio
-from engine.errors import AudioFileError
+from engine.audio.resampling import resample, resampled_length
 from tests.engine.audio.sound_file import music
 
 RATES_HZ = [1_000, 8_000, 11_127, 16_000, 22_050, 24_000, 32_000, 40_000, 44_100, 48_000, 96_000]
@@ -57,33 +53,3 @@ def test_equal_rates_change_nothing_and_share_nothing() -> None:
     out = resample(sound, 16_000, 16_000)
     np.testing.assert_array_equal(out, sound)
     assert not np.shares_memory(out, sound)
-
-
-def source(samples: np.ndarray, rate_hz: int) -> SourceAudio:
-    return SourceAudio(Path("song.wav"), "wav (float)", samples.astype(np.float32), rate_hz)
-
-
-def test_the_analysis_hears_the_mean_of_the_channels_at_16_khz() -> None:
-    sound = music(48_000, 48_000, 2)
-    heard = to_analysis(source(sound, 48_000))
-    assert (heard.shape, heard.dtype) == ((16_000,), np.float32)
-    np.testing.assert_allclose(heard, resample(sound.mean(1), 48_000, 16_000), atol=1e-7)
-
-
-@pytest.mark.parametrize(("gain", "peak"), [(0.5, None), (2.5, 0.95), (1e12, 0.95)])
-def test_only_a_peak_above_095_is_scaled_to_it(gain: float, peak: float | None) -> None:
-    sound = music(16_000, 16_000) * np.float32(gain)
-    heard = to_analysis(source(sound, 16_000))
-    if peak is None:
-        np.testing.assert_array_equal(heard, sound[:, 0])
-    else:
-        assert np.abs(heard).max() == pytest.approx(peak, abs=1e-6)
-        np.testing.assert_allclose(heard, sound[:, 0] * (heard[9] / sound[9, 0]), atol=1e-6)
-
-
-def test_a_sound_of_a_single_sample_is_heard_or_refused() -> None:
-    one = np.ones((1, 1), dtype=np.float32)
-    assert to_analysis(source(one, 16_000)).shape == (1,)
-    assert to_analysis(source(one, 1_000)).shape == (16,)
-    with pytest.raises(AudioFileError, match=r"song\.wav.*less than 0\.1 ms"):
-        to_analysis(source(one, 48_000))

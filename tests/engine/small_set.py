@@ -1,0 +1,58 @@
+"""A whole set of small networks in the real files' layout, for tests of all but the sound."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from engine.converter import VoiceFiles
+from engine.models.content_encoder import ContentEncoder
+from engine.models.synthesizer_sizes import Vocoder
+from engine.retrieval.index_file import write_flat_index
+from engine.weights.hubert_config import read_sizes
+from tests.weights_maker import SMALL_CONFIG, make_tensors, small_record
+
+RATE_HZ = int(SMALL_CONFIG[17])
+FEATURES = 12
+
+_ENCODER = {
+    "conv_dim": [8, 8, 8],
+    "conv_kernel": [320, 3, 2],
+    "conv_stride": [80, 2, 2],
+    "hidden_size": FEATURES,
+    "intermediate_size": 16,
+    "num_attention_heads": 2,
+    "num_hidden_layers": 1,
+    "num_conv_pos_embeddings": 16,
+    "num_conv_pos_embedding_groups": 4,
+    "classifier_proj_size": 6,
+}
+
+
+@dataclass(frozen=True)
+class SmallSet:
+    """Where it lies; the voice sounds at `RATE_HZ` and has three speakers."""
+
+    models_dir: Path
+    voice: VoiceFiles
+
+
+def write_small_set(folder: Path, vocoder: Vocoder = Vocoder.NSF) -> SmallSet:
+    """Write content encoder, voice and index (a few kB)."""
+    encoder = folder / "hubert_base"
+    encoder.mkdir(parents=True, exist_ok=True)
+    (encoder / "config.json").write_text(json.dumps(_ENCODER))
+    with torch.device("meta"):
+        outline = ContentEncoder(read_sizes(encoder / "config.json")).state_dict()
+    shapes = {name: tuple(tensor.shape) for name, tensor in outline.items()}
+    save_file(make_tensors(shapes, "small encoder"), encoder / "model.safetensors")
+    weights = folder / f"small {vocoder.name.lower()}.pth"
+    torch.save(small_record(vocoder), weights)
+    rows = np.random.default_rng(0).standard_normal((50, FEATURES)).astype(np.float32)
+    write_flat_index(rows, folder / "small.index")
+    return SmallSet(folder, VoiceFiles(weights, folder / "small.index"))
