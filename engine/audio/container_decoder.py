@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,13 +16,18 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from engine.audio.header import promised_ratio
+from engine.audio.container_duration import (
+    Tally,
+    container_name,
+    length_notes,
+    stated_s,
+    true_frames,
+)
 from engine.audio.source import (
     AudioInfo,
     SampleBuffer,
     SoundBlock,
     SourceAudio,
-    cut_off_note,
     refused,
 )
 
@@ -35,22 +39,10 @@ _DEMUXERS = (
 )
 _OPTIONS = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "none"}
 
-# These state a duration in their header; the others only let FFmpeg guess one.
-_STATES_DURATION = frozenset({"mov", "matroska", "asf", "avi", "flac", "wav", "w64", "aiff", "caf"})
-
 _PROTECTED_TAGS = frozenset({"drms", "enca", "aavd"})
 _ASF = bytes.fromhex("3026b275 8e66cf11 a6d900aa 0062ce6c")
 _ASF_PROTECTION = bytes.fromhex("fbb31122 23bdd211 b4b700a0 c955fc6e")
 _HEAD_BYTES = 1 << 16
-
-_CUT_S = 0.5
-"""Headers round, and count padding: only a larger gap is called a cut."""
-
-_MAX_PADDING_FRAMES = 8192
-"""A gapless tag that takes off more is a leftover from before the file was cut or joined."""
-
-_EDIT_LIST_TICK_S = Fraction(1, 1000)
-"""MP4 writers commonly round the edit list to the movie's milliseconds."""
 
 _SEEKS_EXACTLY = frozenset({"mov", "matroska"})
 """Their packets are indexed with time stamps; of others a seek lands on a guess, so that these
@@ -58,14 +50,6 @@ are decoded from the start and what lies before is dropped."""
 
 _SEEK_LEAD_S = 0.5
 """Decoded and dropped after a seek: codecs need what came before (AAC a packet, Opus 80 ms)."""
-
-
-@dataclass
-class _Tally:
-    """What went by while decoding: any damage, and the end of the last packet."""
-
-    damaged: bool
-    end_ticks: int | None = None
 
 
 def probe(path: Path) -> AudioInfo:
@@ -77,7 +61,7 @@ def probe(path: Path) -> AudioInfo:
     OSError : if the file cannot be opened
     """
     with _opened(path) as (container, stream):
-        duration_s = _stated_s(stream)
+        duration_s = stated_s(stream)
         if duration_s is None and container.duration is not None:
             duration_s = Fraction(container.duration, av.time_base)
         return AudioInfo(
@@ -108,7 +92,7 @@ def decode(path: Path, *, mono: bool, damaged: bool = False) -> SourceAudio:
     OSError : if the file cannot be opened
     """
     with _opened(path) as (container, stream):
-        tally = _Tally(damaged=damaged)
+        tally = Tally(damaged=damaged)
         buffer: SampleBuffer | None = None
         rate_hz = 0
         for frame in _frames(container, stream, tally):
@@ -122,8 +106,8 @@ def decode(path: Path, *, mono: bool, damaged: bool = False) -> SourceAudio:
         if buffer is None:
             why = "it is damaged throughout" if tally.damaged else "it holds no sound"
             raise refused(path, why, "choose another file")
-        notes = _notes(path, container, stream, tally, buffer.n_frames / rate_hz)
-        n_true = _true_frames(container, stream, tally, rate_hz, buffer.n_frames)
+        notes = length_notes(path, container, stream, tally, buffer.n_frames / rate_hz)
+        n_true = true_frames(container, stream, tally, rate_hz, buffer.n_frames)
         samples = buffer.finish(n_true)
         return SourceAudio(path, _kind(container, stream), samples, rate_hz, notes)
 
@@ -138,10 +122,10 @@ def blocks(path: Path, start_s: float) -> Iterator[SoundBlock]:
     """
     with _opened(path) as (container, stream):
         at: int | None = 0
-        if start_s > _SEEK_LEAD_S and _container_name(container) in _SEEKS_EXACTLY:
+        if start_s > _SEEK_LEAD_S and container_name(container) in _SEEKS_EXACTLY:
             at = None
             container.seek(int((start_s - _SEEK_LEAD_S) * av.time_base))
-        for frame in _frames(container, stream, _Tally(damaged=False)):
+        for frame in _frames(container, stream, Tally(damaged=False)):
             if at is None:
                 at = _first_index(stream, frame)
             block = _block(frame)[max(0, round(start_s * frame.sample_rate) - at) :]
@@ -231,15 +215,11 @@ def _is_protected(path: Path, container: InputContainer, context: AudioCodecCont
         return _ASF_PROTECTION in file.read(_HEAD_BYTES)
 
 
-def _container_name(container: InputContainer) -> str:
-    return container.format.name.split(",")[0]
-
-
 def _kind(container: InputContainer, stream: AudioStream) -> str:
-    return f"{_container_name(container)} ({stream.codec_context.name})"
+    return f"{container_name(container)} ({stream.codec_context.name})"
 
 
-def _frames(container: InputContainer, stream: AudioStream, tally: _Tally) -> Iterator[AudioFrame]:
+def _frames(container: InputContainer, stream: AudioStream, tally: Tally) -> Iterator[AudioFrame]:
     packets = container.demux(stream)
     while True:
         try:
@@ -271,57 +251,3 @@ def _block(frame: AudioFrame) -> NDArray[np.float32]:
         full_scale = float(1 << (8 * values.dtype.itemsize - 1))
         return (values / full_scale).astype(np.float32)
     return values.astype(np.float32)
-
-
-def _stated_s(stream: AudioStream) -> Fraction | None:
-    """Duration of the stream as the header states it."""
-    if stream.duration is not None and stream.time_base is not None:
-        return stream.duration * stream.time_base
-    try:
-        hours, minutes, seconds = stream.metadata.get("DURATION", "").split(":")
-        return Fraction(int(hours) * 3600 + int(minutes) * 60) + Fraction(seconds)
-    except (ValueError, ZeroDivisionError):
-        return None
-
-
-def _true_frames(
-    container: InputContainer,
-    stream: AudioStream,
-    tally: _Tally,
-    rate_hz: int,
-    n_decoded: int,
-) -> int | None:
-    """How many frames are sound and not the encoder's padding, where an MP4 tells it."""
-    if _container_name(container) != "mov":
-        return None
-    gapless = container.metadata.get("iTunSMPB", "").split()
-    try:
-        n_tagged = int(gapless[3], 16)
-        if n_tagged > 0 and n_decoded - n_tagged <= _MAX_PADDING_FRAMES:
-            return n_tagged
-    except (ValueError, IndexError):
-        pass  # no tag, or none of Apple's: the edit list knows
-    stated_s = _stated_s(stream)
-    if stated_s is None or stated_s <= 0:
-        return None
-    n_stated = round(stated_s * rate_hz)
-    if tally.end_ticks is None or stream.time_base is None:
-        return n_stated
-    n_packets = round(tally.end_ticks * stream.time_base * rate_hz)
-    # The packets count samples, the edit list perhaps only milliseconds.
-    return n_packets if n_packets - n_stated <= _EDIT_LIST_TICK_S * rate_hz else n_stated
-
-
-def _notes(
-    path: Path, container: InputContainer, stream: AudioStream, tally: _Tally, present_s: float
-) -> tuple[str, ...]:
-    notes = []
-    promised_s = present_s * promised_ratio(path)
-    stated_s = _stated_s(stream)
-    if stated_s is not None and _container_name(container) in _STATES_DURATION:
-        promised_s = max(promised_s, float(stated_s))
-    if present_s < promised_s - _CUT_S:
-        notes.append(cut_off_note(promised_s, present_s))
-    if tally.damaged:
-        notes.append("parts of the file are damaged and were left out")
-    return tuple(notes)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
 import numpy as np
 import soxr  # type: ignore[import-untyped]
 from numpy.typing import NDArray
@@ -41,3 +39,35 @@ def resample(
     n_kept = min(n_out, out.shape[0])
     fitted[:n_kept] = out[:n_kept]
     return fitted
+
+
+def resample_blocks(
+    blocks: Iterable[NDArray[np.float32]], from_hz: int, to_hz: int
+) -> Iterator[NDArray[np.float32]]:
+    """Resample sound that comes in pieces: the same samples as in one (soxr, VHQ).
+
+    Parameters
+    ----------
+    blocks : float32 [n, channels]  all with the same number of channels
+    from_hz, to_hz : rates
+
+    Yields
+    ------
+    float32 [m, channels]  m >= 1
+    """
+    stream: soxr.ResampleStream | None = None
+    channels = 0
+    for block in blocks:
+        if from_hz == to_hz:
+            yield block
+            continue
+        if stream is None:
+            channels = block.shape[1]
+            stream = soxr.ResampleStream(from_hz, to_hz, channels, "float32", _QUALITY)
+        out = stream.resample_chunk(np.ascontiguousarray(block))
+        if len(out):
+            yield out
+    if stream is not None:
+        rest = stream.resample_chunk(np.zeros((0, channels), dtype=np.float32), last=True)
+        if len(rest):
+            yield rest
