@@ -17,14 +17,8 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
-from engine.checkpoint_pickle import (
-    DTYPES,
-    ForeignObjectError,
-    Name,
-    PickleError,
-    Storage,
-    read_pickle,
-)
+from engine.checkpoint_object import DTYPES, ForeignObjectError, Name, PickleError, Storage
+from engine.checkpoint_pickle import read_pickle
 from engine.errors import UserError
 
 MAX_FILE_BYTES = 4 * 1024**3

@@ -61,3 +61,11 @@ class ConversionCancelled(Exception):  # noqa: N818 - not an error: the user wan
 
 class DownloadError(UserError):
     """A file could not be fetched from the network, or what came is not the file."""
+
+
+class ArchiveError(UserError):
+    """An archive (``.zip``) is damaged, hostile, too large or holds no voice."""
+
+
+class LibraryError(UserError):
+    """The library of installed voices cannot do what was asked."""

@@ -144,7 +144,8 @@ def _two_channels(samples: Floats) -> Floats:
     """At most two columns; those of a surround recording are spread evenly over both."""
     if samples.shape[1] <= 2:
         return samples
-    return samples[:, :2] + samples[:, 2:].mean(1, keepdims=True)
+    both: Floats = samples[:, :2] + samples[:, 2:].mean(1, keepdims=True)
+    return both
 
 
 class _Synthesis:

@@ -44,9 +44,9 @@ _ASF = bytes.fromhex("3026b275 8e66cf11 a6d900aa 0062ce6c")
 _ASF_PROTECTION = bytes.fromhex("fbb31122 23bdd211 b4b700a0 c955fc6e")
 _HEAD_BYTES = 1 << 16
 
-_SEEKS_EXACTLY = frozenset({"mov", "matroska"})
-"""Their packets are indexed with time stamps; of others a seek lands on a guess, so that these
-are decoded from the start and what lies before is dropped."""
+_SEEKABLE = frozenset({"mov", "matroska"})
+"""Their packets are indexed with time stamps (Matroska's are rounded to the millisecond); of
+others a seek lands on a guess: these are decoded from the start, what lies before is dropped."""
 
 _SEEK_LEAD_S = 0.5
 """Decoded and dropped after a seek: codecs need what came before (AAC a packet, Opus 80 ms)."""
@@ -122,7 +122,7 @@ def blocks(path: Path, start_s: float) -> Iterator[SoundBlock]:
     """
     with _opened(path) as (container, stream):
         at: int | None = 0
-        if start_s > _SEEK_LEAD_S and container_name(container) in _SEEKS_EXACTLY:
+        if start_s > _SEEK_LEAD_S and container_name(container) in _SEEKABLE:
             at = None
             container.seek(int((start_s - _SEEK_LEAD_S) * av.time_base))
         for frame in _frames(container, stream, Tally(damaged=False)):

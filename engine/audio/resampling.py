@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 import soxr  # type: ignore[import-untyped]
 from numpy.typing import NDArray

@@ -1,74 +1,23 @@
-"""The command ``urvc``: convert files, show a voice, examine the machine.
-
-torch is imported only when there is work for it, so that ``--help`` answers at once.
-"""
+"""``urvc convert``."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from engine.device import DEVICE_NAMES, prepare_environment
-from engine.errors import ConversionCancelled, OptionError, UserError
+from engine.cli.output import EXIT_FAILED, EXIT_OK, ProgressBar
+from engine.device import DEVICE_NAMES
+from engine.errors import OptionError, UserError
 from engine.options import FILE_FORMATS, SUBTYPES, ConversionOptions, ConversionResult, FileFormat
-from engine.progress import StageProgress
 
 if TYPE_CHECKING:
     from engine.converter import Converter, VoiceFiles
 
-EXIT_OK = 0
-EXIT_FAILED = 2
-EXIT_INTERRUPTED = 130
 
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code (0 done, 2 a sentence on stderr, 130 interrupted)."""
-    prepare_environment()
-    try:
-        options = _parser().parse_args(arguments)
-        command: int = options.run(options)
-    except UserError as error:
-        print(f"urvc: {error}", file=sys.stderr)
-        return EXIT_FAILED
-    except (KeyboardInterrupt, ConversionCancelled):
-        print("urvc: stopped; nothing unfinished was written.", file=sys.stderr)
-        return EXIT_INTERRUPTED
-    return command
-
-
-class _Parser(argparse.ArgumentParser):
-    """An argument parser whose refusals are sentences like all others."""
-
-    def error(self, message: str) -> NoReturn:
-        raise OptionError(
-            "Cannot understand this command", message, f'see "{self.prog} --help" for what it takes'
-        )
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="urvc", description="Change a voice: sing or speak a file again by an RVC voice."
-    )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_convert(commands.add_parser("convert", help="convert audio or video files"))
-    voice = commands.add_parser("voice", help="show what a voice file is")
-    voice.add_argument("voice", type=Path, metavar="V.pth")
-    voice.add_argument("--index", type=Path, metavar="X.index", help="check this index against it")
-    voice.add_argument("--json", action="store_true", help="print one JSON object")
-    voice.set_defaults(run=_show_voice)
-    doctor = commands.add_parser("doctor", help="examine this machine and say what is missing")
-    doctor.add_argument("--models-dir", type=Path, metavar="DIR")
-    doctor.add_argument("--verify", action="store_true", help="check the weights' SHA-256 too")
-    doctor.add_argument("--json", action="store_true", help="print one JSON object")
-    doctor.set_defaults(run=_examine)
-    return parser
-
-
-def _add_convert(parser: argparse.ArgumentParser) -> None:
+def add_convert(parser: argparse.ArgumentParser) -> None:
     defaults = ConversionOptions()
     parser.set_defaults(run=_convert)
     parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="audio or video file")
@@ -194,7 +143,7 @@ def _convert_one(
     given: argparse.Namespace,
 ) -> bool:
     """Convert a file and say how it went; a failure does not keep the next file waiting."""
-    bar = _ProgressBar(source.name)
+    bar = ProgressBar(source.name)
     try:
         result = converter.convert_file(
             source,
@@ -202,7 +151,7 @@ def _convert_one(
             options,
             output=given.output,
             output_dir=given.output_dir,
-            listener=bar.show,
+            listener=lambda progress: bar.show(progress.fraction, progress.stage),
         )
     except UserError as error:
         bar.clear()
@@ -214,34 +163,6 @@ def _convert_one(
         print(f"urvc: {source.name}: {note}", file=sys.stderr)
     print(json.dumps(_as_json(source, result)) if given.json else _summary(source, result))
     return True
-
-
-class _ProgressBar:
-    """One line on a terminal, nothing at all elsewhere."""
-
-    WIDTH = 30
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._terminal = sys.stderr.isatty()
-
-    def show(self, progress: StageProgress) -> None:
-        """Draw how far the conversion is."""
-        if not self._terminal:
-            return
-        full = round(progress.fraction * self.WIDTH)
-        bar = "█" * full + "·" * (self.WIDTH - full)
-        print(
-            f"\r\033[K{bar} {progress.fraction:4.0%}  {progress.stage}  {self._name}",
-            end="",
-            file=sys.stderr,
-            flush=True,
-        )
-
-    def clear(self) -> None:
-        """Leave the line empty."""
-        if self._terminal:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
 def _summary(source: Path, result: ConversionResult) -> str:
@@ -264,28 +185,3 @@ def _as_json(source: Path, result: ConversionResult) -> dict[str, object]:
         "peak_memory_bytes": result.peak_memory_bytes,
         "notes": list(result.notes),
     }
-
-
-def _show_voice(given: argparse.Namespace) -> int:
-    from engine.voice_report import report_voice
-
-    rows = report_voice(given.voice, given.index)
-    if given.json:
-        print(json.dumps(rows))
-        return EXIT_OK
-    width = max(map(len, rows))
-    for name, value in rows.items():
-        print(f"{name:<{width}}  {_shown(value)}")
-    return EXIT_OK
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "not stated" if value is None else str(value)
-
-
-def _examine(given: argparse.Namespace) -> int:
-    from engine import doctor
-
-    return doctor.main(given.models_dir, verify=given.verify, as_json=given.json)

@@ -1,0 +1,63 @@
+"""The command ``urvc``: convert files, keep voices and shared weights, examine the machine.
+
+torch is imported only when there is work for it, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from engine.cli.convert import add_convert
+from engine.cli.output import EXIT_FAILED, EXIT_INTERRUPTED
+from engine.cli.voice import add_voice
+from engine.device import prepare_environment
+from engine.errors import ConversionCancelled, OptionError, UserError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code (0 done, 2 a sentence on stderr, 130 interrupted)."""
+    prepare_environment()
+    try:
+        options = _parser().parse_args(arguments)
+        command: int = options.run(options)
+    except UserError as error:
+        print(f"urvc: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    except (KeyboardInterrupt, ConversionCancelled):
+        print("urvc: stopped; nothing unfinished was written.", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    return command
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose refusals are sentences like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        raise OptionError(
+            "Cannot understand this command", message, f'see "{self.prog} --help" for what it takes'
+        )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="urvc", description="Change a voice: sing or speak a file again by an RVC voice."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    add_convert(commands.add_parser("convert", help="convert audio or video files"))
+    add_voice(commands.add_parser("voice", help="show what a voice file is"))
+    doctor = commands.add_parser("doctor", help="examine this machine and say what is missing")
+    doctor.add_argument("--models-dir", type=Path, metavar="DIR")
+    doctor.add_argument("--verify", action="store_true", help="check the weights' SHA-256 too")
+    doctor.add_argument("--json", action="store_true", help="print one JSON object")
+    doctor.set_defaults(run=_examine)
+    return parser
+
+
+def _examine(given: argparse.Namespace) -> int:
+    from engine import doctor
+
+    return doctor.main(given.models_dir, verify=given.verify, as_json=given.json)
