@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar, cast
@@ -22,7 +22,7 @@ from engine.models.rmvpe import Rmvpe
 from engine.models.synthesizer import Synthesizer, build_synthesizer
 from engine.optimization import OptimizationConfig
 from engine.options import ConversionOptions, ConversionResult
-from engine.pipeline import Models, Run, convert_samples
+from engine.pipeline import Source, convert_together, output_rate
 from engine.pitch.rmvpe import rmvpe_tracker
 from engine.pitch.tracker import PitchTracker
 from engine.pitch.yin import yin_tracker
@@ -30,6 +30,8 @@ from engine.profiling import PerformanceProfiler
 from engine.progress import CancelToken, ProgressListener
 from engine.retrieval.index_file import read_index
 from engine.retrieval.search import ExactSearch, FaissSearch, Search
+from engine.run import Run
+from engine.synthesis import Models
 from engine.voices.card import VoiceCard
 from engine.voices.checkpoint import load_voice
 from engine.weights.content_encoder import load_content_encoder
@@ -122,19 +124,36 @@ class Converter:
         UserError : one of its kinds, with a sentence for the user
         ConversionCancelled : ``cancel`` was set; nothing is kept
         """
-        options = options or ConversionOptions()
-        if samples.ndim not in (1, 2) or samples.size == 0 or not np.isfinite(samples).all():
-            raise AudioFileError(
-                "Cannot convert these samples",
-                "they are empty, not finite, or not one row per moment",
-                "give float32 samples shaped [n] or [n, channels]",
-            )
+        source = Source(_columns(samples), rate_hz, options or ConversionOptions())
+        return self.convert_together([source], voice, listener=listener, cancel=cancel)[0]
+
+    def convert_together(
+        self,
+        sources: Sequence[Source],
+        voice: VoiceFiles,
+        *,
+        listener: ProgressListener | None = None,
+        cancel: CancelToken | None = None,
+    ) -> list[ConversionResult]:
+        """Convert several arrays; their pieces share the batches of the configuration.
+
+        Each result is what `convert` gives for its source alone, but for times and memory, which
+        are those of all together.
+
+        Raises
+        ------
+        UserError : one of its kinds, with a sentence for the user
+        ConversionCancelled : ``cancel`` was set; nothing is kept
+        """
         started = time.perf_counter()
         run = Run(self.profiler, self.device.type, listener, cancel)
-        columns = samples.reshape(len(samples), -1).astype(np.float32, copy=False)
-        converted, rate_out_hz = self._convert(columns, rate_hz, voice, options, run)
-        result = self._result(run, started, len(samples) / rate_hz, rate_out_hz)
-        return replace(result, samples=converted if options.stereo else converted[:, 0])
+        converted, card = self._convert(sources, voice, run)
+        results = []
+        for source, samples in zip(sources, converted, strict=True):
+            result = self._result(run, started, len(source.samples) / source.rate_hz)
+            kept = samples if source.options.stereo else samples[:, 0]
+            results.append(replace(result, samples=kept, rate_hz=output_rate(source.options, card)))
+        return results
 
     def convert_file(
         self,
@@ -170,14 +189,15 @@ class Converter:
         voice_rate_hz = self._voice(voice, run)[0].sample_rate_hz
         rate_hz = file_rate(options.file_format, options.output_rate_hz or voice_rate_hz)
         in_file = replace(options, output_rate_hz=rate_hz)
-        samples, _ = self._convert(audio.samples, audio.rate_hz, voice, in_file, run)
+        (samples,), _ = self._convert([Source(audio.samples, audio.rate_hz, in_file)], voice, run)
         with run.stage("write", 1.0):
             path = output or output_path_for(source, voice.title, output_dir, options.file_format)
             path = write_audio(
                 path, samples, rate_hz, options.file_format, options.subtype, overwrite=overwrite
             )
-        result = self._result(run, started, audio.duration_s, rate_hz)
-        return replace(result, output_path=path, notes=audio.notes)
+        result = self._result(run, started, audio.duration_s)
+        notes = (*audio.notes, *run.notes)
+        return replace(result, output_path=path, rate_hz=rate_hz, notes=notes)
 
     def unload(self) -> None:
         """Give all model memory back."""
@@ -185,42 +205,44 @@ class Converter:
         devices.empty_cache(self.device)
 
     def _convert(
-        self, samples: Floats, rate_hz: int, voice: VoiceFiles, options: ConversionOptions, run: Run
-    ) -> tuple[Floats, int]:
+        self, sources: Sequence[Source], voice: VoiceFiles, run: Run
+    ) -> tuple[list[Floats], VoiceCard]:
         with torch.inference_mode():
             try:
-                return convert_samples(
-                    samples, rate_hz, self._models(voice, options, run), options, run
-                )
+                models = self._models(voice, [source.options for source in sources], run)
+                return convert_together(sources, models, self.optimization, run), models.card
             finally:
                 devices.empty_cache(self.device)
 
-    def _result(self, run: Run, started: float, source_s: float, rate_hz: int) -> ConversionResult:
+    def _result(self, run: Run, started: float, source_s: float) -> ConversionResult:
         return ConversionResult(
             samples=None,
             output_path=None,
-            rate_hz=rate_hz,
+            rate_hz=0,
             source_s=source_s,
             taken_s=time.perf_counter() - started,
             stage_s=dict(run.stage_s),
             device=self.device.type,
             peak_memory_bytes=devices.peak_memory_bytes(self.device),
+            notes=tuple(run.notes),
         )
 
-    def _models(self, voice: VoiceFiles, options: ConversionOptions, run: Run) -> Models:
+    def _models(self, voice: VoiceFiles, options: Sequence[ConversionOptions], run: Run) -> Models:
         card, synthesizer = self._voice(voice, run)
-        if options.speaker >= card.speakers:
-            raise OptionError(
-                f"Cannot use speaker {options.speaker}",
-                f'the voice "{voice.title}" has the speakers 0 to {card.speakers - 1}',
-                "choose one of them",
-            )
+        for each in options:
+            if each.speaker >= card.speakers:
+                raise OptionError(
+                    f"Cannot use speaker {each.speaker}",
+                    f'the voice "{voice.title}" has the speakers 0 to {card.speakers - 1}',
+                    "choose one of them",
+                )
         with run.stage("load"):
             content = self._content_encoder(card)
-            search = self._search(voice, card) if options.index_rate > 0 else None
-            tracked = card.pitch_guided and options.f0_file is None
-            tracker = self._tracker(options) if tracked else None
-        return Models(card, content, synthesizer, search, tracker, self.device)
+            retrieved = any(each.index_rate > 0 for each in options)
+            search = self._search(voice, card) if retrieved else None
+            tracked = card.pitch_guided and any(each.f0_file is None for each in options)
+            trackers = self._tracker if tracked else None
+        return Models(card, content, synthesizer, search, trackers, self.device)
 
     def _voice(self, voice: VoiceFiles, run: Run) -> tuple[VoiceCard, Synthesizer]:
         def load() -> tuple[VoiceCard, Synthesizer]:
@@ -249,7 +271,7 @@ class Converter:
         return encoder
 
     def _search(self, voice: VoiceFiles, card: VoiceCard) -> Search | None:
-        path = voice.index
+        path, weighting = voice.index, self.optimization.retrieval_weighting
         if path is None:
             self._loaded.pop("search", None)
             return None
@@ -257,8 +279,8 @@ class Converter:
         def load() -> Search:
             index = read_index(path, card.feature_channels)
             if self.optimization.use_gpu_retrieval:
-                return ExactSearch(index.rows, self.device)
-            return FaissSearch(index)
+                return ExactSearch(index.rows, self.device, weighting)
+            return FaissSearch(index, weighting)
 
         return self._kept("search", (_identity(path), card.feature_channels), load)
 
@@ -280,6 +302,17 @@ class Converter:
             found = (key, load())
             self._loaded[kind] = found
         return cast(T, found[1])
+
+
+def _columns(samples: Floats) -> Floats:
+    """Float32 [n, channels]; refuses what is no sound."""
+    if samples.ndim not in (1, 2) or samples.size == 0 or not np.isfinite(samples).all():
+        raise AudioFileError(
+            "Cannot convert these samples",
+            "they are empty, not finite, or not one row per moment",
+            "give float32 samples shaped [n] or [n, channels]",
+        )
+    return samples.reshape(len(samples), -1).astype(np.float32, copy=False)
 
 
 def _identity(path: Path) -> Hashable:

@@ -1,33 +1,189 @@
-"""How the engine works, as opposed to what it computes: device and the ways that are faster."""
+"""How the engine works, as opposed to what it computes: device, and every way that is faster."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, get_args
 
 from engine.device import DEVICE_NAMES, DeviceName
 from engine.errors import OptionError
 
+Weighting = Literal["inverse_square", "inverse"]
+WEIGHTINGS: tuple[Weighting, ...] = get_args(Weighting)
+
+MAX_BATCH = 64
+MAX_TILE_FRAMES = 4600
+DEFAULT_TILE_FRAMES = 400
+"""Four seconds: under Metal's limit of 65,536 per dimension only at the inner stages, so that the
+device code cuts further there; in the cache of a CPU; and a cancel is heard soon."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizationConfig:
-    """Choices of the engine that change speed and memory.
+    """Choices of the engine that change speed and memory, each with its slow twin.
 
     Attributes
     ----------
     device : ``auto`` takes Metal, then CUDA, then the CPU
-    use_gpu_retrieval : exact search on the device, rows resident there; False is faiss on the
-        CPU with the index as it is stored (which looks into one list only)
+    use_gpu_retrieval : exact search on the device, rows resident there between jobs; False is
+        faiss on the CPU with the index as it is stored (which looks into one list only)
+    batch_size : pieces of equal length (of one source or of several) that go through together
+    use_shape_buckets : round the lengths of pieces up to a few, so that a GPU compiles each
+        kernel once
+    tile_frames : frames of 10 ms that the vocoder makes at a time; 0 is the whole piece
+    skip_silence : do not synthesise where the source is silent
+    retrieval_weighting : of a row by its squared distance s: 1/s², which every voice is tuned
+        to, or 1/s
     enable_profiling : wait for the device around each stage, so that its time is its own
     """
 
     device: DeviceName = "auto"
     use_gpu_retrieval: bool = True
+    batch_size: int = 1
+    use_shape_buckets: bool = False
+    tile_frames: int = DEFAULT_TILE_FRAMES
+    skip_silence: bool = True
+    retrieval_weighting: Weighting = "inverse_square"
     enable_profiling: bool = False
 
     def __post_init__(self) -> None:
-        if self.device not in DEVICE_NAMES:
-            raise OptionError(
-                f'Cannot run on "{self.device}"',
-                "it is not a device this program knows",
-                f"choose {', '.join(DEVICE_NAMES)}",
-            )
+        _require("device", self.device, self.device in DEVICE_NAMES, ", ".join(DEVICE_NAMES))
+        _require(
+            "batch size", self.batch_size, 1 <= self.batch_size <= MAX_BATCH, f"1 to {MAX_BATCH}"
+        )
+        _require(
+            "tile length in frames",
+            self.tile_frames,
+            self.tile_frames == 0 or 50 <= self.tile_frames <= MAX_TILE_FRAMES,
+            f"0 (the whole piece) or 50 to {MAX_TILE_FRAMES}",
+        )
+        _require(
+            "retrieval weighting",
+            self.retrieval_weighting,
+            self.retrieval_weighting in WEIGHTINGS,
+            ", ".join(WEIGHTINGS),
+        )
+
+    @classmethod
+    def baseline(cls) -> OptimizationConfig:
+        """Everything off: the plain way, as the reference implementations go."""
+        return cls(device="cpu", use_gpu_retrieval=False, tile_frames=0, skip_silence=False)
+
+    @classmethod
+    def for_apple_silicon(cls) -> OptimizationConfig:
+        """Metal, before anything was measured on the machine."""
+        return cls(device="mps", use_shape_buckets=True)
+
+    @classmethod
+    def for_nvidia_gpu(cls) -> OptimizationConfig:
+        """CUDA."""
+        return cls(device="cuda", batch_size=4)
+
+    @classmethod
+    def for_cpu(cls) -> OptimizationConfig:
+        """A processor alone."""
+        return cls(device="cpu")
+
+    @classmethod
+    def for_this_machine(cls) -> OptimizationConfig:
+        """The preset of the best device there is (imports torch)."""
+        from engine.device import choose_device
+
+        presets = {"mps": cls.for_apple_silicon, "cuda": cls.for_nvidia_gpu, "cpu": cls.for_cpu}
+        return presets[choose_device("auto").type]()
+
+    @classmethod
+    def from_env(
+        cls,
+        base: OptimizationConfig | None = None,
+        environment: Mapping[str, str] = os.environ,
+    ) -> OptimizationConfig:
+        """``base`` (or the defaults) changed by what the environment says.
+
+        Raises
+        ------
+        OptionError : a variable holds nonsense; the sentence names it
+        """
+        return replace(base or cls(), **overrides_from_env(environment))
+
+
+VARIABLES: dict[str, str] = {
+    "RVC_DEVICE": "device",
+    "RVC_GPU_RETRIEVAL": "use_gpu_retrieval",
+    "RVC_BATCH_SIZE": "batch_size",
+    "RVC_SHAPE_BUCKETS": "use_shape_buckets",
+    "RVC_TILE_FRAMES": "tile_frames",
+    "RVC_SKIP_SILENCE": "skip_silence",
+    "RVC_RETRIEVAL_WEIGHTING": "retrieval_weighting",
+    "RVC_PROFILING": "enable_profiling",
+}
+"""Environment variables and the fields they set."""
+
+_SWITCH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+
+def overrides_from_env(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """The fields that the environment sets; empty variables count as unset.
+
+    Raises
+    ------
+    OptionError : a variable holds nonsense; the sentence names it
+    """
+    found: dict[str, Any] = {}
+    for variable, name in VARIABLES.items():
+        text = environment.get(variable, "").strip()
+        if not text:
+            continue
+        found[name] = _parsed(variable, name, text)
+        try:
+            OptimizationConfig(**{name: found[name]})
+        except OptionError as cause:
+            raise _nonsense(variable, text, cause.why) from cause
+    return found
+
+
+def resolve(
+    preset: OptimizationConfig,
+    saved: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] = os.environ,
+    command_line: Mapping[str, Any] | None = None,
+) -> OptimizationConfig:
+    """Command line over environment over saved settings over the machine's preset.
+
+    Raises
+    ------
+    OptionError : nonsense in one of them
+    """
+    layers = {**(saved or {}), **overrides_from_env(environment), **(command_line or {})}
+    known = {field.name for field in fields(OptimizationConfig)}
+    return replace(preset, **{name: value for name, value in layers.items() if name in known})
+
+
+def _parsed(variable: str, name: str, text: str) -> object:
+    default = getattr(OptimizationConfig(), name)
+    if isinstance(default, bool):
+        if text.lower() not in _SWITCH:
+            raise _nonsense(variable, text, "it must be true, false, 1, 0, yes or no")
+        return _SWITCH[text.lower()]
+    if isinstance(default, int):
+        if not text.isascii() or not text.isdigit():
+            raise _nonsense(variable, text, "it must be a whole number")
+        return int(text[:9])
+    return text.lower()
+
+
+def _nonsense(variable: str, text: str, why: str) -> OptionError:
+    return OptionError(
+        f'Cannot use "{text}" in the environment variable {variable}',
+        why,
+        f"correct or unset {variable}",
+    )
+
+
+def _require(name: str, value: object, fits: bool, choices: str) -> None:  # noqa: FBT001
+    if not fits:
+        raise OptionError(
+            f'Cannot use "{value}" as {name}', f"it must be {choices}", "choose one of these"
+        )

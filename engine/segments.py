@@ -25,6 +25,16 @@ CUT_EVERY_FRAMES = 3800
 CUT_SEARCH_FRAMES = 600
 """A cut is made at the quietest point within 6 s of every 38 s."""
 
+BUCKET_FRAMES = (600, 1100, 2100, 4600)
+"""Lengths of pieces with their context: 6, 11, 21 and 46 s."""
+
+SILENCE_RMS = 1e-3
+"""-60 dB of full scale."""
+SILENCE_GUARD_FRAMES = 10
+"""100 ms on both sides of what is heard: room for the attack and the tail."""
+MIN_SILENCE_FRAMES = 30
+"""Shorter gaps are synthesised: nothing would be gained."""
+
 CROSSFADE_FRAMES = 2
 """20 ms round each joint, in which one piece fades into the next (both run on in phase)."""
 
@@ -84,26 +94,85 @@ def _frame_loudness(audio: NDArray[np.float32], frames: int) -> NDArray[np.float
     return result
 
 
-def pad_context(audio: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
+def pad_context(
+    audio: NDArray[np.float32], frames: int, padded_frames: int | None = None
+) -> NDArray[np.float32]:
     """Mirror one second of sound at both ends and fill up the last frame.
 
     Parameters
     ----------
     audio : float32 [..., n]
+    frames : of the source
+    padded_frames : wanted length, if more than ``frames + 2 * CONTEXT_FRAMES``; what is missing
+        is mirrored at the end
 
     Returns
     -------
-    float32 [..., (frames + 2 * CONTEXT_FRAMES) * HOP_SAMPLES]
+    float32 [..., padded_frames * HOP_SAMPLES]
     """
     context = CONTEXT_FRAMES * HOP_SAMPLES
-    missing = frames * HOP_SAMPLES - audio.shape[-1]
-    if missing < 0:
-        audio = audio[..., : frames * HOP_SAMPLES]
-        missing = 0
+    total = (padded_frames or frames + 2 * CONTEXT_FRAMES) * HOP_SAMPLES
+    audio = audio[..., : frames * HOP_SAMPLES]
     mode = "reflect" if audio.shape[-1] > 1 else "edge"
-    widths = [(0, 0)] * (audio.ndim - 1) + [(context, context + missing)]
+    widths = [(0, 0)] * (audio.ndim - 1) + [(context, total - context - audio.shape[-1])]
     padded: NDArray[np.float32] = np.pad(audio, widths, mode=mode)  # type: ignore[call-overload]
     return padded
+
+
+def window_frames(piece: Piece, *, buckets: bool) -> int:
+    """Frames that go through the networks for a piece: itself and its context.
+
+    With ``buckets`` this is rounded up to one of a few lengths, by taking more context.
+    """
+    needed = piece.frames + 2 * CONTEXT_FRAMES
+    if not buckets:
+        return needed
+    return next((size for size in BUCKET_FRAMES if size >= needed), needed)
+
+
+def active_frames(audio: NDArray[np.float32], frames: int) -> NDArray[np.bool_]:
+    """Where a source is not silent, bool [frames].
+
+    A frame is silent where it and everything within `SILENCE_GUARD_FRAMES` is below
+    `SILENCE_RMS`, and that lasts longer than `MIN_SILENCE_FRAMES`.
+
+    Parameters
+    ----------
+    audio : float32 [channels, n]  16 kHz
+    frames : its length in frames
+    """
+    n = frames * HOP_SAMPLES
+    power = np.zeros(frames)
+    for channel in audio:
+        padded = np.zeros(n, np.float32)
+        covered = min(len(channel), n)
+        padded[:covered] = channel[:covered]
+        power = np.maximum(power, np.square(padded.reshape(frames, HOP_SAMPLES)).mean(1))
+    loud = np.flatnonzero(power > SILENCE_RMS**2)
+    active = np.zeros(frames, np.bool_)
+    if not len(loud):
+        return active
+    gap = 2 * SILENCE_GUARD_FRAMES + MIN_SILENCE_FRAMES
+    starts = np.flatnonzero(np.diff(loud, prepend=loud[0] - gap - 1) > gap)
+    stops = np.append(starts[1:], len(loud))
+    for start, stop in zip(starts, stops, strict=True):
+        low = max(loud[start] - SILENCE_GUARD_FRAMES, 0)
+        active[low : loud[stop - 1] + SILENCE_GUARD_FRAMES + 1] = True
+    return active
+
+
+def silence_gain(
+    active: NDArray[np.bool_], start: int, stop: int, hop_samples: int
+) -> NDArray[np.float32]:
+    """Gain of each output sample of frames ``[start, stop)``: 1 where active, 0 where not.
+
+    Between them a straight line over the outermost active frame, which is guard.
+    """
+    inner = active[:-1] & active[1:]
+    at_edges = np.concatenate([active[:1], inner, active[-1:]]).astype(np.float32)
+    positions = start + np.arange((stop - start) * hop_samples) / hop_samples
+    gain = np.interp(positions, np.arange(start, stop + 1), at_edges[start : stop + 1])
+    return gain.astype(np.float32)
 
 
 class Joiner:

@@ -11,6 +11,7 @@ from engine.models.layers import (
     LEAKY_SLOPE,
     ResBlock,
     conv_reach,
+    mean_of,
     same_conv,
     source_conv,
     upsampling_conv,
@@ -77,6 +78,7 @@ class HifiGan(nn.Module):
         super().__init__()
         channels = stage_channels(sizes)
         self.hop_samples = sizes.hop_samples
+        self.tile_floats: int | None = None
         self.guided = sizes.vocoder is Vocoder.NSF
         self.conv_pre = same_conv(sizes.inter_channels, channels[0], EDGE_KERNEL_SIZE)
         self.cond = nn.Conv1d(sizes.gin_channels, channels[0], 1)
@@ -104,7 +106,7 @@ class HifiGan(nn.Module):
             if wave is not None:
                 x = x + self.noise_convs[stage](wave)
             blocks = self.resblocks[stage * self.kinds : (stage + 1) * self.kinds]
-            x = sum(block(x) for block in blocks) / self.kinds
+            x = mean_of([*blocks], x, self.tile_floats)
         sound: Tensor = self.conv_post(F.leaky_relu(x, FINAL_SLOPE)).tanh()
         return sound.squeeze(1)
 

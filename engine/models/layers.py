@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -134,10 +135,62 @@ class ResBlock(nn.Module):
             x = x + second(F.leaky_relu(inner, self.slope))
         return x
 
+    def forward_in_place(self, x: Tensor) -> Tensor:
+        """The same, over `x`, which must not be needed any more."""
+        if not self.paired:
+            for conv in self.convs:
+                x += conv(F.leaky_relu(x, self.slope))
+            return x
+        for first, second in zip(self.convs1, self.convs2, strict=True):
+            inner = first(F.leaky_relu(x, self.slope))
+            x += second(F.leaky_relu_(inner, self.slope))
+        return x
+
     def reach(self, samples: int) -> int:
         """Input samples needed on either side, for `samples` of the output's."""
         convs = [*self.convs1, *self.convs2] if self.paired else [*self.convs]
         return samples + sum(conv_reach(conv, 0) for conv in convs)
+
+
+class Block(Protocol):
+    """A residual block that keeps the length."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """``[B, C, T] -> [B, C, T]``."""
+
+    def forward_in_place(self, x: Tensor) -> Tensor:
+        """The same, over `x`."""
+
+    def reach(self, samples: int) -> int:
+        """Input samples needed on either side, for `samples` of the output's."""
+
+
+def mean_of(blocks: Sequence[Block], x: Tensor, tile_floats: int | None = None) -> Tensor:
+    """The mean of what residual blocks make of the same input, ``[B, C, T] -> [B, C, T]``.
+
+    Parameters
+    ----------
+    tile_floats : None runs each block over the whole; else all of them over one stretch of this
+        many numbers after another, channels last, so that what passes between their layers stays
+        in the processor's cache. A stretch sees as far as the blocks reach: the same result.
+    """
+    if tile_floats is None:
+        return torch.as_tensor(sum(block(x) for block in blocks) / len(blocks))
+    batch, channels, length = x.shape
+    margin = max(block.reach(0) for block in blocks)
+    step = max(tile_floats // (batch * channels), 2 * margin)
+    mean = x.new_empty(batch, length, channels).transpose(1, 2)
+    for start in range(0, length, step):
+        stop = min(start + step, length)
+        low, high = max(start - margin, 0), min(stop + margin, length)
+        stretch = x[..., low:high]
+        kept = slice(start - low, stop - low)
+        total = mean[..., start:stop]
+        for index, block in enumerate(blocks):
+            done = block.forward_in_place(stretch.clone())[..., kept]
+            total.copy_(done) if index == 0 else total.add_(done)
+        total.div_(len(blocks))
+    return mean
 
 
 def upsample_linear(x: Tensor, rate: int) -> Tensor:

@@ -15,7 +15,7 @@ from engine.models.hifi_gan import (
     stage_channels,
     upsampling_stages,
 )
-from engine.models.layers import LEAKY_SLOPE, conv_reach, same_conv
+from engine.models.layers import LEAKY_SLOPE, conv_reach, mean_of, same_conv
 from engine.models.source import SourceInput
 from engine.models.synthesizer_sizes import SynthesizerSizes
 
@@ -34,6 +34,12 @@ class MrfLayer(nn.Module):
         result: Tensor = x + self.conv2(F.leaky_relu(inner, LEAKY_SLOPE))
         return result
 
+    def forward_in_place(self, x: Tensor) -> Tensor:
+        """The same, over `x`, which must not be needed any more."""
+        inner = self.conv1(F.leaky_relu(x, LEAKY_SLOPE))
+        x += self.conv2(F.leaky_relu_(inner, LEAKY_SLOPE))
+        return x
+
 
 class MrfBlock(nn.Module):
     """Layers of one kernel size, one after the other."""
@@ -46,6 +52,12 @@ class MrfBlock(nn.Module):
         """``[B, C, T] -> [B, C, T]``."""
         for layer in self.layers:
             x = layer(x)
+        return x
+
+    def forward_in_place(self, x: Tensor) -> Tensor:
+        """The same, over `x`, which must not be needed any more."""
+        for layer in self.layers:
+            x = layer.forward_in_place(x)  # type: ignore[operator]
         return x
 
     def reach(self, samples: int) -> int:
@@ -61,6 +73,7 @@ class MrfGan(nn.Module):
         super().__init__()
         channels = stage_channels(sizes)
         self.hop_samples = sizes.hop_samples
+        self.tile_floats: int | None = None
         self.m_source = MergedSource(sizes)
         self.conv_pre = same_conv(sizes.inter_channels, channels[0], EDGE_KERNEL_SIZE)
         self.cond = nn.Conv1d(sizes.gin_channels, channels[0], 1)
@@ -85,7 +98,7 @@ class MrfGan(nn.Module):
             self.upsamples, self.noise_convs, self._stages(), strict=True
         ):
             x = up(F.leaky_relu(x, LEAKY_SLOPE)) + noise_conv(wave)
-            x = sum(block(x) for block in blocks) / len(blocks)
+            x = mean_of(blocks, x, self.tile_floats)
         sound: Tensor = self.conv_post(F.leaky_relu(x, FINAL_SLOPE)).tanh()
         return sound.squeeze(1)
 

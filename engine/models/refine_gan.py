@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.models.decimation import Decimation
 from engine.models.hifi_gan import EDGE_KERNEL_SIZE, source_strides, stage_channels
-from engine.models.layers import ResBlock, conv_reach, same_conv, source_conv, upsample_linear
+from engine.models.layers import (
+    ResBlock,
+    conv_reach,
+    mean_of,
+    same_conv,
+    source_conv,
+    upsample_linear,
+)
 from engine.models.source import Harmonics, LayerNoise, SourceInput
 from engine.models.synthesizer_sizes import SynthesizerSizes, Vocoder
 
@@ -54,6 +63,7 @@ class ParallelBlock(nn.Module):
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__()
+        self.tile_floats: int | None = None
         self.channels = channels_out
         self.input_conv = same_conv(channels_in, channels_out, EDGE_KERNEL_SIZE)
         # Checkpoint names 0, 1, 2: noise before, residual block, noise after.
@@ -75,9 +85,14 @@ class ParallelBlock(nn.Module):
         for index, block in enumerate(self.blocks):
             before, residual, after = block.children()
             y = before(x, self._noise(noise, f"{stage}.{index}.0", per_frame))
-            y = after(residual(y), self._noise(noise, f"{stage}.{index}.1", per_frame))
+            y = after(
+                self._residual(residual, y), self._noise(noise, f"{stage}.{index}.1", per_frame)
+            )
             total = total + y
         return total / len(self.blocks)
+
+    def _residual(self, block: nn.Module, x: Tensor) -> Tensor:
+        return mean_of([cast(ResBlock, block)], x, self.tile_floats)
 
     def _noise(self, noise: LayerNoise | None, layer: str, per_frame: int) -> Tensor | None:
         return None if noise is None else noise(layer, self.channels, per_frame)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from engine.options import ConversionOptions
 from engine.pitch.autotune import autotune
 from engine.pitch.curve import coarse_pitch, read_curve_file, shift
 from engine.pitch.tracker import PitchTracker
-from engine.segments import CONTEXT_FRAMES
+from engine.segments import CONTEXT_FRAMES, HOP_SAMPLES
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def pitch_contour(
 
     Parameters
     ----------
-    padded : float32 [(frames + 2 * CONTEXT_FRAMES) * 160]  mono, 16 kHz, context on both sides
+    padded : float32 [F * 160]  mono, 16 kHz, a second of context before and at least one after
     frames : of the source alone
     tracker : not needed where ``options.f0_file`` is given
 
@@ -44,11 +45,14 @@ def pitch_contour(
     ------
     PitchCurveError : the curve file cannot be read
     """
+    total = padded.shape[-1] // HOP_SAMPLES
     if options.f0_file is not None:
         given = read_curve_file(options.f0_file).at_frames(frames)
-        f0_hz = torch.from_numpy(np.pad(given, CONTEXT_FRAMES, mode="reflect"))
+        after = total - frames - CONTEXT_FRAMES
+        mode: Literal["reflect", "edge"] = "reflect" if frames > 1 else "edge"
+        f0_hz = torch.from_numpy(np.pad(given, (CONTEXT_FRAMES, after), mode=mode))
     elif tracker is not None:
-        f0_hz = tracker(padded)[: frames + 2 * CONTEXT_FRAMES].cpu()
+        f0_hz = tracker(padded)[:total].cpu()
     else:
         raise ValueError("neither a pitch tracker nor a pitch curve was given")
     if options.autotune > 0:

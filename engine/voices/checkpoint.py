@@ -12,7 +12,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from engine.checkpoint_file import read_state_file
 from engine.errors import VoiceFileError
 from engine.models.layers import fold_weight_norm, weight_norm_pairs
 from engine.models.refine_gan import CHAIN_CHANNELS
@@ -20,11 +19,9 @@ from engine.models.synthesizer import state_shapes
 from engine.models.synthesizer_sizes import SynthesizerSizes, Vocoder
 from engine.voices.card import VoiceCard, make_card
 from engine.voices.config_list import MOST_CHANNELS, ConfigError, ConfigList, parse_config
+from engine.voices.stored import TRAINING_ONLY, read_record
 
 V1_FEATURES = 256
-TRAINING_ONLY = "enc_q."
-"""The posterior encoder, which turns spectrograms into latents; inference never needs it."""
-
 _VOCODER_LABELS = {
     "HiFi-GAN": (Vocoder.PLAIN, Vocoder.NSF),
     "MRF HiFi-GAN": (Vocoder.MRF,),
@@ -50,13 +47,22 @@ class VoiceCheckpoint:
 
 
 def load_voice(path: Path) -> VoiceCheckpoint:
-    """Read and check a voice (``NAME.pth``).
+    """Read and check a voice: ``NAME.pth``, or the library's ``voice.safetensors``.
 
     Raises
     ------
     VoiceFileError : missing, damaged, dangerous, of another kind, or contradicting itself
     """
-    record = read_state_file(path, VoiceFileError)
+    return checked_voice(read_record(path), path)
+
+
+def checked_voice(record: Mapping[str, object], path: Path) -> VoiceCheckpoint:
+    """The voice in a record that was read from ``path``.
+
+    Raises
+    ------
+    VoiceFileError : of another kind, or contradicting itself
+    """
     what = f'Cannot use the voice "{path.name}"'
     try:
         return _voice(record, path)

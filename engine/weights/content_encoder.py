@@ -66,10 +66,8 @@ def _locate(path: Path) -> Path:
         return file
     if any((place / name).is_file() for place in (path, folder) for name in WEIGHTS_FILES):
         why = f'the weights in "{path}" have no {CONFIG_FILE} beside them'
-    elif path.is_dir():
-        why = f'there is no {CONFIG_FILE}, no "{folder.name}" and no "{file.name}" in "{path}"'
     else:
-        why = f'there is no "{path}"'
+        why = f'there is neither "{folder.name}/{CONFIG_FILE}" nor "{file.name}" in "{path}"'
     raise WeightsError(
         "Cannot find the content encoder",
         why,

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from engine import (
     CancelToken,
@@ -21,7 +22,9 @@ from engine import (
     starter_voice,
 )
 from engine.errors import AudioFileError, ConversionCancelled, OptionError, OutputFileError
+from engine.models.content_encoder import ContentEncoder
 from engine.models.synthesizer_sizes import Vocoder
+from engine.pipeline import Source
 from engine.pitch.yin import track_yin
 from engine.weights.location import starter_dir
 from tests.engine.small_set import RATE_HZ as SMALL_RATE_HZ
@@ -65,8 +68,6 @@ def _convert(
 def test_the_pitch_of_the_result_follows_the_source(
     converter: Converter, speech: np.ndarray
 ) -> None:
-    import torch
-
     converted = _convert(converter, speech, ConversionOptions(semitones=7))
     f0_in, f0_out = (track_yin(torch.from_numpy(x)).numpy() for x in (speech, converted))
     both = (f0_in > 0) & (f0_out > 0)
@@ -218,6 +219,89 @@ def test_a_long_file_equals_its_pieces_and_loses_nothing_at_the_joints(
     assert signal_to_error_db(whole, pieces) > 25
     worst_step = np.abs(np.diff(pieces)).max()
     assert worst_step <= 1.2 * np.abs(np.diff(whole)).max()
+
+
+def _small_results(small: SmallSet, sources: list[np.ndarray], **flags: object) -> list[np.ndarray]:
+    converter = Converter(small.models_dir, OptimizationConfig(device="cpu", **flags))  # type: ignore[arg-type]
+    jobs = [Source(samples[:, None], 16_000, ConversionOptions(seed=5)) for samples in sources]
+    results = converter.convert_together(jobs, small.voice)
+    return [result.samples for result in results if result.samples is not None]
+
+
+@pytest.fixture(scope="module")
+def noisy_minute() -> np.ndarray:
+    return (0.1 * np.random.default_rng(8).standard_normal(90 * 16_000)).astype(np.float32)
+
+
+def test_batches_equal_single_pieces(small: SmallSet, noisy_minute: np.ndarray) -> None:
+    """Pieces of one source, and of several, go through the networks together."""
+    sources = [noisy_minute, noisy_minute[:100_000], noisy_minute[50_000:170_000]]
+    one_by_one, together = (
+        _small_results(small, sources, batch_size=size, use_shape_buckets=True) for size in (1, 4)
+    )
+    alone = [_small_results(small, [source], use_shape_buckets=True)[0] for source in sources]
+    for single, batched, separate in zip(one_by_one, together, alone, strict=True):
+        assert signal_to_error_db(single, batched) > 80
+        assert np.array_equal(single, separate)
+
+
+def test_batches_are_really_made(
+    small: SmallSet, noisy_minute: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows: list[int] = []
+    plain = ContentEncoder.forward
+
+    def spy(self: ContentEncoder, audio: torch.Tensor, *args: object, **named: object) -> object:
+        rows.append(len(audio))
+        return plain(self, audio, *args, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ContentEncoder, "forward", spy)
+    _small_results(small, [noisy_minute], batch_size=4, use_shape_buckets=True)
+    assert max(rows) >= 2
+
+
+def test_tiles_equal_the_whole(small: SmallSet, noisy_minute: np.ndarray) -> None:
+    whole, tiles = (
+        _small_results(small, [noisy_minute[:300_000]], tile_frames=frames)[0] for frames in (0, 50)
+    )
+    assert signal_to_error_db(whole, tiles) > 90
+
+
+def test_silence_is_skipped_and_the_rest_stays_the_same(small: SmallSet) -> None:
+    source = (0.1 * np.random.default_rng(9).standard_normal(160_000)).astype(np.float32)
+    source[48_000:112_000] = 0
+    plain, skipped = (_small_results(small, [source], skip_silence=on)[0] for on in (False, True))
+    assert np.all(skipped[26_000:54_000] == 0)
+    assert np.any(plain[26_000:54_000] != 0)
+    assert signal_to_error_db(plain[:24_000], skipped[:24_000]) > 90
+    assert signal_to_error_db(plain[56_000:], skipped[56_000:]) > 90
+
+
+def test_a_silent_source_gives_silence(small: SmallSet) -> None:
+    assert np.all(_small_results(small, [np.zeros(30_000, np.float32)])[0] == 0)
+
+
+def test_too_little_memory_cuts_the_work_smaller_and_says_so(
+    small: SmallSet, noisy_minute: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The device refuses more than 15 s at a time; the conversion goes on in smaller pieces."""
+    plain = ContentEncoder.forward
+
+    def tight(self: ContentEncoder, audio: torch.Tensor, *args: object, **named: object) -> object:
+        if audio.numel() > 15 * 16_000:
+            raise RuntimeError("MPS backend out of memory (MPS allocated: 17.9 GB)")
+        return plain(self, audio, *args, **named)  # type: ignore[arg-type]
+
+    expected = _small_results(small, [noisy_minute[:480_000]])[0]
+    monkeypatch.setattr(ContentEncoder, "forward", tight)
+    converter = Converter(small.models_dir, OptimizationConfig(device="cpu", batch_size=2))
+    result = converter.convert(
+        noisy_minute[:480_000], 16_000, small.voice, ConversionOptions(seed=5)
+    )
+    assert result.samples is not None
+    assert len(result.samples) == len(expected)
+    assert "memory" in result.notes[0]
+    assert signal_to_error_db(expected, result.samples) > 15
 
 
 def test_a_cancel_leaves_no_file(converter: Converter, tmp_path: Path) -> None:

@@ -14,11 +14,16 @@ from engine.segments import (
     CUT_SEARCH_FRAMES,
     HOP_SAMPLES,
     MAX_PIECE_FRAMES,
+    MIN_SILENCE_FRAMES,
+    SILENCE_GUARD_FRAMES,
     Joiner,
     Piece,
+    active_frames,
     count_frames,
     pad_context,
     plan_pieces,
+    silence_gain,
+    window_frames,
 )
 
 
@@ -98,3 +103,53 @@ def test_a_step_between_pieces_becomes_a_ramp_of_20_ms() -> None:
     assert steps.max() < 1.5 / (CROSSFADE_FRAMES * hop)
     assert joiner.output[0, 0] == 0
     assert joiner.output[0, -1] == 1
+
+
+def _with_silence(frames: int, start: int, stop: int) -> np.ndarray:
+    audio = 0.1 * _noise(frames)
+    audio[start * HOP_SAMPLES : stop * HOP_SAMPLES] *= 1e-3
+    return audio[None]
+
+
+def test_a_long_silence_is_found_but_for_its_guard() -> None:
+    active = active_frames(_with_silence(500, 100, 300), 500)
+    silent = np.flatnonzero(~active)
+    assert (silent[0], silent[-1]) == (100 + SILENCE_GUARD_FRAMES, 299 - SILENCE_GUARD_FRAMES)
+    assert np.array_equal(np.diff(silent), np.ones(len(silent) - 1))
+
+
+def test_a_short_gap_is_no_silence() -> None:
+    gap = 2 * SILENCE_GUARD_FRAMES + MIN_SILENCE_FRAMES
+    assert active_frames(_with_silence(500, 100, 100 + gap - 1), 500).all()
+
+
+def test_a_sound_in_one_channel_is_no_silence_in_the_other() -> None:
+    left, right = np.zeros(32_000, np.float32), _noise(200)
+    assert active_frames(np.stack([left, right]), 200).all()
+    assert not active_frames(np.stack([left, left]), 200).any()
+
+
+def test_the_edges_of_a_silence_are_soft_and_it_is_zero() -> None:
+    active = np.zeros(100, np.bool_)
+    active[20:60] = True
+    gain = silence_gain(active, 0, 100, 50)
+    assert len(gain) == 5_000
+    assert np.all(gain[: 20 * 50] == 0)
+    assert np.all(gain[60 * 50 :] == 0)
+    assert np.all(gain[21 * 50 : 59 * 50] == 1)
+    assert np.abs(np.diff(gain)).max() <= 1 / 50 + 1e-6
+    assert np.array_equal(gain[1000:2000], silence_gain(active, 20, 40, 50))
+
+
+def test_sound_at_the_ends_of_a_source_is_not_faded() -> None:
+    gain = silence_gain(np.ones(10, np.bool_), 0, 10, 7)
+    assert np.all(gain == 1)
+
+
+def test_buckets_round_a_window_up_and_never_down() -> None:
+    for frames in (1, 399, 400, 401, 3000, 4400):
+        piece = Piece(0, frames)
+        plain, rounded = (window_frames(piece, buckets=each) for each in (False, True))
+        assert plain == frames + 2 * CONTEXT_FRAMES
+        assert rounded >= plain
+    assert len({window_frames(Piece(0, n), buckets=True) for n in range(1, 4401)}) == 4

@@ -1,0 +1,68 @@
+"""What a failure is called on the screen, and the report that can be copied."""
+
+from __future__ import annotations
+
+import platform
+import re
+import sys
+import traceback
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from PySide6.QtCore import QCoreApplication
+
+from engine.device import is_out_of_memory
+from engine.errors import UserError
+
+_PATH = re.compile(r"(?:(?<=[\s\"'(=])|^)(?:[A-Za-z]:[\\/]|/)[^\n\"'<>|:]*[\\/]", re.MULTILINE)
+
+
+def sentence_for(error: BaseException) -> str:
+    """One sentence for the user: what happened, why, what to do."""
+    if isinstance(error, UserError):
+        return str(error)
+    if is_out_of_memory(error):
+        return QCoreApplication.translate(
+            "error_text",
+            "The conversion was stopped: there is not enough memory; close other programs, or "
+            "convert a shorter file.",
+        )
+    return QCoreApplication.translate(
+        "error_text",
+        "The conversion was stopped: the program made a mistake ({kind}); try again, and if it "
+        "happens again send the report.",
+    ).format(kind=type(error).__name__)
+
+
+def report_for(error: BaseException) -> str:
+    """A report for the makers: versions and traceback, without the user's folders."""
+    lines = traceback.format_exception(error)
+    return without_folders(f"{machine_lines()}\n\n{''.join(lines)}")
+
+
+def machine_lines() -> str:
+    """Program, Python and system, one a line."""
+    return "\n".join(
+        (
+            f"Ultimate RVC {_version_of('ultimate-rvc-macos')}",
+            f"Python {platform.python_version()}, PySide6 {_version_of('PySide6-Essentials')}, "
+            f"torch {_version_of('torch')}",
+            f"{platform.platform()} ({platform.machine()})",
+        )
+    )
+
+
+def without_folders(text: str) -> str:
+    """The text with every absolute path cut down to its last part."""
+    root = Path(__file__).resolve().parents[1]
+    for known in (f"{root}/", f"{Path(sys.prefix).resolve()}/", f"{Path(sys.base_prefix)}/"):
+        text = text.replace(known, "")
+    text = text.replace(str(Path.home()), "~")
+    return _PATH.sub("…/", text)
+
+
+def _version_of(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "(from source)"

@@ -1,0 +1,208 @@
+"""One conversion as the queue knows it; frozen, so that it owns the settings it was made with."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, cast
+from uuid import uuid4
+
+from engine.errors import OptionError
+from engine.options import ConversionOptions
+
+
+class JobState(StrEnum):
+    """Where a job stands. ``INTERRUPTED``: unfinished when the app ended; offered again."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+
+OVER = frozenset({JobState.FINISHED, JobState.FAILED, JobState.CANCELLED})
+
+
+@dataclass(frozen=True)
+class Voice:
+    """A voice that can be chosen.
+
+    Attributes
+    ----------
+    name : as shown, and in the names of results
+    weights, index : its files
+    key : tells it from all others
+    built_in : it ships with the program
+    """
+
+    name: str
+    weights: Path
+    index: Path | None = None
+    key: str = ""
+    built_in: bool = False
+
+
+@dataclass(frozen=True)
+class StageTime:
+    """Seconds one stage took, and the device it ran on."""
+
+    stage: str
+    seconds: float
+    device: str
+
+
+@dataclass(frozen=True)
+class JobProgress:
+    """A running job at one moment.
+
+    Attributes
+    ----------
+    fraction : 0..1 that is done
+    elapsed_s, remaining_s : seconds; None while it cannot be told
+    realtime : seconds of sound converted in a second
+    stage : the running one, if any
+    stages : all so far, the running one as far as it has got
+    memory_bytes : held on the device (or by the process) now
+    """
+
+    job_id: str
+    fraction: float = 0.0
+    elapsed_s: float = 0.0
+    remaining_s: float | None = None
+    realtime: float | None = None
+    stage: str | None = None
+    stages: tuple[StageTime, ...] = ()
+    device: str = ""
+    memory_bytes: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A file, the voice it shall get, with which settings, and what came of it.
+
+    Attributes
+    ----------
+    output_dir : where the result goes; None is beside the source
+    source_s, taken_s : seconds of sound, and of work
+    output : the result, once it is on the disk
+    message, report : why it failed, for the user and for the makers
+    notes : sentences about a job that succeeded, e.g. that the source is cut off
+    """
+
+    source: Path
+    voice: Voice
+    options: ConversionOptions = field(default_factory=ConversionOptions)
+    output_dir: Path | None = None
+    id: str = field(default_factory=lambda: uuid4().hex)
+    state: JobState = JobState.WAITING
+    stages: tuple[StageTime, ...] = ()
+    source_s: float = 0.0
+    taken_s: float = 0.0
+    output: Path | None = None
+    message: str = ""
+    report: str = ""
+    notes: tuple[str, ...] = ()
+    device: str = ""
+    memory_bytes: int = 0
+    peak_memory_bytes: int = 0
+
+    @property
+    def title(self) -> str:
+        """The source's name, printable."""
+        return self.source.name.encode(errors="replace").decode()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen to it by itself."""
+        return self.state in OVER
+
+    @property
+    def realtime(self) -> float | None:
+        """Seconds of sound converted in a second, once it is finished."""
+        return self.source_s / self.taken_s if self.source_s and self.taken_s else None
+
+    def again(self) -> Job:
+        """The same wish, as if nothing had been tried yet."""
+        return Job(
+            id=self.id,
+            source=self.source,
+            voice=self.voice,
+            options=self.options,
+            output_dir=self.output_dir,
+        )
+
+
+def job_to_record(job: Job) -> dict[str, Any]:
+    """A job as JSON can hold it."""
+    record = dataclasses.asdict(job)
+    record = {name: _plain(value) for name, value in record.items()}
+    record["voice"] = {name: _plain(value) for name, value in record["voice"].items()}
+    record["options"] = options_to_record(job.options)
+    record["stages"] = [[each.stage, each.seconds, each.device] for each in job.stages]
+    return record
+
+
+def job_from_record(record: dict[str, Any]) -> Job | None:
+    """The job of a record; None where the record is none."""
+    try:
+        voice = record["voice"]
+        return Job(
+            id=str(record["id"]),
+            source=Path(record["source"]),
+            voice=Voice(
+                str(voice["name"]),
+                Path(voice["weights"]),
+                _path(voice["index"]),
+                str(voice["key"]),
+                bool(voice["built_in"]),
+            ),
+            options=options_from_record(record["options"]),
+            output_dir=_path(record["output_dir"]),
+            state=JobState(record["state"]),
+            stages=tuple(StageTime(str(s), float(t), str(d)) for s, t, d in record["stages"]),
+            source_s=float(record["source_s"]),
+            taken_s=float(record["taken_s"]),
+            output=_path(record["output"]),
+            message=str(record["message"]),
+            report=str(record["report"]),
+            notes=tuple(str(note) for note in record["notes"]),
+            device=str(record["device"]),
+            memory_bytes=int(record["memory_bytes"]),
+            peak_memory_bytes=int(record["peak_memory_bytes"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def options_to_record(options: ConversionOptions) -> dict[str, Any]:
+    """Options as JSON can hold them: those that are not as at first."""
+    plain = ConversionOptions()
+    return {
+        each.name: _plain(getattr(options, each.name))
+        for each in dataclasses.fields(options)
+        if getattr(options, each.name) != getattr(plain, each.name)
+    }
+
+
+def options_from_record(record: object) -> ConversionOptions:
+    """The options of a record; a value that makes no sense (any more) is as at first."""
+    options = ConversionOptions()
+    for name, value in cast(dict[str, Any], record if isinstance(record, dict) else {}).items():
+        kept = Path(value) if name == "f0_file" and isinstance(value, str) else value
+        try:
+            options = dataclasses.replace(options, **{name: kept})
+        except (OptionError, TypeError, ValueError):
+            continue
+    return options
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else value
+
+
+def _path(value: Any) -> Path | None:
+    return Path(value) if value else None

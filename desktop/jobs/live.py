@@ -1,0 +1,114 @@
+"""The running job's stop-watch: the worker writes, the window looks when it likes.
+
+Nothing is sent while a job runs, so however fast the stages follow one another the window's
+thread is never flooded, and a bar grows between two steps of the engine as well.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from desktop.jobs.job import JobProgress, StageTime
+from engine.profiling import PerformanceProfiler
+from engine.progress import StageProgress
+
+_MIN_FRACTION = 0.02
+"""Before that no remaining time is foretold: it would jump about."""
+
+
+class LiveTimings:
+    """Times of one running job; any thread may call any method."""
+
+    def __init__(self, job_id: str) -> None:
+        self._lock = threading.Lock()
+        self._job_id = job_id
+        self._begun_s = time.perf_counter()
+        self._done: dict[str, StageTime] = {}
+        self._running: tuple[str, float] | None = None
+        self._fraction = 0.0
+        self._source_s = 0.0
+        self._device = ""
+        self._memory_bytes = 0
+
+    def stage_begins(self, stage: str) -> None:
+        """The engine enters a stage."""
+        with self._lock:
+            self._running = stage, time.perf_counter()
+
+    def stage_ends(self, stage: str, seconds: float) -> None:
+        """The engine leaves it."""
+        with self._lock:
+            before = self._done.get(stage)
+            total = seconds + (before.seconds if before else 0.0)
+            self._done[stage] = StageTime(stage, total, self._device)
+            self._running = None
+
+    def step(self, progress: StageProgress) -> None:
+        """What the engine itself says at the end of a stage; its figures are the right ones."""
+        with self._lock:
+            self._fraction = max(self._fraction, min(progress.fraction, 1.0))
+            self._device = progress.device
+            done = StageTime(progress.stage, progress.stage_s, progress.device)
+            self._done[progress.stage] = done
+
+    def source(self, seconds: float) -> None:
+        """How long the sound is."""
+        with self._lock:
+            self._source_s = seconds
+
+    def memory(self, held_bytes: int) -> None:
+        """What the device holds now."""
+        with self._lock:
+            self._memory_bytes = held_bytes
+
+    def stages(self) -> tuple[StageTime, ...]:
+        """Times of the stages that have ended, in their order."""
+        with self._lock:
+            return tuple(self._done.values())
+
+    def look(self) -> JobProgress:
+        """The job at this moment."""
+        with self._lock:
+            now_s = time.perf_counter()
+            elapsed_s = now_s - self._begun_s
+            stages = dict(self._done)
+            running = None
+            if self._running is not None:
+                running, since_s = self._running
+                before = stages.get(running)
+                total = now_s - since_s + (before.seconds if before else 0.0)
+                stages[running] = StageTime(running, total, self._device)
+            told = self._fraction >= _MIN_FRACTION
+            left = elapsed_s * (1 - self._fraction) / self._fraction if told else None
+            speed = self._fraction * self._source_s / elapsed_s if elapsed_s > 0 else 0.0
+            return JobProgress(
+                self._job_id,
+                self._fraction,
+                elapsed_s,
+                left,
+                speed if told and speed > 0 else None,
+                running,
+                tuple(stages.values()),
+                self._device,
+                self._memory_bytes,
+            )
+
+
+class WatchedProfiler(PerformanceProfiler):
+    """The engine's stop-watch, which also tells a job's `LiveTimings` what begins and ends."""
+
+    live: LiveTimings | None = None
+
+    def start(self, name: str) -> None:
+        """Begin a measurement."""
+        super().start(name)
+        if self.live is not None:
+            self.live.stage_begins(name)
+
+    def end(self, name: str) -> float:
+        """End it and return its seconds."""
+        seconds = super().end(name)
+        if self.live is not None:
+            self.live.stage_ends(name, seconds)
+        return seconds

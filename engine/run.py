@@ -1,0 +1,74 @@
+"""The surroundings of one conversion: stop-watch, progress, cancel, and what the user is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from engine.profiling import PerformanceProfiler
+from engine.progress import CancelToken, ProgressListener, Stage, StageProgress
+
+PREPARED_FRACTION = 0.1
+"""Of the whole work is done when the pieces begin."""
+SYNTHESIZED_FRACTION = 0.99
+
+
+class Run:
+    """Times stages, tells the listener, and leaves when the user wants to stop."""
+
+    def __init__(
+        self,
+        profiler: PerformanceProfiler,
+        device: str,
+        listener: ProgressListener | None = None,
+        cancel: CancelToken | None = None,
+    ) -> None:
+        self.stage_s: dict[str, float] = {}
+        self.notes: list[str] = []
+        self._profiler = profiler
+        self._device = device
+        self._listener = listener
+        self._cancel = cancel or CancelToken()
+        self._fraction = 0.0
+        self._frames = 1
+        self._frames_done = 0
+
+    @contextmanager
+    def stage(self, stage: Stage, fraction: float | None = None) -> Iterator[None]:
+        """Time a stage; ``fraction`` of the whole conversion is done when it ends.
+
+        Raises
+        ------
+        ConversionCancelled : before the stage begins, if the user wants to stop
+        """
+        self._cancel.raise_if_cancelled()
+        self._profiler.start(stage)
+        try:
+            yield
+        finally:
+            seconds = self._profiler.end(stage)
+            self.stage_s[stage] = self.stage_s.get(stage, 0.0) + seconds
+        self._fraction = max(self._fraction, fraction or 0.0)
+        self._tell(stage)
+
+    def expect(self, frames: int) -> None:
+        """The pieces together are this long."""
+        self._frames, self._frames_done = max(frames, 1), 0
+
+    def advance(self, frames: int) -> None:
+        """So many frames more of the pieces are done."""
+        self._frames_done = min(self._frames_done + frames, self._frames)
+        share = self._frames_done / self._frames
+        span = SYNTHESIZED_FRACTION - PREPARED_FRACTION
+        self._fraction = max(self._fraction, PREPARED_FRACTION + span * share)
+        self._tell("synthesis")
+
+    def note(self, sentence: str) -> None:
+        """Tell the user something, once."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+
+    def _tell(self, stage: Stage) -> None:
+        if self._listener is not None:
+            seconds = self.stage_s.get(stage, 0.0)
+            self._listener(StageProgress(stage, seconds, self._device, self._fraction))
