@@ -10,8 +10,12 @@ from typing import Any
 MAX_BYTES = 64 << 20
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, *, durable: bool = True) -> None:
     """Replace a file; whoever reads it sees the old content or the new, never a part.
+
+    Parameters
+    ----------
+    durable : wait until the disk has it, so that it outlives a loss of power too
 
     Raises
     ------
@@ -21,8 +25,9 @@ def write_text(path: Path, text: str) -> None:
     part = path.with_name(f".{path.name}.part")
     with part.open("w", encoding="utf-8") as file:
         file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
     part.replace(path)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import platformdirs
 
+from engine.voices.location import VOICES_VARIABLE, voices_dir
 from engine.weights.location import starter_dir
 
 DATA_VARIABLE = "URVC_DATA_DIR"
@@ -49,8 +50,9 @@ class AppPaths:
 
     @property
     def voices_dir(self) -> Path:
-        """Installed voices."""
-        return self.data / "voices"
+        """Installed voices, shared with the command line."""
+        named = os.environ.get(VOICES_VARIABLE, "")
+        return voices_dir() if named else self.data / "voices"
 
 
 def sample_file() -> Path:

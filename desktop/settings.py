@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, QObject, Signal
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, QObject, QTimer, Signal
 
 from desktop.json_file import read_json, write_text
 from engine.errors import OptionError
@@ -19,6 +19,8 @@ from engine.optimization import OptimizationConfig
 T = TypeVar("T")
 Kind = Literal["bool", "choice", "int", "float", "text", "folder"]
 OPTIMIZATION_PREFIX = "optimization."
+_SAVE_AFTER_MS = 200
+"""A slider that is being dragged is written once, not at every step."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,12 @@ IDLE_MINUTES = Setting(
     QT_TRANSLATE_NOOP("settings", "Minutes without work; the next conversion loads again."),
     minimum=1, maximum=240, unit=QT_TRANSLATE_NOOP("settings", "min"),
 )  # fmt: skip
+MIRROR = Setting(
+    "mirror", "", "models", "text",
+    QT_TRANSLATE_NOOP("settings", "Mirror"),
+    QT_TRANSLATE_NOOP("settings", "Address to download from instead of huggingface.co."),
+    unit="https://…", variable="URVC_MIRROR",
+)  # fmt: skip
 
 OPTIMIZATION_TEXT: dict[str, tuple[str, str]] = {
     "device": (
@@ -155,11 +163,12 @@ SETTINGS: tuple[Setting[Any], ...] = (
     LEVEL_MATCH,
     *_optimization_settings(),
     IDLE_MINUTES,
+    MIRROR,
 )
 
 
 class Settings(QObject):
-    """Values of the table, kept in a file; a change is kept and told at once.
+    """Values of the table, kept in a file; a change is told at once.
 
     Parameters
     ----------
@@ -177,6 +186,8 @@ class Settings(QObject):
         found = found if isinstance(found, dict) else {}
         self._values: dict[str, Any] = _dictionary(found.get("values"))
         self._memory: dict[str, Any] = _dictionary(found.get("memory"))
+        self._soon = QTimer(self, singleShot=True, interval=_SAVE_AFTER_MS)
+        self._soon.timeout.connect(self.flush)
 
     def value(self, setting: Setting[T]) -> T:
         """The value in force: the environment's, the user's, or the default."""
@@ -239,9 +250,14 @@ class Settings(QObject):
             self._save()
 
     def _save(self) -> None:
+        self._soon.start()
+
+    def flush(self) -> None:
+        """Write what has changed; by itself this happens a moment after each change."""
+        self._soon.stop()
         content = {"values": self._values, "memory": self._memory}
         try:
-            write_text(self._file, json.dumps(content, ensure_ascii=False, indent=1))
+            write_text(self._file, json.dumps(content, indent=1), durable=False)
         except OSError:
             return  # the choice holds for this session; a full disk is no reason to stop working
 

@@ -20,6 +20,7 @@ from typing import Literal, get_args
 
 from engine.device import DEVICE_NAMES, DeviceName, choose_device, describe
 from engine.errors import DeviceError
+from engine.weights.catalogue import SHARED_FILES
 from engine.weights.local_file import file_sha256, spoken_size
 from engine.weights.location import CONTENT_ENCODER_DIR, RMVPE_FILE, models_dir, starter_dir
 
@@ -31,11 +32,7 @@ SMALL_DISK_BYTES = 10**9
 PROBE_LIMIT_S = 120.0
 """Loading PyTorch from a cold disk can take half a minute."""
 
-USUAL_SHA256 = (
-    "0346950779dfb7f9316fa74ed846e2b8a22a08eedfdc5387b73f327cb1a4a7cf",  # encoder: config.json
-    "cc8c20f4b90a520757260197a3ff2505705a7adbd20ad9eeaa4e1a9b38442ef5",  # pytorch_model.bin
-    "6d62215f4306e3ca278246188607209f09af3dc77ed4232efdd069798c4ec193",  # rmvpe.pt
-)
+USUAL_SHA256 = frozenset(file.sha256 for file in SHARED_FILES)
 """The files most voices were trained with; others can be right too."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from engine.device import DEVICE_NAMES, DeviceName
@@ -87,12 +87,17 @@ class OptimizationConfig:
         return cls(device="cpu")
 
     @classmethod
-    def for_this_machine(cls) -> OptimizationConfig:
-        """The preset of the best device there is (imports torch)."""
+    def for_this_machine(cls, device: DeviceName = "auto") -> OptimizationConfig:
+        """The preset of a device, or of the best there is (imports torch).
+
+        Raises
+        ------
+        DeviceError : the device is not there
+        """
         from engine.device import choose_device
 
         presets = {"mps": cls.for_apple_silicon, "cuda": cls.for_nvidia_gpu, "cpu": cls.for_cpu}
-        return presets[choose_device("auto").type]()
+        return presets[choose_device(device).type]()
 
     @classmethod
     def from_env(
@@ -145,20 +150,20 @@ def overrides_from_env(environment: Mapping[str, str] = os.environ) -> dict[str,
 
 
 def resolve(
-    preset: OptimizationConfig,
+    command_line: Mapping[str, Any],
     saved: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] = os.environ,
-    command_line: Mapping[str, Any] | None = None,
 ) -> OptimizationConfig:
-    """Command line over environment over saved settings over the machine's preset.
+    """Command line over environment over saved settings over the preset of the device.
 
     Raises
     ------
     OptionError : nonsense in one of them
+    DeviceError : the device that one of them asks for is not there
     """
-    layers = {**(saved or {}), **overrides_from_env(environment), **(command_line or {})}
-    known = {field.name for field in fields(OptimizationConfig)}
-    return replace(preset, **{name: value for name, value in layers.items() if name in known})
+    asked = {**(saved or {}), **overrides_from_env(environment), **command_line}
+    preset = OptimizationConfig.for_this_machine(asked.pop("device", "auto"))
+    return replace(preset, **asked)
 
 
 def _parsed(variable: str, name: str, text: str) -> object:

@@ -107,7 +107,9 @@ class ListenPanel(QWidget):
             super().keyPressEvent(event)
 
     def _build(self) -> None:
-        self._play = QToolButton(iconSize=QSize(22, 22), autoRaise=True)
+        self._play = QToolButton()
+        self._play.setAutoRaise(True)
+        self._play.setIconSize(QSize(22, 22))
         self._play.setFixedSize(44, 44)
         self._play.clicked.connect(self.toggle_play)
         self._lanes = (WaveformView(), WaveformView())
@@ -144,7 +146,10 @@ class ListenPanel(QWidget):
         self.setAccessibleName(self.tr("Listen"))
 
     def _side_button(self, name: str) -> QToolButton:
-        button = QToolButton(text=name, checkable=True, autoRaise=True)
+        button = QToolButton()
+        button.setText(name)
+        button.setCheckable(True)
+        button.setAutoRaise(True)
         button.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Preferred)
         button.setToolTip(self.tr("Hear this one (Tab in a waveform flips)"))
         return button

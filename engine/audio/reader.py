@@ -24,6 +24,7 @@ __all__ = [
     "VIDEO_SUFFIXES",
     "probe_audio",
     "read_audio",
+    "read_blocks",
 ]
 
 

@@ -11,9 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from engine.cli.benchmark import add_benchmark
 from engine.cli.convert import add_convert
+from engine.cli.models import add_models
 from engine.cli.output import EXIT_FAILED, EXIT_INTERRUPTED
 from engine.cli.voice import add_voice
+from engine.cli.voices import add_voices
 from engine.device import prepare_environment
 from engine.errors import ConversionCancelled, OptionError, UserError
 
@@ -49,6 +52,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_convert(commands.add_parser("convert", help="convert audio or video files"))
     add_voice(commands.add_parser("voice", help="show what a voice file is"))
+    add_voices(commands.add_parser("voices", help="the installed voices: list, import, export …"))
+    add_models(commands.add_parser("models", help="the shared networks: list, download, verify …"))
+    add_benchmark(commands.add_parser("benchmark", help="measure what each speed-up gains here"))
     doctor = commands.add_parser("doctor", help="examine this machine and say what is missing")
     doctor.add_argument("--models-dir", type=Path, metavar="DIR")
     doctor.add_argument("--verify", action="store_true", help="check the weights' SHA-256 too")

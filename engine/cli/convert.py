@@ -8,23 +8,30 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.cli.machine import add_machine_options, machine_config
 from engine.cli.output import EXIT_FAILED, EXIT_OK, ProgressBar
-from engine.device import DEVICE_NAMES
 from engine.errors import OptionError, UserError
 from engine.options import FILE_FORMATS, SUBTYPES, ConversionOptions, ConversionResult, FileFormat
+from engine.voices.entry import InstalledVoice, starter_entry
+from engine.voices.found import VOICE_ENDINGS
+from engine.voices.library import VoiceLibrary
 
 if TYPE_CHECKING:
     from engine.converter import Converter, VoiceFiles
 
 
 def add_convert(parser: argparse.ArgumentParser) -> None:
-    defaults = ConversionOptions()
+    """The arguments of ``urvc convert``; what is not given is left to the voice, then to us."""
     parser.set_defaults(run=_convert)
     parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="audio or video file")
     voice = parser.add_argument_group("voice")
-    voice.add_argument("--voice", type=Path, metavar="V.pth", help="without it: the starter voice")
+    voice.add_argument(
+        "--voice",
+        metavar="V.pth|NAME",
+        help="a file, or an installed voice; without it: the starter voice",
+    )
     voice.add_argument("--index", type=Path, metavar="X.index", help="the voice's own features")
-    voice.add_argument("--speaker", type=int, default=defaults.speaker, metavar="N")
+    voice.add_argument("--speaker", type=int, metavar="N")
     voice.add_argument(
         "--models-dir", type=Path, metavar="DIR", help="folder of the shared weights"
     )
@@ -39,50 +46,47 @@ def add_convert(parser: argparse.ArgumentParser) -> None:
     result.add_argument("--overwrite", action="store_true", help="replace FILE if it exists")
 
     sound = parser.add_argument_group("sound")
-    sound.add_argument("--pitch", type=float, default=defaults.semitones, metavar="SEMITONES")
-    sound.add_argument("--index-rate", type=float, default=defaults.index_rate, metavar="0..1")
-    sound.add_argument("--protect", type=float, default=defaults.protect, metavar="0..0.5")
+    sound.add_argument("--pitch", type=float, metavar="SEMITONES")
+    sound.add_argument("--index-rate", type=float, metavar="0..1")
+    sound.add_argument("--protect", type=float, metavar="0..0.5")
     sound.add_argument(
         "--volume-envelope",
         type=float,
-        default=defaults.volume_envelope,
         metavar="0..1",
         help="1 keeps the voice's loudness, 0 follows the source's",
     )
-    sound.add_argument("--autotune", type=float, default=defaults.autotune, metavar="0..1")
+    sound.add_argument("--autotune", type=float, metavar="0..1")
     sound.add_argument(
         "--pitch-method", choices=("rmvpe", "yin"), help="default: rmvpe where it is installed"
     )
     sound.add_argument("--f0-file", type=Path, metavar="CSV", help="pitch curve: seconds,hz")
-    sound.add_argument("--f0-min", type=float, default=defaults.f0_min_hz, metavar="HZ")
-    sound.add_argument("--f0-max", type=float, default=defaults.f0_max_hz, metavar="HZ")
-    sound.add_argument("--seed", type=int, default=defaults.seed, metavar="N", help="of the noise")
+    sound.add_argument("--f0-min", type=float, metavar="HZ")
+    sound.add_argument("--f0-max", type=float, metavar="HZ")
+    sound.add_argument("--seed", type=int, metavar="N", help="of the noise")
     sound.add_argument("--noise", choices=("on", "off"), default="on")
 
     machine = parser.add_argument_group("machine")
-    machine.add_argument("--device", choices=DEVICE_NAMES, default="auto")
-    machine.add_argument(
-        "--retrieval",
-        choices=("exact", "faiss"),
-        default="exact",
-        help="exact search on the device, or faiss on the CPU with the index as it is stored",
-    )
+    add_machine_options(machine)
     machine.add_argument("--json", action="store_true", help="print one JSON object a file")
 
 
-def _conversion_options(given: argparse.Namespace) -> ConversionOptions:
-    return ConversionOptions(
-        semitones=given.pitch,
-        index_rate=given.index_rate,
-        protect=given.protect,
-        volume_envelope=given.volume_envelope,
-        pitch_method=given.pitch_method or "auto",
+def _conversion_options(given: argparse.Namespace, voice: InstalledVoice) -> ConversionOptions:
+    """Options of this command; of those that were not given, the voice's defaults."""
+    sound = {
+        "semitones": given.pitch,
+        "index_rate": given.index_rate,
+        "protect": given.protect,
+        "volume_envelope": given.volume_envelope,
+        "pitch_method": given.pitch_method,
+        "f0_min_hz": given.f0_min,
+        "f0_max_hz": given.f0_max,
+        "autotune": given.autotune,
+        "speaker": given.speaker,
+        "seed": given.seed,
+    }
+    return voice.options(
+        **{name: value for name, value in sound.items() if value is not None},
         f0_file=given.f0_file,
-        f0_min_hz=given.f0_min,
-        f0_max_hz=given.f0_max,
-        autotune=given.autotune,
-        speaker=given.speaker,
-        seed=given.seed,
         noise=given.noise == "on",
         stereo=given.stereo,
         output_rate_hz=given.sample_rate,
@@ -90,6 +94,17 @@ def _conversion_options(given: argparse.Namespace) -> ConversionOptions:
         subtype=given.subtype,
         overwrite=given.overwrite,
     )
+
+
+def _chosen_voice(given: argparse.Namespace) -> InstalledVoice:
+    """The voice that ``--voice`` means: a file first, then an installed one."""
+    text: str | None = given.voice
+    if text is None:
+        return starter_entry()
+    path = Path(text)
+    if path.is_file() or path.suffix.lower() in VOICE_ENDINGS or "/" in text:
+        return InstalledVoice(id="", name=path.stem, folder=path.parent, weights=path)
+    return VoiceLibrary().get(text)
 
 
 def _file_format(given: argparse.Namespace) -> FileFormat:
@@ -110,23 +125,18 @@ def _file_format(given: argparse.Namespace) -> FileFormat:
 
 
 def _convert(given: argparse.Namespace) -> int:
-    options = _conversion_options(given)
+    installed = _chosen_voice(given)
+    options = _conversion_options(given, installed)
     if given.output is not None and (len(given.inputs) > 1 or given.output_dir is not None):
         raise OptionError(
             "Cannot use --output here",
             "it names one file, for one input",
             "use --output-dir alone for several inputs",
         )
-    from engine.converter import Converter, VoiceFiles, starter_voice
-    from engine.optimization import OptimizationConfig
+    from engine.converter import Converter, VoiceFiles
 
-    converter = Converter(
-        given.models_dir,
-        OptimizationConfig(device=given.device, use_gpu_retrieval=given.retrieval == "exact"),
-    )
-    voice = starter_voice() if given.voice is None else VoiceFiles(given.voice, given.index)
-    if given.voice is None and given.index is not None:
-        voice = VoiceFiles(voice.weights, given.index)
+    converter = Converter(given.models_dir, machine_config(given))
+    voice = VoiceFiles(installed.weights, given.index or installed.index, installed.name)
     failures = [
         source
         for source in given.inputs

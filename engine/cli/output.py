@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from engine.errors import OptionError
+
 EXIT_OK = 0
 EXIT_FAILED = 2
 EXIT_INTERRUPTED = 130
@@ -42,3 +44,18 @@ def shown(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "not stated" if value is None else str(value)
+
+
+def confirmed(question: str) -> bool:
+    """Ask on the terminal; where nobody can answer, refuse and name ``--yes``.
+
+    Raises
+    ------
+    OptionError : there is no terminal to ask on
+    """
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise OptionError(
+            f"Cannot ask: {question}", "there is no terminal for the answer", "add --yes to agree"
+        )
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

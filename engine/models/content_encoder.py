@@ -89,6 +89,35 @@ class _ConvLayer(nn.Module):
                 x = self.layer_norm(x.transpose(1, 2)).transpose(1, 2)
         return self.activation(x)
 
+    def scaled(self, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+        """`forward` with the norm over time already known, [B, C, T] -> [B, C', T']."""
+        return self.activation(torch.addcmul(shift, self.conv(x), scale))
+
+    def scaling_over_time(self, x: Tensor, tile_samples: int) -> tuple[Tensor, Tensor] | None:
+        """What the norm over time multiplies by and adds, [B, C', 1] each; None without one.
+
+        Taken from a tile at a time: the mean of variances and the variance of means add up.
+        """
+        norm = self.layer_norm
+        if not isinstance(norm, nn.GroupNorm):
+            return None
+        kernel, stride = self.conv.kernel_size[0], self.conv.stride[0]
+        n_out = (x.shape[-1] - kernel) // stride + 1
+        step = max(tile_samples // stride, 1)
+        counts: list[float] = []
+        moments: list[Tensor] = []
+        for start in range(0, n_out, step):
+            count = min(step, n_out - start)
+            tile = self.conv(x[..., start * stride : (start + count - 1) * stride + kernel])
+            counts.append(count / n_out)
+            moments.append(torch.stack(torch.var_mean(tile, dim=-1, correction=0)))
+        share = [moment * count for count, moment in zip(counts, moments, strict=True)]
+        variance, mean = torch.stack(share).sum(0)
+        for count, moment in zip(counts, moments, strict=True):
+            variance = variance + count * (moment[1] - mean).square()
+        scale = norm.weight * (variance + norm.eps).rsqrt()
+        return scale.unsqueeze(-1), (norm.bias - mean * scale).unsqueeze(-1)
+
 
 def convolve_in_tiles(conv: nn.Conv1d, x: Tensor, max_frames: int = MAX_CONV_OUTPUT) -> Tensor:
     """``conv(x)`` for an unpadded convolution, never more than ``max_frames`` outputs at once."""
@@ -112,11 +141,37 @@ class _FeatureExtractor(nn.Module):
             _ConvLayer(sizes, index) for index in range(len(sizes.conv_dim))
         )
 
+        self.tile_frames: int | None = None
+
     def forward(self, audio: Tensor) -> Tensor:
+        if self.tile_frames is not None:
+            return self._in_tiles(audio, self.tile_frames)
         x = audio[:, None]
         for layer in self.conv_layers:
             x = layer(x)
         return x
+
+    def _in_tiles(self, audio: Tensor, tile_frames: int) -> Tensor:
+        """The same a stretch of frames at a time: the layers are not padded, so nothing differs.
+
+        Only a norm over time needs the whole: its statistics are taken beforehand.
+        """
+        first, *others = [layer for layer in self.conv_layers if isinstance(layer, _ConvLayer)]
+        field, hop = 1, 1
+        for layer in (first, *others):
+            field += (layer.conv.kernel_size[0] - 1) * hop
+            hop *= layer.conv.stride[0]
+        scaling = first.scaling_over_time(audio[:, None], tile_frames * hop)
+        n_frames = (audio.shape[-1] - field) // hop + 1
+        tiles = []
+        for start in range(0, n_frames, tile_frames):
+            stop = min(start + tile_frames, n_frames)
+            x = audio[:, None, start * hop : (stop - 1) * hop + field]
+            x = first(x) if scaling is None else first.scaled(x, *scaling)
+            for layer in others:
+                x = layer(x)
+            tiles.append(x)
+        return torch.cat(tiles, dim=-1)
 
 
 class _FeatureProjection(nn.Module):

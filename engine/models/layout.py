@@ -23,6 +23,9 @@ TILE_FLOATS = 1 << 20
 FRONT_END_TILE_FRAMES = 250
 """Five seconds of the content encoder's front end at a time."""
 
+_TILES = {"tile_floats": TILE_FLOATS, "tile_frames": FRONT_END_TILE_FRAMES}
+"""Names under which networks keep the sizes of their tiles; None there means no tiles."""
+
 _FEWEST_PRODUCTS = 16
 """A linear layer narrower than this is not worth a matrix kernel."""
 
@@ -32,8 +35,8 @@ def use_channels_last(network: nn.Module) -> nn.Module:
 
     Convolutions in time and their transposes run channels last, pictures as well (with batch
     norms folded into the convolution before them), residual blocks of vocoders in tiles that fit
-    the cache, the content encoder's front end in tiles of time. To be called after the weights are
-    loaded and before `torch.nn.Module.to` moves them or `to_half` rounds them.
+    the cache, the content encoder's front end in tiles of time, linear layers by `product`. To be
+    called when the weights are loaded; then the network may be moved, rounded, and traced.
 
     Parameters
     ----------
@@ -46,50 +49,48 @@ def use_channels_last(network: nn.Module) -> nn.Module:
     _fold_batch_norms(network)
     for part in network.modules():
         _arrange(part)
-        if hasattr(part, "tile_floats"):
-            part.tile_floats = TILE_FLOATS
-        if hasattr(part, "tile_frames"):
-            part.tile_frames = FRONT_END_TILE_FRAMES
-    return network
-
-
-def use_onednn_products(network: nn.Module) -> nn.Module:
-    """Let linear layers multiply by oneDNN instead of MKL, in place; only for the CPU.
-
-    MKL is slow on processors of other makers: 70 GFLOP/s against 150 on one core of an EPYC.
-    Where this build of torch has no oneDNN (a Mac has Accelerate) nothing changes.
-
-    Returns
-    -------
-    the same object
-    """
-    if not has_onednn_products():
-        return network
-    for layer in network.modules():
-        if type(layer) is nn.Linear and min(layer.weight.shape) >= _FEWEST_PRODUCTS:
-            layer.__class__ = OneDnnLinear
+        for name, size in _TILES.items():
+            if hasattr(part, name):
+                setattr(part, name, size)
     return network
 
 
 def has_onednn_products() -> bool:
-    """Whether this build of torch multiplies by oneDNN."""
+    """Whether this build of torch multiplies by oneDNN (on a Mac it does not)."""
     return hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
-def product_by_onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """``x @ weight.T + bias`` on the CPU in float32; x ``[..., K]``, weight ``[N, K]``."""
-    result: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")  # noqa: SLF001
-    return result
+def product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """``x @ weight.T + bias`` by the fastest way there is; x ``[..., K]``, weight ``[N, K]``.
+
+    torch multiplies by MKL on the CPU, which is slow on processors of other makers than its own:
+    70 GFLOP/s against oneDNN's 150 on one core of an EPYC.
+    """
+    plain_on_cpu = x.device.type == "cpu" and x.dtype == torch.float32
+    if not plain_on_cpu or min(weight.shape) < _FEWEST_PRODUCTS or not has_onednn_products():
+        return F.linear(x, weight, bias)
+    multiply = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 - it has no public name
+    return torch.as_tensor(multiply(x, weight, bias, "none", [], ""))
 
 
-class OneDnnLinear(nn.Linear):
-    """A linear layer by oneDNN; where it cannot (another device or type), the plain one."""
+class FastLinear(nn.Linear):
+    """A linear layer by `product`."""
 
     def forward(self, x: Tensor) -> Tensor:
         """``[..., K] -> [..., N]``."""
-        if x.device.type != "cpu" or x.dtype != torch.float32:
-            return super().forward(x)
-        return product_by_onednn(x, self.weight, self.bias)
+        return product(x, self.weight, self.bias)
+
+
+class PointwiseConv(nn.Conv1d):
+    """A convolution of one moment alone: a linear layer over the channels; weight ``[out, in]``."""
+
+    def arrange_weights(self) -> None:
+        """Take the weights of the plain convolution that this was."""
+        self.weight.data = self.weight.data[:, :, 0]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[B, C, T] -> [B, C', T]``, the result channels last."""
+        return product(x.transpose(1, 2), self.weight, self.bias).transpose(1, 2)
 
 
 class ChannelsLastConv(nn.Conv1d):
@@ -140,7 +141,7 @@ class PhasedConvTranspose(nn.ConvTranspose1d):
         steps = -(-kernel // rate)
         taps = F.pad(self.weight.data, (0, steps * rate - kernel))
         # [in, out, step, sample] -> [sample, out, in, step], the latest step first.
-        taps = taps.unflatten(2, (steps, rate)).permute(3, 1, 0, 2).flatten(0, 1).flip(2)
+        taps = taps.view(*taps.shape[:2], steps, rate).permute(3, 1, 0, 2).flatten(0, 1).flip(2)
         self.weight.data = taps.unsqueeze(2).contiguous(memory_format=torch.channels_last)
         if self.bias is not None:
             self.bias.data = self.bias.data.repeat(rate)
@@ -152,10 +153,11 @@ class PhasedConvTranspose(nn.ConvTranspose1d):
         rate, padding = self.stride[0], int(self.padding[0])
         steps = self.weight.shape[-1]
         samples = F.conv2d(as_picture(x), self.weight, self.bias, padding=(0, steps - 1))
-        by_time = samples.squeeze(2).transpose(1, 2).unflatten(2, (rate, self.out_channels))
+        batch, _, _, moments = samples.shape
+        by_time = samples.squeeze(2).transpose(1, 2).reshape(batch, moments * rate, -1)
         length = (x.shape[-1] - 1) * rate - 2 * padding + self.kernel_size[0]
         length += int(self.output_padding[0])
-        return by_time.flatten(1, 2)[:, padding : padding + length].transpose(1, 2)
+        return by_time[:, padding : padding + length].transpose(1, 2)
 
 
 def as_picture(x: Tensor) -> Tensor:
@@ -166,13 +168,23 @@ def as_picture(x: Tensor) -> Tensor:
 def _arrange(layer: nn.Module) -> None:
     """Give a convolution its fast class and the weights that belong to it."""
     if type(layer) is nn.Conv1d:
-        layer.__class__ = OneChannelConv if layer.in_channels == 1 else ChannelsLastConv
+        layer.__class__ = _kind_of(layer)
     elif type(layer) is nn.ConvTranspose1d:
         layer.__class__ = PhasedConvTranspose
+    elif type(layer) is nn.Linear:
+        layer.__class__ = FastLinear
     elif isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-        layer.to(memory_format=torch.channels_last)
-    if isinstance(layer, ChannelsLastConv | OneChannelConv | PhasedConvTranspose):
+        layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
+    if isinstance(layer, ChannelsLastConv | OneChannelConv | PointwiseConv | PhasedConvTranspose):
         layer.arrange_weights()
+
+
+def _kind_of(conv: nn.Conv1d) -> type[nn.Conv1d]:
+    if conv.in_channels == 1:
+        return OneChannelConv
+    if (conv.kernel_size, conv.stride, conv.padding, conv.groups) == ((1,), (1,), (0,), 1):
+        return PointwiseConv
+    return ChannelsLastConv
 
 
 def _fold_batch_norms(network: nn.Module) -> None:

@@ -1,0 +1,130 @@
+"""What was dropped, pasted or opened: sounds to convert, voices to install, and the rest."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QCoreApplication, QObject, Signal
+
+from engine.audio.suffixes import SUPPORTED_SUFFIXES
+
+VOICE_SUFFIXES = frozenset({".pth", ".index", ".zip", ".safetensors", ".7z", ".rar"})
+ARCHIVE_SUFFIXES = frozenset({".zip", ".7z", ".rar"})
+MAX_FILES = 100_000
+"""More than anybody means to drop; a link to the whole disk must not run for ever."""
+
+_PEEK_ENTRIES = 400
+"""Looked at while the mouse is still moving."""
+
+
+@dataclass(frozen=True)
+class Intake:
+    """Sorted paths.
+
+    Attributes
+    ----------
+    sounds : to convert, folders unfolded
+    voices : to install
+    refused : names of what is neither
+    more : the look was cut short, there is more of it
+    """
+
+    sounds: tuple[Path, ...] = ()
+    voices: tuple[Path, ...] = ()
+    refused: tuple[str, ...] = ()
+    more: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing in it can be used."""
+        return not self.sounds and not self.voices
+
+    @property
+    def reason(self) -> str:
+        """Why the refused are refused; "" when nothing is."""
+        if not self.refused:
+            return ""
+        if len(self.refused) == 1:
+            return QCoreApplication.translate(
+                "intake", "“{name}” is neither sound, video, nor a voice"
+            ).format(name=self.refused[0])
+        return QCoreApplication.translate(
+            "intake", "{count} files are neither sound, video, nor a voice"
+        ).format(count=len(self.refused))
+
+
+def sort_paths(paths: Iterable[Path], max_entries: int = MAX_FILES) -> Intake:
+    """Sort files by their endings; folders are searched, hidden files left out.
+
+    A folder that holds no sound but a voice is taken as that voice.
+    """
+    sounds: dict[Path, None] = {}
+    voices: list[Path] = []
+    refused: list[str] = []
+    left = max_entries
+    for path in paths:
+        if path.is_dir():
+            inside, has_voice, left = _search(path, left)
+            sounds.update(dict.fromkeys(inside))
+            if has_voice and not inside:
+                voices.append(path)
+            elif not inside:
+                refused.append(path.name)
+        elif path.suffix.lower() in SUPPORTED_SUFFIXES:
+            sounds[path] = None
+        elif path.suffix.lower() in VOICE_SUFFIXES:
+            voices.append(path)
+        else:
+            refused.append(path.name)
+    return Intake(tuple(sounds), tuple(voices), tuple(refused), more=left <= 0)
+
+
+def peek(paths: Sequence[Path]) -> Intake:
+    """A look short enough for the time in which something is dragged over the window."""
+    return sort_paths(paths, _PEEK_ENTRIES)
+
+
+def voice_groups(paths: Sequence[Path]) -> tuple[tuple[Path, ...], ...]:
+    """What is imported together: each archive and folder by itself, loose files as one voice."""
+    whole = [path for path in paths if path.suffix.lower() in ARCHIVE_SUFFIXES or path.is_dir()]
+    loose = tuple(path for path in paths if path not in whole)
+    return tuple((path,) for path in whole) + ((loose,) if loose else ())
+
+
+def _search(folder: Path, left: int) -> tuple[list[Path], bool, int]:
+    """Sounds below a folder in the order of their names; links to folders are not followed."""
+    sounds = []
+    has_voice = False
+    for here, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            left -= 1
+            suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - a Path for each is slow
+            if name.startswith("."):
+                continue
+            if suffix in SUPPORTED_SUFFIXES:
+                sounds.append(Path(here, name))
+            has_voice = has_voice or suffix in VOICE_SUFFIXES
+            if left <= 0:
+                return sounds, has_voice, 0
+    return sounds, has_voice, left
+
+
+class Gatherer(QObject):
+    """Sorts what was dropped off the GUI thread: a folder can be large, or on a slow disk."""
+
+    gathered = Signal(object)
+
+    def gather(self, paths: Sequence[Path]) -> None:
+        """Sort; `gathered` tells the `Intake`. Plain files are told at once."""
+        if not any(path.is_dir() for path in paths):
+            self.gathered.emit(sort_paths(paths))
+            return
+        threading.Thread(target=self._run, args=(tuple(paths),), daemon=True).start()
+
+    def _run(self, paths: tuple[Path, ...]) -> None:
+        self.gathered.emit(sort_paths(paths))

@@ -1,0 +1,218 @@
+"""One setting: its name, the control for its kind, one sentence of help, and its lock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtGui import QPalette
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSpinBox,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from desktop.icons import symbol
+from desktop.settings import Setting, text
+
+
+class ValueEditor(QWidget):
+    """The control for one kind of value.
+
+    Signals
+    -------
+    edited : (value) by the user, not by `show_value`
+    """
+
+    edited = Signal(object)
+
+    def show_value(self, value: Any) -> None:
+        """Show a value without telling that it was edited."""
+        raise NotImplementedError
+
+    def _hold(self, *widgets: QWidget) -> None:
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        for widget in widgets:
+            row.addWidget(widget)
+        row.addStretch(1)
+        self.setFocusProxy(widgets[0])
+
+
+class SwitchEditor(ValueEditor):
+    """A check box that bears the setting's name."""
+
+    def __init__(self, setting: Setting[Any]) -> None:
+        super().__init__()
+        self._box = QCheckBox(text(setting.label))
+        self._box.clicked.connect(self.edited)
+        self._hold(self._box)
+
+    def show_value(self, value: Any) -> None:
+        """Checked or not."""
+        self._box.setChecked(bool(value))
+
+
+class ChoiceEditor(ValueEditor):
+    """A pop-up menu."""
+
+    def __init__(self, setting: Setting[Any]) -> None:
+        super().__init__()
+        self._box = QComboBox()
+        for value, label in setting.choices:
+            self._box.addItem(text(label), value)
+        self._box.activated.connect(self._tell)
+        self._box.setMinimumWidth(180)
+        self._hold(self._box)
+
+    def show_value(self, value: Any) -> None:
+        """The item of that value."""
+        self._box.setCurrentIndex(self._box.findData(value))
+
+    @Slot(int)
+    def _tell(self, index: int) -> None:
+        self.edited.emit(self._box.itemData(index))
+
+
+class NumberEditor(ValueEditor):
+    """A field with arrows, in the setting's range and unit."""
+
+    def __init__(self, setting: Setting[Any]) -> None:
+        super().__init__()
+        self._box: QSpinBox | QDoubleSpinBox
+        if setting.kind == "int":
+            self._box = QSpinBox(minimum=int(setting.minimum), maximum=int(setting.maximum))
+            self._box.setSingleStep(max(1, int(setting.step)))
+        else:
+            self._box = QDoubleSpinBox(minimum=setting.minimum, maximum=setting.maximum)
+            self._box.setSingleStep(setting.step)
+        self._box.setKeyboardTracking(False)
+        if setting.unit:
+            self._box.setSuffix(" " + text(setting.unit))
+        self._box.setMinimumWidth(110)
+        self._box.valueChanged.connect(self.edited)
+        self._hold(self._box)
+
+    def show_value(self, value: Any) -> None:
+        """The number."""
+        self._box.blockSignals(True)  # noqa: FBT003 - Qt's signature
+        self._box.setValue(value)
+        self._box.blockSignals(False)  # noqa: FBT003
+
+
+class TextEditor(ValueEditor):
+    """A line of text; told when it is left or Return is pressed."""
+
+    def __init__(self, setting: Setting[Any]) -> None:
+        super().__init__()
+        self._line = QLineEdit(placeholderText=text(setting.unit))
+        self._line.setMinimumWidth(300)
+        self._line.editingFinished.connect(self._tell)
+        self._hold(self._line)
+
+    def show_value(self, value: Any) -> None:
+        """The text."""
+        self._line.setText("" if value is None else str(value))
+
+    @Slot()
+    def _tell(self) -> None:
+        self.edited.emit(self._line.text().strip())
+
+
+class FolderEditor(ValueEditor):
+    """A folder, chosen in a dialog."""
+
+    def __init__(self, setting: Setting[Any]) -> None:
+        super().__init__()
+        self._button = QPushButton(symbol("folder"), self.tr("Choose…"))
+        self._button.clicked.connect(self._choose)
+        self._path = QLabel()
+        self._path.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._title = text(setting.label)
+        self._value = ""
+        self._hold(self._button, self._path)
+
+    def show_value(self, value: Any) -> None:
+        """Its path, shortened in the middle."""
+        self._value = str(value or "")
+        shown = self.fontMetrics().elidedText(self._value, Qt.TextElideMode.ElideMiddle, 230)
+        self._path.setText(shown or self.tr("None chosen"))
+        self._path.setToolTip(self._value)
+
+    @Slot()
+    def _choose(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, self._title, self._value)
+        if folder:
+            self.edited.emit(folder)
+
+
+_EDITORS = {
+    "bool": SwitchEditor,
+    "choice": ChoiceEditor,
+    "int": NumberEditor,
+    "float": NumberEditor,
+    "text": TextEditor,
+    "folder": FolderEditor,
+}
+
+
+class SettingRow(QWidget):
+    """The control with help below it; locked while the environment decides."""
+
+    def __init__(self, setting: Setting[Any], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setting = setting
+        self.editor: ValueEditor = _EDITORS[setting.kind](setting)
+        self._lock = QToolButton()
+        self._lock.setAutoRaise(True)
+        self._lock.setIconSize(QSize(14, 14))
+        self._lock.setIcon(symbol("lock", QPalette.ColorRole.PlaceholderText))
+        self._lock.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._help = caption(text(setting.help))
+        self.editor.setAccessibleName(text(setting.label))
+        self.editor.setAccessibleDescription(text(setting.help))
+        focused = self.editor.focusProxy()
+        if focused is not None and setting.kind != "bool":
+            focused.setAccessibleName(text(setting.label))
+            focused.setAccessibleDescription(text(setting.help))
+        top = QHBoxLayout()
+        top.addWidget(self.editor, 1)
+        top.addWidget(self._lock)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        column.addLayout(top)
+        column.addWidget(self._help)
+
+    def show_state(self, value: Any, variable: str | None) -> None:
+        """Show the value in force, and the environment variable that decides it, if one does."""
+        self.editor.show_value(value)
+        self.editor.setEnabled(variable is None)
+        self._lock.setVisible(variable is not None)
+        if variable is None:
+            self._help.setText(text(self.setting.help))
+            return
+        sentence = self.tr("Set by the environment variable {name}.").format(name=variable)
+        self._help.setText(sentence)
+        self._lock.setToolTip(sentence)
+        self._lock.setAccessibleName(sentence)
+
+
+def caption(sentence: str) -> QLabel:
+    """Help below a control: smaller, and in the quieter colour of the palette."""
+    label = QLabel(sentence)
+    label.setWordWrap(True)
+    label.setForegroundRole(QPalette.ColorRole.PlaceholderText)
+    font = label.font()
+    font.setPointSizeF(font.pointSizeF() * 0.88)
+    label.setFont(font)
+    return label

@@ -1,0 +1,143 @@
+"""The settings: a window of its own with panes; every change applies at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QKeySequence
+from PySide6.QtWidgets import QMainWindow, QStackedWidget, QToolBar, QWidget
+
+from desktop.icons import symbol
+from desktop.paths import AppPaths
+from desktop.settings import Settings
+from desktop.views.models_page import ModelsPage
+from desktop.views.settings_pages import TablePage, scrolled
+
+if TYPE_CHECKING:
+    from desktop.views.voices_page import VoicesPage
+
+_GEOMETRY = "settings_window.geometry"
+_PANE = "settings_window.pane"
+
+
+class SettingsWindow(QMainWindow):
+    """Panes are made when they are first shown.
+
+    Signals
+    -------
+    voices_changed : the library has other voices, or other names, than before
+    """
+
+    voices_changed = Signal()
+
+    def __init__(
+        self,
+        settings: Settings,
+        paths: AppPaths,
+        models_folder: Path | None = None,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._settings = settings
+        self._paths = paths
+        self._models_folder = models_folder
+        self._models: ModelsPage | None = None
+        self._voices: VoicesPage | None = None
+        self._makers: dict[str, Callable[[], QWidget]] = {
+            "general": lambda: scrolled(TablePage(settings, "general")),
+            "optimization": self._make_optimization,
+            "voices": self._make_voices,
+            "models": self._make_models,
+            "advanced": lambda: scrolled(TablePage(settings, "advanced")),
+        }
+        self._stack = QStackedWidget()
+        self._shown: dict[str, QWidget] = {}
+        self.setCentralWidget(self._stack)
+        self._actions = self._build_bar()
+        self.setMinimumSize(640, 480)
+        self.resize(700, 560)
+        self.setUnifiedTitleAndToolBarOnMac(True)
+        close = QAction(self, shortcut=QKeySequence.StandardKey.Close)
+        close.triggered.connect(self.close)
+        self.addAction(close)
+        place = settings.memory(_GEOMETRY)
+        if isinstance(place, list) and len(place) == 4:  # noqa: PLR2004 - x, y, width, height
+            self.setGeometry(*(int(each) for each in place))
+        self.show_pane(str(settings.memory(_PANE) or "general"))
+
+    def show_pane(self, key: str) -> None:
+        """Show ``general``, ``optimization``, ``voices``, ``models`` or ``advanced``."""
+        key = key if key in self._makers else "general"
+        if key not in self._shown:
+            self._shown[key] = self._makers[key]()
+            self._stack.addWidget(self._shown[key])
+        self._stack.setCurrentWidget(self._shown[key])
+        self._actions[key].setChecked(True)
+        self.setWindowTitle(self._actions[key].text())
+        self._settings.remember(_PANE, key)
+
+    def close_tasks(self) -> None:
+        """Stop downloads and imports before the app quits."""
+        if self._models is not None:
+            self._models.close_tasks()
+        if self._voices is not None:
+            self._voices.close_tasks()
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 - Qt's name
+        """Remember where the window was."""
+        box = self.geometry()
+        self._settings.remember(_GEOMETRY, [box.x(), box.y(), box.width(), box.height()])
+        super().closeEvent(event)
+
+    def _build_bar(self) -> dict[str, QAction]:
+        names = {
+            "general": self.tr("General"),
+            "optimization": self.tr("Optimization"),
+            "voices": self.tr("Voices"),
+            "models": self.tr("Models"),
+            "advanced": self.tr("Advanced"),
+        }
+        bar = QToolBar(self.tr("Panes"))
+        bar.setMovable(False)
+        bar.setIconSize(QSize(24, 24))
+        bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
+        bar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
+        group = QActionGroup(self)
+        actions = {}
+        for number, (key, name) in enumerate(names.items(), start=1):
+            action = bar.addAction(symbol(key), name)
+            action.setCheckable(True)
+            action.setShortcut(QKeySequence(f"Ctrl+{number}"))
+            action.setData(key)
+            group.addAction(action)
+            actions[key] = action
+        group.triggered.connect(self._choose_pane)
+        self.addToolBar(bar)
+        return actions
+
+    @Slot(QAction)
+    def _choose_pane(self, action: QAction) -> None:
+        self.show_pane(action.data())
+
+    def _make_optimization(self) -> QWidget:
+        introduction = self.tr(
+            "How the engine works on this machine. Changes apply to the next conversion; "
+            "the sound stays the same unless the help says otherwise."
+        )
+        return scrolled(TablePage(self._settings, "optimization", introduction))
+
+    def _make_models(self) -> QWidget:
+        from engine.weights.location import models_dir
+
+        self._models = ModelsPage(self._settings, models_dir(self._models_folder))
+        return scrolled(self._models)
+
+    def _make_voices(self) -> QWidget:
+        from desktop.views.voices_page import VoicesPage
+
+        self._voices = VoicesPage(self._paths.voices_dir)
+        self._voices.changed.connect(self.voices_changed)
+        return self._voices

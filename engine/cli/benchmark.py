@@ -1,0 +1,75 @@
+"""``urvc benchmark``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.cli.output import EXIT_OK
+from engine.device import DEVICE_NAMES
+from engine.errors import OptionError
+
+if TYPE_CHECKING:
+    from engine.benchmark import Job
+
+LONGEST_S = 3600.0
+
+
+def add_benchmark(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.set_defaults(run=_benchmark)
+    parser.add_argument("--seconds", type=float, default=60.0, metavar="S", help="of sound (60)")
+    parser.add_argument("--voice", type=Path, metavar="V.pth", help="default: the starter voice")
+    parser.add_argument("--index", type=Path, metavar="X.index")
+    parser.add_argument("--models-dir", type=Path, metavar="DIR")
+    parser.add_argument(
+        "--synthetic", action="store_true", help="full-size networks with random weights"
+    )
+    parser.add_argument(
+        "--index-rows", type=int, default=50_000, metavar="N", help="of --synthetic"
+    )
+    parser.add_argument("--device", choices=DEVICE_NAMES, default="auto")
+    parser.add_argument("--flags", metavar="A,B", help="measure only these flags")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="write the JSON there too")
+
+
+def _benchmark(given: argparse.Namespace) -> int:
+    if not 1 <= given.seconds <= LONGEST_S or not 8 <= given.index_rows <= 10**6:
+        raise OptionError(
+            "Cannot measure that",
+            f"--seconds must be 1 to {LONGEST_S:g} and --index-rows 8 to 1000000",
+            "choose values in these ranges",
+        )
+    if given.synthetic and given.voice is not None:
+        raise OptionError(
+            "Cannot use --synthetic with --voice", "it makes a voice of its own", "leave one out"
+        )
+    from engine.benchmark import Job
+
+    if not given.synthetic:
+        return _measure(Job(given.seconds, given.voice, given.index, given.models_dir), given)
+    from engine.synthetic import write_synthetic_set
+
+    with tempfile.TemporaryDirectory() as folder:
+        print("making full-size networks with random weights (0.8 GB) ...", file=sys.stderr)
+        voice, index = write_synthetic_set(Path(folder) / "models", given.index_rows)
+        return _measure(Job(given.seconds, voice, index, voice.parent), given)
+
+
+def _measure(job: Job, given: argparse.Namespace) -> int:
+    from engine.benchmark import as_json, as_table, run_benchmark
+
+    only = None if given.flags is None else [name.strip() for name in given.flags.split(",")]
+    measured = run_benchmark(
+        job, given.device, only, tell=lambda name: print(f"measuring: {name} ...", file=sys.stderr)
+    )
+    told = json.dumps(as_json(measured, job, given.device), indent=1)
+    if given.save is not None:
+        given.save.write_text(told + "\n", encoding="utf-8")
+    print(told if given.json else as_table(measured))
+    return EXIT_OK

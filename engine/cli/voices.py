@@ -1,0 +1,209 @@
+"""``urvc voices``: the installed voices."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from engine.cli.output import EXIT_FAILED, EXIT_OK, ProgressBar, confirmed, shown
+from engine.errors import LibraryError, OptionError, UserError
+from engine.voices.candidate import all_of_them, newest_of_each
+from engine.voices.entry import InstalledVoice
+from engine.voices.export import export_voice
+from engine.voices.importing import ImportReport
+from engine.voices.library import VoiceLibrary
+from engine.weights.link import VoiceOffer, find_voices
+from engine.weights.local_file import spoken_size
+
+_ADDRESS = re.compile(r"https?://", re.IGNORECASE)
+
+
+def add_voices(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``urvc voices``."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    each = actions.add_parser("list", help="the installed voices")
+    each.set_defaults(run=_list)
+    each.add_argument("--json", action="store_true", help="print one JSON object a voice")
+
+    each = actions.add_parser("import", help="copy voices into the library")
+    each.set_defaults(run=_import)
+    each.add_argument(
+        "sources", nargs="+", metavar="SOURCE", help=".pth, .index, .zip, a folder, or a link"
+    )
+    each.add_argument("--all", action="store_true", help="every epoch, not only the newest")
+    each.add_argument("--keep-original", action="store_true", help="keep the .pth as it came, too")
+    each.add_argument("--yes", action="store_true", help="download without asking")
+    each.add_argument("--json", action="store_true", help="print one JSON object a voice")
+
+    each = actions.add_parser("show", help="all about an installed voice")
+    each.set_defaults(run=_show)
+    each.add_argument("voice", metavar="NAME")
+    each.add_argument("--json", action="store_true", help="print one JSON object")
+
+    each = actions.add_parser("remove", help="delete an installed voice")
+    each.set_defaults(run=_remove)
+    each.add_argument("voice", metavar="NAME")
+    each.add_argument("--yes", action="store_true", help="do not ask")
+
+    each = actions.add_parser("export", help="write a voice as a zip for other programs")
+    each.set_defaults(run=_export)
+    each.add_argument("voice", metavar="NAME")
+    each.add_argument("-o", "--output", type=Path, metavar="ZIP", help="default: NAME.zip here")
+    each.add_argument("--overwrite", action="store_true", help="replace ZIP if it exists")
+
+
+def _list(given: argparse.Namespace) -> int:
+    voices = VoiceLibrary().voices()
+    if given.json:
+        for voice in voices:
+            print(json.dumps(_as_json(voice), ensure_ascii=False))
+        return EXIT_OK
+    width = max(len(voice.name) for voice in voices)
+    for voice in voices:
+        facts = voice.facts
+        rate_hz = facts.get("sample_rate_hz")
+        about = [
+            shown(facts.get("version")),
+            f"{rate_hz / 1000:g} kHz" if isinstance(rate_hz, int) else "",
+            "with index" if voice.index else "no index",
+            "built in" if voice.built_in else voice.id,
+        ]
+        print(f"{voice.name:<{width}}  {'  '.join(filter(None, about))}")
+    return EXIT_OK
+
+
+def _import(given: argparse.Namespace) -> int:
+    library = VoiceLibrary()
+    links = [source for source in given.sources if _ADDRESS.match(source)]
+    paths = [Path(source).expanduser() for source in given.sources if source not in links]
+    apart = [path for path in paths if path.is_dir() or path.suffix.lower() == ".zip"]
+    together = [path for path in paths if path not in apart]
+    groups = [[path] for path in apart] + ([together] if together else [])
+    well = [_import_paths(library, group, given) for group in groups]
+    well += [_import_link(library, link, given) for link in links]
+    return EXIT_OK if all(well) else EXIT_FAILED
+
+
+def _import_paths(library: VoiceLibrary, paths: Sequence[Path], given: argparse.Namespace) -> bool:
+    bar = ProgressBar(paths[0].name)
+    try:
+        report = library.import_files(
+            paths,
+            choose=all_of_them if given.all else newest_of_each,
+            keep_original=given.keep_original,
+            listener=lambda fraction: bar.show(fraction, "import"),
+        )
+    except UserError as error:
+        return _told(error)
+    finally:
+        bar.clear()
+    return _reported(report, given)
+
+
+def _import_link(library: VoiceLibrary, link: str, given: argparse.Namespace) -> bool:
+    try:
+        offer = _only_offer(find_voices(link), link)
+        size = "of unknown size" if offer.size_bytes is None else spoken_size(offer.size_bytes)
+        if not given.yes and not confirmed(f"Download {offer.title} ({size})?"):
+            return False
+        bar = ProgressBar(offer.title)
+        try:
+            report = library.import_offer(
+                offer,
+                choose=all_of_them if given.all else newest_of_each,
+                keep_original=given.keep_original,
+                downloaded=lambda done, total: bar.show(done / total if total else 0.0, "download"),
+            )
+        finally:
+            bar.clear()
+    except UserError as error:
+        return _told(error)
+    return _reported(report, given)
+
+
+def _only_offer(offers: Sequence[VoiceOffer], link: str) -> VoiceOffer:
+    if len(offers) == 1:
+        return offers[0]
+    titles = ", ".join(offer.title for offer in offers[:8])
+    more = f" and {len(offers) - 8} more" if len(offers) > 8 else ""
+    raise LibraryError(
+        f"Cannot choose among the voices of {link[:200]}",
+        f"there are {len(offers)}: {titles}{more}",
+        "give the address of one of these files",
+    )
+
+
+def _told(error: UserError) -> bool:
+    print(f"urvc: {error}", file=sys.stderr)
+    return False
+
+
+def _reported(report: ImportReport, given: argparse.Namespace) -> bool:
+    for each in report.imported:
+        for note in each.notes:
+            print(f"urvc: {each.voice.name}: {note}", file=sys.stderr)
+        if given.json:
+            told = _as_json(each.voice) | {"outcome": each.outcome, "notes": list(each.notes)}
+            print(json.dumps(told, ensure_ascii=False))
+        else:
+            print(f"{each.voice.name}  ({each.outcome})")
+    for error in report.refused:
+        _told(error)
+    return not report.refused
+
+
+def _show(given: argparse.Namespace) -> int:
+    told = _as_json(VoiceLibrary().get(given.voice))
+    if given.json:
+        print(json.dumps(told, ensure_ascii=False))
+        return EXIT_OK
+    rows = {name: value for name, value in told.items() if not isinstance(value, dict)}
+    for name in ("facts", "defaults"):
+        part = told[name]
+        rows |= part if isinstance(part, dict) else {}
+    width = max(map(len, rows))
+    for name, value in rows.items():
+        print(f"{name.replace('_', ' '):<{width}}  {shown(value)}")
+    return EXIT_OK
+
+
+def _remove(given: argparse.Namespace) -> int:
+    library = VoiceLibrary()
+    voice = library.get(given.voice)
+    if not voice.built_in and not given.yes and not confirmed(f"Delete the voice {voice.name}?"):
+        return EXIT_FAILED
+    library.remove(voice.id, shutil.rmtree)
+    print(f"{voice.name} was removed")
+    return EXIT_OK
+
+
+def _export(given: argparse.Namespace) -> int:
+    voice = VoiceLibrary().get(given.voice)
+    output: Path = given.output or Path.cwd()
+    if given.output is not None and not output.absolute().parent.is_dir():
+        raise OptionError(
+            f'Cannot export to "{output}"', "there is no such folder", "make it or choose another"
+        )
+    print(export_voice(voice, output, overwrite=given.overwrite))
+    return EXIT_OK
+
+
+def _as_json(voice: InstalledVoice) -> dict[str, object]:
+    return {
+        "id": voice.id,
+        "name": voice.name,
+        "built_in": voice.built_in,
+        "weights": str(voice.weights),
+        "index": None if voice.index is None else str(voice.index),
+        "picture": None if voice.picture is None else str(voice.picture),
+        "source": voice.source,
+        "imported": voice.imported,
+        "content_sha256": voice.content_sha256,
+        "defaults": dict(voice.defaults),
+        "facts": dict(voice.facts),
+    }

@@ -1,0 +1,92 @@
+"""The benchmark measures what it says: real conversions, one process each."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from engine.benchmark import (
+    BASELINE,
+    TOGETHER,
+    Job,
+    as_json,
+    as_table,
+    configurations,
+    difference_db,
+    run_benchmark,
+)
+from engine.cli import main
+from engine.errors import OptionError, UserError
+from engine.optimization import OptimizationConfig
+from engine.synthetic import V2_40K, write_synthetic_set
+from engine.voices.checkpoint import load_voice
+from engine.weights.content_encoder import load_content_encoder
+from engine.weights.rmvpe import load_rmvpe
+from tests.engine.small_set import write_small_set
+
+
+def test_each_flag_is_measured_alone_and_all_together() -> None:
+    found = configurations("cpu", None)
+    assert list(found)[0] == BASELINE
+    assert list(found)[-1] == TOGETHER
+    baseline = OptimizationConfig.baseline()
+    assert found[BASELINE] == baseline
+    for name, config in list(found.items())[1:-1]:
+        assert getattr(config, name) == getattr(OptimizationConfig.for_cpu(), name)
+        assert getattr(config, name) != getattr(baseline, name)
+
+
+def test_a_flag_the_device_does_not_use_is_refused() -> None:
+    with pytest.raises(OptionError, match="use_warp_drive"):
+        configurations("cpu", ["use_warp_drive"])
+
+
+def test_a_measured_run_tells_times_memory_and_difference(tmp_path: Path) -> None:
+    small = write_small_set(tmp_path)
+    job = Job(2.0, small.voice.weights, small.voice.index, small.models_dir)
+    baseline, tiles, together = run_benchmark(job, "cpu", ["tile_frames"])
+    assert (baseline.name, tiles.name, together.name) == (BASELINE, "tile_frames", TOGETHER)
+    assert baseline.difference_db is None
+    assert baseline.seconds == pytest.approx(
+        sum(s for stage, s in baseline.stage_s.items() if stage != "load"), abs=0.01
+    )
+    assert baseline.realtime == pytest.approx(2.0 / baseline.seconds, rel=0.05)
+    assert tiles.difference_db is None or tiles.difference_db > 80
+    assert min(each.peak_memory_bytes for each in (baseline, tiles, together)) > 10**8
+    told = as_json([baseline, tiles, together], job, "cpu")
+    assert json.loads(json.dumps(told))["measurements"][1]["name"] == "tile_frames"
+    assert as_table([baseline, tiles, together]).count("\n") == 3
+
+
+def test_a_refused_conversion_is_told_in_its_own_words(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"missing\.pth"):
+        run_benchmark(Job(1.0, tmp_path / "missing.pth"), "cpu", ["tile_frames"])
+
+
+def test_the_difference_is_in_decibels() -> None:
+    sound = np.sin(np.arange(1000.0)).astype(np.float32)
+    assert difference_db(sound, sound) is None
+    level_db = difference_db(sound, sound * np.float32(1.001))
+    assert level_db is not None
+    assert math.isclose(level_db, 60.0, abs_tol=0.2)
+
+
+def test_the_synthetic_set_is_full_size_and_loads_like_a_real_one(tmp_path: Path) -> None:
+    voice, index = write_synthetic_set(tmp_path / "models", 100)
+    assert load_voice(voice).sizes == V2_40K
+    assert load_content_encoder(voice.parent).sizes.hidden_size == 768
+    load_rmvpe(voice.parent)
+    assert index.stat().st_size > 100 * 768 * 4
+    assert 50e6 < voice.stat().st_size < 62e6
+    assert torch.isfinite(load_voice(voice).state["dec.conv_pre.weight"]).all()
+
+
+def test_nonsense_is_refused_in_one_sentence(capfd: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["--seconds", "0"], ["--synthetic", "--voice", "x.pth"], ["--flags", "nope"]):
+        assert main(["benchmark", "--device", "cpu", *arguments]) == 2
+        assert capfd.readouterr().err.count("\n") == 1
