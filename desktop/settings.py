@@ -14,7 +14,7 @@ from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, QObject, QTimer,
 
 from desktop.json_file import read_json, write_text
 from engine.errors import OptionError
-from engine.optimization import OptimizationConfig
+from engine.optimization import VARIABLES, OptimizationConfig
 
 T = TypeVar("T")
 Kind = Literal["bool", "choice", "int", "float", "text", "folder"]
@@ -122,12 +122,34 @@ OPTIMIZATION_TEXT: dict[str, tuple[str, str]] = {
         QT_TRANSLATE_NOOP("settings", "Exact voice index search"),
         QT_TRANSLATE_NOOP("settings", "Looks at every row of the index, on the compute device."),
     ),
+    "batch_size": (
+        QT_TRANSLATE_NOOP("settings", "Pieces at a time"),
+        QT_TRANSLATE_NOOP("settings", "Converts several pieces together; takes more memory."),
+    ),
+    "use_shape_buckets": (
+        QT_TRANSLATE_NOOP("settings", "Few lengths of pieces"),
+        QT_TRANSLATE_NOOP("settings", "Spares the GPU from preparing itself for every length."),
+    ),
+    "tile_frames": (
+        QT_TRANSLATE_NOOP("settings", "Frames made at a time"),
+        QT_TRANSLATE_NOOP("settings", "Smaller parts need less memory; 0 makes a piece at once."),
+    ),
+    "skip_silence": (
+        QT_TRANSLATE_NOOP("settings", "Skip silence"),
+        QT_TRANSLATE_NOOP("settings", "Makes nothing where the source is silent."),
+    ),
+    "retrieval_weighting": (
+        QT_TRANSLATE_NOOP("settings", "Weighting in the index"),
+        QT_TRANSLATE_NOOP("settings", "inverse_square is what every voice was tuned to."),
+    ),
     "enable_profiling": (
         QT_TRANSLATE_NOOP("settings", "Exact stage timings"),
         QT_TRANSLATE_NOOP("settings", "Waits for the device at each stage; a little slower."),
     ),
 }
 """Words for the engine's flags; one without words shows its own name."""
+
+_VARIABLE_OF = {name: variable for variable, name in VARIABLES.items()}
 
 
 def _optimization_settings() -> tuple[Setting[Any], ...]:
@@ -147,7 +169,7 @@ def _optimization_settings() -> tuple[Setting[Any], ...]:
         made.append(
             Setting(
                 OPTIMIZATION_PREFIX + field.name, field.default, "optimization", shown, label,
-                meaning, choices, maximum=10**6, variable=f"URVC_{field.name.upper()}",
+                meaning, choices, maximum=10**6, variable=_VARIABLE_OF[field.name],
             )
         )  # fmt: skip
     return tuple(made)

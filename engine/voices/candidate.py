@@ -74,20 +74,35 @@ def candidates_among(files: Sequence[Found], origin: str) -> tuple[VoiceCandidat
     voices = [file for file in checkpoints if not is_training_file(file.place.name)] or checkpoints
     indexes = [file for file in ordered if file.ending == INDEX_ENDING]
     pictures = [file for file in ordered if file.ending in PICTURE_ENDINGS]
-    singers = {_singer(voice, origin) for voice in voices}
+    singers = {(voice.place.parent, _singer(voice, origin)) for voice in voices}
+    alone = len({singer for _, singer in singers}) == 1
     return tuple(
-        _candidate(voice, indexes, pictures, origin, alone=len(singers) == 1) for voice in voices
+        _candidate(
+            voice,
+            indexes,
+            pictures,
+            origin,
+            alone=alone,
+            alone_here=sum(folder == voice.place.parent for folder, _ in singers) == 1,
+        )
+        for voice in voices
     )
 
 
 def _candidate(
-    voice: Found, indexes: list[Found], pictures: list[Found], origin: str, *, alone: bool
+    voice: Found,
+    indexes: list[Found],
+    pictures: list[Found],
+    origin: str,
+    *,
+    alone: bool,
+    alone_here: bool,
 ) -> VoiceCandidate:
     by_place = {file.place: file for file in indexes}
     full = [file.place for file in indexes if not is_trained_index(file.place.name)]
     bare = [file.place for file in indexes if is_trained_index(file.place.name)]
-    own = indexes_for(voice.place, full, alone=alone)
-    untrained = indexes_for(voice.place, bare, alone=alone)
+    own = indexes_for(voice.place, full, alone=alone, alone_here=alone_here)
+    untrained = indexes_for(voice.place, bare, alone=alone, alone_here=alone_here)
     return VoiceCandidate(
         name=display_name(voice.place, origin),
         singer=_singer(voice, origin),
@@ -95,7 +110,7 @@ def _candidate(
         weights=voice,
         indexes=tuple(by_place[place] for place in own),
         untrained_index=by_place[untrained[0]] if untrained else None,
-        picture=_picture(voice, pictures, alone=alone),
+        picture=_picture(voice, pictures, alone=alone, alone_here=alone_here),
     )
 
 
@@ -105,7 +120,7 @@ def _singer(voice: Found, origin: str) -> str:
     return singer_of(name) or name.casefold()
 
 
-def _picture(voice: Found, pictures: list[Found], *, alone: bool) -> Found | None:
+def _picture(voice: Found, pictures: list[Found], *, alone: bool, alone_here: bool) -> Found | None:
     singer = singer_of(voice.place.stem)
 
     def rank(picture: Found) -> int | None:
@@ -114,7 +129,7 @@ def _picture(voice: Found, pictures: list[Found], *, alone: bool) -> Found | Non
         if singer and (singer in stem):
             return 0 if beside else 1
         usual = any(word in stem for word in _USUAL_PICTURES)
-        if alone or (beside and usual):
+        if alone or (beside and usual and alone_here):
             return (2 if usual else 4) + (not beside)
         return None
 

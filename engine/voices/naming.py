@@ -103,14 +103,15 @@ def is_trained_index(name: str) -> bool:
 
 
 def index_owner(stem: str) -> str:
-    """``added_IVF256_Flat_nprobe_1_aria_v2`` as ``aria``, for comparing."""
+    """``added_IVF256_Flat_nprobe_1_aria_v2`` as ``aria``, for comparing; "" if it names nobody."""
     stem = _COUNTER.sub("", stem)
     match = _INDEX_FRAME.fullmatch(stem)
-    return singer_of(match["owner"] if match else re.sub(r"_v[12]$", "", stem))
+    owner = singer_of(match["owner"] if match else re.sub(r"_v[12]$", "", stem))
+    return "" if owner in _SAYS_NOTHING else owner
 
 
 def indexes_for(
-    voice: PurePosixPath, indexes: Sequence[PurePosixPath], *, alone: bool
+    voice: PurePosixPath, indexes: Sequence[PurePosixPath], *, alone: bool, alone_here: bool
 ) -> tuple[PurePosixPath, ...]:
     """The indexes that may belong to a voice, the likeliest first.
 
@@ -118,18 +119,21 @@ def indexes_for(
     ----------
     voice, indexes : places in one archive or folder
     alone : no other singer is there, so that an index of any name may be meant
+    alone_here : no other singer is in the same folder, so that one without a name may be meant
     """
     singer = singer_of(voice.stem)
     word = re.compile(rf"(?<![^\W_]){re.escape(singer)}(?![^\W_])") if singer else None
 
     def rank(index: PurePosixPath) -> int | None:
-        owner = index_owner(index.stem)
-        if owner == singer and owner:
+        owner, beside = index_owner(index.stem), index.parent == voice.parent
+        if singer in _SAYS_NOTHING and not beside:
+            return 3 if alone else None
+        if owner and owner == singer:
             return 0
         if word is not None and word.search(_plain(index.stem)):
             return 1
-        if not owner and index.parent == voice.parent:
-            return 2  # added_IVF256_Flat_nprobe_1.index names nobody
+        if not owner and beside and alone_here:
+            return 2
         return 3 if alone else None
 
     ranked = [

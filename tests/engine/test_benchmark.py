@@ -32,7 +32,7 @@ from tests.engine.small_set import write_small_set
 
 def test_each_flag_is_measured_alone_and_all_together() -> None:
     found = configurations("cpu", None)
-    assert list(found)[0] == BASELINE
+    assert next(iter(found)) == BASELINE
     assert list(found)[-1] == TOGETHER
     baseline = OptimizationConfig.baseline()
     assert found[BASELINE] == baseline

@@ -95,7 +95,7 @@ def packed(files: Files, method: int = zipfile.ZIP_DEFLATED, comment: bytes = b"
 
 
 def packed_with_bytes(files: Mapping[bytes, bytes]) -> bytes:
-    """A zip whose names are raw bytes without a word about their encoding, as Windows makes them."""
+    """A zip whose names are raw bytes of an encoding it does not tell, as Windows makes them."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
@@ -104,7 +104,7 @@ def packed_with_bytes(files: Mapping[bytes, bytes]) -> bytes:
     data = file.getvalue()
     for name in files:  # one after the other: local header first, then the directory
         for signature, offset in ((b"PK\x03\x04", 30), (b"PK\x01\x02", 46)):
-            place = data.index(signature + data[data.index(signature) + 4 :][:0])
+            place = data.index(signature)
             while data[place + offset : place + offset + len(name)] != b"x" * len(name):
                 place = data.index(signature, place + 1)
             data = data[: place + offset] + name + data[place + offset + len(name) :]
@@ -126,6 +126,9 @@ Specimen = tuple[bytes, tuple[tuple[str, bool, bool], ...]]
 def archives() -> dict[str, Specimen]:
     """File name -> archive and what must be installed from it (name, index, picture)."""
     aria, other, idx = voice(), voice(1), index()
+    chinese = "邓丽君/邓丽君.pth".encode("gbk"), "邓丽君/说明.txt".encode("gbk")
+    bare_index = "added_IVF3_Flat_nprobe_1.index"
+    trained = "trained_IVF3_Flat_nprobe_1_aria_v2.index"
     name = "added_IVF3_Flat_nprobe_1_aria_v2.index"
     plain = (("aria", True, False),)
     without = (("aria", False, False),)
@@ -163,15 +166,15 @@ def archives() -> dict[str, Specimen]:
             plain,
         ),
         "both indexes.zip": (
-            packed({"aria.pth": aria, name: idx, "trained_IVF3_Flat_nprobe_1_aria_v2.index": index(0)}),
+            packed({"aria.pth": aria, name: idx, trained: index(0)}),
             plain,
         ),
         "trained only.zip": (
-            packed({"aria.pth": aria, "trained_IVF3_Flat_nprobe_1_aria_v2.index": index(0)}),
+            packed({"aria.pth": aria, trained: index(0)}),
             without,
         ),
         "anonymous index.zip": (packed({"aria.pth": aria, "total_fea.index": idx}), plain),
-        "nameless index.zip": (packed({"aria.pth": aria, "added_IVF3_Flat_nprobe_1.index": idx}), plain),
+        "nameless index.zip": (packed({"aria.pth": aria, bare_index: idx}), plain),
         "index of a v1 voice.zip": (packed({"aria.pth": aria, name: index(width=256)}), without),
         "right and wrong width.zip": (
             packed({"aria.pth": aria, "a_v1.index": index(width=256), "b_v2.index": idx}),
@@ -193,7 +196,10 @@ def archives() -> dict[str, Specimen]:
             packed({"aria.pth": aria, "bela.pth": other, "bela.index": idx}),
             (("aria", False, False), ("bela", True, False)),
         ),
-        "Björk & Co.zip": (packed({"model.pth": aria, "model.index": idx}), (("Björk & Co", True, False),)),
+        "Björk & Co.zip": (
+            packed({"model.pth": aria, "model.index": idx}),
+            (("Björk & Co", True, False),),
+        ),
         "two models.zip": (
             packed({"Ann/model.pth": aria, "Ben/model.pth": other, "Ben/added.index": idx}),
             (("Ann", False, False), ("Ben", True, False)),
@@ -229,11 +235,11 @@ def archives() -> dict[str, Specimen]:
             plain,
         ),
         "two zips.zip": (
-            packed({"aria.zip": packed({"aria.pth": aria}), "bela.zip": packed({"bela.pth": other})}),
+            packed({f"{n}.zip": packed({f"{n}.pth": v}) for n, v in (("aria", aria), ("bela", other))}),
             (("aria", False, False), ("bela", False, False)),
         ),
         "old layout.zip": (packed({"aria.pth": old_voice()}), without),
-        "comment.zip": (packed({"aria.pth": aria}, comment=b"PK\x05\x06 from a forum" * 9), without),
+        "comment.zip": (packed({"aria.pth": aria}, comment=b"from a forum" * 99), without),
         "self extracting.zip": (b"MZ" + b"\0" * 500 + packed({"aria.pth": aria}), without),
         "utf8.zip": (packed({"初音ミク/初音ミク.pth": aria}), (("初音ミク", False, False),)),
         "shift-jis.zip": (
@@ -241,14 +247,17 @@ def archives() -> dict[str, Specimen]:
             (("初音ミク", False, False),),
         ),
         "gbk.zip": (
-            packed_with_bytes({"邓丽君/说明.txt".encode("gbk"): b"1", "邓丽君/邓丽君.pth".encode("gbk"): aria}),
+            packed_with_bytes({chinese[1]: b"1", chinese[0]: aria}),
             (("邓丽君", False, False),),
         ),
         "big5.zip": (
             packed_with_bytes({"鄧麗君的聲音.pth".encode("big5"): aria}),
             (("鄧麗君的聲音", False, False),),
         ),
-        "dos.zip": (packed_with_bytes({"Beyoncé.pth".encode("cp437"): aria}), (("Beyoncé", False, False),)),
+        "dos.zip": (
+            packed_with_bytes({"Beyoncé.pth".encode("cp437"): aria}),
+            (("Beyoncé", False, False),),
+        ),
         "copies.zip": (packed({"aria (1).pth": aria, "aria (1).index": idx}), plain),
         "labelled.zip": (
             packed({"weights.pth": voice(model_name="Celia")}),
