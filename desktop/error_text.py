@@ -14,7 +14,9 @@ from PySide6.QtCore import QCoreApplication
 from engine.device import is_out_of_memory
 from engine.errors import UserError
 
-_PATH = re.compile(r"(?:(?<=[\s\"'(=])|^)(?:[A-Za-z]:[\\/]|/)[^\n\"'<>|:]*[\\/]", re.MULTILINE)
+_PATH = re.compile(
+    r"(?:(?<=[\s\"'(=])|^)(?:[A-Za-z]:[\\/]|~?/)(?=\S)[^\n\"'<>|:]*[\\/]", re.MULTILINE
+)
 
 
 def sentence_for(error: BaseException) -> str:
@@ -45,8 +47,8 @@ def machine_lines() -> str:
     return "\n".join(
         (
             f"Ultimate RVC {_version_of('ultimate-rvc-macos')}",
-            f"Python {platform.python_version()}, PySide6 {_version_of('PySide6-Essentials')}, "
-            f"torch {_version_of('torch')}",
+            f"Python {platform.python_version()}",
+            f"PySide6 {_version_of('PySide6-Essentials')}, torch {_version_of('torch')}",
             f"{platform.platform()} ({platform.machine()})",
         )
     )
@@ -57,7 +59,6 @@ def without_folders(text: str) -> str:
     root = Path(__file__).resolve().parents[1]
     for known in (f"{root}/", f"{Path(sys.prefix).resolve()}/", f"{Path(sys.base_prefix)}/"):
         text = text.replace(known, "")
-    text = text.replace(str(Path.home()), "~")
     return _PATH.sub("…/", text)
 
 

@@ -81,10 +81,10 @@ class _SymbolEngine(QIconEngine):
     def scaledPixmap(  # noqa: N802 - Qt's name
         self, size: QSize, mode: QIcon.Mode, state: QIcon.State, scale: float
     ) -> QPixmap:
-        pixmap = QPixmap(size)  # Qt gives the size in device pixels already
+        pixmap = QPixmap(size * scale)
         pixmap.fill(Qt.GlobalColor.transparent)
         painter = QPainter(pixmap)
-        self.paint(painter, QRectF(QPointF(0, 0), size.toSizeF()), mode, state)
+        self.paint(painter, QRectF(pixmap.rect()), mode, state)
         painter.end()
         pixmap.setDevicePixelRatio(scale)
         return pixmap

@@ -37,9 +37,8 @@ def read_json(path: Path) -> Any:
     A damaged file is put aside as ``NAME.damaged``, so that the next writing does not destroy it.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ValueError("too large to be ours")
-        return json.loads(path.read_text(encoding="utf-8"))
+        with path.open(encoding="utf-8") as file:
+            return json.loads(file.read(MAX_BYTES))  # what is larger is none of ours: cut, damaged
     except OSError:
         return None
     except (ValueError, RecursionError):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QMimeData, QObject, Signal, Slot
+from PySide6.QtCore import QMimeData, QObject, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QActionGroup, QGuiApplication
 from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QSystemTrayIcon
 
@@ -17,6 +18,7 @@ from desktop.jobs.voice_list import VoiceList
 from desktop.macos.reveal import reveal
 from desktop.settings import NOTIFY, SHOW_MENU_BAR, Settings
 
+_UNDONE = frozenset({JobState.RUNNING, JobState.WAITING})
 _RECENT = 5
 _MESSAGE_MS = 8000
 _LONGEST_NAME = 40
@@ -107,9 +109,7 @@ class MenuBar(QObject):
         self.menu.addSeparator()
         self._add(self.tr("Quit Ultimate RVC"), self.quit_requested.emit)
 
-    def _add(
-        self, title: str, action: Callable[[], object], menu: QMenu | None = None
-    ) -> QAction:
+    def _add(self, title: str, action: Callable[[], object], menu: QMenu | None = None) -> QAction:
         added = (menu or self.menu).addAction(title)
         added.triggered.connect(lambda: action())
         return added
@@ -129,7 +129,7 @@ class MenuBar(QObject):
                 lambda: self._queue.cancel([job_id]),
             )
         if waiting:
-            undone = [job.id for job in self._queue.jobs() if not job.is_over]
+            undone = [job.id for job in self._queue.jobs() if job.state in _UNDONE]
             self.menu.addAction(self.tr("Waiting: {n}").format(n=waiting)).setEnabled(False)
             self._add(self.tr("Cancel All"), lambda: self._queue.cancel(undone))
         self.menu.addSeparator()
@@ -141,7 +141,7 @@ class MenuBar(QObject):
         group = QActionGroup(menu)
         for voice in self._voices.voices():
             action = self._add(
-                _escaped(_short(voice.name)), lambda v=voice: self._draft.set_voice(v), menu
+                _escaped(_short(voice.name)), partial(self._draft.set_voice, voice), menu
             )
             action.setCheckable(True)
             action.setChecked(voice.key == self._draft.voice.key)
@@ -153,9 +153,7 @@ class MenuBar(QObject):
         finished = [job.output for job in reversed(self._queue.jobs()) if job.output is not None]
         there = [path for path in finished[: 2 * _RECENT] if path.exists()][:_RECENT]
         for path in there:
-            action = self._add(
-                _escaped(_short(path.name)), lambda p=path: self._show_file(p), menu
-            )
+            action = self._add(_escaped(_short(path.name)), partial(self._show_file, path), menu)
             action.setToolTip(str(path))
         menu.setEnabled(bool(there))
 
@@ -181,13 +179,14 @@ class MenuBar(QObject):
 
     @Slot(object)
     def _notify(self, job: Job) -> None:
-        in_front = QGuiApplication.applicationState().value == 4  # Qt.ApplicationActive
+        in_front = QGuiApplication.applicationState() == Qt.ApplicationState.ApplicationActive
         if not self._settings.value(NOTIFY) or in_front or not self.is_shown:
             return
         if job.state is JobState.FINISHED and job.output is not None:
             self._notified = job.output
-            title, text = self.tr("Finished"), self.tr("{name}: click to show it").format(
-                name=job.output.name
+            title, text = (
+                self.tr("Finished"),
+                self.tr("{name}: click to show it").format(name=job.output.name),
             )
         elif job.state is JobState.FAILED:
             self._notified = None

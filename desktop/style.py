@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import QEvent
 from PySide6.QtGui import QColor, QFont, QPalette
 from PySide6.QtWidgets import QApplication, QLabel, QWidget
 
@@ -97,7 +98,7 @@ def small_font(widget: QWidget) -> QFont:
 def figures_font(font: QFont) -> QFont:
     """The same font with figures of one width, so that changing numbers do not dance."""
     fixed = QFont(font)
-    fixed.setFeature(QFont.Tag.fromString("tnum"), 1)  # type: ignore[arg-type]
+    fixed.setFeature(QFont.Tag.fromString("tnum"), 1)
     return fixed
 
 
@@ -114,5 +115,18 @@ class SecondaryLabel(QLabel):
 
     def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
         super().__init__(text, parent)
-        self.setForegroundRole(QPalette.ColorRole.PlaceholderText)
         self.setWordWrap(True)
+        self.setFont(small_font(self))
+        self._recolour()
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
+        """Follow the theme."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.ApplicationPaletteChange:
+            self._recolour()
+
+    def _recolour(self) -> None:
+        palette = self.palette()
+        for role in (QPalette.ColorRole.WindowText, QPalette.ColorRole.Text):
+            palette.setColor(role, secondary_text(QApplication.palette()))
+        self.setPalette(palette)

@@ -216,7 +216,10 @@ def _weights(name: str, folder: Path, files: tuple[Path, ...], *, verify: bool) 
     missing = [file for file in files if not file.is_file() or not file.stat().st_size]
     if missing:
         listed = " and ".join(str(file.relative_to(folder)) for file in missing)
-        advice = f'put it into "{folder}"; voices from the community need it, the starter does not'
+        advice = (
+            f'"urvc models download" fetches it into "{folder}"; voices from the community need '
+            "it, the starter does not"
+        )
         return Check(name, "warn", f"missing or empty: {listed}", advice)
     found = ", ".join(
         f"{file.relative_to(folder)} {spoken_size(file.stat().st_size)}" for file in files

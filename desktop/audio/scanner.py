@@ -15,6 +15,9 @@ from engine.errors import UserError
 
 _SHOW_EVERY_S = 0.25
 
+_STEP_FRAMES = 8192
+"""The filters do not let other Python threads run: a millisecond at a time, for the GUI's sake."""
+
 
 class WaveformScanner(QObject):
     """One thread that reads what was asked for last first; what nobody wants any more is left.
@@ -91,8 +94,9 @@ class WaveformScanner(QObject):
                 meter = LoudnessMeter(rate_hz, samples.shape[1])
             if path not in self._wanted:
                 return None
-            builder.add(samples)
-            meter.add(samples)
+            for start in range(0, len(samples), _STEP_FRAMES):
+                builder.add(samples[start : start + _STEP_FRAMES])
+                meter.add(samples[start : start + _STEP_FRAMES])
             if time.monotonic() - shown_at_s > _SHOW_EVERY_S:
                 shown_at_s = time.monotonic()
                 self.updated.emit(path, builder.waveform(complete=False))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QCoreApplication
 
 from desktop.jobs.job import Job, JobProgress, JobState, StageTime
+from engine.options import ConversionOptions
 
 DASH = "–"
 
@@ -79,7 +80,10 @@ def cell_text(job: Job, progress: JobProgress | None, column: str, *, stopping: 
     if column == "VOICE":
         return job.voice.name
     if column == "STATE":
-        return _tr("Stopping…") if stopping else state_name(job.state)
+        if stopping:
+            return _tr("Stopping…")
+        loading = progress is not None and progress.fraction == 0 and job.state is JobState.RUNNING
+        return _tr("Loading…") if loading else state_name(job.state)
     if column == "ELAPSED":
         elapsed_s = progress.elapsed_s if progress else job.taken_s
         return clock(elapsed_s) if elapsed_s else ""
@@ -121,4 +125,28 @@ def timings_text(job: Job) -> str:
 
 def stage_speed(stage: StageTime, source_s: float) -> str:
     """× realtime of a stage by itself."""
-    return speed(source_s / stage.seconds if source_s and stage.seconds > 0 else None)
+    counts = stage.stage != "load" and source_s and stage.seconds > 0
+    return speed(source_s / stage.seconds if counts else None)
+
+
+def semitones_text(semitones: float) -> str:
+    """``+3 st``, ``−12 st``, ``0 st``."""
+    sign = "+" if semitones > 0 else "−" if semitones < 0 else ""
+    return f"{sign}{abs(semitones):g} st"
+
+
+def options_text(options: ConversionOptions) -> str:
+    """The settings that differ from the usual ones, after the voice's name."""
+    plain = ConversionOptions()
+    parts = []
+    if options.semitones:
+        parts.append(semitones_text(options.semitones))
+    if options.index_rate != plain.index_rate:
+        parts.append(_tr("index {share}").format(share=f"{options.index_rate:.0%}"))
+    if options.pitch_method != plain.pitch_method:
+        parts.append(options.pitch_method.upper())
+    if options.file_format != plain.file_format:
+        parts.append(options.file_format.upper())
+    if options.stereo:
+        parts.append(_tr("stereo"))
+    return "".join(f" · {part}" for part in parts)

@@ -192,9 +192,10 @@ def options_from_record(record: object) -> ConversionOptions:
     """The options of a record; a value that makes no sense (any more) is as at first."""
     options = ConversionOptions()
     for name, value in cast(dict[str, Any], record if isinstance(record, dict) else {}).items():
-        kept = Path(value) if name == "f0_file" and isinstance(value, str) else value
+        kept: Any = Path(value) if name == "f0_file" and isinstance(value, str) else value
+        change: dict[str, Any] = {name: kept}
         try:
-            options = dataclasses.replace(options, **{name: kept})
+            options = dataclasses.replace(options, **change)
         except (OptionError, TypeError, ValueError):
             continue
     return options

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from desktop.jobs.job import JobProgress, StageTime
 from engine.profiling import PerformanceProfiler
@@ -25,6 +27,7 @@ class LiveTimings:
         self._job_id = job_id
         self._begun_s = time.perf_counter()
         self._done: dict[str, StageTime] = {}
+        self._before_s: dict[str, float] = {}
         self._running: tuple[str, float] | None = None
         self._fraction = 0.0
         self._source_s = 0.0
@@ -44,13 +47,27 @@ class LiveTimings:
             self._done[stage] = StageTime(stage, total, self._device)
             self._running = None
 
+    @contextmanager
+    def measure(self, stage: str) -> Iterator[None]:
+        """Work for a stage that the engine does not know of, e.g. loading its libraries."""
+        begun_s = time.perf_counter()
+        self.stage_begins(stage)
+        try:
+            yield
+        finally:
+            seconds = time.perf_counter() - begun_s
+            self.stage_ends(stage, seconds)
+            with self._lock:
+                self._before_s[stage] = self._before_s.get(stage, 0.0) + seconds
+
     def step(self, progress: StageProgress) -> None:
         """What the engine itself says at the end of a stage; its figures are the right ones."""
         with self._lock:
             self._fraction = max(self._fraction, min(progress.fraction, 1.0))
             self._device = progress.device
-            done = StageTime(progress.stage, progress.stage_s, progress.device)
-            self._done[progress.stage] = done
+            before_s = self._before_s.get(progress.stage, 0.0)
+            seconds = progress.stage_s + before_s
+            self._done[progress.stage] = StageTime(progress.stage, seconds, progress.device)
 
     def source(self, seconds: float) -> None:
         """How long the sound is."""

@@ -122,5 +122,3 @@ def leave_at_once(code: int) -> None:
     """
     QCoreApplication.sendPostedEvents()
     os._exit(code)
-
-

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from desktop.json_file import read_json, write_text
 from desktop.jobs.job import Job, JobState, job_from_record, job_to_record
+from desktop.json_file import read_json, write_text
 
 _VERSION = 1
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
@@ -31,8 +32,8 @@ class ConverterEngine:
 
         self._converter: Converter = Converter(optimization=optimization)
         torch_device = self._converter.device
-        self._memory_bytes = lambda: device.memory_bytes(torch_device)
-        self._empty_cache = lambda: device.empty_cache(torch_device)
+        self._memory_bytes: Callable[[], int] = lambda: device.memory_bytes(torch_device)
+        self._empty_cache: Callable[[], None] = lambda: device.empty_cache(torch_device)
         self._profiler = WatchedProfiler(
             enabled=optimization.enable_profiling,
             synchronize=lambda: device.synchronize(torch_device),
@@ -123,13 +124,13 @@ class Worker(QObject):
                 engine.unload()
             except Exception:  # noqa: BLE001 - it is thrown away in any case
                 del engine
-            gc.collect()
 
     def _outcome(self, order: Order, live: LiveTimings) -> Outcome:
         job_id = order.job.id
         try:
             order.cancel.raise_if_cancelled()
-            return self._engine_for(order.optimization).convert(order, live)
+            engine = self._engine_for(order.optimization, live)
+            return replace(engine.convert(order, live), taken_s=live.look().elapsed_s)
         except ConversionCancelled:
             return Cancelled(job_id, live.stages())
         except Exception as error:  # noqa: BLE001 - the job fails, the app and the next job live on
@@ -137,10 +138,11 @@ class Worker(QObject):
                 return Cancelled(job_id, live.stages())
             return Failed(job_id, sentence_for(error), report_for(error), live.stages())
 
-    def _engine_for(self, optimization: OptimizationConfig) -> Engine:
+    def _engine_for(self, optimization: OptimizationConfig, live: LiveTimings) -> Engine:
         if self._engine is None or self._made_for != optimization:
             self.unload()
-            self._engine = self._make_engine(optimization)
+            with live.measure("load"):
+                self._engine = self._make_engine(optimization)
             self._made_for = optimization
         return self._engine
 

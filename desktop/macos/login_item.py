@@ -8,6 +8,9 @@ from pathlib import Path
 
 LABEL = "local.ultimate-rvc"
 
+BACKGROUND = "--background"
+"""Tells the app to start without its window."""
+
 
 class LoginItem:
     """The file in `~/Library/LaunchAgents`.
@@ -58,9 +61,9 @@ class LoginItem:
 
 
 def start_command(executable: Path) -> list[str]:
-    """How to start what is running: the bundle by ``open``, else Python with the package."""
+    """How to start, hidden: the bundle by ``open``, else Python with the package."""
     bundle = next((place for place in executable.parents if place.suffix == ".app"), None)
     # Python itself may lie in a bundle (Python.app of a framework build): that is not this app.
     if bundle is not None and bundle.name != "Python.app":
-        return ["/usr/bin/open", str(bundle)]
-    return [str(executable), "-P", "-m", "desktop"]
+        return ["/usr/bin/open", str(bundle), "--args", BACKGROUND]
+    return [str(executable), "-P", "-m", "desktop", BACKGROUND]

@@ -12,16 +12,18 @@ from PySide6.QtWidgets import (
     QButtonGroup,
     QGridLayout,
     QHBoxLayout,
-    QLabel,
     QSizePolicy,
     QToolButton,
     QWidget,
 )
 
 from desktop import settings as settings_table
+from desktop.audio.position import position_text
 from desktop.icons import symbol
 from desktop.jobs.job import Job
 from desktop.settings import Settings
+from desktop.style import MARGIN, SecondaryLabel, figures_font
+from desktop.views.side_button import SideButton
 from desktop.views.waveform_view import WaveformView
 
 if TYPE_CHECKING:
@@ -53,13 +55,15 @@ class ListenPanel(QWidget):
         super().__init__(parent)
         self._settings = settings
         self._cache_folder = cache_folder
-        self._make_player = make_player or _default_player
+        self._make_player = make_player
         self._player: Player | None = None
         self._scanner: WaveformScanner | None = None
         self._files: tuple[Path | None, Path | None] = (None, None)
         self._waveforms: dict[Path, Waveform] = {}
         self._build()
         settings.changed.connect(self._setting_changed)
+        for side in range(_SIDES):
+            self._show_lane(side)
         self._show_state()
         self._show_time(0.0)
 
@@ -110,7 +114,7 @@ class ListenPanel(QWidget):
         self._play = QToolButton()
         self._play.setAutoRaise(True)
         self._play.setIconSize(QSize(22, 22))
-        self._play.setFixedSize(44, 44)
+        self._play.setFixedSize(34, 44)
         self._play.clicked.connect(self.toggle_play)
         self._lanes = (WaveformView(), WaveformView())
         self._sides = tuple(
@@ -126,12 +130,15 @@ class ListenPanel(QWidget):
         self._lanes[1].sought.connect(self._seek_in_result)
         for lane in self._lanes:
             lane.flip_requested.connect(self.flip)
-        self._time, self._note = QLabel(), QLabel()
+        self._time, self._note = SecondaryLabel(), SecondaryLabel()
+        self._time.setFont(figures_font(self._time.font()))
+        for label in (self._time, self._note):
+            label.setWordWrap(False)
         self._note.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._note.setAlignment(Qt.AlignmentFlag.AlignRight)
         self._time.setAccessibleName(self.tr("Position and length"))
         grid = QGridLayout(self)
-        grid.setContentsMargins(12, 6, 12, 6)
+        grid.setContentsMargins(MARGIN - 6, 6, MARGIN, 6)
         grid.setVerticalSpacing(4)
         grid.addWidget(self._play, 0, 0, _SIDES, 1, Qt.AlignmentFlag.AlignVCenter)
         for side in range(_SIDES):
@@ -145,18 +152,20 @@ class ListenPanel(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(self.tr("Listen"))
 
-    def _side_button(self, name: str) -> QToolButton:
-        button = QToolButton()
-        button.setText(name)
-        button.setCheckable(True)
-        button.setAutoRaise(True)
+    def _side_button(self, name: str) -> SideButton:
+        button = SideButton(name)
         button.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Preferred)
         button.setToolTip(self.tr("Hear this one (Tab in a waveform flips)"))
         return button
 
     def _load(self, place_s: float) -> None:
         if self._player is None or self._scanner is None:
-            self._player, self._scanner = self._make_player(), _scanner(self._cache_folder, self)
+            from desktop.audio.player import Player
+            from desktop.audio.scanner import WaveformScanner
+            from desktop.audio.waveform_cache import WaveformCache
+
+            self._player = (self._make_player or Player)()
+            self._scanner = WaveformScanner(WaveformCache(self._cache_folder), self)
             self._player.setParent(self)
             self._player.moved.connect(self._show_time)
             self._player.state_changed.connect(self._show_state)
@@ -272,32 +281,10 @@ class ListenPanel(QWidget):
             lane.set_position(position_s)
         length_s = self._length_s()
         known = self._files[0] is not None and length_s > 0
-        text = f"{_clock(position_s, length_s)} / {_clock(length_s, length_s)}" if known else ""
-        self._time.setText(text)
+        both = (position_text(seconds, length_s) for seconds in (position_s, length_s))
+        self._time.setText(" / ".join(both) if known else "")
 
     @Slot(str)
     def _say(self, sentence: str) -> None:
         self._note.setText(sentence)
         self._note.setToolTip(sentence)
-
-
-def _default_player() -> Player:
-    from desktop.audio.player import Player
-
-    return Player()
-
-
-def _scanner(cache_folder: Path, parent: QWidget) -> WaveformScanner:
-    from desktop.audio.scanner import WaveformScanner
-    from desktop.audio.waveform_cache import WaveformCache
-
-    return WaveformScanner(WaveformCache(cache_folder), parent)
-
-
-def _clock(seconds: float, longest_s: float) -> str:
-    """``1:02.3``, with hours where the longest needs them, so that its width stays."""
-    tenths = int(seconds * 10)
-    minutes, rest = divmod(tenths, 600)
-    hours, minutes = divmod(minutes, 60)
-    clock = f"{minutes}:{rest // 10:02d}.{rest % 10}"
-    return f"{hours}:{minutes:02d}:{rest // 10:02d}" if longest_s >= 3600 else clock

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import Signal, Slot
+from PySide6.QtCore import QRectF, Signal, Slot
+from PySide6.QtGui import QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import (
     QFileDialog,
-    QFrame,
     QHBoxLayout,
     QLabel,
     QProgressBar,
@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from desktop.icons import symbol
 from desktop.settings import MIRROR, Settings
+from desktop.style import RADIUS, hairline
 from desktop.tasks.background import BackgroundTask, Outcome, Work
 from desktop.tasks.shared_network import (
     NETWORKS,
@@ -42,7 +43,7 @@ def choose_file(parent: QWidget, title: str) -> Path | None:
     return Path(name) if name else None
 
 
-class NetworkCard(QFrame):
+class NetworkCard(QWidget):
     """One network, with what can be done about it.
 
     Parameters
@@ -163,7 +164,6 @@ class NetworkCard(QFrame):
             source=file.source_page.removeprefix("https://"),
         )
         self.message = caption("")
-        self.message.setMinimumHeight(self.message.sizeHint().height())
         self.progress = QProgressBar(textVisible=False)
         self.progress.setAccessibleName(name)
         self.download = self._button("download", self.tr("Download"), self.start_download)
@@ -179,16 +179,22 @@ class NetworkCard(QFrame):
             foot.addWidget(button)
         foot.addWidget(self.progress, 1)
         foot.addWidget(self.cancel)
-        foot.addStretch(0)
-        foot.setAlignment(self.download.parentWidget(), foot.alignment())
+        foot.addWidget(self.message, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(16, 12, 16, 10)
         column.addLayout(head)
         column.addWidget(caption(purpose))
         column.addWidget(caption(facts))
+        column.addSpacing(4)
         column.addLayout(foot)
-        column.addWidget(self.message)
-        self.setFrameShape(QFrame.Shape.StyledPanel)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+        """A card that stands out a little from the pane."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(hairline(self.palette()))
+        painter.setBrush(self.palette().color(QPalette.ColorRole.Base))
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), RADIUS, RADIUS)
 
     def _button(self, icon: str, name: str, action: Callable[[], None]) -> QPushButton:
         button = QPushButton(symbol(icon), name)
@@ -213,9 +219,7 @@ class ModelsPage(TablePage):
 
     changed = Signal()
 
-    def __init__(
-        self, settings: Settings, folder: Path, choose: ChooseFile = choose_file
-    ) -> None:
+    def __init__(self, settings: Settings, folder: Path, choose: ChooseFile = choose_file) -> None:
         super().__init__(
             settings,
             "models",

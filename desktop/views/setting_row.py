@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 
 from desktop.icons import symbol
 from desktop.settings import Setting, text
+from desktop.style import SecondaryLabel
 
 
 class ValueEditor(QWidget):
@@ -44,7 +45,6 @@ class ValueEditor(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         for widget in widgets:
             row.addWidget(widget)
-        row.addStretch(1)
         self.setFocusProxy(widgets[0])
 
 
@@ -54,12 +54,16 @@ class SwitchEditor(ValueEditor):
     def __init__(self, setting: Setting[Any]) -> None:
         super().__init__()
         self._box = QCheckBox(text(setting.label))
-        self._box.clicked.connect(self.edited)
+        self._box.clicked.connect(self._tell)
         self._hold(self._box)
 
     def show_value(self, value: Any) -> None:
         """Checked or not."""
         self._box.setChecked(bool(value))
+
+    @Slot(bool)
+    def _tell(self, checked: bool) -> None:  # noqa: FBT001 - the slot of a signal of one value
+        self.edited.emit(checked)
 
 
 class ChoiceEditor(ValueEditor):
@@ -99,7 +103,7 @@ class NumberEditor(ValueEditor):
         if setting.unit:
             self._box.setSuffix(" " + text(setting.unit))
         self._box.setMinimumWidth(110)
-        self._box.valueChanged.connect(self.edited)
+        self._box.valueChanged.connect(self._tell)
         self._hold(self._box)
 
     def show_value(self, value: Any) -> None:
@@ -107,6 +111,9 @@ class NumberEditor(ValueEditor):
         self._box.blockSignals(True)  # noqa: FBT003 - Qt's signature
         self._box.setValue(value)
         self._box.blockSignals(False)  # noqa: FBT003
+
+    def _tell(self, value: float) -> None:
+        self.edited.emit(value)
 
 
 class TextEditor(ValueEditor):
@@ -185,8 +192,9 @@ class SettingRow(QWidget):
             focused.setAccessibleName(text(setting.label))
             focused.setAccessibleDescription(text(setting.help))
         top = QHBoxLayout()
-        top.addWidget(self.editor, 1)
+        top.addWidget(self.editor)
         top.addWidget(self._lock)
+        top.addStretch(1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
@@ -207,12 +215,6 @@ class SettingRow(QWidget):
         self._lock.setAccessibleName(sentence)
 
 
-def caption(sentence: str) -> QLabel:
-    """Help below a control: smaller, and in the quieter colour of the palette."""
-    label = QLabel(sentence)
-    label.setWordWrap(True)
-    label.setForegroundRole(QPalette.ColorRole.PlaceholderText)
-    font = label.font()
-    font.setPointSizeF(font.pointSizeF() * 0.88)
-    label.setFont(font)
-    return label
+def caption(sentence: str) -> SecondaryLabel:
+    """Help below a control."""
+    return SecondaryLabel(sentence)

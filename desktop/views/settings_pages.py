@@ -24,14 +24,21 @@ class TablePage(QWidget):
     ----------
     page : as in the table
     introduction : a sentence above the rows
+    left_out : keys of settings that have no meaning on this system
     """
 
     def __init__(
-        self, settings: Settings, page: str, introduction: str = "", parent: QWidget | None = None
+        self,
+        settings: Settings,
+        page: str,
+        introduction: str = "",
+        left_out: frozenset[str] = frozenset(),
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self._settings = settings
         self._page = page
+        self._left_out = left_out
         self.rows: dict[str, SettingRow] = {}
         self.column = QVBoxLayout(self)
         self.column.setContentsMargins(28, 20, 28, 16)
@@ -56,13 +63,13 @@ class TablePage(QWidget):
         form.setVerticalSpacing(14)
         form.setHorizontalSpacing(12)
         for setting in SETTINGS:
-            if setting.page != self._page:
+            if setting.page != self._page or setting.key in self._left_out:
                 continue
             row = SettingRow(setting)
             row.editor.edited.connect(self._apply)
             self.rows[setting.key] = row
             name = QLabel("" if setting.kind == "bool" else text(setting.label) + ":")
-            name.setContentsMargins(0, 4, 0, 0)
+            name.setContentsMargins(0, 1, 0, 0)
             form.addRow(name, row)
         return form
 

@@ -11,9 +11,11 @@ from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QStackedWidget, QToolBar, QWidget
 
 from desktop.icons import symbol
+from desktop.macos.login_item import LoginItem
 from desktop.paths import AppPaths
-from desktop.settings import Settings
+from desktop.settings import START_AT_LOGIN, Settings
 from desktop.views.models_page import ModelsPage
+from desktop.views.optimization_page import OptimizationPage
 from desktop.views.settings_pages import TablePage, scrolled
 
 if TYPE_CHECKING:
@@ -47,8 +49,8 @@ class SettingsWindow(QMainWindow):
         self._models: ModelsPage | None = None
         self._voices: VoicesPage | None = None
         self._makers: dict[str, Callable[[], QWidget]] = {
-            "general": lambda: scrolled(TablePage(settings, "general")),
-            "optimization": self._make_optimization,
+            "general": self._make_general,
+            "optimization": lambda: scrolled(OptimizationPage(settings)),
             "voices": self._make_voices,
             "models": self._make_models,
             "advanced": lambda: scrolled(TablePage(settings, "advanced")),
@@ -58,13 +60,14 @@ class SettingsWindow(QMainWindow):
         self.setCentralWidget(self._stack)
         self._actions = self._build_bar()
         self.setMinimumSize(640, 480)
-        self.resize(700, 560)
+        self.resize(700, 640)
         self.setUnifiedTitleAndToolBarOnMac(True)
-        close = QAction(self, shortcut=QKeySequence.StandardKey.Close)
+        close = QAction(self)
+        close.setShortcut(QKeySequence(QKeySequence.StandardKey.Close))
         close.triggered.connect(self.close)
         self.addAction(close)
         place = settings.memory(_GEOMETRY)
-        if isinstance(place, list) and len(place) == 4:  # noqa: PLR2004 - x, y, width, height
+        if isinstance(place, list) and len(place) == 4:
             self.setGeometry(*(int(each) for each in place))
         self.show_pane(str(settings.memory(_PANE) or "general"))
 
@@ -122,12 +125,10 @@ class SettingsWindow(QMainWindow):
     def _choose_pane(self, action: QAction) -> None:
         self.show_pane(action.data())
 
-    def _make_optimization(self) -> QWidget:
-        introduction = self.tr(
-            "How the engine works on this machine. Changes apply to the next conversion; "
-            "the sound stays the same unless the help says otherwise."
-        )
-        return scrolled(TablePage(self._settings, "optimization", introduction))
+    def _make_general(self) -> QWidget:
+        can_start = LoginItem.of_this_app().is_available
+        left_out = frozenset() if can_start else frozenset({START_AT_LOGIN.key})
+        return scrolled(TablePage(self._settings, "general", left_out=left_out))
 
     def _make_models(self) -> QWidget:
         from engine.weights.location import models_dir

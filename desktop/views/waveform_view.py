@@ -14,7 +14,9 @@ from PySide6.QtGui import (
     QPaintEvent,
     QPalette,
 )
-from PySide6.QtWidgets import QAbstractSlider, QSizePolicy, QWidget
+from PySide6.QtWidgets import QAbstractSlider, QApplication, QSizePolicy, QWidget
+
+from desktop.style import secondary_text
 
 if TYPE_CHECKING:
     from desktop.audio.waveform import Waveform
@@ -110,7 +112,7 @@ class WaveformView(QAbstractSlider):
             painter.drawRoundedRect(frame, 6, 6)
 
     def _paint_message(self, painter: QPainter) -> None:
-        painter.setPen(self.palette().color(QPalette.ColorRole.PlaceholderText))
+        painter.setPen(secondary_text(QApplication.palette()))
         room = self.rect().adjusted(10, 0, -10, 0)
         text = self.fontMetrics().elidedText(
             self._message, Qt.TextElideMode.ElideRight, room.width()

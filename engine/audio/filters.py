@@ -12,7 +12,7 @@ from engine.segments import ANALYSIS_RATE_HZ
 
 CUTOFF_HZ = 48
 _ORDER = 5
-_EDGE_SAMPLES = 3 * (_ORDER + 1)
+EDGE_SAMPLES = 3 * (_ORDER + 1)
 """Odd reflection at both ends, as long as `scipy.signal.filtfilt` makes it."""
 
 _BLOCK_SAMPLES = 1 << 18
@@ -38,7 +38,7 @@ def highpass_48hz(samples: NDArray[_Float]) -> NDArray[_Float]:
     n = samples.shape[0]
     if n == 0:
         return samples.copy()
-    edge = min(_EDGE_SAMPLES, n - 1)
+    edge = min(EDGE_SAMPLES, n - 1)
     work = np.empty(n + 2 * edge, dtype=np.float64)
     work[edge : edge + n] = samples
     first, last = work[edge], work[edge + n - 1]
@@ -50,8 +50,14 @@ def highpass_48hz(samples: NDArray[_Float]) -> NDArray[_Float]:
 
 
 def _filter_in_place(work: NDArray[np.float64]) -> None:
-    b, a = butter(_ORDER, CUTOFF_HZ, btype="highpass", fs=ANALYSIS_RATE_HZ)
+    b, a = highpass_coefficients()
     state = lfilter_zi(b, a) * work[0]
     for start in range(0, work.shape[0], _BLOCK_SAMPLES):
         block = work[start : start + _BLOCK_SAMPLES]
         block[:], state = lfilter(b, a, block, zi=state)
+
+
+def highpass_coefficients() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Numerator and denominator of the filter, float64 [6] each."""
+    b, a = butter(_ORDER, CUTOFF_HZ, btype="highpass", fs=ANALYSIS_RATE_HZ)
+    return b, a

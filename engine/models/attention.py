@@ -29,7 +29,9 @@ class RelativeAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``[B, C, T] -> [B, C, T]``."""
-        query, key, value = (self._split(conv(x)) for conv in self._projections())
+        # Float32 even where the convolutions are in half: scores and softmax need it.
+        exact = self.emb_rel_k.dtype
+        query, key, value = (self._split(conv(x)).to(exact) for conv in self._projections())
         query = query / math.sqrt(query.shape[-1])
         scores = query @ key.transpose(-2, -1)
         scores = scores + banded(query @ self.emb_rel_k.transpose(-2, -1))

@@ -110,11 +110,11 @@ class _ConvLayer(nn.Module):
             count = min(step, n_out - start)
             tile = self.conv(x[..., start * stride : (start + count - 1) * stride + kernel])
             counts.append(count / n_out)
-            moments.append(torch.stack(torch.var_mean(tile, dim=-1, correction=0)))
-        share = [moment * count for count, moment in zip(counts, moments, strict=True)]
+            moments.append(torch.stack(torch.var_mean(tile.float(), dim=-1, correction=0)))
+        share = [moment * weight for weight, moment in zip(counts, moments, strict=True)]
         variance, mean = torch.stack(share).sum(0)
-        for count, moment in zip(counts, moments, strict=True):
-            variance = variance + count * (moment[1] - mean).square()
+        for weight, moment in zip(counts, moments, strict=True):
+            variance = variance + weight * (moment[1] - mean).square()
         scale = norm.weight * (variance + norm.eps).rsqrt()
         return scale.unsqueeze(-1), (norm.bias - mean * scale).unsqueeze(-1)
 

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.models.layers import convolve_in_stretches
+
 ZERO_CROSSINGS = 64
 ROLLOFF = 0.9475937167399596
 KAISER_BETA = 14.769656459379492
@@ -52,7 +54,13 @@ class Decimation(nn.Module):
             return x
         centre = filter_centre(self.rate)
         padded = F.pad(x.reshape(batch * channels, 1, samples), (centre, centre + self.rate))
-        low = F.conv1d(padded, self.taps, stride=self.rate)[..., : samples // self.rate]
+        low = convolve_in_stretches(
+            lambda part: F.conv1d(part, self.taps, stride=self.rate),
+            padded,
+            self.taps.shape[-1],
+            self.rate,
+        )
+        low = low[..., : samples // self.rate]
         return low.reshape(batch, channels, -1)
 
     def reach(self, samples: int) -> int:

@@ -107,7 +107,7 @@ class HifiGan(nn.Module):
                 x = x + self.noise_convs[stage](wave)
             blocks = self.resblocks[stage * self.kinds : (stage + 1) * self.kinds]
             x = mean_of([*blocks], x, self.tile_floats)
-        sound: Tensor = self.conv_post(F.leaky_relu(x, FINAL_SLOPE)).tanh()
+        sound: Tensor = self.conv_post(F.leaky_relu(x, FINAL_SLOPE)).float().tanh()
         return sound.squeeze(1)
 
     def receptive_field_frames(self) -> int:

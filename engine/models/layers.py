@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 LEAKY_SLOPE = 0.1
+
+MAX_CONV_SAMPLES = 65_536
+"""Metal before macOS 15.1 refuses convolutions that are longer, in or out."""
 
 _WEIGHT_NORM_SPELLINGS = (
     (".weight_g", ".weight_v"),
@@ -175,10 +178,12 @@ def mean_of(blocks: Sequence[Block], x: Tensor, tile_floats: int | None = None) 
         in the processor's cache. A stretch sees as far as the blocks reach: the same result.
     """
     if tile_floats is None:
-        return torch.as_tensor(sum(block(x) for block in blocks) / len(blocks))
+        total = sum(block(x) for block in blocks)
+        return cast(Tensor, total) / len(blocks)
     batch, channels, length = x.shape
     margin = max(block.reach(0) for block in blocks)
     step = max(tile_floats // (batch * channels), 2 * margin)
+    step = min(step, MAX_CONV_SAMPLES - 2 * margin)
     mean = x.new_empty(batch, length, channels).transpose(1, 2)
     for start in range(0, length, step):
         stop = min(start + step, length)
@@ -188,9 +193,35 @@ def mean_of(blocks: Sequence[Block], x: Tensor, tile_floats: int | None = None) 
         total = mean[..., start:stop]
         for index, block in enumerate(blocks):
             done = block.forward_in_place(stretch.clone())[..., kept]
-            total.copy_(done) if index == 0 else total.add_(done)
+            if index == 0:
+                total.copy_(done)
+            else:
+                total.add_(done)
         total.div_(len(blocks))
     return mean
+
+
+def convolve_in_stretches(
+    convolve: Callable[[Tensor], Tensor], x: Tensor, span: int, stride: int = 1
+) -> Tensor:
+    """An unpadded convolution over the last axis, never longer than Metal takes at once.
+
+    Parameters
+    ----------
+    convolve : without padding
+    x : ``[..., T]``, already padded
+    span : samples that one output sees
+    """
+    length = x.shape[-1]
+    if length <= MAX_CONV_SAMPLES:
+        return convolve(x)
+    step = (MAX_CONV_SAMPLES - span) // stride + 1
+    count = (length - span) // stride + 1
+    parts = []
+    for start in range(0, count, step):
+        stop = min(start + step, count)
+        parts.append(convolve(x[..., start * stride : (stop - 1) * stride + span]))
+    return torch.cat(parts, dim=-1)
 
 
 def upsample_linear(x: Tensor, rate: int) -> Tensor:

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from engine.models.layers import MAX_CONV_SAMPLES, convolve_in_stretches
+
 TILE_FLOATS = 1 << 20
 """Residual blocks run over stretches of this size (4 MB): read and written in the cache."""
 
@@ -70,7 +72,8 @@ def product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     if not plain_on_cpu or min(weight.shape) < _FEWEST_PRODUCTS or not has_onednn_products():
         return F.linear(x, weight, bias)
     multiply = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 - it has no public name
-    return torch.as_tensor(multiply(x, weight, bias, "none", [], ""))
+    result: Tensor = multiply(x, weight, bias, "none", [], "")
+    return result
 
 
 class FastLinear(nn.Linear):
@@ -103,15 +106,25 @@ class ChannelsLastConv(nn.Conv1d):
 
     def forward(self, x: Tensor) -> Tensor:
         """``[B, C, T] -> [B, C', T']``, the result channels last."""
-        return F.conv2d(
-            as_picture(x),
-            self.weight,
-            self.bias,
-            stride=(1, self.stride[0]),
-            padding=(0, int(self.padding[0])),
-            dilation=(1, self.dilation[0]),
-            groups=self.groups,
-        ).squeeze(2)
+        padding, stride, dilation = int(self.padding[0]), self.stride[0], self.dilation[0]
+
+        def convolve(picture: Tensor, padding: int = 0) -> Tensor:
+            return F.conv2d(
+                picture,
+                self.weight,
+                self.bias,
+                stride=(1, stride),
+                padding=(0, padding),
+                dilation=(1, dilation),
+                groups=self.groups,
+            )
+
+        picture = as_picture(x)
+        if x.shape[-1] + 2 * padding <= MAX_CONV_SAMPLES:
+            return convolve(picture, padding).squeeze(2)
+        span = dilation * (self.kernel_size[0] - 1) + 1
+        padded = F.pad(picture, (padding, padding))
+        return convolve_in_stretches(convolve, padded, span, stride).squeeze(2)
 
 
 class OneChannelConv(nn.Conv1d):
@@ -152,7 +165,11 @@ class PhasedConvTranspose(nn.ConvTranspose1d):
             raise ValueError("the output's size follows from the input's")
         rate, padding = self.stride[0], int(self.padding[0])
         steps = self.weight.shape[-1]
-        samples = F.conv2d(as_picture(x), self.weight, self.bias, padding=(0, steps - 1))
+        samples = convolve_in_stretches(
+            lambda picture: F.conv2d(picture, self.weight, self.bias),
+            as_picture(F.pad(x, (steps - 1, steps - 1))),
+            steps,
+        )
         batch, _, _, moments = samples.shape
         by_time = samples.squeeze(2).transpose(1, 2).reshape(batch, moments * rate, -1)
         length = (x.shape[-1] - 1) * rate - 2 * padding + self.kernel_size[0]

@@ -99,7 +99,7 @@ class MrfGan(nn.Module):
         ):
             x = up(F.leaky_relu(x, LEAKY_SLOPE)) + noise_conv(wave)
             x = mean_of(blocks, x, self.tile_floats)
-        sound: Tensor = self.conv_post(F.leaky_relu(x, FINAL_SLOPE)).tanh()
+        sound: Tensor = self.conv_post(F.leaky_relu(x, FINAL_SLOPE)).float().tanh()
         return sound.squeeze(1)
 
     def receptive_field_frames(self) -> int:

@@ -160,7 +160,7 @@ class RefineGan(nn.Module):
             x = upsample_linear(F.leaky_relu(x, SLOPE), rate)
             x = torch.cat([x, sides[stage]], dim=1)
             x = block(x, stage, per_frame, source.layer_noise)
-        sound: Tensor = self.conv_post(F.leaky_relu(x, SLOPE)).tanh()
+        sound: Tensor = self.conv_post(F.leaky_relu(x, SLOPE)).float().tanh()
         return sound.squeeze(1)
 
     def _direct(self, wave: Tensor, frames: int) -> tuple[Tensor, list[Tensor]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,6 +19,10 @@ FIRST_BIN_CENTS = 1997.3794084376191
 VOICED_ABOVE = 0.03
 NEIGHBOURS = 4
 """Bins on each side of the highest one that are averaged with it."""
+
+_BIN_CENTS = FIRST_BIN_CENTS + CENTS_PER_BIN * np.arange(N_BINS, dtype=np.float64)
+BIN_PITCHES_HZ = torch.from_numpy((REFERENCE_HZ * np.exp2(_BIN_CENTS / 1200)).astype(np.float32))
+"""Pitch of each of the 360 bins, float32 from float64."""
 
 
 def rmvpe_tracker(
@@ -66,15 +71,9 @@ def decode_salience(
     # The phase of a long note adds up every error of f0. Only the small offset from the highest
     # bin passes through float32; the bin's own pitch comes from a table made in float64.
     offset_bins = (weight * offset).sum(1) / weight.sum(1).clamp(min=1e-12)
-    bin_hz = _bin_pitches_hz().to(salience).index_select(0, best + low)
+    bin_hz = BIN_PITCHES_HZ.to(salience).index_select(0, best + low)
     f0_hz = bin_hz * torch.exp2(offset_bins * (CENTS_PER_BIN / 1200.0))
     return torch.where(highest > threshold, f0_hz, torch.zeros_like(f0_hz))
-
-
-def _bin_pitches_hz() -> Tensor:
-    """Pitch of each of the 360 bins, float32 from float64."""
-    cents = FIRST_BIN_CENTS + CENTS_PER_BIN * torch.arange(N_BINS, dtype=torch.float64)
-    return (REFERENCE_HZ * torch.exp2(cents / 1200.0)).float()
 
 
 def _bin_of(f0_hz: float) -> float:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from engine.errors import IndexFileError
+from engine.models.layout import product
 from engine.retrieval.blend import Weighting, squared_distances, weighted_mean
 from engine.retrieval.faiss_format import Rows
 from engine.retrieval.index_file import RetrievalIndex
@@ -21,6 +22,8 @@ NEIGHBOURS = 8
 # cannot lose a true neighbour. Metal's topk takes no more than 16.
 _CANDIDATES = 2 * NEIGHBOURS
 _MAX_TILE_FRAMES = 512
+_GROUP = 32
+"""Neighbouring ranks of which only the lowest is looked at first."""
 
 
 class Search(Protocol):
@@ -49,7 +52,8 @@ class ExactSearch:
     rows : float32 [N, d], N > 0; on the CPU shared, not copied
     device : where the rows stay and `blend` runs
     weighting : see `Weighting`
-    tile_bytes : memory that one `blend` may use beside rows, their norms, and its result
+    tile_bytes : largest table that a `blend` may make beside rows, their norms, and its result
+    dtype : float32, or float16 for half the memory; distances are float32 in any case
     """
 
     def __init__(
@@ -58,12 +62,17 @@ class ExactSearch:
         device: torch.device | str,
         weighting: Weighting = "inverse_square",
         tile_bytes: int = 64 << 20,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
-        self._rows = torch.from_numpy(rows).to(device)
-        self._square_norms = torch.linalg.vector_norm(self._rows, dim=1).square_()
+        self._rows = torch.from_numpy(rows).to(device, dtype)
         self._weighting = weighting
         count, width = rows.shape
         self._tile_frames, self._tile_rows = _tile_sizes(count, width, tile_bytes)
+        norms = [
+            torch.linalg.vector_norm(self._rows[start : start + self._tile_rows].float(), dim=1)
+            for start in range(0, count, self._tile_rows)
+        ]
+        self._square_norms = torch.cat(norms).square_()
 
     def blend(self, features: Tensor) -> Tensor:
         """See `Search.blend`; `features` must be on the device of the rows.
@@ -81,7 +90,7 @@ class ExactSearch:
 
     def _blend_tile(self, features: Tensor) -> Tensor:
         ids = self._candidates(features)
-        neighbours = self._rows.index_select(0, ids.flatten()).view(*ids.shape, -1)
+        neighbours = self._rows.index_select(0, ids.flatten()).view(*ids.shape, -1).float()
         scores = squared_distances(features, neighbours)
         nearest = scores.topk(min(NEIGHBOURS, ids.shape[1]), dim=1, largest=False).indices
         kept = torch.zeros_like(scores, dtype=torch.bool).scatter_(1, nearest, value=True)
@@ -93,17 +102,16 @@ class ExactSearch:
         Ranks by ‖b‖² - 2ab: ‖a‖² is the same for all rows of a frame.
         """
         ranks, ids = features.new_empty(len(features), 0), None
+        opposite = -2 * features
         for start in range(0, len(self._rows), self._tile_rows):
             tile = slice(start, start + self._tile_rows)
-            tile_ranks = torch.addmm(
-                self._square_norms[tile], features, self._rows[tile].T, alpha=-2
-            )
-            best = tile_ranks.topk(min(_CANDIDATES, tile_ranks.shape[1]), dim=1, largest=False)
+            tile_ranks = product(opposite, self._rows[tile].float(), self._square_norms[tile])
+            best_ranks, best_ids = _lowest(tile_ranks)
             if ids is None:
-                ranks, ids = best.values, best.indices
+                ranks, ids = best_ranks, best_ids
                 continue
-            ranks = torch.cat([ranks, best.values], 1)
-            ids = torch.cat([ids, best.indices + start], 1)
+            ranks = torch.cat([ranks, best_ranks], 1)
+            ids = torch.cat([ids, best_ids + start], 1)
             merged = ranks.topk(min(_CANDIDATES, ranks.shape[1]), dim=1, largest=False)
             ranks, ids = merged.values, ids.gather(1, merged.indices)
         if ids is None:
@@ -153,6 +161,24 @@ class FaissSearch:
         return torch.where(kept.any(1, keepdim=True), mean, features)
 
 
+def _lowest(ranks: Tensor) -> tuple[Tensor, Tensor]:
+    """The 16 lowest of each row and their columns, each [T, 16] (or all there are).
+
+    The 16 lowest columns lie in the 16 groups with the lowest minima, so few need sorting.
+    """
+    frames, columns = ranks.shape
+    if columns % _GROUP or columns <= _CANDIDATES * _GROUP:
+        lowest = ranks.topk(min(_CANDIDATES, columns), dim=1, largest=False)
+        return lowest.values, lowest.indices
+    grouped = ranks.view(frames, columns // _GROUP, _GROUP)
+    groups = grouped.amin(2).topk(_CANDIDATES, dim=1, largest=False).indices
+    members = grouped.gather(1, groups.unsqueeze(2).expand(-1, -1, _GROUP)).flatten(1)
+    lowest = members.topk(_CANDIDATES, dim=1, largest=False)
+    place = lowest.indices
+    group = groups.gather(1, torch.div(place, _GROUP, rounding_mode="floor"))
+    return lowest.values, group * _GROUP + place % _GROUP
+
+
 def _tile_sizes(count: int, width: int, tile_bytes: int) -> tuple[int, int]:
     """Frames and rows of a tile, from the two tables that are largest.
 
@@ -160,7 +186,8 @@ def _tile_sizes(count: int, width: int, tile_bytes: int) -> tuple[int, int]:
     """
     frames = tile_bytes // (2 * _CANDIDATES * width * 4)
     frames = max(1, min(frames, _MAX_TILE_FRAMES))
-    rows = tile_bytes // (frames * 4)
+    rows = tile_bytes // (max(frames, width) * 4)  # also as float32, should they be stored shorter
+    rows -= rows % _GROUP if rows > _GROUP else 0
     return frames, max(1, min(rows, count))
 
 

@@ -6,6 +6,7 @@ bytes that come out are counted. Only what can belong to a voice is unpacked at 
 
 from __future__ import annotations
 
+import errno
 import io
 import stat
 import struct
@@ -109,7 +110,7 @@ class Unpacker:
         """
         name = inside.name or path.name
         with self._reading(path, name) as archive:
-            members = self._checked_members(archive)
+            members = self._checked_members(archive.infolist(), path.stat().st_size)
         for place, entry in members:
             found = self._member(path, name, inside / place, entry)
             if found.ending != ZIP_ENDING:
@@ -134,14 +135,15 @@ class Unpacker:
         return Found(place, entry.file_size, lambda: self._unpack(path, name, place, entry))
 
     def _checked_members(
-        self, archive: zipfile.ZipFile
+        self, entries: list[zipfile.ZipInfo], archive_bytes: int
     ) -> list[tuple[PurePosixPath, zipfile.ZipInfo]]:
-        entries = archive.infolist()
         self._entries += len(entries)
         if self._entries > self._limits.entries:
             raise Refusal(
                 f"it holds more than {self._limits.entries} files", "unpack it and choose the voice"
             )
+        if sum(entry.compress_size for entry in entries) > archive_bytes:
+            raise Refusal("its files overlap each other", _BEWARE)
         try:
             places = member_places(entries)
         except MemberNameError as error:
@@ -216,6 +218,10 @@ class Unpacker:
                     yield archive
             except _DAMAGE as error:
                 raise Refusal("it is damaged or cut short", _AGAIN) from error
+            except OSError as error:
+                if error.errno != errno.EINVAL:  # it points to before its own start
+                    raise
+                raise Refusal("it is damaged or cut short", _AGAIN) from error
 
 
 class _BoundedFile(io.BufferedIOBase):
@@ -234,10 +240,7 @@ class _BoundedFile(io.BufferedIOBase):
         return data
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        try:
-            return self._file.seek(offset, whence)
-        except OSError as error:  # a place before the start of the file
-            raise ValueError(str(error)) from error
+        return self._file.seek(offset, whence)
 
     def tell(self) -> int:
         return self._file.tell()

@@ -79,6 +79,7 @@ def prepare(
         notes = _store_index(candidate, width, folder, cancel)
         listener(0.9)
         notes += _store_picture(candidate.picture, folder, cancel)
+        cancel.raise_if_cancelled()
         _flush(folder)
     label = facts.get("model_name")
     shown = label if isinstance(label, str) else None

@@ -225,11 +225,12 @@ class VoiceLibrary:
         ------
         LibraryError : the starter, or it cannot be removed; it is then still installed
         """
-        with self._changing(key) as voice:
-            what = f'Cannot remove the voice "{voice.name}"'
+        name = self.get(key).name
+        what = f'Cannot remove the voice "{name}"'
         with told_as(what, LibraryError), on_disk(), staging_folder(self.root) as work:
-            leaving = work / file_stem(voice.name)
-            voice.folder.rename(leaving)
+            leaving = work / file_stem(name)
+            with self._changing(key) as voice:
+                voice.folder.rename(leaving)
             try:
                 trash(leaving)
             except OSError:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -88,7 +87,7 @@ def content_sha256(record: Mapping[str, Any]) -> str:
 def portable_labels(record: Mapping[str, Any]) -> dict[str, Any]:
     """The labels that are plain texts and numbers, and the config."""
     labels = {
-        name: value
+        name: value[:_LONGEST_TEXT] if isinstance(value, str) else value
         for name, value in record.items()
         if name not in ("weight", "config") and len(name) <= 100 and _is_simple(value)
     }
@@ -102,10 +101,8 @@ def _weights(record: Mapping[str, Any]) -> dict[str, Tensor]:
 
 def _is_simple(value: object) -> bool:
     if isinstance(value, str):
-        return len(value) <= _LONGEST_TEXT and _can_be_written(value)
-    if isinstance(value, float):
-        return math.isfinite(value)
-    return isinstance(value, bool) or (type(value) is int and abs(value) < 2**63)
+        return _can_be_written(value)
+    return isinstance(value, bool | float) or (type(value) is int and abs(value) < 2**63)
 
 
 def _can_be_written(text: str) -> bool:

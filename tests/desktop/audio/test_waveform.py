@@ -10,6 +10,7 @@ import soundfile
 from pytestqt.qtbot import QtBot
 
 from desktop.audio import waveform as waveform_module
+from desktop.audio.position import position_text
 from desktop.audio.scanner import WaveformScanner
 from desktop.audio.waveform import PeakBuilder, Waveform
 from desktop.audio.waveform_cache import WaveformCache
@@ -128,12 +129,12 @@ def test_the_scanner_tells_waveform_and_loudness(qtbot: QtBot, tmp_path: Path) -
 def test_a_file_that_is_no_sound_gives_a_sentence(qtbot: QtBot, tmp_path: Path) -> None:
     (tmp_path / "s.wav").write_bytes(b"nothing to hear" * 50)
     scanner = WaveformScanner(WaveformCache(tmp_path / "cache"))
-    with qtbot.waitSignal(scanner.failed, timeout=5000) as told:
-        scanner.want(tmp_path / "s.wav", tmp_path / "missing.wav")
-    assert '"s.wav"' in told.args[1]
-    with qtbot.waitSignal(scanner.failed, timeout=5000) as told:
-        pass
-    assert "no such file" in told.args[1]
+    told: list[str] = []
+    scanner.failed.connect(lambda _path, sentence: told.append(sentence))
+    scanner.want(tmp_path / "s.wav", tmp_path / "missing.wav")
+    qtbot.waitUntil(lambda: len(told) == 2, timeout=5000)
+    assert '"s.wav"' in told[0]
+    assert "no such file" in told[1]
     scanner.close()
 
 
@@ -174,3 +175,17 @@ def test_what_nobody_wants_any_more_is_left(qtbot: QtBot, tmp_path: Path) -> Non
     qtbot.waitUntil(lambda: short in complete, timeout=3000)
     assert long not in complete
     scanner.close()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "longest_s", "text"),
+    [
+        (0.0, 5.7, "0:00.0"),
+        (59.99, 61.0, "0:59.9"),
+        (3599.9, 3599.9, "59:59.9"),
+        (61.0, 3600.0, "0:01:01"),
+        (7322.0, 7322.0, "2:02:02"),
+    ],
+)
+def test_a_place_is_told_in_figures(seconds: float, longest_s: float, text: str) -> None:
+    assert position_text(seconds, longest_s) == text

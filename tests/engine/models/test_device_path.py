@@ -34,7 +34,7 @@ class NoDoubles(TorchDispatchMode):
 def track_with_rmvpe() -> tuple[int, ...]:
     model = Rmvpe(RmvpeNetwork()).eval().to("meta")
     with NoDoubles():
-        salience = model.salience(torch.empty(100 * 16_000, device="meta"))
+        salience = model.salience(torch.empty(4 * 16_000, device="meta"))
         return tuple(decode_salience(salience, f0_min_hz=50, f0_max_hz=1100).shape)
 
 
@@ -46,7 +46,7 @@ def encode_content() -> tuple[int, ...]:
 
 
 @pytest.mark.parametrize(
-    ("stage", "shape"), [(track_with_rmvpe, (10_001,)), (encode_content, (2, 1999, 256))]
+    ("stage", "shape"), [(track_with_rmvpe, (401,)), (encode_content, (2, 1999, 256))]
 )
 def test_a_stage_runs_where_numbers_cannot_be_read(
     stage: Callable[[], tuple[int, ...]], shape: tuple[int, ...]

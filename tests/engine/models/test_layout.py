@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -50,7 +51,15 @@ def test_a_fast_synthesizer_equals_the_plain_one(
     frames, batch = 60, 2
     source = None
     if plain.sizes.pitch_guided:
-        source = noisy(source_of(plain, melody(frames)), plain)
+        one = noisy(source_of(plain, melody(frames)), plain)
+        draw = one.layer_noise
+        assert draw is not None
+        source = replace(
+            one,
+            f0_hz=one.f0_hz.expand(batch, -1),
+            phase_cycles=one.phase_cycles.expand(batch, -1),
+            layer_noise=lambda *place: draw(*place).expand(batch, -1, -1),
+        )
     phone = torch.randn(batch, frames, 12, generator=torch.Generator().manual_seed(0))
     coarse = torch.randint(1, 255, (batch, frames)) if source is not None else None
     speaker = torch.tensor([0, 2])
@@ -84,9 +93,7 @@ def test_a_fast_convolution_is_the_convolution(
     channels_in: int, channels_out: int, kernel: int, stride: int, dilation: int, groups: int
 ) -> None:
     padding = (kernel - 1) * dilation // 2
-    plain = seeded(
-        nn.Conv1d(channels_in, channels_out, kernel, stride, padding, dilation, groups)
-    )
+    plain = seeded(nn.Conv1d(channels_in, channels_out, kernel, stride, padding, dilation, groups))
     fast = use_channels_last(copy.deepcopy(plain))
     assert type(fast) is not nn.Conv1d
     x = torch.randn(3, channels_in, 50, generator=torch.Generator().manual_seed(0))
@@ -158,3 +165,17 @@ def test_a_product_by_onednn_is_the_product() -> None:
     expected = torch.nn.functional.linear(x, weight, bias)
     torch.testing.assert_close(layout.product(x, weight, bias), expected, rtol=0, atol=2e-5)
     assert layout.product(x.half(), weight.half(), bias.half()).dtype == torch.float16
+
+
+@pytest.mark.parametrize(("stride", "dilation"), [(1, 5), (3, 1)])
+def test_a_convolution_longer_than_metal_takes_runs_in_stretches(
+    stride: int, dilation: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = seeded(nn.Conv1d(4, 4, 7, stride, 3 * dilation, dilation))
+    transposed = seeded(nn.ConvTranspose1d(4, 4, 8, 4, 2))
+    x = torch.randn(1, 4, 1000, generator=torch.Generator().manual_seed(0))
+    expected = plain(x), transposed(x)
+    monkeypatch.setattr(layout, "MAX_CONV_SAMPLES", 100)
+    monkeypatch.setattr("engine.models.layers.MAX_CONV_SAMPLES", 100)
+    for network, whole in zip((plain, transposed), expected, strict=True):
+        torch.testing.assert_close(use_channels_last(network)(x), whole, rtol=0, atol=1e-5)

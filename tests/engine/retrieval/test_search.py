@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from engine.errors import IndexFileError
 from engine.retrieval.blend import Weighting, mix
 from engine.retrieval.index_file import read_index
-from engine.retrieval.search import ExactSearch, FaissSearch
+from engine.retrieval.search import ExactSearch, FaissSearch, _lowest
 from tests.engine.retrieval.faiss_files import GOLDEN, Rows, ivf_index, make_rows
 
 INDEX_RATE = 0.75  # of the golden case; its retrieval_out is already mixed
@@ -267,3 +267,24 @@ def test_exact_search_never_loads_faiss() -> None:
     )
     root = Path(__file__).parents[3]
     subprocess.run([sys.executable, "-c", code], check=True, cwd=root, timeout=120)
+
+
+# --- half precision, and the sorting of ranks ---
+
+
+def test_rows_in_half_precision_give_nearly_the_same(golden: dict[str, np.ndarray]) -> None:
+    rows = read_index(GOLDEN / "v2_40k.index", 768).rows
+    features = torch.from_numpy(golden["retrieval_in"])
+    whole = ExactSearch(rows, "cpu").blend(features)
+    half = ExactSearch(rows, "cpu", dtype=torch.float16).blend(features)
+    assert half.dtype == torch.float32
+    error = (half - whole).square().sum() / whole.square().sum()
+    assert 0 < error < 1e-5
+
+
+def test_the_lowest_ranks_are_found_by_groups_as_by_sorting() -> None:
+    ranks = torch.from_numpy(make_rows(7, 32 * 100))
+    values, columns = _lowest(ranks)
+    expected = ranks.topk(16, dim=1, largest=False)
+    torch.testing.assert_close(values, expected.values, rtol=0, atol=0)
+    assert torch.equal(ranks.gather(1, columns), values)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import io
 import struct
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 
 import faiss
+import numpy as np
 import torch
 
 from engine.models.synthesizer_sizes import Vocoder
+from engine.voices.stored import write_stored
 from tests.engine.retrieval.faiss_files import index_bytes, ivf_index, make_rows
 from tests.weights_maker import small_record
 
@@ -235,7 +239,7 @@ def archives() -> dict[str, Specimen]:
             plain,
         ),
         "two zips.zip": (
-            packed({f"{n}.zip": packed({f"{n}.pth": v}) for n, v in (("aria", aria), ("bela", other))}),
+            packed({"1.zip": packed({"aria.pth": aria}), "2.zip": packed({"bela.pth": other})}),
             (("aria", False, False), ("bela", False, False)),
         ),
         "old layout.zip": (packed({"aria.pth": old_voice()}), without),
@@ -265,3 +269,28 @@ def archives() -> dict[str, Specimen]:
         ),
         "torch saved.zip": (aria, (("torch saved", False, False),)),
     }  # fmt: skip
+
+
+@cache
+def stored_voice() -> bytes:
+    """A voice in the library's own form."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "voice.safetensors")
+        write_stored(small_record(), path)
+        return path.read_bytes()
+
+
+@cache
+def flat_index() -> bytes:
+    """An index without lists."""
+    flat = faiss.IndexFlatL2(WIDTH)
+    flat.add(make_rows(20, WIDTH))
+    return index_bytes(flat)
+
+
+@cache
+def mapped_index() -> bytes:
+    """An index whose rows have ids of their own."""
+    mapped = faiss.IndexIDMap2(faiss.IndexFlatL2(WIDTH))
+    mapped.add_with_ids(make_rows(20, WIDTH), np.arange(20, dtype=np.int64)[::-1].copy())
+    return index_bytes(mapped)

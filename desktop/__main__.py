@@ -1,0 +1,7 @@
+"""``python -m desktop [FILES]`` is the app."""
+
+import sys
+
+from desktop.app import main
+
+sys.exit(main())

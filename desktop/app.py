@@ -1,0 +1,207 @@
+"""The composition root: makes the parts and connects them; no logic of its own."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QApplication, QMessageBox, QWidget
+
+from desktop.application import Application
+from desktop.crash import CrashReporter
+from desktop.garbage import GarbageTimer
+from desktop.icons import app_icon
+from desktop.jobs.draft import Draft
+from desktop.jobs.engine_door import MakeEngine
+from desktop.jobs.leftover import remove_leftovers
+from desktop.jobs.queue import JobQueue
+from desktop.jobs.runner import JobRunner, leave_at_once
+from desktop.jobs.store import QueueStore
+from desktop.jobs.voice_list import VoiceList
+from desktop.jobs.worker import ConverterEngine
+from desktop.macos.presence import SystemPresence
+from desktop.macos.sleep import SleepGuard
+from desktop.menu_bar import MenuBar
+from desktop.paths import AppPaths
+from desktop.settings import LANGUAGE, Settings
+from desktop.single_instance import SingleInstance, hand_over, server_name
+from desktop.translation import chosen_language, install_translators
+from desktop.views.listen_panel import ListenPanel
+from desktop.views.main_window import MainWindow
+from desktop.views.settings_window import SettingsWindow
+from engine.device import prepare_environment
+
+Ask = Callable[[QWidget, str, str, str], bool]
+"""A question: parent, text, explanation, the button that means yes."""
+
+_PATIENCE_S = 5.0
+BACKGROUND = "--background"
+
+
+def ask_user(parent: QWidget, text: str, explanation: str, yes: str) -> bool:
+    """Ask in a sheet over the window."""
+    box = QMessageBox(QMessageBox.Icon.Warning, "", text, parent=parent)
+    box.setInformativeText(explanation)
+    agree = box.addButton(yes, QMessageBox.ButtonRole.AcceptRole)
+    box.addButton(QMessageBox.StandardButton.Cancel)
+    box.exec()
+    return box.clickedButton() is agree
+
+
+class App(QObject):
+    """Everything, made and connected.
+
+    Parameters
+    ----------
+    make_engine, ask, leave : what converts, what asks, what ends the process; others in tests
+    """
+
+    def __init__(
+        self,
+        paths: AppPaths,
+        make_engine: MakeEngine = ConverterEngine,
+        ask: Ask = ask_user,
+        leave: Callable[[int], None] = leave_at_once,
+    ) -> None:
+        super().__init__()
+        self._paths = paths
+        self._ask = ask
+        self._leave = leave
+        self._closed = False
+        self.garbage = GarbageTimer(self)
+        self.crash = CrashReporter(paths.logs)
+        self.settings = Settings(paths.settings_file)
+        self.store = QueueStore(paths.queue_file)
+        self.queue = JobQueue(self.store.load())
+        threading.Thread(target=remove_leftovers, args=(self.queue.jobs(),), daemon=True).start()
+        self.voices = VoiceList(paths.voices_dir)
+        self.draft = Draft(self.settings, self.voices)
+        self.runner = JobRunner(self.queue, self.settings, make_engine)
+        self.window = MainWindow(self.queue, self.draft, self.voices, self.settings)
+        self.settings_window: SettingsWindow | None = None
+        self.window.report = self.crash.report
+        self.crash.crashed.connect(self._on_crashed)
+        self.queue.queue_changed.connect(self._save)
+        self.queue.busy_changed.connect(self.garbage.set_busy)
+        self.window.quit_requested.connect(self.quit)
+        self.window.settings_requested.connect(self.show_settings)
+        self._plug_in()
+        self.runner.start()
+
+    def start(self, files: Sequence[Path] = (), *, hidden: bool = False) -> None:
+        """Show the window and take the files that the app was started with."""
+        if not hidden:
+            self.window.show_and_raise()
+        self.window.take(list(files))
+
+    def take_from_elsewhere(self, files: Sequence[Path]) -> None:
+        """Files from a second start, Finder or the Dock; none: only come to the front."""
+        self.window.show_and_raise()
+        self.window.take(list(files))
+
+    def show_settings(self) -> None:
+        """The settings' own window."""
+        if self.settings_window is None:
+            self.settings_window = SettingsWindow(self.settings, self._paths)
+            self.settings_window.voices_changed.connect(self.voices.refresh)
+        self.settings_window.show()
+        self.settings_window.raise_()
+        self.settings_window.activateWindow()
+
+    def quit(self) -> None:
+        """End the app; asks first while it is busy. What is unfinished comes back next time."""
+        if self._closed or (self.queue.is_busy and not self._may_quit()):
+            return
+        self.close()
+        QApplication.quit()
+
+    def close(self) -> None:
+        """Stop everything and write everything down."""
+        if self._closed:
+            return
+        self._closed = True
+        self.window.hide()
+        self.sleep_guard.set_busy(False)
+        self.menu_bar.tray.hide()
+        self.listen_panel.close_sound()
+        if self.settings_window is not None:
+            self.settings_window.close_tasks()
+            self.settings_window.hide()
+        self.settings.flush()
+        self.store.save(self.queue.jobs())
+        in_time = self.runner.close(_PATIENCE_S)
+        self.store.close()
+        self.crash.uninstall()
+        self.garbage.close()
+        if not in_time:
+            self._leave(0)
+
+    def _plug_in(self) -> None:
+        """Parts without which the window works too."""
+        self.listen_panel = ListenPanel(self.settings, self._paths.cache / "waveforms")
+        self.window.set_listen_panel(self.listen_panel)
+        self.window.job_selected.connect(self.listen_panel.set_job)
+        self.window.play_requested.connect(lambda _job: self.listen_panel.toggle_play())
+        self.sleep_guard = SleepGuard(self)
+        self.queue.busy_changed.connect(self.sleep_guard.set_busy)
+        self.menu_bar = MenuBar(self.queue, self.draft, self.voices, self.settings, parent=self)
+        self.menu_bar.open_window_requested.connect(self.window.show_and_raise)
+        self.menu_bar.settings_requested.connect(self.show_settings)
+        self.menu_bar.quit_requested.connect(self.quit)
+        self.menu_bar.files_chosen.connect(self.window.take)
+        self.presence = SystemPresence(self.queue, self.settings, parent=self)
+        self.settings.changed.connect(lambda _key: self._on_reachability())
+        self._on_reachability()
+
+    def _on_reachability(self) -> None:
+        # In the Dock a closed window can be reopened; elsewhere only from a visible status icon.
+        self.window.reopenable = sys.platform == "darwin" or self.menu_bar.is_shown
+
+    def _may_quit(self) -> bool:
+        self.window.show_and_raise()
+        return self._ask(
+            self.window,
+            self.tr("Quit while converting?"),
+            self.tr("What is unfinished is offered again at the next start."),
+            self.tr("Quit"),
+        )
+
+    def _save(self) -> None:
+        if not self._closed:
+            self.store.save(self.queue.jobs())
+
+    def _on_crashed(self, _report: str) -> None:
+        self.window.notice.tell(
+            self.tr("The program made a mistake; your queue is safe. Please send the report."),
+            ((self.tr("Copy Report"), self.window.copy_report),),
+            warning=True,
+        )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the app; the exit code."""
+    given = list(sys.argv if arguments is None else arguments)
+    prepare_environment()
+    application = Application(given)
+    application.setWindowIcon(app_icon())
+    paths = AppPaths.standard()
+    files = [Path(each).absolute() for each in given[1:] if not each.startswith("-")]
+    name = server_name(paths.data)
+    if hand_over(name, files):
+        return 0
+    instance = SingleInstance(name)
+    language = chosen_language(Settings(paths.settings_file).value(LANGUAGE))
+    install_translators(application, language)
+    app = App(paths)
+    app.crash.install()
+    instance.received.connect(app.take_from_elsewhere)
+    application.files_opened.connect(lambda: app.take_from_elsewhere(application.take_files()))
+    application.commitDataRequest.connect(lambda _manager: app.close())
+    app.start([*files, *application.take_files()], hidden=BACKGROUND in given)
+    code = application.exec()
+    app.close()
+    instance.close()
+    return code

@@ -1,0 +1,42 @@
+"""Qt's application object, with the one event that only it gets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QEvent, Signal
+from PySide6.QtGui import QFileOpenEvent
+from PySide6.QtWidgets import QApplication
+
+NAME = "Ultimate RVC"
+
+
+class Application(QApplication):
+    """Collects the files that Finder opens with the app, also those that come before a window."""
+
+    files_opened = Signal()
+    reopened = Signal()
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        super().__init__(list(arguments))
+        self._files: list[Path] = []
+        self.setApplicationName(NAME)
+        self.setApplicationDisplayName(NAME)
+        self.setDesktopFileName("ultimate-rvc")
+        self.setQuitOnLastWindowClosed(False)
+
+    def event(self, event: QEvent) -> bool:
+        """Files dropped on the Dock icon or opened with the app, and a click on that icon."""
+        if isinstance(event, QFileOpenEvent) and event.file():
+            self._files.append(Path(event.file()))
+            self.files_opened.emit()
+            return True
+        if event.type() == QEvent.Type.ApplicationActivate:
+            self.reopened.emit()
+        return super().event(event)
+
+    def take_files(self) -> list[Path]:
+        """The files opened since the last call."""
+        files, self._files = self._files, []
+        return files

@@ -1,0 +1,100 @@
+"""Mistakes that nothing else caught: noted, told once, never the end of the window."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+from PySide6.QtCore import QMessageLogContext, QObject, QtMsgType, Signal, qInstallMessageHandler
+
+from desktop.error_text import machine_lines, report_for, without_folders
+
+LOG_FILE = "problems.log"
+_MAX_LOG_BYTES = 1 << 20
+_MAX_MESSAGES = 60
+_GRAVE = frozenset({QtMsgType.QtCriticalMsg, QtMsgType.QtFatalMsg})
+
+
+class CrashReporter(QObject):
+    """Collects what goes wrong in any thread, and Qt's own messages.
+
+    Parameters
+    ----------
+    logs : folder of `LOG_FILE`, which is begun anew beyond a megabyte
+    """
+
+    crashed = Signal(str)
+
+    def __init__(self, logs: Path) -> None:
+        super().__init__()
+        self._file = logs / LOG_FILE
+        self._messages: deque[str] = deque(maxlen=_MAX_MESSAGES)
+        self._reports: deque[str] = deque(maxlen=3)
+        self._lock = threading.Lock()
+        self._undo: list[Callable[[], object]] = []
+
+    def install(self) -> None:
+        """Catch what nobody caught: main thread, worker threads, Qt."""
+        main, thread = sys.excepthook, threading.excepthook
+        sys.excepthook = self._on_main
+        threading.excepthook = self._on_thread
+        before = qInstallMessageHandler(self._on_qt)
+        self._undo = [
+            lambda: setattr(sys, "excepthook", main),
+            lambda: setattr(threading, "excepthook", thread),
+            lambda: qInstallMessageHandler(before),
+        ]
+
+    def uninstall(self) -> None:
+        """Leave everything as it was."""
+        for undo in self._undo:
+            undo()
+        self._undo = []
+
+    def report(self) -> str:
+        """What can be sent to the makers: machine, the last mistakes, Qt's last messages."""
+        with self._lock:
+            parts = [machine_lines(), *self._reports, "\n".join(self._messages)]
+        return "\n\n".join(part for part in parts if part)
+
+    def note(self, error: BaseException) -> None:
+        """Keep a mistake and tell the window."""
+        report = report_for(error)
+        with self._lock:
+            self._reports.append(report)
+        self._write(report)
+        self.crashed.emit(report)
+
+    def _on_main(
+        self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            sys.__excepthook__(kind, error, trace)
+            return
+        self.note(error)
+
+    def _on_thread(self, hook: threading.ExceptHookArgs) -> None:
+        if hook.exc_value is not None and hook.exc_type is not SystemExit:
+            self.note(hook.exc_value)
+
+    def _on_qt(self, kind: QtMsgType, _context: QMessageLogContext, message: str) -> None:
+        line = f"{kind.name}: {without_folders(message)}"
+        with self._lock:
+            self._messages.append(line)
+        if kind in _GRAVE:
+            self._write(line)
+        if sys.stderr is not None and kind is not QtMsgType.QtDebugMsg:
+            sys.stderr.write(f"{message}\n")
+
+    def _write(self, text: str) -> None:
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            fresh = not self._file.exists() or self._file.stat().st_size > _MAX_LOG_BYTES
+            with self._file.open("w" if fresh else "a", encoding="utf-8") as file:
+                file.write(f"{text}\n\n")
+        except OSError:
+            return  # a mistake that cannot be written down is still shown

@@ -1,0 +1,170 @@
+"""Jobs as a table that can be looked at; see `JobQueue` for what can be done with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import IntEnum
+from typing import Any
+
+from PySide6.QtCore import (
+    QAbstractTableModel,
+    QMimeData,
+    QModelIndex,
+    QPersistentModelIndex,
+    Qt,
+    QUrl,
+)
+
+from desktop.jobs.cell_text import cell_text, describe_job
+from desktop.jobs.job import Job, JobProgress, JobState
+
+Index = QModelIndex | QPersistentModelIndex
+NOWHERE = QModelIndex()
+
+
+class Column(IntEnum):
+    """Columns of the table."""
+
+    NAME = 0
+    VOICE = 1
+    STATE = 2
+    ELAPSED = 3
+    REMAINING = 4
+    SPEED = 5
+
+
+JOB_ROLE = Qt.ItemDataRole.UserRole
+PROGRESS_ROLE = Qt.ItemDataRole.UserRole + 1
+STOPPING_ROLE = Qt.ItemDataRole.UserRole + 2
+_NUMBERS = frozenset({Column.ELAPSED, Column.REMAINING, Column.SPEED})
+
+
+class JobTable(QAbstractTableModel):
+    """Jobs in the order in which they will be done."""
+
+    def __init__(self, jobs: Sequence[Job] = ()) -> None:
+        super().__init__()
+        self._jobs = list(jobs)
+        self._rows: dict[str, int] = {}
+        self._renumber()
+        self._progress: JobProgress | None = None
+        self._stopping: set[str] = set()
+
+    def jobs(self) -> tuple[Job, ...]:
+        """All jobs, in order."""
+        return tuple(self._jobs)
+
+    def job(self, job_id: str) -> Job | None:
+        """The job of that id."""
+        row = self._rows.get(job_id)
+        return None if row is None else self._jobs[row]
+
+    def row_of(self, job_id: str) -> int | None:
+        """Where it stands."""
+        return self._rows.get(job_id)
+
+    def running(self) -> Job | None:
+        """The job that is being done."""
+        return next((job for job in self._jobs if job.state is JobState.RUNNING), None)
+
+    def next_waiting(self) -> Job | None:
+        """The job to be done next."""
+        return next((job for job in self._jobs if job.state is JobState.WAITING), None)
+
+    def progress(self, job_id: str) -> JobProgress | None:
+        """How far the running job is."""
+        now = self._progress
+        return now if now is not None and now.job_id == job_id else None
+
+    def is_stopping(self, job_id: str) -> bool:
+        """Whether it has been cancelled but the engine has not stopped yet."""
+        return job_id in self._stopping
+
+    def count(self, *states: JobState) -> int:
+        """How many jobs are in one of these states."""
+        return sum(job.state in states for job in self._jobs)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a job runs or waits."""
+        return self.count(JobState.RUNNING, JobState.WAITING) > 0
+
+    # --- the table -----------------------------------------------------------------------------
+
+    def rowCount(self, parent: Index = NOWHERE) -> int:  # noqa: N802 - Qt's name
+        """Jobs."""
+        return 0 if parent.isValid() else len(self._jobs)
+
+    def columnCount(self, parent: Index = NOWHERE) -> int:  # noqa: N802 - Qt's name
+        """Columns."""
+        return 0 if parent.isValid() else len(Column)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = 0) -> Any:  # noqa: N802 - Qt's name
+        """Names of the columns."""
+        if orientation is Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
+            return self._titles()[section]
+        if role == Qt.ItemDataRole.TextAlignmentRole and section in _NUMBERS:
+            return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        return None
+
+    def data(self, index: Index, role: int = 0) -> Any:
+        """A cell."""
+        if not index.isValid():
+            return None
+        job = self._jobs[index.row()]
+        give: dict[int, Callable[[], Any]] = {
+            Qt.ItemDataRole.DisplayRole: lambda: self._cell(job, index.column()),
+            Qt.ItemDataRole.ToolTipRole: lambda: describe_job(job),
+            Qt.ItemDataRole.AccessibleTextRole: lambda: self._cell(job, index.column()),
+            Qt.ItemDataRole.TextAlignmentRole: lambda: _alignment(index.column()),
+            JOB_ROLE: lambda: job,
+            PROGRESS_ROLE: lambda: self.progress(job.id),
+            STOPPING_ROLE: lambda: job.id in self._stopping,
+        }
+        return give[role]() if role in give else None
+
+    def flags(self, index: Index) -> Qt.ItemFlag:
+        """Every row can be dragged, to another place or (its result) out of the window."""
+        usual = super().flags(index)
+        return usual | Qt.ItemFlag.ItemIsDragEnabled if index.isValid() else usual
+
+    def mimeTypes(self) -> list[str]:  # noqa: N802 - Qt's name
+        """What a drag carries."""
+        return ["text/uri-list"]
+
+    def mimeData(self, indexes: Sequence[QModelIndex]) -> QMimeData:  # noqa: N802 - Qt's name
+        """The results of the dragged rows, as files."""
+        rows = sorted({index.row() for index in indexes})
+        outputs = [self._jobs[row].output for row in rows]
+        data = QMimeData()
+        data.setUrls([QUrl.fromLocalFile(str(path)) for path in outputs if path is not None])
+        return data
+
+    def supportedDragActions(self) -> Qt.DropAction:  # noqa: N802 - Qt's name
+        """A result is copied, never moved away."""
+        return Qt.DropAction.CopyAction
+
+    def _titles(self) -> tuple[str, ...]:
+        return (
+            self.tr("Name"),
+            self.tr("Voice"),
+            self.tr("State"),
+            self.tr("Elapsed"),
+            self.tr("Remaining"),
+            self.tr("Speed"),
+        )
+
+    def _cell(self, job: Job, column: int) -> str:
+        stopping = job.id in self._stopping
+        return cell_text(job, self.progress(job.id), Column(column).name, stopping=stopping)
+
+    def _renumber(self, first: int = 0) -> None:
+        if first == 0:
+            self._rows.clear()
+        for row in range(first, len(self._jobs)):
+            self._rows[self._jobs[row].id] = row
+
+
+def _alignment(column: int) -> Qt.AlignmentFlag:
+    side = Qt.AlignmentFlag.AlignRight if column in _NUMBERS else Qt.AlignmentFlag.AlignLeft
+    return side | Qt.AlignmentFlag.AlignVCenter

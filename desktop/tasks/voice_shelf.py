@@ -1,0 +1,64 @@
+"""The work that changes the installed voices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from desktop.jobs.intake import voice_groups
+from desktop.macos.trash import move_to_trash
+from desktop.tasks.background import Listener, Work
+from engine.errors import UserError
+from engine.progress import CancelToken
+from engine.voices.importing import ImportReport
+from engine.voices.installation import Imported
+from engine.voices.library import VoiceLibrary
+
+
+def importing(library: VoiceLibrary, paths: Sequence[Path]) -> Work:
+    """Import all; returns an `ImportReport` of all together.
+
+    What cannot be used is a sentence in the report; it fails only if it is the only source.
+    """
+
+    def work(cancel: CancelToken, tell: Listener) -> ImportReport:
+        sources = voice_groups(paths)
+        imported: list[Imported] = []
+        refused: list[UserError] = []
+        for number, source in enumerate(sources):
+
+            def listener(fraction: float, number: int = number) -> None:
+                tell(number + fraction, float(len(sources)))
+
+            try:
+                report = library.import_files(source, listener=listener, cancel=cancel)
+            except UserError as error:
+                if len(sources) == 1:
+                    raise
+                refused.append(error)
+                continue
+            imported.extend(report.imported)
+            refused.extend(report.refused)
+        return ImportReport(tuple(imported), tuple(refused))
+
+    return work
+
+
+def renaming(library: VoiceLibrary, key: str, name: str) -> Work:
+    """Give another name."""
+    return lambda _cancel, _tell: library.rename(key, name)
+
+
+def picturing(library: VoiceLibrary, key: str, picture: Path) -> Work:
+    """Give a picture."""
+    return lambda _cancel, _tell: library.set_picture(key, picture)
+
+
+def indexing(library: VoiceLibrary, key: str, index: Path) -> Work:
+    """Give an index."""
+    return lambda _cancel, _tell: library.set_index(key, index)
+
+
+def trashing(library: VoiceLibrary, key: str) -> Work:
+    """Move to the trash."""
+    return lambda _cancel, _tell: library.remove(key, trash=move_to_trash)

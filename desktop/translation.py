@@ -1,0 +1,56 @@
+"""The app's words in other languages, and Qt's own (buttons of dialogs) with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QCoreApplication, QLibraryInfo, QLocale, QTranslator
+
+FOLDER = Path(__file__).resolve().parents[1] / "resources" / "translations"
+
+_ENGLISH = "en"
+
+
+def available_languages() -> tuple[str, ...]:
+    """Those that there are words for, e.g. ``("en", "zh_TW")``."""
+    found = sorted(path.stem.removeprefix("desktop_") for path in FOLDER.glob("desktop_*.qm"))
+    return (_ENGLISH, *found)
+
+
+def chosen_language(setting: str, system: list[str] | None = None) -> str:
+    """The language to show.
+
+    Parameters
+    ----------
+    setting : ``system``, or a language
+    system : what the user's system prefers, best first; None asks it
+    """
+    languages = available_languages()
+    if setting in languages:
+        return setting
+    for name in QLocale.system().uiLanguages() if system is None else system:
+        plain = name.replace("-", "_")
+        # Hong Kong and Macau write Traditional Chinese too; their tags need not say so.
+        if plain.startswith("zh") and any(part in plain for part in ("Hant", "TW", "HK", "MO")):
+            plain = "zh_TW"
+        for language in languages:
+            if plain == language or plain.split("_")[0] == language:
+                return language
+    return _ENGLISH
+
+
+def install_translators(app: QCoreApplication, language: str) -> tuple[QTranslator, ...]:
+    """Show the app in that language from now on; widgets made before keep their words.
+
+    Returns
+    -------
+    The translators; Qt uses them as long as they live (they are the app's children).
+    """
+    installed = []
+    qt_folder = Path(QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath))
+    for name, folder in ((f"qtbase_{language}", qt_folder), (f"desktop_{language}", FOLDER)):
+        translator = QTranslator(app)
+        if language != _ENGLISH and translator.load(name, str(folder)):
+            app.installTranslator(translator)
+            installed.append(translator)
+    return tuple(installed)

@@ -1,0 +1,160 @@
+"""Everything about dropping: the overlay that says what will happen, and the empty window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QMimeData, QPointF, QRectF, Qt, Signal
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette, QPen
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from desktop import style
+from desktop.jobs.intake import Intake
+
+_MARK_POINTS = 76
+
+
+def paths_of(data: QMimeData) -> tuple[Path, ...]:
+    """The files that a drag or the clipboard carries."""
+    if not data.hasUrls():
+        return ()
+    return tuple(Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile())
+
+
+class DropOverlay(QWidget):
+    """Covers the window while something is dragged over it."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._text = ""
+        self._detail = ""
+        self._welcome = True
+        self.hide()
+
+    @property
+    def text(self) -> str:
+        """What will happen."""
+        return self._text
+
+    @property
+    def detail(self) -> str:
+        """What else there is to know."""
+        return self._detail
+
+    def offer(self, intake: Intake, voice_name: str) -> None:
+        """Say what dropping will do."""
+        self._welcome = not intake.is_empty
+        self._text = self._promise(intake, voice_name)
+        self._detail = "" if intake.is_empty else intake.reason
+        self.setAccessibleName(self._text)
+        parent = self.parentWidget()
+        if parent is not None:
+            self.setGeometry(parent.rect())
+        self.raise_()
+        self.show()
+        self.update()
+
+    def _promise(self, intake: Intake, voice_name: str) -> str:
+        if intake.is_empty:
+            return intake.reason or self.tr("There is no sound in it")
+        sounds = len(intake.sounds)
+        if not sounds:
+            count = len(intake.voices)
+            return self.tr("Install Voice") if count == 1 else self.tr("Install Voices")
+        if intake.more:
+            return self.tr("Convert All with {voice}").format(voice=voice_name)
+        if sounds == 1:
+            return self.tr("Convert with {voice}").format(voice=voice_name)
+        return self.tr("Convert {count} Files with {voice}").format(count=sounds, voice=voice_name)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+        """A veil, a frame, a sentence."""
+        palette = self.palette()
+        colour = style.accent(palette) if self._welcome else style.bad(palette)
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        veil = palette.color(QPalette.ColorRole.Window)
+        veil.setAlphaF(0.97)
+        painter.fillRect(self.rect(), veil)
+        frame = QRectF(self.rect()).adjusted(14, 14, -14, -14)
+        tint = QColor(colour)
+        tint.setAlphaF(0.10)
+        painter.setBrush(tint)
+        painter.setPen(QPen(colour, 2.5))
+        painter.drawRoundedRect(frame, 14, 14)
+        painter.setPen(palette.color(QPalette.ColorRole.WindowText))
+        painter.setFont(style.heading_font(self, 1.7))
+        wide = int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap)
+        painter.drawText(frame.adjusted(40, 0, -40, -20), wide, self._text)
+        painter.setPen(style.secondary_text(palette))
+        painter.setFont(self.font())
+        below = frame.adjusted(40, frame.height() / 2 + 24, -40, -20)
+        top = int(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop)
+        painter.drawText(below, top | int(Qt.TextFlag.TextWordWrap), self._detail)
+
+
+class _Mark(QWidget):
+    """A drawn waveform: what is dropped, and what comes back."""
+
+    _HEIGHTS: Sequence[float] = (0.2, 0.42, 0.75, 0.5, 1.0, 0.66, 0.86, 0.36, 0.56, 0.26)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFixedSize(_MARK_POINTS * 2, _MARK_POINTS)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+        """Ten bars, the accent colour growing along them."""
+        palette = self.palette()
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        grey, colour = style.track(palette), style.accent(palette)
+        step = self.width() / len(self._HEIGHTS)
+        for place, share in enumerate(self._HEIGHTS):
+            mixed = style.blend(colour, grey, place / (len(self._HEIGHTS) - 1))
+            painter.setPen(QPen(mixed, 7, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
+            x = (place + 0.5) * step
+            half = share * (self.height() - 8) / 2
+            middle = self.height() / 2
+            painter.drawLine(QPointF(x, middle - half), QPointF(x, middle + half))
+
+
+class EmptyPage(QWidget):
+    """The window with nothing in it: what to do, in three ways."""
+
+    choose_wanted = Signal()
+    sample_wanted = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        title = QLabel(self.tr("Drop songs, recordings or videos here"))
+        title.setFont(style.heading_font(title, 1.5))
+        title.setWordWrap(True)
+        title.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        detail = style.SecondaryLabel(
+            self.tr("Folders too. A voice (.pth, .index or .zip) is installed when dropped.")
+        )
+        detail.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        choose = QPushButton(self.tr("Choose Files…"))
+        choose.setDefault(True)
+        choose.clicked.connect(lambda: self.choose_wanted.emit())
+        sample = QPushButton(self.tr("Try the Sample"))
+        sample.setToolTip(self.tr("Six seconds of speech that come with the app"))
+        sample.clicked.connect(lambda: self.sample_wanted.emit())
+        buttons = QHBoxLayout()
+        buttons.addStretch()
+        buttons.addWidget(choose)
+        buttons.addWidget(sample)
+        buttons.addStretch()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(40, 40, 40, 40)
+        column.setSpacing(style.GAP)
+        column.addStretch(5)
+        column.addWidget(_Mark(), 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addSpacing(style.MARGIN)
+        column.addWidget(title)
+        column.addWidget(detail)
+        column.addSpacing(style.MARGIN)
+        column.addLayout(buttons)
+        column.addStretch(6)

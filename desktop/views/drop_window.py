@@ -1,0 +1,63 @@
+"""A window that takes drops anywhere, and says beforehand what they will do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent
+from PySide6.QtWidgets import QMainWindow
+
+from desktop.jobs.intake import Gatherer, Intake, peek
+from desktop.views.drop_area import DropOverlay, paths_of
+
+
+class DropWindow(QMainWindow):
+    """What is done with the files is for the heir to say."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._gatherer = Gatherer(self)
+        self._gatherer.gathered.connect(self.accept_intake)
+        self.overlay = DropOverlay(self)
+        self.setAcceptDrops(True)
+
+    def voice_name(self) -> str:
+        """The voice that a dropped sound will get."""
+        raise NotImplementedError
+
+    def accept_intake(self, intake: Intake) -> None:
+        """Do what was promised."""
+        raise NotImplementedError
+
+    def take(self, paths: Sequence[Path]) -> None:
+        """Do what dropping these does."""
+        if paths:
+            self._gatherer.gather(paths)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802 - Qt's name
+        """Say what would happen."""
+        paths = paths_of(event.mimeData())
+        if not paths or event.source() is not None:  # our own rows on their way out
+            return
+        intake = peek(paths)
+        self.overlay.offer(intake, self.voice_name())
+        event.setDropAction(Qt.DropAction.CopyAction)
+        event.setAccepted(not intake.is_empty)
+
+    def dragLeaveEvent(self, _event: QDragLeaveEvent) -> None:  # noqa: N802 - Qt's name
+        """It is not for us."""
+        self.overlay.hide()
+
+    def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802 - Qt's name
+        """Take it."""
+        self.overlay.hide()
+        event.setDropAction(Qt.DropAction.CopyAction)
+        event.accept()
+        self.take(paths_of(event.mimeData()))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """The overlay covers all."""
+        super().resizeEvent(event)
+        self.overlay.setGeometry(self.rect())

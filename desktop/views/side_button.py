@@ -1,0 +1,54 @@
+"""The name of a sound beside its waveform; pressed while it is the one that is heard."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import QFont, QFontMetrics, QPainter, QPaintEvent, QPalette
+from PySide6.QtWidgets import QAbstractButton, QWidget
+
+from desktop.style import RADIUS, accent
+
+_PADDING = 12
+_TINT = 0.22
+
+
+class SideButton(QAbstractButton):
+    """A toggle that does not change its size with its state."""
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setText(name)
+        self.setCheckable(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Room for the name in the heavier weight."""
+        width = QFontMetrics(self._font(heard=True)).horizontalAdvance(self.text())
+        return QSize(width + 2 * _PADDING, 28)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+        """A tinted ground for the one that is heard, a frame for the one with the focus."""
+        palette = self.palette()
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        ground = QRectF(self.rect()).adjusted(1, 1, -1, -1)
+        ground.setTop(ground.center().y() - 14)
+        ground.setHeight(28)
+        colour = accent(palette)
+        if self.hasFocus():
+            painter.setPen(colour)
+            painter.drawRoundedRect(ground, RADIUS, RADIUS)
+        painter.setPen(Qt.PenStyle.NoPen)
+        if self.isChecked():
+            colour.setAlphaF(_TINT)
+            painter.setBrush(colour)
+            painter.drawRoundedRect(ground, RADIUS, RADIUS)
+        group = QPalette.ColorGroup.Active if self.isEnabled() else QPalette.ColorGroup.Disabled
+        painter.setPen(palette.color(group, QPalette.ColorRole.WindowText))
+        painter.setFont(self._font(heard=self.isChecked()))
+        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, self.text())
+
+    def _font(self, *, heard: bool) -> QFont:
+        font = QFont(self.font())
+        font.setWeight(QFont.Weight.DemiBold if heard else QFont.Weight.Normal)
+        return font

@@ -1,0 +1,226 @@
+"""The installed voices: import by drop or dialog, look at, rename, give away to the trash."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QListWidget,
+    QListWidgetItem,
+    QProgressBar,
+    QPushButton,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from desktop.icons import symbol
+from desktop.style import SecondaryLabel
+from desktop.tasks.background import BackgroundTask, Outcome, Work
+from desktop.tasks.voice_shelf import importing, indexing, picturing, renaming, trashing
+from desktop.views.voice_card import VoiceCard
+from engine.errors import UserError
+from engine.voices.entry import InstalledVoice
+from engine.voices.importing import ImportReport
+from engine.voices.library import VoiceLibrary
+
+ChooseFiles = Callable[[QWidget, str, str], list[Path]]
+_KEY = Qt.ItemDataRole.UserRole
+_STEPS = 1000
+
+
+def choose_files(parent: QWidget, title: str, kinds: str) -> list[Path]:
+    """Ask for files."""
+    names, _ = QFileDialog.getOpenFileNames(parent, title, "", kinds)
+    return [Path(name) for name in names]
+
+
+class VoicesPage(QWidget):
+    """All work on the disk is done beside the window.
+
+    Parameters
+    ----------
+    folder : of the library
+    choose : asks for files; another one in tests
+
+    Signals
+    -------
+    changed : voices came, went or were renamed
+    """
+
+    changed = Signal()
+
+    def __init__(
+        self, folder: Path, choose: ChooseFiles = choose_files, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.library = VoiceLibrary(folder)
+        self._choose = choose
+        self._voices: dict[str, InstalledVoice] = {}
+        self._wanted_key = ""
+        self.task = BackgroundTask(self)
+        self.task.progressed.connect(self._show_progress)
+        self.task.ended.connect(self._take_outcome)
+        self.setAcceptDrops(True)
+        self._build()
+        self.refresh()
+
+    @Slot()
+    def refresh(self) -> None:
+        """Show the library as it is on the disk."""
+        chosen = self._wanted_key or self._chosen_key()
+        try:
+            voices = self.library.voices()
+        except UserError as error:
+            self.message.setText(str(error))
+            voices = ()
+        self._voices = {voice.id: voice for voice in voices}
+        self.list.clear()
+        for voice in voices:
+            item = QListWidgetItem(symbol("voices"), voice.name)
+            item.setData(_KEY, voice.id)
+            self.list.addItem(item)
+            if voice.id == chosen:
+                self.list.setCurrentItem(item)
+        if self.list.currentRow() < 0 and voices:
+            self.list.setCurrentRow(0)
+
+    def import_paths(self, paths: Sequence[Path]) -> None:
+        """Import what was dropped or chosen."""
+        self._start(importing(self.library, paths), self.tr("Importing…"))
+
+    def close_tasks(self) -> None:
+        """Stop what is running before the app quits."""
+        self.task.close()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802 - Qt's name
+        """Files, folders and archives are welcome; what is in them is looked at later."""
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802 - Qt's name
+        """Import."""
+        urls = event.mimeData().urls()
+        self.import_paths([Path(url.toLocalFile()) for url in urls if url.isLocalFile()])
+        event.acceptProposedAction()
+
+    def _build(self) -> None:
+        self.list = QListWidget()
+        self.list.setAccessibleName(self.tr("Voices"))
+        self.list.setFixedWidth(210)
+        self.list.currentItemChanged.connect(self._show_chosen)
+        self.import_button = QPushButton(symbol("download"), self.tr("Import…"))
+        self.import_button.clicked.connect(self._import_chosen)
+        side = QVBoxLayout()
+        side.addWidget(self.list, 1)
+        side.addWidget(self.import_button)
+        self.card = VoiceCard()
+        self.card.renamed.connect(self._rename)
+        self.card.picture_wanted.connect(self._give_picture)
+        self.card.index_wanted.connect(self._give_index)
+        self.card.removal_wanted.connect(self._remove)
+        self.message = SecondaryLabel(
+            self.tr("Drop .pth, .index, .zip or folders here to import them.")
+        )
+        self.progress = QProgressBar(textVisible=False, maximum=_STEPS)
+        self.progress.setAccessibleName(self.tr("Progress"))
+        self.cancel = QPushButton(symbol("cancel"), self.tr("Cancel"))
+        self.cancel.clicked.connect(self.task.cancel)
+        busy = QWidget()
+        row = QHBoxLayout(busy)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.progress, 1)
+        row.addWidget(self.cancel)
+        self._foot = QStackedWidget()  # both are there all the time, so that nothing jumps
+        self._foot.addWidget(self.message)
+        self._foot.addWidget(busy)
+        self._foot.setFixedHeight(max(busy.sizeHint().height(), 3 * self.fontMetrics().height()))
+        top = QHBoxLayout()
+        top.addLayout(side)
+        top.addWidget(self.card, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(20, 16, 20, 12)
+        column.addLayout(top, 1)
+        column.addWidget(self._foot)
+
+    def _chosen_key(self) -> str:
+        item = self.list.currentItem()
+        return str(item.data(_KEY)) if item is not None else ""
+
+    @Slot()
+    def _show_chosen(self, *_: object) -> None:
+        voice = self._voices.get(self._chosen_key())
+        if voice is not None:
+            self.card.show_voice(voice)
+
+    @Slot()
+    def _import_chosen(self) -> None:
+        kinds = self.tr("Voices ({endings})").format(endings="*.pth *.index *.zip *.safetensors")
+        paths = self._choose(self, self.tr("Import Voices"), kinds)
+        if paths:
+            self.import_paths(paths)
+
+    @Slot(str)
+    def _rename(self, name: str) -> None:
+        self._start(renaming(self.library, self._chosen_key(), name), self.tr("Renaming…"))
+
+    @Slot()
+    def _give_picture(self) -> None:
+        kinds = self.tr("Pictures ({endings})").format(endings="*.png *.jpg *.jpeg *.webp")
+        paths = self._choose(self, self.tr("Choose a Picture"), kinds)
+        if paths:
+            self._start(picturing(self.library, self._chosen_key(), paths[0]), "")
+
+    @Slot()
+    def _give_index(self) -> None:
+        kinds = self.tr("Index ({endings})").format(endings="*.index")
+        paths = self._choose(self, self.tr("Choose an Index"), kinds)
+        if paths:
+            self._start(indexing(self.library, self._chosen_key(), paths[0]), "")
+
+    @Slot()
+    def _remove(self) -> None:
+        self._start(trashing(self.library, self._chosen_key()), "")
+
+    def _start(self, work: Work, sentence: str) -> None:
+        if self.task.start(work):
+            self.progress.setFormat(sentence)
+            self.progress.setValue(0)
+            self._foot.setCurrentIndex(1)
+
+    @Slot(object, object)
+    def _show_progress(self, done: float | None, total: float | None) -> None:
+        if done is not None and total:
+            self.progress.setValue(round(_STEPS * done / total))
+
+    @Slot(object)
+    def _take_outcome(self, outcome: Outcome) -> None:
+        self._foot.setCurrentIndex(0)
+        self.message.setText(self._sentence(outcome))
+        if outcome.state == "finished":
+            if isinstance(outcome.value, ImportReport) and outcome.value.imported:
+                self._wanted_key = outcome.value.imported[-1].voice.id
+            self.refresh()
+            self._wanted_key = ""
+            self.changed.emit()
+        else:
+            self._show_chosen()  # a name that was refused goes back
+
+    def _sentence(self, outcome: Outcome) -> str:
+        if outcome.state == "failed":
+            return outcome.sentence
+        if outcome.state == "cancelled":
+            return self.tr("Cancelled.")
+        if not isinstance(outcome.value, ImportReport):
+            return ""
+        report = outcome.value
+        names = ", ".join(each.voice.name for each in report.imported)
+        told = [self.tr("Imported: {names}.").format(names=names)] if names else []
+        told += [note for each in report.imported for note in each.notes]
+        told += [str(error) for error in report.refused]
+        return " ".join(told)

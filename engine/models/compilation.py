@@ -1,0 +1,115 @@
+"""Networks as recorded graphs (TorchScript), one for each shape of input.
+
+A recording saves Python's share of the time and lets torch fuse small steps; it holds the shapes
+it was made with. TorchScript is deprecated, so this is off unless it was measured to pay.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from engine.models.source import SourceInput
+from engine.models.synthesizer import Synthesizer
+
+SAME_WITHIN = 1e-4
+"""How far a recording's samples may be from the network's own, of full scale."""
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """Something that runs like the network it was made of.
+
+    Attributes
+    ----------
+    run : the recording, or the network itself where recording failed
+    warning : why it failed, a sentence; None if it did not
+    """
+
+    run: Callable[..., Tensor]
+    warning: str | None = None
+
+
+def compile_traced(module: nn.Module, example: tuple[Tensor, ...]) -> Compiled:
+    """Record a network that turns tensors into one tensor.
+
+    Parameters
+    ----------
+    module : evaluation mode; shares its weights with the recording
+    example : inputs of the shapes that the recording is for; compared on them
+    """
+    try:
+        with torch.no_grad(), warnings.catch_warnings():
+            # It is deprecated, and warns of every size that it keeps: that is what is wanted.
+            warnings.simplefilter("ignore")
+            traced = torch.jit.trace(module, example, check_trace=False)  # type: ignore[no-untyped-call]
+            difference = (traced(*example) - module(*example)).abs().max()
+    except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        return Compiled(module, f"graph compilation is off: torch cannot record it ({reason})")
+    if not difference <= SAME_WITHIN:
+        return Compiled(module, "graph compilation is off: the recording gives other numbers")
+    return Compiled(traced)
+
+
+class CompiledVocoder:
+    """`Synthesizer.vocode` by recordings, one for each shape; made when a shape first comes.
+
+    Attributes
+    ----------
+    warnings : why some shapes run uncompiled, each sentence once
+    """
+
+    def __init__(self, synthesizer: Synthesizer) -> None:
+        self._synthesizer = synthesizer
+        self._recordings: dict[tuple[object, ...], Compiled] = {}
+        self.warnings: list[str] = []
+
+    def vocode(self, z: Tensor, source: SourceInput | None, speaker: Tensor) -> Tensor:
+        """See `Synthesizer.vocode`."""
+        if source is not None and source.layer_noise is not None and self._has_layer_noise():
+            self._warn("graph compilation is off: this vocoder draws noise inside its layers")
+            return self._synthesizer.vocode(z, source, speaker)
+        given = () if source is None else _tensors(source)
+        inputs = (z, speaker, *(x for x in given if x is not None))
+        key = (*((x.shape, x.dtype, x.device) for x in inputs), *(x is None for x in given))
+        if key not in self._recordings:
+            recorded = compile_traced(_Flat(self._synthesizer, given), inputs)
+            self._recordings[key] = recorded
+            if recorded.warning is not None:
+                self._warn(recorded.warning)
+        return self._recordings[key].run(*inputs)
+
+    def _has_layer_noise(self) -> bool:
+        return self._synthesizer.sizes.gliding_f0
+
+    def _warn(self, sentence: str) -> None:
+        if sentence not in self.warnings:
+            self.warnings.append(sentence)
+
+
+class _Flat(nn.Module):
+    """`Synthesizer.vocode` with nothing but tensors for its inputs."""
+
+    def __init__(self, synthesizer: Synthesizer, source: tuple[Tensor | None, ...]) -> None:
+        super().__init__()
+        self.synthesizer = synthesizer
+        self.given = [x is not None for x in source]
+
+    def forward(self, z: Tensor, speaker: Tensor, *source: Tensor) -> Tensor:
+        """Sound ``[B, T * hop]``; `source` holds those tensors of `SourceInput` that are given."""
+        if not self.given:
+            return self.synthesizer.vocode(z, None, speaker)
+        rest = iter(source)
+        f0_hz, phase, noise, start_phase = (next(rest) if here else None for here in self.given)
+        if f0_hz is None or phase is None:
+            raise ValueError("a source has a pitch and a phase")
+        return self.synthesizer.vocode(z, SourceInput(f0_hz, phase, noise, start_phase), speaker)
+
+
+def _tensors(source: SourceInput) -> tuple[Tensor | None, ...]:
+    return source.f0_hz, source.phase_cycles, source.noise, source.start_phase_cycles

@@ -1,0 +1,56 @@
+"""Networks in half precision where that does no harm.
+
+Convolutions and linear layers hold float16 weights and take float16; what adds up, compares or
+keeps time stays float32: norms, softmax, the phase of the source, the latent, the pitch's GRU, and
+the last step to samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from engine.models.decimation import Decimation
+from engine.models.layers import ChannelNorm
+
+_ROUNDED = (nn.Conv1d, nn.ConvTranspose1d, nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+_EXACT = (nn.LayerNorm, nn.GroupNorm, nn.BatchNorm2d, ChannelNorm, nn.GRU, Decimation)
+
+_KEPT = ("m_source", "proj", "final_proj", "fc")
+"""Parts that stay float32: the source of the vocoder, the statistics of the latent, the content's
+projection, and what follows RMVPE's U-Net."""
+
+
+def to_half(network: nn.Module) -> nn.Module:
+    """Turn a network to half precision, in place; its inputs and outputs stay float32.
+
+    After `engine.models.layout.use_channels_last`, if both are wanted.
+
+    Returns
+    -------
+    the same object
+    """
+    for name, layer in network.named_modules():
+        if isinstance(layer, _ROUNDED) and not _is_kept(name):
+            layer.half()
+            layer.register_forward_pre_hook(_cast(torch.float16))
+        elif isinstance(layer, _EXACT + _ROUNDED):
+            layer.register_forward_pre_hook(_cast(torch.float32))
+    return network
+
+
+def _is_kept(name: str) -> bool:
+    return any(part in _KEPT for part in name.split("."))
+
+
+def _cast(
+    dtype: torch.dtype,
+) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor, ...]]:
+    """A hook that gives a layer its inputs in this type."""
+
+    def hook(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return tuple(x.to(dtype) for x in inputs)
+
+    return hook

@@ -1,0 +1,1105 @@
+<?xml version="1.0" encoding="utf-8"?>
+<!DOCTYPE TS>
+<TS version="2.1" language="zh_TW" sourcelanguage="en">
+<context>
+    <name>App</name>
+    <message>
+        <source>Copy Report</source>
+        <translation>拷貝報告</translation>
+    </message>
+    <message>
+        <source>Quit</source>
+        <translation>結束</translation>
+    </message>
+    <message>
+        <source>Quit while converting?</source>
+        <translation>還在轉換，要結束嗎？</translation>
+    </message>
+    <message>
+        <source>The program made a mistake; your queue is safe. Please send the report.</source>
+        <translation>程式發生錯誤，佇列沒有受影響。請把報告寄給我們。</translation>
+    </message>
+    <message>
+        <source>What is unfinished is offered again at the next start.</source>
+        <translation>尚未完成的項目，下次啟動時可以繼續。</translation>
+    </message>
+</context>
+<context>
+    <name>DetailPanel</name>
+    <message>
+        <source>Copy Report</source>
+        <translation>拷貝報告</translation>
+    </message>
+    <message>
+        <source>Copy as Text</source>
+        <translation>拷貝為文字</translation>
+    </message>
+    <message>
+        <source>No file selected</source>
+        <translation>未選取檔案</translation>
+    </message>
+</context>
+<context>
+    <name>DropOverlay</name>
+    <message>
+        <source>Convert All with {voice}</source>
+        <translation>全部以「{voice}」轉換</translation>
+    </message>
+    <message>
+        <source>Convert with {voice}</source>
+        <translation>以「{voice}」轉換</translation>
+    </message>
+    <message>
+        <source>Convert {count} Files with {voice}</source>
+        <translation>以「{voice}」轉換 {count} 個檔案</translation>
+    </message>
+    <message>
+        <source>Install Voice</source>
+        <translation>安裝聲音模型</translation>
+    </message>
+    <message>
+        <source>Install Voices</source>
+        <translation>安裝聲音模型</translation>
+    </message>
+    <message>
+        <source>There is no sound in it</source>
+        <translation>裡面沒有聲音</translation>
+    </message>
+</context>
+<context>
+    <name>EmptyPage</name>
+    <message>
+        <source>Choose Files…</source>
+        <translation>選擇檔案⋯</translation>
+    </message>
+    <message>
+        <source>Drop songs, recordings or videos here</source>
+        <translation>將歌曲、錄音或影片拖到這裡</translation>
+    </message>
+    <message>
+        <source>Folders too. A voice (.pth, .index or .zip) is installed when dropped.</source>
+        <translation>也可以拖入檔案夾。拖入聲音模型（.pth、.index 或 .zip）即可安裝。</translation>
+    </message>
+    <message>
+        <source>Six seconds of speech that come with the app</source>
+        <translation>App 內附的六秒語音</translation>
+    </message>
+    <message>
+        <source>Try the Sample</source>
+        <translation>試用範例</translation>
+    </message>
+</context>
+<context>
+    <name>FolderEditor</name>
+    <message>
+        <source>Choose…</source>
+        <translation>選擇⋯</translation>
+    </message>
+    <message>
+        <source>None chosen</source>
+        <translation>尚未選擇</translation>
+    </message>
+</context>
+<context>
+    <name>JobTable</name>
+    <message>
+        <source>Elapsed</source>
+        <translation>已用時間</translation>
+    </message>
+    <message>
+        <source>Name</source>
+        <translation>名稱</translation>
+    </message>
+    <message>
+        <source>Remaining</source>
+        <translation>剩餘時間</translation>
+    </message>
+    <message>
+        <source>Speed</source>
+        <translation>速度</translation>
+    </message>
+    <message>
+        <source>State</source>
+        <translation>狀態</translation>
+    </message>
+    <message>
+        <source>Voice</source>
+        <translation>聲音</translation>
+    </message>
+</context>
+<context>
+    <name>ListenPanel</name>
+    <message>
+        <source>Hear this one (Tab in a waveform flips)</source>
+        <translation>聽這一個（在波形上按 Tab 可切換）</translation>
+    </message>
+    <message>
+        <source>Levels matched: {louder} {gain} dB</source>
+        <translation>音量已對齊：{louder} {gain} dB</translation>
+    </message>
+    <message>
+        <source>Listen</source>
+        <translation>試聽</translation>
+    </message>
+    <message>
+        <source>Pause</source>
+        <translation>暫停</translation>
+    </message>
+    <message>
+        <source>Play</source>
+        <translation>播放</translation>
+    </message>
+    <message>
+        <source>Position and length</source>
+        <translation>位置與長度</translation>
+    </message>
+    <message>
+        <source>Reading the sound…</source>
+        <translation>正在讀取聲音⋯</translation>
+    </message>
+    <message>
+        <source>Result</source>
+        <translation>結果</translation>
+    </message>
+    <message>
+        <source>Select a file in the list to listen to it</source>
+        <translation>在列表中選取檔案即可試聽</translation>
+    </message>
+    <message>
+        <source>Source</source>
+        <translation>原聲</translation>
+    </message>
+    <message>
+        <source>The result will appear here</source>
+        <translation>結果會顯示在這裡</translation>
+    </message>
+    <message>
+        <source>Waveform of the result</source>
+        <translation>結果的波形</translation>
+    </message>
+    <message>
+        <source>Waveform of the source</source>
+        <translation>原聲的波形</translation>
+    </message>
+    <message>
+        <source>result</source>
+        <translation>結果</translation>
+    </message>
+    <message>
+        <source>source</source>
+        <translation>原聲</translation>
+    </message>
+    <message>
+        <source>{action} (Space)</source>
+        <translation>{action}（空白鍵）</translation>
+    </message>
+</context>
+<context>
+    <name>MainLayout</name>
+    <message>
+        <source>{count} cancelled</source>
+        <translation>{count} 個已取消</translation>
+    </message>
+    <message>
+        <source>{count} converting</source>
+        <translation>{count} 個轉換中</translation>
+    </message>
+    <message>
+        <source>{count} failed</source>
+        <translation>{count} 個失敗</translation>
+    </message>
+    <message>
+        <source>{count} finished</source>
+        <translation>{count} 個已完成</translation>
+    </message>
+    <message>
+        <source>{count} not finished</source>
+        <translation>{count} 個未完成</translation>
+    </message>
+    <message>
+        <source>{count} waiting</source>
+        <translation>{count} 個等待中</translation>
+    </message>
+    <message>
+        <source>{time} left</source>
+        <translation>剩餘 {time}</translation>
+    </message>
+</context>
+<context>
+    <name>MainWindow</name>
+    <message numerus="yes">
+        <source>%n conversion(s) were not finished when the app ended</source>
+        <translation><numerusform>上次結束時有 %n 個轉換尚未完成</numerusform></translation>
+    </message>
+    <message>
+        <source>About Ultimate RVC</source>
+        <translation>關於 Ultimate RVC</translation>
+    </message>
+    <message>
+        <source>Add Voice</source>
+        <translation>加入聲音模型</translation>
+    </message>
+    <message>
+        <source>All files</source>
+        <translation>所有檔案</translation>
+    </message>
+    <message>
+        <source>Continue</source>
+        <translation>繼續</translation>
+    </message>
+    <message>
+        <source>Convert</source>
+        <translation>轉換</translation>
+    </message>
+    <message>
+        <source>Not taken: {why}.</source>
+        <translation>未加入：{why}。</translation>
+    </message>
+    <message>
+        <source>Remove</source>
+        <translation>移除</translation>
+    </message>
+    <message>
+        <source>Sound and video</source>
+        <translation>聲音與影片</translation>
+    </message>
+    <message>
+        <source>The report is in the clipboard</source>
+        <translation>報告已拷貝到剪貼板</translation>
+    </message>
+    <message>
+        <source>There is no file in the clipboard</source>
+        <translation>剪貼板中沒有檔案</translation>
+    </message>
+    <message>
+        <source>Voices</source>
+        <translation>聲音</translation>
+    </message>
+    <message>
+        <source>“{name}” is installed and chosen</source>
+        <translation>「{name}」已安裝並選用</translation>
+    </message>
+</context>
+<context>
+    <name>MenuBar</name>
+    <message>
+        <source>Cancel All</source>
+        <translation>全部取消</translation>
+    </message>
+    <message>
+        <source>Cancel “{name}”</source>
+        <translation>取消「{name}」</translation>
+    </message>
+    <message>
+        <source>Converting “{name}”: {percent} %</source>
+        <translation>正在轉換「{name}」：{percent}%</translation>
+    </message>
+    <message>
+        <source>Finished</source>
+        <translation>已完成</translation>
+    </message>
+    <message>
+        <source>Not converted</source>
+        <translation>未轉換</translation>
+    </message>
+    <message>
+        <source>Open Ultimate RVC</source>
+        <translation>打開 Ultimate RVC</translation>
+    </message>
+    <message>
+        <source>Quick Convert</source>
+        <translation>快速轉換</translation>
+    </message>
+    <message>
+        <source>Quick Convert from Clipboard</source>
+        <translation>快速轉換剪貼板中的檔案</translation>
+    </message>
+    <message>
+        <source>Quick Convert…</source>
+        <translation>快速轉換⋯</translation>
+    </message>
+    <message>
+        <source>Quit Ultimate RVC</source>
+        <translation>結束 Ultimate RVC</translation>
+    </message>
+    <message>
+        <source>Recent Results</source>
+        <translation>最近的結果</translation>
+    </message>
+    <message>
+        <source>Settings…</source>
+        <translation>設定⋯</translation>
+    </message>
+    <message>
+        <source>Voice: {name}</source>
+        <translation>聲音：{name}</translation>
+    </message>
+    <message>
+        <source>Waiting: {n}</source>
+        <translation>等待中：{n} 個</translation>
+    </message>
+    <message>
+        <source>{name}: click to show it</source>
+        <translation>{name}：點按以顯示</translation>
+    </message>
+</context>
+<context>
+    <name>ModelsPage</name>
+    <message>
+        <source>Community voices need these networks. They are downloaded only when you ask; the starter voice works without them.</source>
+        <translation>社群的聲音模型需要這些網路模型。只有在您要求時才會下載；內附的聲音不需要它們。</translation>
+    </message>
+</context>
+<context>
+    <name>NetworkCard</name>
+    <message>
+        <source>A part of it is missing: download it again.</source>
+        <translation>缺少部分檔案：請重新下載。</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>Cancelled; a download continues where it stopped.</source>
+        <translation>已取消；下次會從中斷處繼續下載。</translation>
+    </message>
+    <message>
+        <source>Check</source>
+        <translation>檢查</translation>
+    </message>
+    <message>
+        <source>Checked: it is the right file.</source>
+        <translation>檢查完成：檔案正確。</translation>
+    </message>
+    <message>
+        <source>Checking…</source>
+        <translation>正在檢查⋯</translation>
+    </message>
+    <message>
+        <source>Choose {name}</source>
+        <translation>選擇 {name}</translation>
+    </message>
+    <message>
+        <source>Content encoder (HuBERT base)</source>
+        <translation>內容編碼器（HuBERT base）</translation>
+    </message>
+    <message>
+        <source>Download</source>
+        <translation>下載</translation>
+    </message>
+    <message>
+        <source>Downloading…</source>
+        <translation>正在下載⋯</translation>
+    </message>
+    <message>
+        <source>Follows the melody, also through reverb and noise. Best for singing.</source>
+        <translation>在殘響和雜音中也能追蹤旋律，最適合歌聲。</translation>
+    </message>
+    <message>
+        <source>Hears what is sung or said. Every community voice needs it.</source>
+        <translation>辨認唱或說的內容。所有社群聲音模型都需要它。</translation>
+    </message>
+    <message>
+        <source>Installed</source>
+        <translation>已安裝</translation>
+    </message>
+    <message>
+        <source>It is damaged: remove it and download it again.</source>
+        <translation>檔案已損壞：請移除後重新下載。</translation>
+    </message>
+    <message>
+        <source>Not installed</source>
+        <translation>未安裝</translation>
+    </message>
+    <message>
+        <source>Pitch network (RMVPE)</source>
+        <translation>音高模型（RMVPE）</translation>
+    </message>
+    <message>
+        <source>Remove</source>
+        <translation>移除</translation>
+    </message>
+    <message>
+        <source>Removing…</source>
+        <translation>正在移除⋯</translation>
+    </message>
+    <message>
+        <source>Use a File…</source>
+        <translation>使用現有檔案⋯</translation>
+    </message>
+    <message>
+        <source>{done} of {total}</source>
+        <translation>{done}／{total}</translation>
+    </message>
+    <message>
+        <source>{size} · licence {licence} · from {source}</source>
+        <translation>{size} · 授權 {licence} · 來源 {source}</translation>
+    </message>
+</context>
+<context>
+    <name>NoticeBar</name>
+    <message>
+        <source>Dismiss</source>
+        <translation>關閉</translation>
+    </message>
+</context>
+<context>
+    <name>OptimizationPage</name>
+    <message>
+        <source>Apple silicon (Metal)</source>
+        <translation>Apple 晶片（Metal）</translation>
+    </message>
+    <message>
+        <source>Everything off</source>
+        <translation>全部關閉</translation>
+    </message>
+    <message>
+        <source>How the engine works on this machine. Changes apply to the next conversion; the sound stays the same unless the help says otherwise.</source>
+        <translation>轉換引擎在這部電腦上的運作方式。變更會套用到下一次轉換；除非另有說明，聲音不會改變。</translation>
+    </message>
+    <message>
+        <source>NVIDIA GPU (CUDA)</source>
+        <translation>NVIDIA GPU（CUDA）</translation>
+    </message>
+    <message>
+        <source>Presets</source>
+        <translation>預設組合</translation>
+    </message>
+    <message>
+        <source>Processor only</source>
+        <translation>只用處理器</translation>
+    </message>
+</context>
+<context>
+    <name>QueueView</name>
+    <message>
+        <source>Queue</source>
+        <translation>佇列</translation>
+    </message>
+</context>
+<context>
+    <name>SettingRow</name>
+    <message>
+        <source>Set by the environment variable {name}.</source>
+        <translation>由環境變數 {name} 設定。</translation>
+    </message>
+</context>
+<context>
+    <name>SettingsWindow</name>
+    <message>
+        <source>Advanced</source>
+        <translation>進階</translation>
+    </message>
+    <message>
+        <source>General</source>
+        <translation>一般</translation>
+    </message>
+    <message>
+        <source>Models</source>
+        <translation>模型</translation>
+    </message>
+    <message>
+        <source>Optimization</source>
+        <translation>最佳化</translation>
+    </message>
+    <message>
+        <source>Panes</source>
+        <translation>面板</translation>
+    </message>
+    <message>
+        <source>Voices</source>
+        <translation>聲音</translation>
+    </message>
+</context>
+<context>
+    <name>TablePage</name>
+    <message>
+        <source>Restore Defaults</source>
+        <translation>回復預設值</translation>
+    </message>
+</context>
+<context>
+    <name>TimingView</name>
+    <message>
+        <source>Stage timings</source>
+        <translation>各階段時間</translation>
+    </message>
+</context>
+<context>
+    <name>VoiceCard</name>
+    <message>
+        <source>Came from</source>
+        <translation>來源</translation>
+    </message>
+    <message>
+        <source>Embedder</source>
+        <translation>內容編碼器</translation>
+    </message>
+    <message>
+        <source>Epochs</source>
+        <translation>訓練輪數</translation>
+    </message>
+    <message>
+        <source>Index</source>
+        <translation>索引</translation>
+    </message>
+    <message>
+        <source>Index…</source>
+        <translation>索引⋯</translation>
+    </message>
+    <message>
+        <source>Model</source>
+        <translation>模型</translation>
+    </message>
+    <message>
+        <source>Move to Trash</source>
+        <translation>丟到垃圾桶</translation>
+    </message>
+    <message>
+        <source>Name of the voice</source>
+        <translation>聲音名稱</translation>
+    </message>
+    <message>
+        <source>Picture…</source>
+        <translation>圖片⋯</translation>
+    </message>
+    <message>
+        <source>Pitch</source>
+        <translation>音高</translation>
+    </message>
+    <message>
+        <source>Sample rate</source>
+        <translation>取樣率</translation>
+    </message>
+    <message>
+        <source>Speakers</source>
+        <translation>說話者</translation>
+    </message>
+    <message>
+        <source>follows pitch</source>
+        <translation>跟隨音高</translation>
+    </message>
+    <message>
+        <source>none</source>
+        <translation>無</translation>
+    </message>
+    <message>
+        <source>present</source>
+        <translation>有</translation>
+    </message>
+    <message>
+        <source>this program</source>
+        <translation>本程式</translation>
+    </message>
+    <message>
+        <source>without pitch</source>
+        <translation>不跟隨音高</translation>
+    </message>
+</context>
+<context>
+    <name>VoicePanel</name>
+    <message>
+        <source>0 % follows the loudness of the source, 100 % is the voice's own.</source>
+        <translation>0% 跟隨原聲的響度，100% 為該聲音本身的響度。</translation>
+    </message>
+    <message>
+        <source>Add Voice…</source>
+        <translation>加入聲音模型⋯</translation>
+    </message>
+    <message>
+        <source>Adding…</source>
+        <translation>正在加入⋯</translation>
+    </message>
+    <message>
+        <source>Automatic</source>
+        <translation>自動</translation>
+    </message>
+    <message>
+        <source>Back to the usual settings for this voice</source>
+        <translation>回復這個聲音的一般設定</translation>
+    </message>
+    <message>
+        <source>Converts both channels; takes twice as long.</source>
+        <translation>兩個聲道都轉換，需要兩倍時間。</translation>
+    </message>
+    <message>
+        <source>Format</source>
+        <translation>格式</translation>
+    </message>
+    <message>
+        <source>Index strength</source>
+        <translation>索引強度</translation>
+    </message>
+    <message>
+        <source>Keep stereo</source>
+        <translation>保留立體聲</translation>
+    </message>
+    <message>
+        <source>Loudness</source>
+        <translation>響度</translation>
+    </message>
+    <message>
+        <source>Lower keeps more of the breath and consonants of the source.</source>
+        <translation>越低，保留越多原聲的氣音和子音。</translation>
+    </message>
+    <message>
+        <source>More makes the accent more like the voice; too much may slur.</source>
+        <translation>越高，咬字越像該聲音；太高可能含糊。</translation>
+    </message>
+    <message>
+        <source>Pitch</source>
+        <translation>音高</translation>
+    </message>
+    <message>
+        <source>Pitch method</source>
+        <translation>音高偵測</translation>
+    </message>
+    <message>
+        <source>Protect consonants</source>
+        <translation>保護子音</translation>
+    </message>
+    <message>
+        <source>RMVPE is best for singing; YIN needs no download. Automatic takes the best.</source>
+        <translation>RMVPE 最適合歌聲；YIN 不需下載。「自動」會選最好的。</translation>
+    </message>
+    <message>
+        <source>Reset</source>
+        <translation>重置</translation>
+    </message>
+    <message>
+        <source>Semitones up or down; +12 is an octave, usual from a man to a woman.</source>
+        <translation>升降的半音數；+12 為一個八度，常用於男聲轉女聲。</translation>
+    </message>
+    <message>
+        <source>These settings are for the next file you drop; each voice remembers its own.</source>
+        <translation>這些設定用於下一個拖入的檔案；每個聲音各自記住設定。</translation>
+    </message>
+    <message>
+        <source>Voice</source>
+        <translation>聲音</translation>
+    </message>
+    <message>
+        <source>WAV, FLAC and AIFF keep everything; MP3 and Ogg are small.</source>
+        <translation>WAV、FLAC、AIFF 保留全部音質；MP3 和 Ogg 檔案較小。</translation>
+    </message>
+</context>
+<context>
+    <name>VoicesPage</name>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>Cancelled.</source>
+        <translation>已取消。</translation>
+    </message>
+    <message>
+        <source>Choose a Picture</source>
+        <translation>選擇圖片</translation>
+    </message>
+    <message>
+        <source>Choose an Index</source>
+        <translation>選擇索引</translation>
+    </message>
+    <message>
+        <source>Drop .pth, .index, .zip or folders here to import them.</source>
+        <translation>將 .pth、.index、.zip 或檔案夾拖到這裡即可輸入。</translation>
+    </message>
+    <message>
+        <source>Import Voices</source>
+        <translation>輸入聲音模型</translation>
+    </message>
+    <message>
+        <source>Imported: {names}.</source>
+        <translation>已輸入：{names}。</translation>
+    </message>
+    <message>
+        <source>Importing…</source>
+        <translation>正在輸入⋯</translation>
+    </message>
+    <message>
+        <source>Import…</source>
+        <translation>輸入⋯</translation>
+    </message>
+    <message>
+        <source>Index ({endings})</source>
+        <translation>索引（{endings}）</translation>
+    </message>
+    <message>
+        <source>Pictures ({endings})</source>
+        <translation>圖片（{endings}）</translation>
+    </message>
+    <message>
+        <source>Progress</source>
+        <translation>進度</translation>
+    </message>
+    <message>
+        <source>Renaming…</source>
+        <translation>正在重新命名⋯</translation>
+    </message>
+    <message>
+        <source>Voices</source>
+        <translation>聲音</translation>
+    </message>
+    <message>
+        <source>Voices ({endings})</source>
+        <translation>聲音模型（{endings}）</translation>
+    </message>
+</context>
+<context>
+    <name>WindowActions</name>
+    <message>
+        <source>About Ultimate RVC</source>
+        <translation>關於 Ultimate RVC</translation>
+    </message>
+    <message>
+        <source>Add Voice…</source>
+        <translation>加入聲音模型⋯</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>Cancel All</source>
+        <translation>全部取消</translation>
+    </message>
+    <message>
+        <source>Clear Finished</source>
+        <translation>清除已完成項目</translation>
+    </message>
+    <message>
+        <source>Close Window</source>
+        <translation>關閉視窗</translation>
+    </message>
+    <message>
+        <source>Convert Again</source>
+        <translation>重新轉換</translation>
+    </message>
+    <message>
+        <source>Copy Problem Report</source>
+        <translation>拷貝問題報告</translation>
+    </message>
+    <message>
+        <source>Copy Timings</source>
+        <translation>拷貝時間資料</translation>
+    </message>
+    <message>
+        <source>Edit</source>
+        <translation>編輯</translation>
+    </message>
+    <message>
+        <source>File</source>
+        <translation>檔案</translation>
+    </message>
+    <message>
+        <source>Help</source>
+        <translation>輔助說明</translation>
+    </message>
+    <message>
+        <source>Move Down</source>
+        <translation>下移</translation>
+    </message>
+    <message>
+        <source>Move Up</source>
+        <translation>上移</translation>
+    </message>
+    <message>
+        <source>Open…</source>
+        <translation>打開⋯</translation>
+    </message>
+    <message>
+        <source>Paste</source>
+        <translation>貼上</translation>
+    </message>
+    <message>
+        <source>Play Result</source>
+        <translation>播放結果</translation>
+    </message>
+    <message>
+        <source>Queue</source>
+        <translation>佇列</translation>
+    </message>
+    <message>
+        <source>Quit</source>
+        <translation>結束</translation>
+    </message>
+    <message>
+        <source>Remove from Queue</source>
+        <translation>從佇列移除</translation>
+    </message>
+    <message>
+        <source>Select All</source>
+        <translation>全選</translation>
+    </message>
+    <message>
+        <source>Settings…</source>
+        <translation>設定⋯</translation>
+    </message>
+    <message>
+        <source>Show in Finder</source>
+        <translation>在 Finder 中顯示</translation>
+    </message>
+</context>
+<context>
+    <name>cell_text</name>
+    <message>
+        <source>Cancelled</source>
+        <translation>已取消</translation>
+    </message>
+    <message>
+        <source>Content</source>
+        <translation>內容</translation>
+    </message>
+    <message>
+        <source>Converting</source>
+        <translation>轉換中</translation>
+    </message>
+    <message>
+        <source>Decode</source>
+        <translation>解碼</translation>
+    </message>
+    <message>
+        <source>Failed</source>
+        <translation>失敗</translation>
+    </message>
+    <message>
+        <source>Filter</source>
+        <translation>濾波</translation>
+    </message>
+    <message>
+        <source>Finished</source>
+        <translation>已完成</translation>
+    </message>
+    <message>
+        <source>Load</source>
+        <translation>載入</translation>
+    </message>
+    <message>
+        <source>Loading…</source>
+        <translation>正在載入⋯</translation>
+    </message>
+    <message>
+        <source>Not finished</source>
+        <translation>未完成</translation>
+    </message>
+    <message>
+        <source>Pitch</source>
+        <translation>音高</translation>
+    </message>
+    <message>
+        <source>Retrieval</source>
+        <translation>檢索</translation>
+    </message>
+    <message>
+        <source>Stopping…</source>
+        <translation>正在停止⋯</translation>
+    </message>
+    <message>
+        <source>Synthesis</source>
+        <translation>合成</translation>
+    </message>
+    <message>
+        <source>Waiting</source>
+        <translation>等待中</translation>
+    </message>
+    <message>
+        <source>Write</source>
+        <translation>寫入</translation>
+    </message>
+    <message>
+        <source>index {share}</source>
+        <translation>索引 {share}</translation>
+    </message>
+    <message>
+        <source>stereo</source>
+        <translation>立體聲</translation>
+    </message>
+</context>
+<context>
+    <name>error_text</name>
+    <message>
+        <source>The conversion was stopped: the program made a mistake ({kind}); try again, and if it happens again send the report.</source>
+        <translation>轉換已停止：程式發生錯誤（{kind}）；請再試一次，若再發生請寄送報告。</translation>
+    </message>
+    <message>
+        <source>The conversion was stopped: there is not enough memory; close other programs, or convert a shorter file.</source>
+        <translation>轉換已停止：記憶體不足；請關閉其他程式，或轉換較短的檔案。</translation>
+    </message>
+</context>
+<context>
+    <name>intake</name>
+    <message>
+        <source>{count} files are neither sound, video, nor a voice</source>
+        <translation>{count} 個檔案不是聲音、影片，也不是聲音模型</translation>
+    </message>
+    <message>
+        <source>“{name}” is neither sound, video, nor a voice</source>
+        <translation>「{name}」不是聲音、影片，也不是聲音模型</translation>
+    </message>
+</context>
+<context>
+    <name>settings</name>
+    <message>
+        <source>1/s² is what every voice was tuned to.</source>
+        <translation>所有聲音模型都以 1/s² 調校。</translation>
+    </message>
+    <message>
+        <source>Address to download from instead of huggingface.co.</source>
+        <translation>取代 huggingface.co 的下載位址。</translation>
+    </message>
+    <message>
+        <source>As the system</source>
+        <translation>與系統相同</translation>
+    </message>
+    <message>
+        <source>Automatic</source>
+        <translation>自動</translation>
+    </message>
+    <message>
+        <source>Automatic takes the GPU where there is one.</source>
+        <translation>「自動」在有 GPU 時使用 GPU。</translation>
+    </message>
+    <message>
+        <source>Beside the source</source>
+        <translation>在原始檔旁邊</translation>
+    </message>
+    <message>
+        <source>Compute device</source>
+        <translation>運算裝置</translation>
+    </message>
+    <message>
+        <source>Converts several pieces together; takes more memory.</source>
+        <translation>同時轉換多個片段；需要較多記憶體。</translation>
+    </message>
+    <message>
+        <source>Exact stage timings</source>
+        <translation>精確的階段計時</translation>
+    </message>
+    <message>
+        <source>Exact voice index search</source>
+        <translation>精確搜尋聲音索引</translation>
+    </message>
+    <message>
+        <source>Few lengths of pieces</source>
+        <translation>減少片段長度的種類</translation>
+    </message>
+    <message>
+        <source>Folder for results</source>
+        <translation>結果檔案夾</translation>
+    </message>
+    <message>
+        <source>Frames made at a time</source>
+        <translation>每次產生的音框數</translation>
+    </message>
+    <message>
+        <source>Give memory back after</source>
+        <translation>閒置後釋放記憶體</translation>
+    </message>
+    <message>
+        <source>In one folder</source>
+        <translation>在同一個檔案夾</translation>
+    </message>
+    <message>
+        <source>Language</source>
+        <translation>語言</translation>
+    </message>
+    <message>
+        <source>Looks at every row of the index, on the compute device.</source>
+        <translation>在運算裝置上比對索引的每一列。</translation>
+    </message>
+    <message>
+        <source>Makes nothing where the source is silent.</source>
+        <translation>原聲靜音處不產生聲音。</translation>
+    </message>
+    <message>
+        <source>Match loudness when comparing</source>
+        <translation>比較時對齊響度</translation>
+    </message>
+    <message>
+        <source>Minutes without work; the next conversion loads again.</source>
+        <translation>閒置的分鐘數；下一次轉換時會重新載入。</translation>
+    </message>
+    <message>
+        <source>Mirror</source>
+        <translation>鏡像站</translation>
+    </message>
+    <message>
+        <source>Notify when finished</source>
+        <translation>完成時通知</translation>
+    </message>
+    <message>
+        <source>Only while the window is not in front.</source>
+        <translation>只在視窗不在最前面時。</translation>
+    </message>
+    <message>
+        <source>Pieces at a time</source>
+        <translation>同時處理的片段</translation>
+    </message>
+    <message>
+        <source>Processor (CPU)</source>
+        <translation>處理器（CPU）</translation>
+    </message>
+    <message>
+        <source>Quick Convert and progress without opening the window.</source>
+        <translation>不打開視窗也能快速轉換並查看進度。</translation>
+    </message>
+    <message>
+        <source>Results never replace another file.</source>
+        <translation>結果不會取代其他檔案。</translation>
+    </message>
+    <message>
+        <source>Save results</source>
+        <translation>儲存結果</translation>
+    </message>
+    <message>
+        <source>Show in the menu bar</source>
+        <translation>顯示在選單列</translation>
+    </message>
+    <message>
+        <source>Skip silence</source>
+        <translation>略過靜音</translation>
+    </message>
+    <message>
+        <source>Smaller parts need less memory; 0 makes a piece at once.</source>
+        <translation>越小所需記憶體越少；0 表示一次產生整個片段。</translation>
+    </message>
+    <message>
+        <source>Source and result play equally loud; files are not changed.</source>
+        <translation>原聲和結果以相同響度播放；檔案不會改變。</translation>
+    </message>
+    <message>
+        <source>Spares the GPU from preparing itself for every length.</source>
+        <translation>GPU 不必為每種長度重新準備。</translation>
+    </message>
+    <message>
+        <source>Start at login</source>
+        <translation>登入時啟動</translation>
+    </message>
+    <message>
+        <source>Takes effect at the next start.</source>
+        <translation>下次啟動時生效。</translation>
+    </message>
+    <message>
+        <source>The app waits in the menu bar, without a window.</source>
+        <translation>App 在選單列等候，不打開視窗。</translation>
+    </message>
+    <message>
+        <source>Used when results go into one folder.</source>
+        <translation>結果存到同一個檔案夾時使用。</translation>
+    </message>
+    <message>
+        <source>Waits for the device at each stage; a little slower.</source>
+        <translation>每個階段都等待裝置完成，會稍慢一些。</translation>
+    </message>
+    <message>
+        <source>Weighting in the index</source>
+        <translation>索引加權方式</translation>
+    </message>
+    <message>
+        <source>min</source>
+        <translation>分鐘</translation>
+    </message>
+</context>
+</TS>

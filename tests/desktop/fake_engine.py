@@ -1,0 +1,62 @@
+"""An engine whose behaviour is spelt out in the names of the files it is given."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+from desktop.jobs.job import Job, StageTime, Voice
+from desktop.jobs.live import LiveTimings
+from desktop.jobs.messages import Finished, Order
+from engine.errors import AudioFileError, ConversionCancelled
+from engine.optimization import OptimizationConfig
+from engine.progress import StageProgress
+
+VOICE = Voice("Aria", Path("aria.pth"), None, "aria")
+
+
+def job(name: str = "song.wav", **changes: object) -> Job:
+    """A job for a file that need not exist."""
+    return Job(source=Path("folder", name), voice=VOICE, **changes)  # type: ignore[arg-type]
+
+
+class FakeEngine:
+    """``slow`` works until cancelled, ``bad`` fails as engines do, ``bug`` as programs do."""
+
+    def __init__(self, optimization: OptimizationConfig | None = None) -> None:
+        self.optimization = optimization
+        self.done: list[str] = []
+        self.tidied = 0
+        self.unloaded = 0
+        self.threads: set[int] = set()
+
+    def convert(self, order: Order, live: LiveTimings) -> Finished:
+        self.threads.add(threading.get_ident())
+        name = order.job.source.name
+        live.source(2.0)
+        live.stage_begins("content")
+        if name.startswith("bad"):
+            raise AudioFileError(f'Cannot read "{name}"', "it is broken", "choose another file")
+        if name.startswith("bug"):
+            raise ZeroDivisionError("a mistake in /somewhere/private/file.py")
+        if name.startswith("memory"):
+            raise RuntimeError("CUDA out of memory")
+        end_s = time.monotonic() + (20.0 if name.startswith("slow") else 0.0)
+        while time.monotonic() < end_s:
+            live.step(StageProgress("content", 0.1, "cpu", 0.25))
+            live.stage_begins("synthesis")
+            if order.cancel.cancelled:
+                raise ConversionCancelled
+            time.sleep(0.002)
+        live.stage_ends("content", 0.5)
+        self.done.append(name)
+        stages = (StageTime("content", 0.5, "cpu"), StageTime("synthesis", 1.5, "cpu"))
+        output = order.job.source.with_name(f"{order.job.source.stem} (Aria).wav")
+        return Finished(order.job.id, output, 2.0, 2.0, stages, "cpu", 10**9, 10**8)
+
+    def tidy(self) -> None:
+        self.tidied += 1
+
+    def unload(self) -> None:
+        self.unloaded += 1

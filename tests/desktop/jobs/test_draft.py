@@ -1,0 +1,72 @@
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from desktop.jobs.draft import Draft
+from desktop.jobs.job import Voice
+from desktop.jobs.voice_list import VoiceList
+from desktop.paths import AppPaths
+from desktop.settings import OUTPUT_FOLDER, OUTPUT_PLACE, Settings
+from engine.options import ConversionOptions
+from tests.weights_maker import small_record
+
+OTHER = Voice("Other", Path("other.pth"), None, "other")
+
+
+@pytest.fixture
+def voices(app_paths: AppPaths, qapp: object) -> VoiceList:
+    return VoiceList(app_paths.voices_dir)
+
+
+def test_a_new_app_has_the_starter_voice(voices: VoiceList, settings: Settings) -> None:
+    draft = Draft(settings, voices)
+    assert (draft.voice.name, draft.voice.built_in) == ("Starter", True)
+    assert draft.voice.weights.is_file()
+
+
+def test_settings_are_remembered_per_voice_and_across_starts(
+    voices: VoiceList, settings: Settings, app_paths: AppPaths
+) -> None:
+    draft = Draft(settings, voices)
+    starter = draft.voice
+    draft.set_options(ConversionOptions(semitones=5))
+    draft.set_voice(OTHER)
+    assert draft.options == ConversionOptions()
+    draft.set_options(ConversionOptions(semitones=-3))
+    draft.set_voice(starter)
+    assert draft.options.semitones == 5
+    settings.flush()
+    again = Draft(Settings(app_paths.settings_file, {}), voices)
+    assert (again.voice, again.options.semitones) == (starter, 5)
+
+
+def test_a_queued_job_keeps_the_settings_it_was_queued_with(
+    voices: VoiceList, settings: Settings, tmp_path: Path
+) -> None:
+    draft = Draft(settings, voices)
+    draft.set_options(ConversionOptions(semitones=1))
+    settings.set(OUTPUT_PLACE, "folder")
+    settings.set(OUTPUT_FOLDER, str(tmp_path))
+    (made,) = draft.make_jobs([Path("a.wav")])
+    draft.set_options(ConversionOptions(semitones=2))
+    settings.set(OUTPUT_PLACE, "beside")
+    assert (made.options.semitones, made.output_dir) == (1, tmp_path)
+
+
+def test_a_dropped_voice_is_installed_and_a_broken_one_says_why(
+    voices: VoiceList, qtbot: QtBot, tmp_path: Path
+) -> None:
+    import torch
+
+    good, broken = tmp_path / "Aria.pth", tmp_path / "broken.zip"
+    torch.save(small_record(), good)
+    broken.write_bytes(b"no archive")
+    sentences: list[str] = []
+    voices.refused.connect(sentences.append)
+    with qtbot.waitSignals([voices.installed, voices.refused], timeout=20_000):
+        voices.install([good, broken])
+    assert [each.name for each in voices.voices()] == ["Starter", "Aria"]
+    assert not voices.is_installing
+    assert len(sentences) == 1
+    assert "broken.zip" in sentences[0]

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import plistlib
+import sys
+from pathlib import Path
+
+import pytest
+from PySide6.QtGui import QDesktopServices
+from pytestqt.qtbot import QtBot
+
+from desktop.jobs.job import Job, Voice
+from desktop.jobs.queue import JobQueue
+from desktop.macos import reveal as reveal_module
+from desktop.macos.dock import show_waiting
+from desktop.macos.login_item import LoginItem, start_command
+from desktop.macos.presence import SystemPresence
+from desktop.macos.reveal import reveal, reveal_command
+from desktop.macos.sleep import SleepGuard, awake_command
+from desktop.macos.trash import move_to_trash
+from desktop.settings import START_AT_LOGIN, Settings
+
+
+def test_finder_is_told_the_path_as_one_argument(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    path = tmp_path / "a b; rm -rf 雅.wav"
+    path.write_bytes(b"")
+    assert reveal_command(path) == ("/usr/bin/open", ["-R", str(path)])
+
+
+def test_elsewhere_and_for_what_is_gone_the_nearest_folder_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()))
+    monkeypatch.setattr(reveal_module.sys, "platform", "linux")
+    reveal(tmp_path / "gone" / "song.wav")
+    assert opened == [str(tmp_path)]
+
+
+def test_sleep_is_held_off_once_and_let_go(qtbot: QtBot) -> None:
+    guard = SleepGuard(command=[sys.executable, "-c", "import time; time.sleep(60)"])
+    guard.set_busy(True)
+    guard.set_busy(True)
+    process = guard._process
+    assert process is not None
+    assert process.waitForStarted(3000)
+    with qtbot.waitSignal(process.finished, timeout=5000):
+        guard.set_busy(False)
+    assert not guard.is_held
+    guard.set_busy(False)
+
+
+def test_a_program_that_is_missing_is_no_failure(qtbot: QtBot, tmp_path: Path) -> None:
+    guard = SleepGuard(command=[str(tmp_path / "no such program")])
+    guard.set_busy(True)
+    qtbot.wait(50)
+    guard.set_busy(False)
+
+
+def test_only_macos_has_caffeinate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert awake_command(7) is None
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert awake_command(7) == ["/usr/bin/caffeinate", "-i", "-w", "7"]
+
+
+def test_the_login_item_is_one_file_that_comes_and_goes(tmp_path: Path) -> None:
+    item = LoginItem(["/usr/bin/open", "/Applications/Ultimate RVC.app"], tmp_path / "agents")
+    assert item.is_available
+    item.set_on(on=True)
+    (file,) = (tmp_path / "agents").iterdir()
+    content = plistlib.loads(file.read_bytes())
+    assert content["ProgramArguments"][1] == "/Applications/Ultimate RVC.app"
+    assert content["RunAtLoad"] is True
+    assert item.is_on
+    item.set_on(on=False)
+    item.set_on(on=False)
+    assert not item.is_on
+
+
+def test_without_launch_agents_nothing_happens() -> None:
+    item = LoginItem(["x"], None)
+    item.set_on(on=True)
+    assert not item.is_available
+    assert not item.is_on
+
+
+def test_the_bundle_is_started_by_open_and_a_source_tree_by_its_python() -> None:
+    inside = Path("/Applications/Ultimate RVC.app/Contents/MacOS/Ultimate RVC")
+    assert start_command(inside) == [
+        "/usr/bin/open",
+        "/Applications/Ultimate RVC.app",
+        "--args",
+        "--background",
+    ]
+    framework = Path("/Library/Python.framework/Resources/Python.app/Contents/MacOS/Python")
+    assert start_command(framework)[1:] == ["-P", "-m", "desktop", "--background"]
+
+
+def test_the_dock_takes_a_number_everywhere(qtbot: QtBot) -> None:
+    show_waiting(3)
+    show_waiting(0)
+
+
+def test_trash_moves_and_a_missing_file_is_an_os_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(OSError, match="gone"):
+        move_to_trash(tmp_path / "gone")
+
+
+def test_the_dock_counts_what_is_undone_and_the_setting_makes_the_login_item(
+    tmp_path: Path, settings: Settings
+) -> None:
+    queue, shown = JobQueue(), [0]
+    item = LoginItem(["app"], tmp_path / "agents")
+    presence = SystemPresence(queue, settings, item, shown.append)
+    jobs = [Job(source=tmp_path / name, voice=Voice("V", tmp_path)) for name in "ab"]
+    queue.add(jobs)
+    queue.begin(jobs[0].id)
+    queue.cancel([jobs[1].id])
+    queue.remove([job.id for job in jobs])
+    assert shown[:3] == [0, 2, 1]
+    settings.set(START_AT_LOGIN, True)
+    assert item.is_on
+    settings.set(START_AT_LOGIN, False)
+    assert not item.is_on
+    assert presence is not None
+
+
+def test_a_login_item_that_cannot_be_written_switches_the_setting_back(
+    tmp_path: Path, settings: Settings
+) -> None:
+    (tmp_path / "agents").write_text("a file where the folder should be")
+    presence = SystemPresence(JobQueue(), settings, LoginItem(["app"], tmp_path / "agents"))
+    settings.set(START_AT_LOGIN, True)
+    assert settings.value(START_AT_LOGIN) is False
+    assert presence is not None

@@ -1,0 +1,94 @@
+"""The app as a process of its own: how soon it is there, what it has loaded, how it is told."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from desktop.paths import DATA_VARIABLE
+
+ROOT = Path(__file__).parents[2]
+SLOWEST_S = 1.5 * float(os.environ.get("URVC_TEST_SLOWNESS", "2" if os.environ.get("CI") else "1"))
+
+SHOWN = """
+import sys, time
+begun_s = time.perf_counter()
+from PySide6.QtCore import QTimer
+import desktop.app as composition
+class Watched(composition.App):
+    def start(self, files=(), *, hidden=False):
+        super().start(files, hidden=hidden)
+        composition.QApplication.processEvents()
+        heavy = [each for each in ("torch", "scipy", "faiss", "sounddevice") if each in sys.modules]
+        print(self.window.isVisible(), time.perf_counter() - begun_s, heavy, flush=True)
+        if "stay" not in sys.argv:
+            QTimer.singleShot(0, composition.QApplication.quit)
+composition.App = Watched
+sys.exit(composition.main())
+"""
+
+
+def environment(tmp_path: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "QT_QPA_PLATFORM": "offscreen",
+        DATA_VARIABLE: str(tmp_path / "data"),
+        "PYTHONFAULTHANDLER": "1",
+    }
+
+
+def test_the_window_is_there_in_a_second_and_a_half_and_torch_is_not(tmp_path: Path) -> None:
+    best_s = 99.0
+    for _ in range(3):  # the best of three: other programs may be at work
+        done = subprocess.run(
+            [sys.executable, "-c", SHOWN], env=environment(tmp_path), capture_output=True,
+            text=True, check=True, timeout=60,
+        )  # fmt: skip
+        visible, seconds, heavy = done.stdout.split(maxsplit=2)
+        assert (visible, heavy.strip()) == ("True", "[]")
+        best_s = min(best_s, float(seconds))
+    assert best_s < SLOWEST_S
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SHOWN, "stay"], env=environment(tmp_path), stdout=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("True")
+    yield process
+    process.kill()
+    process.wait(10)
+    process.stdout.close()
+
+
+def test_a_killed_app_offers_its_unfinished_files_again(
+    running: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    missing = tmp_path / "never there.wav"  # fails in the first app, without an engine
+    second = subprocess.run(
+        [sys.executable, "-P", "-m", "desktop", str(missing)], env=environment(tmp_path),
+        check=False, timeout=30,
+    )  # fmt: skip
+    assert second.returncode == 0
+    queue = tmp_path / "data" / "queue.json"
+    end_s = time.monotonic() + 10
+    while not (queue.exists() and "never there" in queue.read_text()):
+        assert time.monotonic() < end_s
+        time.sleep(0.02)
+    running.send_signal(signal.SIGKILL)
+    running.wait(10)
+    from desktop.jobs.store import QueueStore
+
+    store = QueueStore(queue)
+    (job,) = store.load()
+    store.close()
+    assert job.source == missing

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent, QImage
+from pytestqt.qtbot import QtBot
+
+from desktop.views.voices_page import VoicesPage
+from tests.weights_maker import small_record
+
+
+@pytest.fixture
+def aria(tmp_path: Path) -> Path:
+    path = tmp_path / "Aria.pth"
+    torch.save(small_record(), path)
+    return path
+
+
+@pytest.fixture
+def page(qtbot: QtBot, tmp_path: Path) -> Iterator[VoicesPage]:
+    made = VoicesPage(tmp_path / "voices", lambda *_: [tmp_path / "chosen"])
+    qtbot.addWidget(made)
+    made.resize(700, 520)
+    made.show()
+    yield made
+    made.close_tasks()
+
+
+def ended(qtbot: QtBot, page: VoicesPage) -> str:
+    qtbot.waitUntil(lambda: not page.task.is_running, timeout=20_000)
+    return page.message.text()
+
+
+def names(page: VoicesPage) -> list[str]:
+    return [page.list.item(row).text() for row in range(page.list.count())]
+
+
+def imported(qtbot: QtBot, page: VoicesPage, path: Path) -> None:
+    page.import_paths([path])
+    assert ended(qtbot, page).startswith("Imported: Aria.")
+
+
+def test_the_starter_is_there_and_cannot_be_changed(page: VoicesPage) -> None:
+    assert names(page) == ["Starter"]
+    assert "Sample rate: 16 kHz" in page.card.facts_text()
+    assert page.card.name.isReadOnly()
+    assert not page.card.remove_button.isEnabled()
+
+
+def test_a_dropped_voice_is_imported_shown_and_told(
+    qtbot: QtBot, page: VoicesPage, aria: Path
+) -> None:
+    content = QMimeData()
+    content.setUrls([QUrl.fromLocalFile(str(aria))])
+    drop = QDropEvent(
+        QPointF(50, 50),
+        Qt.DropAction.CopyAction,
+        content,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    with qtbot.waitSignal(page.changed, timeout=20_000):
+        page.dropEvent(drop)
+    assert names(page) == ["Starter", "Aria"]
+    assert page.card.name.text() == "Aria"
+    assert "Index: none" in page.card.facts_text()
+    assert "Came from: Aria.pth" in page.card.facts_text()
+
+
+def test_a_voice_can_be_renamed_and_a_taken_name_goes_back(
+    qtbot: QtBot, page: VoicesPage, aria: Path
+) -> None:
+    imported(qtbot, page, aria)
+    page.card.name.setText("Zoë 雅")
+    page.card.name.editingFinished.emit()
+    ended(qtbot, page)
+    assert names(page) == ["Starter", "Zoë 雅"]
+    assert page.card.name.text() == "Zoë 雅"
+    page.card.name.setText("starter")
+    page.card.name.editingFinished.emit()
+    assert "another voice is called" in ended(qtbot, page)
+    assert page.card.name.text() == "Zoë 雅"
+
+
+def test_a_picture_is_taken_over(
+    qtbot: QtBot, page: VoicesPage, aria: Path, tmp_path: Path
+) -> None:
+    imported(qtbot, page, aria)
+    image = QImage(64, 40, QImage.Format.Format_RGB32)
+    image.fill(Qt.GlobalColor.red)
+    image.save(str(tmp_path / "chosen"), "PNG")
+    page.card.picture_button.click()
+    ended(qtbot, page)
+    shown = page.card._picture.pixmap().toImage()
+    assert shown.pixelColor(shown.rect().center()).name() == "#ff0000"
+
+
+def test_a_file_that_is_no_voice_is_one_sentence(
+    qtbot: QtBot, page: VoicesPage, tmp_path: Path
+) -> None:
+    (tmp_path / "song.pth").write_bytes(b"no voice" * 100)
+    page.import_paths([tmp_path / "song.pth"])
+    sentence = ended(qtbot, page)
+    assert "song.pth" in sentence
+    assert names(page) == ["Starter"]
+
+
+def test_one_bad_archive_does_not_keep_the_good_voice_out(
+    qtbot: QtBot, page: VoicesPage, aria: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "bad.zip").write_bytes(b"PK" + b"x" * 200)
+    page.import_paths([tmp_path / "bad.zip", aria])
+    sentence = ended(qtbot, page)
+    assert "Imported: Aria." in sentence
+    assert "bad.zip" in sentence
+    assert names(page) == ["Starter", "Aria"]
+
+
+def test_a_removed_voice_lies_in_the_trash(
+    qtbot: QtBot, page: VoicesPage, aria: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved: list[Path] = []
+
+    def trash(path: Path) -> None:
+        moved.append(path.rename(tmp_path / "trash"))
+
+    monkeypatch.setattr("desktop.tasks.voice_shelf.move_to_trash", trash)
+    imported(qtbot, page, aria)
+    page.card.remove_button.click()
+    ended(qtbot, page)
+    assert names(page) == ["Starter"]
+    assert any((tmp_path / "trash").iterdir())
+
+
+def test_an_index_that_does_not_fit_is_refused_by_name(
+    qtbot: QtBot, page: VoicesPage, aria: Path, tmp_path: Path
+) -> None:
+    imported(qtbot, page, aria)
+    (tmp_path / "chosen").write_bytes(b"no index")
+    page.card.index_button.click()
+    assert "chosen" in ended(qtbot, page)

@@ -1,0 +1,235 @@
+"""``urvc voices``, ``urvc models`` and converting with an installed voice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from engine.cli import main, models
+from engine.voices.library import VoiceLibrary
+from engine.weights import catalogue
+from engine.weights.location import starter_dir
+from tests.engine.voices import zoo
+from tests.engine.weights.http_server import FaultServer, running_server
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    monkeypatch.setenv("URVC_VOICES_DIR", str(tmp_path / "voices"))
+    monkeypatch.setenv("URVC_MODELS_DIR", str(tmp_path / "models"))
+    monkeypatch.chdir(tmp_path)
+
+    def _run(*arguments: object) -> tuple[int, str, str]:
+        code = main([str(each) for each in arguments])
+        return code, *capfd.readouterr()
+
+    return _run
+
+
+@pytest.fixture
+def server() -> Iterator[FaultServer]:
+    with running_server() as running:
+        yield running
+
+
+def test_a_voice_is_imported_listed_shown_exported_and_removed(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "aria.zip").write_bytes(
+        zoo.packed({"aria_e9_s8.pth": zoo.voice(), "aria.index": zoo.index()})
+    )
+    assert run("voices", "import", "aria.zip") == (0, "aria  (added)\n", "")
+    code, out, err = run("voices", "import", "aria.zip", "--json")
+    assert (code, json.loads(out)["outcome"], err) == (0, "already there", "")
+    code, out, _ = run("voices", "list")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == ["Starter", "aria"]
+    assert "8 kHz  with index" in out
+    listed = [json.loads(line) for line in run("voices", "list", "--json")[1].splitlines()]
+    assert [voice["built_in"] for voice in listed] == [True, False]
+    shown = json.loads(run("voices", "show", "ARIA", "--json")[1])
+    assert shown == listed[1]
+    rows = dict(line.split("  ", 1) for line in run("voices", "show", "aria")[1].splitlines())
+    assert rows["sample rate hz"].strip() == "8000"
+    code, out, err = run("voices", "export", "aria")
+    assert (code, out, "there already" in err) == (2, "", True)
+    (tmp_path / "aria.zip").unlink()
+    assert run("voices", "export", "aria") == (0, f"{tmp_path / 'aria.zip'}\n", "")
+    code, out, _ = run("voices", "export", "aria", "-o", "mine.zip")
+    assert (code, out) == (0, "mine.zip\n")
+    assert run("voices", "remove", "aria", "--yes") == (0, "aria was removed\n", "")
+    assert run("voices", "import", "mine.zip")[:2] == (0, "aria  (added)\n")
+
+
+def test_several_sources_are_imported_and_a_bad_one_is_told(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "aria.pth").write_bytes(zoo.voice())
+    (tmp_path / "any.index").write_bytes(zoo.index())
+    (tmp_path / "bad.zip").write_bytes(b"no zip at all")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "bela.pth").write_bytes(zoo.voice(1))
+    code, out, err = run("voices", "import", "aria.pth", "any.index", "bad.zip", "folder")
+    assert code == 2
+    assert sorted(out.splitlines()) == ["aria  (added)", "bela  (added)"]
+    assert err.count("\n") == 1
+    assert "bad.zip" in err
+    assert VoiceLibrary().get("aria").index is not None
+
+
+def test_every_epoch_is_imported_if_asked(run: Run, tmp_path: Path) -> None:
+    files = {f"aria_e{n}.pth": zoo.voice(n) for n in (1, 2, 3)}
+    (tmp_path / "aria.zip").write_bytes(zoo.packed(files))
+    assert run("voices", "import", "aria.zip", "--all")[0] == 0
+    assert len(VoiceLibrary().voices()) == 4
+
+
+def test_what_was_not_taken_along_is_told_on_stderr(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "aria.zip").write_bytes(
+        zoo.packed({"aria.pth": zoo.voice(), "trained_aria.index": zoo.index(0)})
+    )
+    code, out, err = run("voices", "import", "aria.zip")
+    assert (code, out) == (0, "aria  (added)\n")
+    assert "trained_aria.index" in err
+
+
+def test_a_link_is_asked_about_first(run: Run, server: FaultServer) -> None:
+    link = server.put(zoo.packed({"aria.pth": zoo.voice()}), "/aria.zip")
+    code, out, err = run("voices", "import", link)
+    assert (code, out) == (2, "")
+    assert "Download aria.zip (" in err
+    assert "--yes" in err
+    assert {seen.method for seen in server.seen} == {"HEAD"}
+    assert run("voices", "import", link, "--yes") == (0, "aria  (added)\n", "")
+    assert VoiceLibrary().get("aria").source == link
+
+
+def test_removing_asks_first_and_refusals_are_sentences(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "aria.pth").write_bytes(zoo.voice())
+    assert run("voices", "import", "aria.pth")[0] == 0
+    for arguments, word in (
+        (["remove", "aria"], "--yes"),
+        (["remove", "starter"], "comes with the program"),
+        (["show", "bela"], "none of that name"),
+        (["export", "aria", "-o", "none/x.zip"], "no such folder"),
+        (["import", "none.pth"], "none.pth"),
+        ([], "--help"),
+    ):
+        code, out, err = run("voices", *arguments)
+        assert (code, out) == (2, "")
+        assert word in err
+        assert err.count("\n") == 1
+    assert VoiceLibrary().get("aria").name == "aria"
+
+
+@pytest.fixture
+def installed(run: Run, tmp_path: Path) -> Path:
+    """The starter under another name, as an installed voice; its library's folder."""
+    (tmp_path / "Solo.pth").write_bytes((starter_dir() / "voice.pth").read_bytes())
+    (tmp_path / "Solo.index").write_bytes((starter_dir() / "starter.index").read_bytes())
+    assert run("voices", "import", "Solo.pth")[0] == 0
+    samples, rate_hz = soundfile.read(starter_dir() / "sample.wav", frames=8_000)
+    soundfile.write(tmp_path / "in.wav", samples, rate_hz)
+    return tmp_path / "voices"
+
+
+def samples(path: Path) -> np.ndarray:
+    return soundfile.read(path, dtype="float32")[0]
+
+
+def test_an_installed_voice_sounds_as_its_file_does(
+    run: Run, tmp_path: Path, installed: Path
+) -> None:
+    files = ["--voice", "Solo.pth", "--index", "Solo.index"]
+    assert run("convert", "in.wav", *files, "-o", "by_file.wav")[0] == 0
+    code, out, err = run("convert", "in.wav", "--voice", "solo")
+    assert (code, err) == (0, "")
+    assert "in (Solo).wav" in out
+    by_name = samples(tmp_path / "in (Solo).wav")
+    assert np.array_equal(by_name, samples(tmp_path / "by_file.wav"))
+
+
+def test_defaults_of_a_voice_are_used_and_explicit_options_win(
+    run: Run, tmp_path: Path, installed: Path
+) -> None:
+    VoiceLibrary().set_defaults("Solo", {"semitones": 5.0, "index_rate": 0.0})
+    explicit = ["--voice", "Solo.pth", "--pitch", 5, "--index-rate", 0]
+    assert run("convert", "in.wav", *explicit, "-o", "expected.wav")[0] == 0
+    assert run("convert", "in.wav", "--voice", "Solo", "-o", "defaults.wav")[0] == 0
+    overruled = ["--voice", "Solo", "--pitch", 0, "-o", "overruled.wav"]
+    assert run("convert", "in.wav", *overruled)[0] == 0
+    expected = samples(tmp_path / "expected.wav")
+    assert np.array_equal(samples(tmp_path / "defaults.wav"), expected)
+    assert not np.array_equal(samples(tmp_path / "overruled.wav"), expected)
+
+
+def test_an_unknown_voice_is_refused_by_name(run: Run, installed: Path) -> None:
+    code, out, err = run("convert", "in.wav", "--voice", "Nobody")
+    assert (code, out) == (2, "")
+    assert '"Nobody"' in err
+    assert "Starter, Solo" in err
+    assert "none.pth" in run("convert", "in.wav", "--voice", "none.pth")[2]
+
+
+@pytest.fixture
+def shared(server: FaultServer, monkeypatch: pytest.MonkeyPatch) -> catalogue.SharedFile:
+    """One small shared file, on a server that stands in for the hub."""
+    body = b"weights" * 999
+    file = replace(
+        catalogue.PITCH_WEIGHTS,
+        size_bytes=len(body),
+        about_bytes=len(body),
+        sha256=hashlib.sha256(body).hexdigest(),
+    )
+    server.put(body, file.url_path)
+    monkeypatch.setattr(models, "SHARED_FILES", (file,))
+    defaults = (file,), None
+    for function in (catalogue.missing, catalogue.verify):
+        monkeypatch.setattr(function, "__defaults__", defaults[:1])
+    monkeypatch.setenv("URVC_MIRROR", server.base)
+    return file
+
+
+def test_shared_files_are_downloaded_verified_and_removed(
+    run: Run, tmp_path: Path, shared: catalogue.SharedFile, server: FaultServer
+) -> None:
+    path = tmp_path / "models" / "rmvpe.pt"
+    assert run("models", "list")[1].startswith("missing    pitch")
+    code, out, err = run("models", "download")
+    assert (code, out, "--yes" in err, server.seen) == (2, "", True, [])
+    assert run("models", "download", "--yes") == (0, f"pitch -> {path}\n", "")
+    assert run("models", "download", "--yes")[1] == "All shared files are there.\n"
+    assert json.loads(run("models", "list", "--json")[1])["state"] == "installed"
+    assert run("models", "verify") == (0, "right    pitch\n", "")
+    path.write_bytes(b"W" + path.read_bytes()[1:])
+    code, out, _ = run("models", "verify", "--json")
+    assert (code, json.loads(out)["state"]) == (2, "damaged")
+    code, _, err = run("models", "remove", "pitch")
+    assert (code, path.exists()) == (2, True)
+    assert run("models", "remove", "pitch", "--yes") == (0, "pitch was removed\n", "")
+    assert run("models", "remove", "pitch", "--yes")[1] == "pitch was not there\n"
+
+
+def test_a_file_that_the_user_has_is_taken_if_it_is_the_right_one(
+    run: Run, tmp_path: Path, shared: catalogue.SharedFile
+) -> None:
+    own = tmp_path / "my rmvpe.pt"
+    own.write_bytes(b"Weights" * 999)
+    code, out, err = run("models", "use", "pitch", own)
+    assert (code, out) == (2, "")
+    assert "SHA-256 differs" in err
+    own.write_bytes(b"weights" * 999)
+    assert run("models", "use", "pitch", own)[0] == 0
+    assert own.exists()
+    assert "there is none" in run("models", "use", "rhythm", own)[2]
+
+
+def test_a_mirror_without_protection_is_refused(run: Run, shared: catalogue.SharedFile) -> None:
+    code, out, err = run("models", "download", "--yes", "--mirror", "http://mirror.example")
+    assert (code, out) == (2, "")
+    assert "https" in err

@@ -1,0 +1,98 @@
+"""Feeds seeds to victim processes and gathers what went wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SECONDS_PER_FILE = 20
+"""Usual are 10 ms; the machine may be busy."""
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Tally:
+    """What became of the files."""
+
+    files: int = 0
+    refused: int = 0
+    slowest_s: float = 0.0
+    failures: list[str] = field(default_factory=list)
+
+
+def fuzz(seeds: Iterable[int], most_failures: int = 20) -> Tally:
+    """Read the damaged file of every seed in a process with limits; a dead one is replaced."""
+    tally = Tally()
+    victim = _Victim()
+    try:
+        for seed in seeds:
+            answer = victim.ask(seed)
+            tally.files += 1
+            if answer is None:
+                tally.failures.append(f"seed {seed}: the process died, {victim.last_words()}")
+                victim = _Victim()
+            else:
+                tally.refused += bool(answer["refused"])
+                tally.slowest_s = max(tally.slowest_s, float(str(answer["seconds"])))
+                if answer["failure"]:
+                    tally.failures.append(f"seed {seed} {answer['ending']}: {answer['failure']}")
+            if len(tally.failures) >= most_failures:
+                break
+    finally:
+        victim.stop()
+    return tally
+
+
+class _Victim:
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.fuzz.victim"],
+            cwd=ROOT,
+            env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        if self._line() != "ready":
+            raise RuntimeError(f"the victim does not start: {self.last_words()}")
+
+    def ask(self, seed: int) -> dict[str, object] | None:
+        """What became of this seed's file; None if the process died or hung in it."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(f"{seed}\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            return None
+        # A loop inside native code does not see the alarm; it is ended from here.
+        guard = threading.Timer(3 * SECONDS_PER_FILE, self._process.kill)
+        guard.start()
+        line = self._line()
+        guard.cancel()
+        return json.loads(line) if line else None
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+    def last_words(self) -> str:
+        """How it ended and what it said."""
+        self.stop()
+        assert self._process.stderr is not None
+        return f"code {self._process.returncode}: {self._process.stderr.read()[-500:]}"
+
+    def stop(self) -> None:
+        """End it."""
+        if self._process.stdin is not None and not self._process.stdin.closed:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
+        self._process.wait()

@@ -1,0 +1,32 @@
+"""A share of the damaged files on every run; ``python -m tests.fuzz --count 10000`` for more."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from tests.fuzz.run import fuzz
+from tests.fuzz.victim import specimens
+
+COUNT = 1_500
+LARGEST_SHARE_LOADED = 0.6
+"""Damage to labels, padding and single weights is no damage to the voice."""
+
+
+def test_damaged_files_are_refused_or_loaded_and_nothing_else() -> None:
+    tally = fuzz(range(COUNT))
+    assert tally.failures == []
+    assert tally.files == COUNT
+    loaded = tally.files - tally.refused
+    assert 0 < loaded < LARGEST_SHARE_LOADED * COUNT
+
+
+def test_every_kind_of_file_is_among_them() -> None:
+    kinds = Counter(ending for ending, _ in specimens())
+    assert kinds == {".pth": 3, ".index": 3, ".zip": 3}
+
+
+def test_a_process_that_dies_is_noticed_and_replaced() -> None:
+    tally = fuzz([0, "no seed", 1])  # type: ignore[list-item]
+    assert tally.files == 3
+    assert len(tally.failures) == 1
+    assert "the process died, code 1" in tally.failures[0]
