@@ -133,6 +133,22 @@ OPTIMIZATION_TEXT: dict[str, tuple[str, str]] = {
         QT_TRANSLATE_NOOP("settings", "Exact voice index search"),
         QT_TRANSLATE_NOOP("settings", "Looks at every row of the index, on the compute device."),
     ),
+    "use_gpu_filter": (
+        QT_TRANSLATE_NOOP("settings", "Filter on the device"),
+        QT_TRANSLATE_NOOP("settings", "Takes out the rumble there; differs by 0.0001 at most."),
+    ),
+    "use_fp16": (
+        QT_TRANSLATE_NOOP("settings", "Half precision"),
+        QT_TRANSLATE_NOOP("settings", "Needs half the memory; the sound differs a little."),
+    ),
+    "use_channels_last": (
+        QT_TRANSLATE_NOOP("settings", "Fast memory layout"),
+        QT_TRANSLATE_NOOP("settings", "Keeps convolutions in the order they run fastest in."),
+    ),
+    "compile": (
+        QT_TRANSLATE_NOOP("settings", "Compile the vocoder"),
+        QT_TRANSLATE_NOOP("settings", "Takes time once for each length, then runs faster."),
+    ),
     "batch_size": (
         QT_TRANSLATE_NOOP("settings", "Pieces at a time"),
         QT_TRANSLATE_NOOP("settings", "Converts several pieces together; takes more memory."),
@@ -165,6 +181,8 @@ CHOICE_TEXT: dict[str, str] = {
     "mps": "Metal",
     "cuda": "CUDA",
     "cpu": QT_TRANSLATE_NOOP("settings", "Processor (CPU)"),
+    "none": QT_TRANSLATE_NOOP("settings", "Do not compile"),
+    "torchscript": "TorchScript",
     "inverse_square": "1/s²",
     "inverse": "1/s",
 }

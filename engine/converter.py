@@ -17,7 +17,10 @@ from engine.audio.output_name import output_path_for
 from engine.audio.reader import read_audio
 from engine.audio.writer import check_output, file_rate, write_audio
 from engine.errors import AudioFileError, OptionError, VoiceFileError
+from engine.models.compilation import CompiledVocoder
 from engine.models.content_encoder import ContentEncoder
+from engine.models.layout import use_channels_last
+from engine.models.precision import to_half
 from engine.models.rmvpe import Rmvpe
 from engine.models.synthesizer import Synthesizer, build_synthesizer
 from engine.optimization import OptimizationConfig
@@ -40,6 +43,7 @@ from engine.weights.location import models_dir as locate_models_dir
 from engine.weights.rmvpe import load_rmvpe
 
 T = TypeVar("T")
+Network = TypeVar("Network", bound=torch.nn.Module)
 Floats = NDArray[np.float32]
 
 
@@ -210,9 +214,17 @@ class Converter:
         with torch.inference_mode():
             try:
                 models = self._models(voice, [source.options for source in sources], run)
-                return convert_together(sources, models, self.optimization, run), models.card
+                converted = convert_together(sources, models, self.optimization, run)
+                self._tell_warnings(run)
+                return converted, models.card
             finally:
                 devices.empty_cache(self.device)
+
+    def _tell_warnings(self, run: Run) -> None:
+        found = self._loaded.get("compiled")
+        if found is not None and self.optimization.compile == "torchscript":
+            for sentence in cast(CompiledVocoder, found[1]).warnings:
+                run.note(sentence)
 
     def _result(self, run: Run, started: float, source_s: float) -> ConversionResult:
         return ConversionResult(
@@ -242,22 +254,34 @@ class Converter:
             search = self._search(voice, card) if retrieved else None
             tracked = card.pitch_guided and any(each.f0_file is None for each in options)
             trackers = self._tracker if tracked else None
-        return Models(card, content, synthesizer, search, trackers, self.device)
+        vocode = synthesizer.vocode
+        if self.optimization.compile == "torchscript":
+            vocode = self._compiled(synthesizer).vocode
+        return Models(card, content, synthesizer, vocode, search, trackers, self.device)
+
+    def _tuned(self, network: Network) -> Network:
+        """The network on its device, in the layout and precision of the configuration."""
+        if self.optimization.use_channels_last:
+            use_channels_last(network)
+        if self.optimization.use_fp16:
+            to_half(network)
+        return network.to(self.device)
+
+    def _compiled(self, synthesizer: Synthesizer) -> CompiledVocoder:
+        return self._kept("compiled", id(synthesizer), lambda: CompiledVocoder(synthesizer))
 
     def _voice(self, voice: VoiceFiles, run: Run) -> tuple[VoiceCard, Synthesizer]:
         def load() -> tuple[VoiceCard, Synthesizer]:
             checkpoint = load_voice(voice.weights)
             network = build_synthesizer(checkpoint.sizes, checkpoint.state)
-            return checkpoint.card, network.to(self.device)
+            return checkpoint.card, self._tuned(network)
 
         with run.stage("load"):
             return self._kept("voice", _identity(voice.weights), load)
 
     def _content_encoder(self, card: VoiceCard) -> ContentEncoder:
         path = content_encoder_path(card.embedder, self.models_dir)
-        encoder = self._kept(
-            "content", str(path), lambda: load_content_encoder(path).to(self.device)
-        )
+        encoder = self._kept("content", str(path), lambda: self._tuned(load_content_encoder(path)))
         layer = card.content_layer
         sizes = encoder.sizes
         width = sizes.hidden_size if layer is None else sizes.classifier_proj_size
@@ -279,7 +303,8 @@ class Converter:
         def load() -> Search:
             index = read_index(path, card.feature_channels)
             if self.optimization.use_gpu_retrieval:
-                return ExactSearch(index.rows, self.device, weighting)
+                dtype = torch.float16 if self.optimization.use_fp16 else torch.float32
+                return ExactSearch(index.rows, self.device, weighting, dtype=dtype)
             return FaissSearch(index, weighting)
 
         return self._kept("search", (_identity(path), card.feature_channels), load)
@@ -291,7 +316,7 @@ class Converter:
         if method == "yin":
             return yin_tracker(options.f0_min_hz, options.f0_max_hz)
         path = self.models_dir / RMVPE_FILE
-        network: Rmvpe = self._kept("rmvpe", str(path), lambda: load_rmvpe(path).to(self.device))
+        network: Rmvpe = self._kept("rmvpe", str(path), lambda: self._tuned(load_rmvpe(path)))
         return rmvpe_tracker(network, *_rmvpe_range(options))
 
     def _kept(self, kind: str, key: Hashable, load: Callable[[], T]) -> T:

@@ -10,6 +10,8 @@ from typing import Any, Literal, get_args
 from engine.device import DEVICE_NAMES, DeviceName
 from engine.errors import OptionError
 
+Compilation = Literal["none", "torchscript"]
+COMPILATIONS: tuple[Compilation, ...] = get_args(Compilation)
 Weighting = Literal["inverse_square", "inverse"]
 WEIGHTINGS: tuple[Weighting, ...] = get_args(Weighting)
 
@@ -29,6 +31,11 @@ class OptimizationConfig:
     device : ``auto`` takes Metal, then CUDA, then the CPU
     use_gpu_retrieval : exact search on the device, rows resident there between jobs; False is
         faiss on the CPU with the index as it is stored (which looks into one list only)
+    use_gpu_filter : the 48 Hz high-pass on the device, to within 1e-4; False is scipy's filtfilt
+    use_fp16 : half precision where it is borne; phase, norms, softmax and distances stay float32
+    use_channels_last : convolutions in the memory layout in which they run fastest; it also keeps
+        each under Metal's limit of 65,536 per dimension
+    compile : record the vocoder's graph once per length (``torchscript``), or not (``none``)
     batch_size : pieces of equal length (of one source or of several) that go through together
     use_shape_buckets : round the lengths of pieces up to a few, so that a GPU compiles each
         kernel once
@@ -41,6 +48,10 @@ class OptimizationConfig:
 
     device: DeviceName = "auto"
     use_gpu_retrieval: bool = True
+    use_gpu_filter: bool = False
+    use_fp16: bool = False
+    use_channels_last: bool = True
+    compile: Compilation = "none"
     batch_size: int = 1
     use_shape_buckets: bool = False
     tile_frames: int = DEFAULT_TILE_FRAMES
@@ -50,6 +61,7 @@ class OptimizationConfig:
 
     def __post_init__(self) -> None:
         _require("device", self.device, self.device in DEVICE_NAMES, ", ".join(DEVICE_NAMES))
+        _require("compile", self.compile, self.compile in COMPILATIONS, ", ".join(COMPILATIONS))
         _require(
             "batch size", self.batch_size, 1 <= self.batch_size <= MAX_BATCH, f"1 to {MAX_BATCH}"
         )
@@ -69,17 +81,23 @@ class OptimizationConfig:
     @classmethod
     def baseline(cls) -> OptimizationConfig:
         """Everything off: the plain way, as the reference implementations go."""
-        return cls(device="cpu", use_gpu_retrieval=False, tile_frames=0, skip_silence=False)
+        return cls(
+            device="cpu",
+            use_gpu_retrieval=False,
+            use_channels_last=False,
+            tile_frames=0,
+            skip_silence=False,
+        )
 
     @classmethod
     def for_apple_silicon(cls) -> OptimizationConfig:
         """Metal, before anything was measured on the machine."""
-        return cls(device="mps", use_shape_buckets=True)
+        return cls(device="mps", use_gpu_filter=True, use_shape_buckets=True)
 
     @classmethod
     def for_nvidia_gpu(cls) -> OptimizationConfig:
         """CUDA."""
-        return cls(device="cuda", batch_size=4)
+        return cls(device="cuda", use_gpu_filter=True, use_fp16=True, batch_size=4)
 
     @classmethod
     def for_cpu(cls) -> OptimizationConfig:
@@ -117,6 +135,10 @@ class OptimizationConfig:
 VARIABLES: dict[str, str] = {
     "RVC_DEVICE": "device",
     "RVC_GPU_RETRIEVAL": "use_gpu_retrieval",
+    "RVC_GPU_FILTER": "use_gpu_filter",
+    "RVC_USE_FP16": "use_fp16",
+    "RVC_CHANNELS_LAST": "use_channels_last",
+    "RVC_COMPILE": "compile",
     "RVC_BATCH_SIZE": "batch_size",
     "RVC_SHAPE_BUCKETS": "use_shape_buckets",
     "RVC_TILE_FRAMES": "tile_frames",

@@ -6,13 +6,14 @@ on purpose (joints, ends, repeatable noise).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from engine.audio.device_filter import highpass_48hz_on_device
 from engine.audio.filters import highpass_48hz
 from engine.audio.loudness import apply_volume_envelope, limit_peak
 from engine.audio.resampling import resample, resampled_length
@@ -66,7 +67,8 @@ def convert_together(
     for each source float32 [n', channels] at `output_rate`, n' = round(n * rate' / rate)
     """
     with run.stage("filter", 0.01):
-        analyses = [_analysis_signal(source) for source in sources]
+        filtered = _filter_for(models.device if config.use_gpu_filter else None)
+        analyses = [filtered(_analysis_signal(source)) for source in sources]
     prepared, items = [], []
     for source, analysis in zip(sources, analyses, strict=True):
         ready, pieces = _prepare(source, analysis, models, config, run)
@@ -87,7 +89,7 @@ def output_rate(options: ConversionOptions, card: VoiceCard) -> int:
 
 
 def _analysis_signal(source: Source) -> Floats:
-    """Float32 [channels, n]: 16 kHz, peak-limited, high-passed."""
+    """Float32 [channels, n]: 16 kHz, peak-limited."""
     samples, stereo = source.samples, source.options.stereo
     mixed = _two_channels(samples) if stereo else samples.mean(1, keepdims=True)
     n_analysis = max(1, resampled_length(len(mixed), source.rate_hz, ANALYSIS_RATE_HZ))
@@ -95,7 +97,21 @@ def _analysis_signal(source: Source) -> Floats:
     peak = float(np.abs(analysis).max(initial=0.0))
     if peak > MAX_INPUT_PEAK:
         analysis = analysis * np.float32(MAX_INPUT_PEAK / peak)
-    return np.stack([highpass_48hz(channel) for channel in analysis.T]).astype(np.float32)
+    return np.ascontiguousarray(analysis.T)
+
+
+def _filter_for(device: torch.device | None) -> Callable[[Floats], Floats]:
+    """The high-pass on the device, or (None) by scipy."""
+    if device is None:
+        return lambda channels: np.stack([highpass_48hz(channel) for channel in channels])
+
+    def on_device(channels: Floats) -> Floats:
+        filtered: Floats = (
+            highpass_48hz_on_device(torch.from_numpy(channels).to(device)).cpu().numpy()
+        )
+        return filtered
+
+    return on_device
 
 
 def _two_channels(samples: Floats) -> Floats:

@@ -35,6 +35,7 @@ class Models:
 
     Attributes
     ----------
+    vocode : the synthesizer's own, or a recording of it
     tracker : gives the pitch tracker that a conversion's options ask for; None where none is
         needed
     """
@@ -42,6 +43,7 @@ class Models:
     card: VoiceCard
     content: ContentEncoder
     synthesizer: Synthesizer
+    vocode: Callable[[torch.Tensor, SourceInput | None, torch.Tensor], torch.Tensor]
     search: Search | None
     tracker: Callable[[ConversionOptions], PitchTracker] | None
     device: torch.device
@@ -204,8 +206,7 @@ class Synthesis:
         low = max(start - self._margin, 0)
         high = min(stop + self._margin, latent.shape[2])
         source = self._excitation(batch, low, high - low)
-        synthesizer = self._models.synthesizer
-        audio = synthesizer.vocode(latent[:, :, low:high], source, self._speakers(batch))
+        audio = self._models.vocode(latent[:, :, low:high], source, self._speakers(batch))
         kept = audio[:, (start - low) * self._hop : (stop - low) * self._hop]
         samples: Floats = kept.float().cpu().numpy()
         return samples

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPoint, QRect, QRectF, Qt, Signal
+from PySide6.QtCore import (
+    QItemSelectionModel,
+    QModelIndex,
+    QPersistentModelIndex,
+    QPoint,
+    QRect,
+    QRectF,
+    Qt,
+    Signal,
+)
 from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPalette
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -140,8 +149,11 @@ class QueueView(QTableView):
         """Select one row and bring it into sight."""
         row = self._queue.row_of(job_id)
         if row is not None:
-            self.selectRow(row)
-            self.scrollTo(self._queue.index(row, Column.NAME))
+            index = self._queue.index(row, Column.NAME)
+            # Not selectRow: that heeds the keys held down just now, e.g. the Command of a paste.
+            flag = QItemSelectionModel.SelectionFlag
+            self.selectionModel().setCurrentIndex(index, flag.ClearAndSelect | flag.Rows)
+            self.scrollTo(index)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
         """Delete removes, Return opens."""

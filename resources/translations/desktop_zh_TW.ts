@@ -966,12 +966,20 @@
         <translation>在原始檔旁邊</translation>
     </message>
     <message>
+        <source>Compile the vocoder</source>
+        <translation>編譯聲碼器</translation>
+    </message>
+    <message>
         <source>Compute device</source>
         <translation>運算裝置</translation>
     </message>
     <message>
         <source>Converts several pieces together; takes more memory.</source>
         <translation>同時轉換多個片段；需要較多記憶體。</translation>
+    </message>
+    <message>
+        <source>Do not compile</source>
+        <translation>不編譯</translation>
     </message>
     <message>
         <source>Exact stage timings</source>
@@ -982,8 +990,16 @@
         <translation>精確搜尋聲音索引</translation>
     </message>
     <message>
+        <source>Fast memory layout</source>
+        <translation>快速記憶體配置</translation>
+    </message>
+    <message>
         <source>Few lengths of pieces</source>
         <translation>減少片段長度的種類</translation>
+    </message>
+    <message>
+        <source>Filter on the device</source>
+        <translation>在運算裝置上濾波</translation>
     </message>
     <message>
         <source>Folder for results</source>
@@ -998,8 +1014,16 @@
         <translation>閒置後釋放記憶體</translation>
     </message>
     <message>
+        <source>Half precision</source>
+        <translation>半精度</translation>
+    </message>
+    <message>
         <source>In one folder</source>
         <translation>在同一個檔案夾</translation>
+    </message>
+    <message>
+        <source>Keeps convolutions in the order they run fastest in.</source>
+        <translation>以卷積執行最快的順序存放資料。</translation>
     </message>
     <message>
         <source>Language</source>
@@ -1024,6 +1048,10 @@
     <message>
         <source>Mirror</source>
         <translation>鏡像站</translation>
+    </message>
+    <message>
+        <source>Needs half the memory; the sound differs a little.</source>
+        <translation>只需一半記憶體；聲音略有差異。</translation>
     </message>
     <message>
         <source>Notify when finished</source>
@@ -1080,6 +1108,14 @@
     <message>
         <source>Takes effect at the next start.</source>
         <translation>下次啟動時生效。</translation>
+    </message>
+    <message>
+        <source>Takes out the rumble there; differs by 0.0001 at most.</source>
+        <translation>在該裝置上濾除低頻隆隆聲；差異最多 0.0001。</translation>
+    </message>
+    <message>
+        <source>Takes time once for each length, then runs faster.</source>
+        <translation>每種長度需先花一次時間，之後較快。</translation>
     </message>
     <message>
         <source>The app waits in the menu bar, without a window.</source>

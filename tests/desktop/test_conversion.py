@@ -1,6 +1,5 @@
 """The whole app with the real engine and the starter voice that ships with it."""
 
-import os
 import shutil
 import threading
 import time
@@ -15,11 +14,10 @@ from pytestqt.qtbot import QtBot
 from desktop.app import App
 from desktop.jobs.job import JobState
 from desktop.paths import AppPaths, sample_file
+from tests.desktop.patience import allowance
 
 WAIT_MS = 60_000
-SLOWNESS = float(os.environ.get("URVC_TEST_SLOWNESS", "4" if os.environ.get("CI") else "1"))
-LONGEST_BLOCK_S = 0.05 * SLOWNESS
-"""Machines that test many things at once give threads their turn late; they say how slow."""
+LONGEST_BLOCK_S = 0.05
 
 
 @pytest.fixture
@@ -70,7 +68,7 @@ def test_a_cancelled_conversion_stops_soon_and_leaves_nothing(
     begun_s = time.monotonic()
     app.window.cancel_all()
     qtbot.waitUntil(lambda: not app.queue.is_busy, timeout=WAIT_MS)
-    assert time.monotonic() - begun_s < 1.0 * SLOWNESS
+    assert time.monotonic() - begun_s < 1.0 * allowance()
     assert app.queue.jobs()[1].state in (JobState.CANCELLED, JobState.FINISHED)
     made = sorted(path.name for path in tmp_path.glob("*.wav"))
     expected = 2 + (app.queue.jobs()[1].state is JobState.FINISHED)
@@ -87,7 +85,7 @@ def test_the_window_is_never_blocked_during_a_conversion(
     heart = QTimer(interval=5)
     heart.timeout.connect(lambda: beats.append(time.perf_counter()))
     worst_s = []
-    for _ in range(3):
+    for _ in range(3):  # one after the other, models loaded
         beats.clear()
         heart.start()
         convert(app, source, qtbot)
@@ -95,5 +93,5 @@ def test_the_window_is_never_blocked_during_a_conversion(
         gaps = [late - early for early, late in pairwise(beats)]
         assert len(gaps) > 20
         worst_s.append(max(gaps))
-    assert sorted(worst_s)[1] < LONGEST_BLOCK_S, worst_s  # the middle one of three
+    assert sorted(worst_s)[1] < LONGEST_BLOCK_S * allowance(), worst_s  # the middle one of three
     assert threading.active_count() < 12

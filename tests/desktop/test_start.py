@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from desktop.paths import DATA_VARIABLE
+from tests.desktop.patience import allowance
 
 ROOT = Path(__file__).parents[2]
-SLOWEST_S = 1.5 * float(os.environ.get("URVC_TEST_SLOWNESS", "2" if os.environ.get("CI") else "1"))
+SLOWEST_S = 1.5
 
 SHOWN = """
 import sys, time
@@ -53,7 +54,7 @@ def test_the_window_is_there_in_a_second_and_a_half_and_torch_is_not(tmp_path: P
         visible, seconds, heavy = done.stdout.split(maxsplit=2)
         assert (visible, heavy.strip()) == ("True", "[]")
         best_s = min(best_s, float(seconds))
-    assert best_s < SLOWEST_S
+    assert best_s < SLOWEST_S * allowance()
 
 
 @pytest.fixture

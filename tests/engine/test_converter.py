@@ -22,6 +22,8 @@ from engine import (
     starter_voice,
 )
 from engine.errors import AudioFileError, ConversionCancelled, OptionError, OutputFileError
+from engine.models import compilation
+from engine.models.compilation import Compiled
 from engine.models.content_encoder import ContentEncoder
 from engine.models.synthesizer_sizes import Vocoder
 from engine.pipeline import Source
@@ -265,6 +267,45 @@ def test_tiles_equal_the_whole(small: SmallSet, noisy_minute: np.ndarray) -> Non
         _small_results(small, [noisy_minute[:300_000]], tile_frames=frames)[0] for frames in (0, 50)
     )
     assert signal_to_error_db(whole, tiles) > 90
+
+
+@pytest.mark.parametrize(
+    ("flags", "least_db"),
+    [
+        ({"use_channels_last": False}, 90),
+        ({"use_gpu_filter": True}, 60),
+        ({"compile": "torchscript"}, 90),
+        ({"use_fp16": True}, 30),
+        ({"use_shape_buckets": True}, 20),
+        ({"retrieval_weighting": "inverse"}, 10),
+        ({"enable_profiling": True}, 200),
+    ],
+)
+def test_every_flag_changes_the_way_and_keeps_the_sound(
+    small: SmallSet, noisy_minute: np.ndarray, flags: dict[str, object], least_db: float
+) -> None:
+    source = noisy_minute[:200_000]
+    plain, changed = (_small_results(small, [source], **each)[0] for each in ({}, flags))
+    assert signal_to_error_db(plain, changed) >= least_db
+    same_arithmetic = {"enable_profiling", "compile"}
+    if not same_arithmetic & set(flags):
+        assert not np.array_equal(plain, changed)  # a flag that does nothing is a defect
+
+
+def test_compiling_records_the_vocoder_and_runs_the_recording(
+    small: SmallSet, noisy_minute: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Compiled] = []
+    plain = compilation.compile_traced
+
+    def spy(module: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Compiled:
+        made.append(plain(module, example))
+        return made[-1]
+
+    monkeypatch.setattr(compilation, "compile_traced", spy)
+    _small_results(small, [noisy_minute[:100_000]], compile="torchscript")
+    assert made
+    assert all(each.warning is None for each in made)
 
 
 def test_silence_is_skipped_and_the_rest_stays_the_same(small: SmallSet) -> None:

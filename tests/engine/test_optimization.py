@@ -12,6 +12,10 @@ from engine.optimization import VARIABLES, OptimizationConfig, overrides_from_en
 OTHER_VALUES = {
     "RVC_DEVICE": ("CPU", "cpu"),
     "RVC_GPU_RETRIEVAL": ("no", False),
+    "RVC_GPU_FILTER": ("true", True),
+    "RVC_USE_FP16": ("Yes", True),
+    "RVC_CHANNELS_LAST": ("false", False),
+    "RVC_COMPILE": ("torchscript", "torchscript"),
     "RVC_BATCH_SIZE": ("4", 4),
     "RVC_SHAPE_BUCKETS": ("YES", True),
     "RVC_TILE_FRAMES": ("100", 100),
@@ -89,5 +93,9 @@ def test_the_baseline_has_every_speed_up_off() -> None:
     baseline = OptimizationConfig.baseline()
     assert not baseline.use_gpu_retrieval
     assert not baseline.skip_silence
+    assert not baseline.use_channels_last
+    assert not baseline.use_fp16
+    assert not baseline.use_gpu_filter
+    assert baseline.compile == "none"
     assert not baseline.use_shape_buckets
     assert (baseline.batch_size, baseline.tile_frames) == (1, 0)

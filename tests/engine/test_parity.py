@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +24,12 @@ CASES = (
 )
 
 
-@pytest.fixture(scope="module")
-def converter(full_models_dir: Path) -> Converter:
-    # The reference searched the index with faiss, as stored.
-    return Converter(full_models_dir, OptimizationConfig(device="cpu", use_gpu_retrieval=False))
+@pytest.fixture(scope="module", params=["plain", "fast"])
+def converter(request: pytest.FixtureRequest, full_models_dir: Path) -> Converter:
+    """The plain way, and the way a CPU goes; both search as the reference did: faiss, as stored."""
+    plain = request.param == "plain"
+    config = OptimizationConfig.baseline() if plain else OptimizationConfig.for_cpu()
+    return Converter(full_models_dir, replace(config, use_gpu_retrieval=False))
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QPushButton, QSpinBox, QTool
 from pytestqt.qtbot import QtBot
 
 from desktop.paths import AppPaths
+from desktop.setting_table import OPTIMIZATION_TEXT
 from desktop.settings import IDLE_MINUTES, NOTIFY, OUTPUT_PLACE, SETTINGS, Settings
 from desktop.views.optimization_page import OptimizationPage
 from desktop.views.settings_pages import TablePage
@@ -39,6 +40,12 @@ def test_every_flag_of_the_engine_is_on_the_optimization_page(qtbot: QtBot, tmp_
     shown = page(qtbot, made_settings(tmp_path), "optimization").rows
     fields = {f"optimization.{field.name}" for field in dataclasses.fields(OptimizationConfig)}
     assert fields == set(shown)
+
+
+def test_every_flag_has_a_name_and_a_meaning_for_people() -> None:
+    fields = {field.name for field in dataclasses.fields(OptimizationConfig)}
+    assert fields == set(OPTIMIZATION_TEXT)
+    assert all(name and meaning for name, meaning in OPTIMIZATION_TEXT.values())
 
 
 def test_a_change_applies_at_once_and_is_kept(qtbot: QtBot, tmp_path: Path) -> None:
