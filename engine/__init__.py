@@ -14,11 +14,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engine.converter import Converter, VoiceFiles, starter_voice
+    from engine.converter import Converter
     from engine.optimization import OptimizationConfig
     from engine.options import ConversionOptions, ConversionResult
     from engine.profiling import PerformanceProfiler
     from engine.progress import CancelToken, StageProgress
+    from engine.voice_files import VoiceFiles, starter_voice
 
 __all__ = [
     "CancelToken",
@@ -40,8 +41,8 @@ _HOME = {
     "OptimizationConfig": "engine.optimization",
     "PerformanceProfiler": "engine.profiling",
     "StageProgress": "engine.progress",
-    "VoiceFiles": "engine.converter",
-    "starter_voice": "engine.converter",
+    "VoiceFiles": "engine.voice_files",
+    "starter_voice": "engine.voice_files",
 }
 
 

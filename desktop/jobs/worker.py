@@ -43,7 +43,7 @@ class ConverterEngine:
     def convert(self, order: Order, live: LiveTimings) -> Finished:
         """See `Engine`."""
         from engine.audio.reader import probe_audio
-        from engine.converter import VoiceFiles
+        from engine.voice_files import VoiceFiles
 
         job = order.job
         voice = VoiceFiles(job.voice.weights, job.voice.index, job.voice.name)

@@ -17,7 +17,8 @@ from engine.voices.found import VOICE_ENDINGS
 from engine.voices.library import VoiceLibrary
 
 if TYPE_CHECKING:
-    from engine.converter import Converter, VoiceFiles
+    from engine.converter import Converter
+    from engine.voice_files import VoiceFiles
 
 
 def add_convert(parser: argparse.ArgumentParser) -> None:
@@ -133,7 +134,8 @@ def _convert(given: argparse.Namespace) -> int:
             "it names one file, for one input",
             "use --output-dir alone for several inputs",
         )
-    from engine.converter import Converter, VoiceFiles
+    from engine.converter import Converter
+    from engine.voice_files import VoiceFiles
 
     converter = Converter(given.models_dir, machine_config(given))
     voice = VoiceFiles(installed.weights, given.index or installed.index, installed.name)

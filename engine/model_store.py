@@ -1,0 +1,184 @@
+"""The loaded networks: one content encoder, one voice, one index, one pitch network at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from pathlib import Path
+from typing import TypeVar, cast
+
+import torch
+
+from engine.errors import OptionError, VoiceFileError
+from engine.models.compilation import CompiledVocoder
+from engine.models.content_encoder import ContentEncoder
+from engine.models.layout import use_channels_last
+from engine.models.precision import to_half
+from engine.models.rmvpe import Rmvpe
+from engine.models.synthesizer import Synthesizer, build_synthesizer
+from engine.optimization import OptimizationConfig
+from engine.options import ConversionOptions
+from engine.pitch.rmvpe import rmvpe_tracker
+from engine.pitch.tracker import PitchTracker
+from engine.pitch.yin import yin_tracker
+from engine.retrieval.index_file import read_index
+from engine.retrieval.search import ExactSearch, FaissSearch, Search
+from engine.run import Run
+from engine.synthesis import Models
+from engine.voice_files import VoiceFiles
+from engine.voices.card import VoiceCard
+from engine.voices.checkpoint import load_voice
+from engine.weights.content_encoder import load_content_encoder
+from engine.weights.location import RMVPE_FILE, content_encoder_path
+from engine.weights.rmvpe import load_rmvpe
+
+T = TypeVar("T")
+Network = TypeVar("Network", bound=torch.nn.Module)
+
+
+class ModelStore:
+    """Loads what a conversion needs and keeps it until something else of its kind is needed.
+
+    Parameters
+    ----------
+    models_dir : folder of the shared networks
+    config : layout and precision of the networks, and how an index is searched
+    device : where they lie
+    """
+
+    def __init__(self, models_dir: Path, config: OptimizationConfig, device: torch.device) -> None:
+        self._models_dir = models_dir
+        self._config = config
+        self._device = device
+        self._loaded: dict[str, tuple[Hashable, object]] = {}
+
+    def clear(self) -> None:
+        """Let go of everything."""
+        self._loaded.clear()
+
+    def warnings(self) -> list[str]:
+        """What did not work as configured, each a sentence."""
+        found = self._loaded.get("compiled")
+        if found is None or self._config.compile == "none":
+            return []
+        return cast(CompiledVocoder, found[1]).warnings
+
+    def models(self, voice: VoiceFiles, options: Sequence[ConversionOptions], run: Run) -> Models:
+        """All that conversions with these options need.
+
+        Raises
+        ------
+        VoiceFileError, IndexFileError, WeightsError : a file is missing or cannot be used
+        OptionError : the voice has no such speaker
+        """
+        card, synthesizer = self.voice(voice, run)
+        for each in options:
+            if each.speaker >= card.speakers:
+                raise OptionError(
+                    f"Cannot use speaker {each.speaker}",
+                    f'the voice "{voice.title}" has the speakers 0 to {card.speakers - 1}',
+                    "choose one of them",
+                )
+        with run.stage("load"):
+            content = self._content_encoder(card)
+            retrieved = any(each.index_rate > 0 for each in options)
+            search = self._search(voice, card) if retrieved else None
+            tracked = card.pitch_guided and any(each.f0_file is None for each in options)
+            trackers = self._tracker if tracked else None
+        vocode = synthesizer.vocode
+        if self._config.compile == "torchscript":
+            vocode = self._compiled(synthesizer).vocode
+        return Models(card, content, synthesizer, vocode, search, trackers, self._device)
+
+    def _tuned(self, network: Network) -> Network:
+        """The network on its device, in the layout and precision of the configuration."""
+        if self._config.use_channels_last:
+            use_channels_last(network)
+        if self._config.use_fp16:
+            to_half(network)
+        return network.to(self._device)
+
+    def _compiled(self, synthesizer: Synthesizer) -> CompiledVocoder:
+        return self._kept("compiled", id(synthesizer), lambda: CompiledVocoder(synthesizer))
+
+    def voice(self, voice: VoiceFiles, run: Run) -> tuple[VoiceCard, Synthesizer]:
+        """Card and network of a voice.
+
+        Raises
+        ------
+        VoiceFileError : it cannot be used
+        """
+
+        def load() -> tuple[VoiceCard, Synthesizer]:
+            checkpoint = load_voice(voice.weights)
+            network = build_synthesizer(checkpoint.sizes, checkpoint.state)
+            return checkpoint.card, self._tuned(network)
+
+        with run.stage("load"):
+            return self._kept("voice", _identity(voice.weights), load)
+
+    def _content_encoder(self, card: VoiceCard) -> ContentEncoder:
+        path = content_encoder_path(card.embedder, self._models_dir)
+        encoder = self._kept("content", str(path), lambda: self._tuned(load_content_encoder(path)))
+        layer = card.content_layer
+        sizes = encoder.sizes
+        width = sizes.hidden_size if layer is None else sizes.classifier_proj_size
+        if width != card.feature_channels or (layer or 0) > sizes.num_hidden_layers:
+            raise VoiceFileError(
+                f'Cannot use the voice "{card.path.name}"',
+                f"it takes features {card.feature_channels} wide, but the content encoder in "
+                f'"{path.name}" gives {width or "no such ones"}',
+                "install the content encoder it was trained with",
+            )
+        return encoder
+
+    def _search(self, voice: VoiceFiles, card: VoiceCard) -> Search | None:
+        path, weighting = voice.index, self._config.retrieval_weighting
+        if path is None:
+            self._loaded.pop("search", None)
+            return None
+
+        def load() -> Search:
+            index = read_index(path, card.feature_channels)
+            if self._config.use_gpu_retrieval:
+                dtype = torch.float16 if self._config.use_fp16 else torch.float32
+                return ExactSearch(index.rows, self._device, weighting, dtype=dtype)
+            return FaissSearch(index, weighting)
+
+        return self._kept("search", (_identity(path), card.feature_channels), load)
+
+    def _tracker(self, options: ConversionOptions) -> PitchTracker:
+        method = options.pitch_method
+        if method == "auto":
+            method = "rmvpe" if (self._models_dir / RMVPE_FILE).is_file() else "yin"
+        if method == "yin":
+            return yin_tracker(options.f0_min_hz, options.f0_max_hz)
+        path = self._models_dir / RMVPE_FILE
+        network: Rmvpe = self._kept("rmvpe", str(path), lambda: self._tuned(load_rmvpe(path)))
+        return rmvpe_tracker(network, *_rmvpe_range(options))
+
+    def _kept(self, kind: str, key: Hashable, load: Callable[[], T]) -> T:
+        """What `load` gave last time for this key, else what it gives now; one of each kind."""
+        found = self._loaded.get(kind)
+        if found is None or found[0] != key:
+            self._loaded.pop(kind, None)  # before loading: never two at once in memory
+            found = (key, load())
+            self._loaded[kind] = found
+        return cast(T, found[1])
+
+
+def _identity(path: Path) -> Hashable:
+    """Tells a file from another, and from itself after a change; a missing one is found later."""
+    try:
+        status = path.stat()
+    except OSError:
+        return str(path)
+    return str(path.absolute()), status.st_size, status.st_mtime_ns
+
+
+def _rmvpe_range(options: ConversionOptions) -> tuple[float | None, float | None]:
+    """The range that limits RMVPE; its own where the user left ours as it was."""
+    defaults = ConversionOptions()
+    return (
+        None if options.f0_min_hz == defaults.f0_min_hz else options.f0_min_hz,
+        None if options.f0_max_hz == defaults.f0_max_hz else options.f0_max_hz,
+    )
