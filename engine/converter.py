@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from engine import device as devices
 from engine.audio.output_name import output_path_for
 from engine.audio.reader import read_audio
 from engine.audio.writer import check_output, file_rate, write_audio
-from engine.errors import AudioFileError
+from engine.errors import AudioFileError, DeviceError, OptionError, OutputFileError
 from engine.model_store import ModelStore
 from engine.optimization import OptimizationConfig
 from engine.options import ConversionOptions, ConversionResult
@@ -84,7 +86,7 @@ class Converter:
         UserError : one of its kinds, with a sentence for the user
         ConversionCancelled : ``cancel`` was set; nothing is kept
         """
-        source = Source(_columns(samples), rate_hz, options or ConversionOptions())
+        source = Source(samples, rate_hz, options or ConversionOptions())
         return self.convert_together([source], voice, listener=listener, cancel=cancel)[0]
 
     def convert_together(
@@ -107,9 +109,11 @@ class Converter:
         """
         started = time.perf_counter()
         run = Run(self.profiler, self.device.type, listener, cancel)
-        converted, card = self._convert(sources, voice, run)
+        checked = [replace(source, samples=_columns(source)) for source in sources]
+        converted, card = self._convert(checked, voice, run)
+        run.finish()
         results = []
-        for source, samples in zip(sources, converted, strict=True):
+        for source, samples in zip(checked, converted, strict=True):
             result = self._result(run, started, len(source.samples) / source.rate_hz)
             kept = samples if source.options.stereo else samples[:, 0]
             results.append(replace(result, samples=kept, rate_hz=output_rate(source.options, card)))
@@ -141,6 +145,12 @@ class Converter:
         options = options or ConversionOptions()
         overwrite = options.overwrite and output is not None
         planned = output or output_path_for(source, voice.title, output_dir, options.file_format)
+        if _is_same_file(planned, source):
+            raise OutputFileError(
+                f'Cannot write "{planned.name}"',
+                "it is the file that is to be converted",
+                "give the result another name",
+            )
         check_output(planned, options.file_format, options.subtype, overwrite=overwrite)
         started = time.perf_counter()
         run = Run(self.profiler, self.device.type, listener, cancel)
@@ -151,10 +161,8 @@ class Converter:
         in_file = replace(options, output_rate_hz=rate_hz)
         (samples,), _ = self._convert([Source(audio.samples, audio.rate_hz, in_file)], voice, run)
         with run.stage("write", 1.0):
-            path = output or output_path_for(source, voice.title, output_dir, options.file_format)
-            path = write_audio(
-                path, samples, rate_hz, options.file_format, options.subtype, overwrite=overwrite
-            )
+            free = partial(output_path_for, source, voice.title, output_dir, options.file_format)
+            path = _write(output or free, samples, rate_hz, options, overwrite=overwrite)
         result = self._result(run, started, audio.duration_s)
         notes = (*audio.notes, *run.notes)
         return replace(result, output_path=path, rate_hz=rate_hz, notes=notes)
@@ -173,6 +181,15 @@ class Converter:
                 converted = convert_together(sources, models, self.optimization, run)
                 for sentence in self._store.warnings():
                     run.note(sentence)
+            except (RuntimeError, MemoryError) as error:
+                if not devices.is_out_of_memory(error):
+                    raise
+                raise DeviceError(
+                    "Cannot convert this",
+                    f"the memory of {self.device.type} does not suffice, even for small pieces",
+                    "close other programs, convert a shorter file, or use the device cpu",
+                ) from error
+            else:
                 return converted, models.card
             finally:
                 devices.empty_cache(self.device)
@@ -191,12 +208,52 @@ class Converter:
         )
 
 
-def _columns(samples: Floats) -> Floats:
+def _is_same_file(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
+
+
+def _write(
+    path: Path | Callable[[], Path],
+    samples: Floats,
+    rate_hz: int,
+    options: ConversionOptions,
+    *,
+    overwrite: bool,
+) -> Path:
+    """Write a result; where the name is ours to choose, another taking it first is no failure."""
+    while True:
+        name = path if isinstance(path, Path) else path()
+        try:
+            return write_audio(
+                name, samples, rate_hz, options.file_format, options.subtype, overwrite=overwrite
+            )
+        except OutputFileError:
+            if isinstance(path, Path) or not os.path.lexists(name):
+                raise
+
+
+def _columns(source: Source) -> Floats:
     """Float32 [n, channels]; refuses what is no sound."""
-    if samples.ndim not in (1, 2) or samples.size == 0 or not np.isfinite(samples).all():
+    samples = source.samples
+    if not 1_000 <= source.rate_hz <= 768_000:
+        raise OptionError(
+            f"Cannot convert samples at {source.rate_hz} Hz",
+            "a sample rate lies between 1000 and 768000 Hz",
+            "give the rate at which they were recorded",
+        )
+    real = np.issubdtype(samples.dtype, np.floating)
+    if (
+        not real
+        or samples.ndim not in (1, 2)
+        or samples.size == 0
+        or not np.isfinite(samples).all()
+    ):
         raise AudioFileError(
             "Cannot convert these samples",
-            "they are empty, not finite, or not one row per moment",
+            "they are empty, not finite, no decimal numbers, or not one row per moment",
             "give float32 samples shaped [n] or [n, channels]",
         )
     return samples.reshape(len(samples), -1).astype(np.float32, copy=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -27,7 +28,7 @@ from engine.synthesis import Models
 from engine.voice_files import VoiceFiles
 from engine.voices.card import VoiceCard
 from engine.voices.checkpoint import load_voice
-from engine.weights.content_encoder import load_content_encoder
+from engine.weights.content_encoder import content_encoder_files, load_content_encoder
 from engine.weights.location import RMVPE_FILE, content_encoder_path
 from engine.weights.rmvpe import load_rmvpe
 
@@ -83,7 +84,7 @@ class ModelStore:
             retrieved = any(each.index_rate > 0 for each in options)
             search = self._search(voice, card) if retrieved else None
             tracked = card.pitch_guided and any(each.f0_file is None for each in options)
-            trackers = self._tracker if tracked else None
+            trackers = partial(self._tracker, run) if tracked else None
         vocode = synthesizer.vocode
         if self._config.compile == "torchscript":
             vocode = self._compiled(synthesizer).vocode
@@ -118,7 +119,8 @@ class ModelStore:
 
     def _content_encoder(self, card: VoiceCard) -> ContentEncoder:
         path = content_encoder_path(card.embedder, self._models_dir)
-        encoder = self._kept("content", str(path), lambda: self._tuned(load_content_encoder(path)))
+        key = tuple(_identity(file) for file in content_encoder_files(path))
+        encoder = self._kept("content", key, lambda: self._tuned(load_content_encoder(path)))
         layer = card.content_layer
         sizes = encoder.sizes
         width = sizes.hidden_size if layer is None else sizes.classifier_proj_size
@@ -146,15 +148,15 @@ class ModelStore:
 
         return self._kept("search", (_identity(path), card.feature_channels), load)
 
-    def _tracker(self, options: ConversionOptions) -> PitchTracker:
+    def _tracker(self, run: Run, options: ConversionOptions) -> PitchTracker:
         method = options.pitch_method
         if method == "auto":
             method = "rmvpe" if (self._models_dir / RMVPE_FILE).is_file() else "yin"
         if method == "yin":
-            return yin_tracker(options.f0_min_hz, options.f0_max_hz)
+            return yin_tracker(options.f0_min_hz, options.f0_max_hz, run.pause)
         path = self._models_dir / RMVPE_FILE
-        network: Rmvpe = self._kept("rmvpe", str(path), lambda: self._tuned(load_rmvpe(path)))
-        return rmvpe_tracker(network, *_rmvpe_range(options))
+        network: Rmvpe = self._kept("rmvpe", _identity(path), lambda: self._tuned(load_rmvpe(path)))
+        return rmvpe_tracker(network, *_rmvpe_range(options), run.pause)
 
     def _kept(self, kind: str, key: Hashable, load: Callable[[], T]) -> T:
         """What `load` gave last time for this key, else what it gives now; one of each kind."""

@@ -38,7 +38,7 @@ class OptimizationConfig:
     compile : record the vocoder's graph once per length (``torchscript``), or not (``none``)
     batch_size : pieces of equal length (of one source or of several) that go through together
     use_shape_buckets : round the lengths of pieces up to a few, so that a GPU compiles each
-        kernel once
+        kernel once and batches come about; the longer context changes features slightly
     tile_frames : frames of 10 ms that the vocoder makes at a time; 0 is the whole piece
     skip_silence : do not synthesise where the source is silent
     retrieval_weighting : of a row by its squared distance s: 1/s², which every voice is tuned
@@ -97,7 +97,13 @@ class OptimizationConfig:
     @classmethod
     def for_nvidia_gpu(cls) -> OptimizationConfig:
         """CUDA."""
-        return cls(device="cuda", use_gpu_filter=True, use_fp16=True, batch_size=4)
+        return cls(
+            device="cuda",
+            use_gpu_filter=True,
+            use_fp16=True,
+            use_shape_buckets=True,
+            batch_size=4,
+        )
 
     @classmethod
     def for_cpu(cls) -> OptimizationConfig:
@@ -197,7 +203,7 @@ def _parsed(variable: str, name: str, text: str) -> object:
     if isinstance(default, int):
         if not text.isascii() or not text.isdigit():
             raise _nonsense(variable, text, "it must be a whole number")
-        return int(text[:9])
+        return int(text.lstrip("0")[:9] or 0)
     return text.lower()
 
 

@@ -22,6 +22,9 @@ PITCH_METHODS: tuple[PitchMethod, ...] = get_args(PitchMethod)
 FILE_FORMATS: tuple[FileFormat, ...] = get_args(FileFormat)
 SUBTYPES: tuple[Subtype, ...] = get_args(Subtype)
 
+LONGEST_NUMBER = 15
+"""Digits of a refused number that a sentence repeats."""
+
 MAX_SEMITONES = 36.0
 """Three octaves: beyond that no voice has training data and the request is a typing error."""
 
@@ -131,10 +134,16 @@ class ConversionResult:
 def _require_range(name: str, value: float, low: float, high: float) -> None:
     if not (low <= value <= high):  # NaN fails too
         raise OptionError(
-            f"Cannot use {value:g} as {name}",
+            f"Cannot use {_short(value)} as {name}",
             f"it must lie between {low:g} and {high:g}",
             "choose a value in that range",
         )
+
+
+def _short(value: float) -> str:
+    """A number fit for a sentence, however many digits it has."""
+    text = str(value) if isinstance(value, int) else f"{value:g}"
+    return text if len(text) <= LONGEST_NUMBER else text[:LONGEST_NUMBER] + "…"
 
 
 def _require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -63,7 +63,8 @@ class PerformanceProfiler:
         """
         if name not in self._started:
             raise ValueError(f"stage {name!r} was not started")
-        seconds = self._now() - self._started.pop(name)
+        started = self._started.pop(name)
+        seconds = self._now() - started
         before = self._runs.get(name)
         self._runs[name] = (
             StageStatistics(1, seconds, seconds, seconds)

@@ -51,6 +51,15 @@ class Run:
         self._fraction = max(self._fraction, fraction or 0.0)
         self._tell(stage)
 
+    def pause(self) -> None:
+        """Where long work may stop.
+
+        Raises
+        ------
+        ConversionCancelled : the user wants to stop
+        """
+        self._cancel.raise_if_cancelled()
+
     def expect(self, frames: int) -> None:
         """The pieces together are this long."""
         self._frames, self._frames_done = max(frames, 1), 0
@@ -62,6 +71,11 @@ class Run:
         span = SYNTHESIZED_FRACTION - PREPARED_FRACTION
         self._fraction = max(self._fraction, PREPARED_FRACTION + span * share)
         self._tell("synthesis")
+
+    def finish(self) -> None:
+        """Everything is done."""
+        self._fraction = 1.0
+        self._tell("write")
 
     def note(self, sentence: str) -> None:
         """Tell the user something, once."""

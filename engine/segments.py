@@ -29,7 +29,10 @@ BUCKET_FRAMES = (600, 1100, 2100, 4600)
 """Lengths of pieces with their context: 6, 11, 21 and 46 s."""
 
 SILENCE_RMS = 1e-3
-"""-60 dB of full scale."""
+"""-60 dB of full scale: louder is never taken for silence."""
+SILENCE_BELOW_LOUD = 1e-2
+"""-40 dB against the loud frames of the same source, which matters where it is quiet as a whole."""
+LOUD_PERCENTILE = 95
 SILENCE_GUARD_FRAMES = 10
 """100 ms on both sides of what is heard: room for the attack and the tail."""
 MIN_SILENCE_FRAMES = 30
@@ -133,8 +136,8 @@ def window_frames(piece: Piece, *, buckets: bool) -> int:
 def active_frames(audio: NDArray[np.float32], frames: int) -> NDArray[np.bool_]:
     """Where a source is not silent, bool [frames].
 
-    A frame is silent where it and everything within `SILENCE_GUARD_FRAMES` is below
-    `SILENCE_RMS`, and that lasts longer than `MIN_SILENCE_FRAMES`.
+    A frame is silent where it and everything within `SILENCE_GUARD_FRAMES` is below the
+    threshold, and that lasts longer than `MIN_SILENCE_FRAMES`.
 
     Parameters
     ----------
@@ -148,7 +151,8 @@ def active_frames(audio: NDArray[np.float32], frames: int) -> NDArray[np.bool_]:
         covered = min(len(channel), n)
         padded[:covered] = channel[:covered]
         power = np.maximum(power, np.square(padded.reshape(frames, HOP_SAMPLES)).mean(1))
-    loud = np.flatnonzero(power > SILENCE_RMS**2)
+    usual = np.percentile(power, LOUD_PERCENTILE) * SILENCE_BELOW_LOUD**2
+    loud = np.flatnonzero(power > min(SILENCE_RMS**2, float(usual)))
     active = np.zeros(frames, np.bool_)
     if not len(loud):
         return active

@@ -17,6 +17,7 @@ from engine.optimization import OptimizationConfig
 from engine.options import ConversionOptions
 from engine.pitch.tracker import PitchTracker
 from engine.prepared import WorkItem, work_item
+from engine.retrieval.blend import mix, protect
 from engine.retrieval.search import Search
 from engine.run import Run
 from engine.segments import CONTEXT_FRAMES, Piece, silence_gain
@@ -24,8 +25,6 @@ from engine.voices.card import VoiceCard
 
 Floats = NDArray[np.float32]
 
-NO_PROTECTION = 0.5
-"""``protect`` from here on leaves the retrieved features alone, as in every RVC project."""
 SMALLEST_PIECE_FRAMES = 200
 
 
@@ -69,12 +68,14 @@ class Synthesis:
 
     def _run_within_memory(self, batch: list[WorkItem]) -> None:
         try:
-            self._run_batch(batch)
+            sound = self._sound(batch)
         except (RuntimeError, MemoryError) as error:
             halves = _halves(batch)
             if halves is None or not devices.is_out_of_memory(error):
                 raise
         else:
+            for item, samples in zip(batch, sound, strict=True):
+                item.source.joiner.add(item.piece, samples)
             return
         devices.empty_cache(self._models.device)
         self._run.note(
@@ -83,13 +84,12 @@ class Synthesis:
         for half in halves:
             self._run_within_memory(half)
 
-    def _run_batch(self, batch: list[WorkItem]) -> None:
+    def _sound(self, batch: list[WorkItem]) -> list[Floats]:
+        """What the joiners get, for each item float32 [C, n]."""
         features = self._features(batch)
         with self._run.stage("synthesis"):
             latent = self._latent(batch, features)
-        sound = self._vocode(batch, latent)
-        for item, samples in zip(batch, sound, strict=True):
-            item.source.joiner.add(item.piece, samples)
+        return self._vocode(batch, latent)
 
     def _features(self, batch: list[WorkItem]) -> torch.Tensor:
         """Content of the windows, float32 [B, T, W] at 100 frames a second."""
@@ -104,7 +104,7 @@ class Synthesis:
         with self._run.stage("retrieval"):
             found = models.search.blend(own.flatten(0, 1)).view_as(own)
             rate = self._per_row(batch, [item.source.options.index_rate for item in batch])
-            features = _double(rate * found + (1 - rate) * own, frames)
+            features = _double(mix(found, own, rate), frames)
             if any(item.source.contour is None for item in batch):
                 return features
             return self._protected(batch, features, _double(own, frames))
@@ -113,13 +113,8 @@ class Synthesis:
         self, batch: list[WorkItem], features: torch.Tensor, own: torch.Tensor
     ) -> torch.Tensor:
         """Unvoiced frames get back some of their own features."""
-        strengths = [item.source.options.protect for item in batch]
-        if all(strength >= NO_PROTECTION for strength in strengths):
-            return features
-        f0_hz = self._f0(batch, features.shape[1])
-        share = self._per_row(batch, [1.0 if s >= NO_PROTECTION else s for s in strengths])
-        unvoiced = (f0_hz < 1).unsqueeze(-1)
-        return torch.where(unvoiced, share * features + (1 - share) * own, features)
+        strength = self._per_row(batch, [item.source.options.protect for item in batch])
+        return protect(features, own, self._f0(batch, features.shape[1]), strength)
 
     def _f0(self, batch: list[WorkItem], frames: int) -> torch.Tensor:
         rows = [

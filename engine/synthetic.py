@@ -85,7 +85,7 @@ def write_synthetic_set(folder: Path, index_rows: int) -> tuple[Path, Path]:
     torch.save(_voice_record(_random_state(state_shapes(V2_40K), rng)), voice)
     index = folder / "synthetic.index"
     subprocess.run(  # noqa: S603 - our own interpreter and text
-        [sys.executable, "-c", _WRITE_INDEX, str(index), str(index_rows)], check=True
+        [sys.executable, "-P", "-c", _WRITE_INDEX, str(index), str(index_rows)], check=True
     )
     return voice, index
 

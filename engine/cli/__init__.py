@@ -6,15 +6,19 @@ torch is imported only when there is work for it, so that ``--help`` answers at 
 from __future__ import annotations
 
 import argparse
+import io
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
 from engine.cli.benchmark import add_benchmark
 from engine.cli.convert import add_convert
 from engine.cli.models import add_models
-from engine.cli.output import EXIT_FAILED, EXIT_INTERRUPTED
+from engine.cli.output import EXIT_FAILED, EXIT_INTERRUPTED, silence_stdout, tell
 from engine.cli.voice import add_voice
 from engine.cli.voices import add_voices
 from engine.device import prepare_environment
@@ -24,16 +28,48 @@ from engine.errors import ConversionCancelled, OptionError, UserError
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code (0 done, 2 a sentence on stderr, 130 interrupted)."""
     prepare_environment()
+    _print_anything()
     try:
-        options = _parser().parse_args(arguments)
-        command: int = options.run(options)
+        with _stopped_by_signals():
+            options = _parser().parse_args(arguments)
+            command: int = options.run(options)
+            if not tell():
+                command = EXIT_FAILED
     except UserError as error:
         print(f"urvc: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    except OSError as error:
+        silence_stdout()
+        print(f"urvc: the system reports: {error.strerror or error}.", file=sys.stderr)
         return EXIT_FAILED
     except (KeyboardInterrupt, ConversionCancelled):
         print("urvc: stopped; nothing unfinished was written.", file=sys.stderr)
         return EXIT_INTERRUPTED
     return command
+
+
+def _print_anything() -> None:
+    """Names that the terminal's encoding lacks are printed escaped, not refused."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP (a closed terminal) stop as Ctrl-C does: unfinished files are removed."""
+
+    def stop(number: int, _: object) -> None:
+        raise KeyboardInterrupt(number)
+
+    main_thread = threading.current_thread() is threading.main_thread()
+    handled = (signal.SIGTERM, signal.SIGHUP) if main_thread else ()
+    before = {number: signal.signal(number, stop) for number in handled}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from engine.cli.output import EXIT_OK
 from engine.device import DEVICE_NAMES
-from engine.errors import OptionError
+from engine.errors import OptionError, OutputFileError
 
 if TYPE_CHECKING:
     from engine.benchmark import Job
@@ -49,6 +49,10 @@ def _benchmark(given: argparse.Namespace) -> int:
         raise OptionError(
             "Cannot use --synthetic with --voice", "it makes a voice of its own", "leave one out"
         )
+    if given.save is not None and not given.save.parent.is_dir():
+        raise OutputFileError(
+            f'Cannot save "{given.save.name}"', "its folder does not exist", "name another folder"
+        )
     from engine.benchmark import Job
 
     if not given.synthetic:
@@ -69,7 +73,7 @@ def _measure(job: Job, given: argparse.Namespace) -> int:
         job, given.device, only, tell=lambda name: print(f"measuring: {name} ...", file=sys.stderr)
     )
     told = json.dumps(as_json(measured, job, given.device), indent=1)
+    print(told if given.json else as_table(measured))
     if given.save is not None:
         given.save.write_text(told + "\n", encoding="utf-8")
-    print(told if given.json else as_table(measured))
     return EXIT_OK

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.cli.machine import add_machine_options, machine_config
-from engine.cli.output import EXIT_FAILED, EXIT_OK, ProgressBar
+from engine.cli.output import EXIT_FAILED, EXIT_OK, ProgressBar, one_line, tell
 from engine.errors import OptionError, UserError
 from engine.options import FILE_FORMATS, SUBTYPES, ConversionOptions, ConversionResult, FileFormat
 from engine.voices.entry import InstalledVoice, starter_entry
@@ -155,7 +155,7 @@ def _convert_one(
     given: argparse.Namespace,
 ) -> bool:
     """Convert a file and say how it went; a failure does not keep the next file waiting."""
-    bar = ProgressBar(source.name)
+    bar = ProgressBar(one_line(source.name))
     try:
         result = converter.convert_file(
             source,
@@ -172,14 +172,14 @@ def _convert_one(
     finally:
         bar.clear()
     for note in result.notes:
-        print(f"urvc: {source.name}: {note}", file=sys.stderr)
-    print(json.dumps(_as_json(source, result)) if given.json else _summary(source, result))
-    return True
+        print(f"urvc: {one_line(source.name)}: {note}", file=sys.stderr)
+    return tell(json.dumps(_as_json(source, result)) if given.json else _summary(source, result))
 
 
 def _summary(source: Path, result: ConversionResult) -> str:
+    names = f"{one_line(source.name)} -> {one_line(str(result.output_path))}"
     return (
-        f"{source.name} -> {result.output_path}  ({result.source_s:.1f} s of sound in "
+        f"{names}  ({result.source_s:.1f} s of sound in "
         f"{result.taken_s:.1f} s, {result.realtime_factor:.2f} x realtime on {result.device})"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from engine.errors import OptionError
@@ -9,6 +10,32 @@ from engine.errors import OptionError
 EXIT_OK = 0
 EXIT_FAILED = 2
 EXIT_INTERRUPTED = 130
+
+
+def tell(text: str = "") -> bool:
+    """Print to stdout at once; False where nobody can read it (a closed pipe, a full disk).
+
+    What was converted stays; the next file is not kept waiting.
+    """
+    try:
+        if text:
+            print(text)
+        sys.stdout.flush()
+    except OSError as error:
+        silence_stdout()
+        print(f"urvc: cannot print here: {error.strerror or error}.", file=sys.stderr)
+        return False
+    return True
+
+
+def silence_stdout() -> None:
+    """Send what is still to be printed nowhere: Python would try again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def one_line(name: str) -> str:
+    """A file's name without line breaks or other control characters."""
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 
 class ProgressBar:

@@ -6,7 +6,7 @@ Attribute names are the keys of ``rmvpe.pt``, so that loading is strict.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import torch
@@ -210,7 +210,11 @@ class Rmvpe(nn.Module):
 
     @torch.no_grad()
     def salience_pieces(
-        self, audio: Tensor, *, whole_frames: int = WHOLE_FRAMES
+        self,
+        audio: Tensor,
+        *,
+        whole_frames: int = WHOLE_FRAMES,
+        pause: Callable[[], None] | None = None,
     ) -> Iterator[Tensor]:
         """`salience` piece by piece, in order.
 
@@ -219,11 +223,16 @@ class Rmvpe(nn.Module):
         audio : float32 [N]  mono, 16 kHz
         whole_frames : longest stretch that goes through the U-Net at once, a multiple of 32;
             shorter audio is one piece and exact
+        pause : called before each stretch; may raise to stop
 
         Memory: about 76 kB for each frame of a stretch, 1.5 kB for each frame of the audio.
         """
         n_frames = audio.shape[-1] // HOP_SAMPLES + 1
-        stretches = list(self._features(audio, n_frames, whole_frames))
+        stretches = []
+        for features in self._features(audio, n_frames, whole_frames):
+            if pause is not None:
+                pause()
+            stretches.append(features)
         # Some units of a GRU never forget, so no finite look-ahead gives the backward way its
         # state: walk from the end once and note the state behind each stretch.
         state = self.log_mel.window.new_zeros(2, 1, GRU_WIDTH)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from engine.models.rmvpe import N_BINS, Rmvpe
-from engine.pitch.tracker import PitchTracker
+from engine.pitch.tracker import PitchTracker, no_pause
 
 REFERENCE_HZ = 10.0
 CENTS_PER_BIN = 20.0
@@ -26,12 +27,18 @@ BIN_PITCHES_HZ = torch.from_numpy((REFERENCE_HZ * np.exp2(_BIN_CENTS / 1200)).as
 
 
 def rmvpe_tracker(
-    model: Rmvpe, f0_min_hz: float | None = None, f0_max_hz: float | None = None
+    model: Rmvpe,
+    f0_min_hz: float | None = None,
+    f0_max_hz: float | None = None,
+    pause: Callable[[], None] = no_pause,
 ) -> PitchTracker:
-    """A tracker that runs ``model``; a range given here limits the bins that are looked at."""
+    """A tracker that runs ``model``; a range given here limits the bins that are looked at.
+
+    ``pause`` is called between pieces of a long sound and may raise to stop.
+    """
 
     def track(audio: Tensor) -> Tensor:
-        pieces = model.salience_pieces(audio)
+        pieces = model.salience_pieces(audio, pause=pause)
         decoded = [
             decode_salience(piece, f0_min_hz=f0_min_hz, f0_max_hz=f0_max_hz) for piece in pieces
         ]

@@ -9,6 +9,7 @@ it is divided by the energy it compares, so that 0 is a perfect repetition and 1
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from engine.pitch.path import best_path, drop_short_runs, local_median
-from engine.pitch.tracker import PitchTracker
+from engine.pitch.tracker import PitchTracker, no_pause
 from engine.segments import ANALYSIS_RATE_HZ, HOP_SAMPLES
 
 BATCH_FRAMES = 384
@@ -64,26 +65,34 @@ class _Candidates:
     energy: NDArray[np.float32]
 
 
-def yin_tracker(f0_min_hz: float = 50.0, f0_max_hz: float = 1100.0) -> PitchTracker:
+def yin_tracker(
+    f0_min_hz: float = 50.0, f0_max_hz: float = 1100.0, pause: Callable[[], None] = no_pause
+) -> PitchTracker:
     """A tracker that needs no weights.
 
     Parameters
     ----------
     f0_min_hz, f0_max_hz : range of the pitch, at least half an octave, 20..2000 Hz
+    pause : called between batches; may raise to stop
     """
 
     def track(audio: Tensor) -> Tensor:
-        return track_yin(audio, f0_min_hz, f0_max_hz)
+        return track_yin(audio, f0_min_hz, f0_max_hz, pause)
 
     return track
 
 
-def track_yin(audio: Tensor, f0_min_hz: float = 50.0, f0_max_hz: float = 1100.0) -> Tensor:
+def track_yin(
+    audio: Tensor,
+    f0_min_hz: float = 50.0,
+    f0_max_hz: float = 1100.0,
+    pause: Callable[[], None] = no_pause,
+) -> Tensor:
     """Pitch of samples float32 [N] (mono, 16 kHz): f0_hz float32 [N // 160 + 1], 0 = unvoiced.
 
     The difference functions run on the audio's device in batches, the path on the CPU.
     """
-    found = _find_candidates(audio.detach(), f0_min_hz, f0_max_hz)
+    found = _find_candidates(audio.detach(), f0_min_hz, f0_max_hz, pause)
     log_f0 = np.log2(found.f0_hz)
     silent = _silent(found.energy)
     cost = found.noise + np.float32(OCTAVE_COST) * (
@@ -117,7 +126,9 @@ def _silent(energy: NDArray[np.float32]) -> NDArray[np.bool_]:
     return silent
 
 
-def _find_candidates(audio: Tensor, f0_min_hz: float, f0_max_hz: float) -> _Candidates:
+def _find_candidates(
+    audio: Tensor, f0_min_hz: float, f0_max_hz: float, pause: Callable[[], None]
+) -> _Candidates:
     """Candidates of every frame, a batch at a time."""
     n_frames = audio.shape[-1] // HOP_SAMPLES + 1
     lag_min = max(math.floor(ANALYSIS_RATE_HZ / f0_max_hz), 2)
@@ -128,6 +139,7 @@ def _find_candidates(audio: Tensor, f0_min_hz: float, f0_max_hz: float) -> _Cand
     taps = _lowpass(audio.device)
     parts = []
     for start in range(0, n_frames, BATCH_FRAMES):
+        pause()
         count = min(BATCH_FRAMES, n_frames - start)
         frames = _frames(audio, start, count, len(window), taps)
         noise, energy = _noise_at_lags(frames, window, lag_max + 2)

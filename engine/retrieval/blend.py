@@ -56,31 +56,35 @@ def weighted_mean(
     return neighbours.mul_(weights.unsqueeze(-1)).sum(1)
 
 
-def mix(retrieved: Tensor, features: Tensor, index_rate: float) -> Tensor:
+def mix(retrieved: Tensor, features: Tensor, index_rate: float | Tensor) -> Tensor:
     """``index_rate`` of the retrieved features and the rest of the original ones.
 
     Parameters
     ----------
     retrieved, features : float32 [..., d]
-    index_rate : 0..1
+    index_rate : 0..1, one for all or a tensor that broadcasts
     """
     return index_rate * retrieved + (1 - index_rate) * features
 
 
-def protect(retrieved: Tensor, features: Tensor, f0_hz: Tensor, strength: float) -> Tensor:
+NO_PROTECTION = 0.5
+"""A strength of protection from here on leaves the retrieved features, as in every RVC project."""
+
+
+def protect(retrieved: Tensor, features: Tensor, f0_hz: Tensor, strength: float | Tensor) -> Tensor:
     """Give unvoiced frames (breath, consonants) back some of their original features.
 
     Parameters
     ----------
     retrieved, features : float32 [..., T, d]  after and before retrieval, 100 frames/s
     f0_hz : float32 [..., T]  0 where unvoiced
-    strength : share of `retrieved` in frames below 1 Hz; 0.5 and above switches it off,
-        as in every RVC project
+    strength : share of `retrieved` in frames below 1 Hz, one for all or [..., 1, 1];
+        `NO_PROTECTION` and above switches it off
 
     Returns
     -------
     float32 [..., T, d]
     """
-    if strength >= 0.5:
-        return retrieved
-    return torch.where(f0_hz.unsqueeze(-1) < 1, mix(retrieved, features, strength), retrieved)
+    share = torch.as_tensor(strength, device=features.device)
+    protected = (f0_hz.unsqueeze(-1) < 1) & (share < NO_PROTECTION)
+    return torch.where(protected, mix(retrieved, features, share), retrieved)

@@ -55,6 +55,17 @@ def load_content_encoder(path: Path) -> ContentEncoder:
     return _assemble(sizes, from_fairseq_names(tensors), found)
 
 
+def content_encoder_files(path: Path) -> tuple[Path, ...]:
+    """The files that `load_content_encoder` would read.
+
+    Raises
+    ------
+    WeightsError : one is missing
+    """
+    found = _locate(path)
+    return (found / CONFIG_FILE, _weights_file(found)) if found.is_dir() else (found,)
+
+
 def _locate(path: Path) -> Path:
     """The Hugging Face folder or the fairseq file that ``path`` means."""
     if path.is_file() or (path / CONFIG_FILE).is_file():

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 import struct
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -258,3 +262,68 @@ def test_a_pitch_curve_sets_the_pitch(run: Run, short: Path, tmp_path: Path) -> 
     samples, _ = soundfile.read(out, dtype="float32")
     f0_hz = track_yin(torch.from_numpy(samples)).numpy()
     assert abs(1200 * np.log2(np.median(f0_hz[f0_hz > 0]) / 220)) < 20
+
+
+def _start(*arguments: object, **more: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "engine", *map(str, arguments)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **more)  # type: ignore[call-overload,no-any-return]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_stops_at_once_and_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    long = tmp_path / "long.wav"
+    samples, rate_hz = soundfile.read(SAMPLE)
+    soundfile.write(long, np.tile(samples, 200), rate_hz)
+    results = tmp_path / "results"
+    results.mkdir()
+    process = _start("convert", long, "--output-dir", results, "--device", "cpu")
+    time.sleep(4)  # in the middle of loading or of the work, whichever this machine has reached
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode in (130, -number)  # before the first line of ours, Python's own end
+    assert "Traceback" not in err or process.returncode == -number
+    assert list(results.iterdir()) == []
+
+
+def test_output_that_nobody_reads_does_not_strand_the_next_file(
+    short: Path, tmp_path: Path
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        process = _start(
+            "convert", short, short, "--output-dir", tmp_path, "--device", "cpu", stdout=full
+        )
+        _, err = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert "Traceback" not in err
+    assert len(list(tmp_path.glob("short (Starter)*.wav"))) == 2
+
+
+def test_a_name_with_a_line_break_is_printed_on_one_line(run: Run, short: Path) -> None:
+    odd = short.rename(short.with_name("two\nlines \U0001f3a4.wav"))
+    code, out, err = run("convert", odd)
+    assert (code, err, out.count("\n")) == (0, "", 1)
+
+
+def test_the_source_itself_is_never_overwritten(run: Run, short: Path) -> None:
+    before = short.read_bytes()
+    assert "short.wav" in _refusal(run, "convert", short, "-o", short, "--overwrite")
+    assert short.read_bytes() == before
+
+
+def test_two_processes_that_choose_the_same_name_both_keep_their_result(
+    short: Path, tmp_path: Path
+) -> None:
+    processes = [
+        _start("convert", short, "--output-dir", tmp_path, stdout=subprocess.DEVNULL)
+        for _ in range(2)
+    ]
+    assert [process.wait(timeout=120) for process in processes] == [0, 0]
+    assert len(list(tmp_path.glob("short (Starter)*.wav"))) == 2
+    for process in processes:
+        assert process.stderr is not None
+        process.stderr.close()
+
+
+def test_numbers_of_any_length_are_refused_in_a_short_sentence(run: Run, short: Path) -> None:
+    for option in ("--seed", "--speaker", "--sample-rate"):
+        assert len(_refusal(run, "convert", short, option, "9" * 400)) < 300

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from safetensors.torch import load_file, save_file
 
 from engine import (
     CancelToken,
@@ -21,7 +23,13 @@ from engine import (
     segments,
     starter_voice,
 )
-from engine.errors import AudioFileError, ConversionCancelled, OptionError, OutputFileError
+from engine.errors import (
+    AudioFileError,
+    ConversionCancelled,
+    DeviceError,
+    OptionError,
+    OutputFileError,
+)
 from engine.models import compilation
 from engine.models.compilation import Compiled
 from engine.models.content_encoder import ContentEncoder
@@ -356,6 +364,47 @@ def test_a_cancel_leaves_no_file(converter: Converter, tmp_path: Path) -> None:
     with pytest.raises(ConversionCancelled):
         converter.convert_file(SAMPLE, starter_voice(), output=output, listener=stop, cancel=token)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cancel_is_heard_while_the_pitch_is_found(small: SmallSet) -> None:
+    """A long file spends many seconds there."""
+    token = CancelToken()
+    converter = Converter(small.models_dir, OptimizationConfig(device="cpu"))
+    samples = (0.1 * np.random.default_rng(0).standard_normal(16_000 * 600)).astype(np.float32)
+    pauses = []
+
+    def stop(progress: StageProgress) -> None:
+        if progress.stage == "filter":
+            token.cancel()
+        pauses.append(progress.stage)
+
+    with pytest.raises(ConversionCancelled):
+        converter.convert(samples, 16_000, small.voice, listener=stop, cancel=token)
+    assert "content" not in pauses
+
+
+def test_replaced_weights_are_noticed(tmp_path: Path, speech: np.ndarray) -> None:
+    files = write_small_set(tmp_path)
+    converter = Converter(files.models_dir, OptimizationConfig(device="cpu"))
+    before = converter.convert(speech[:16_000], 16_000, files.voice).samples
+    weights = files.models_dir / "hubert_base" / "model.safetensors"
+    state = load_file(weights)
+    save_file({name: tensor * 1.5 for name, tensor in state.items()}, weights)
+    os.utime(weights, (1, 1))
+    after = converter.convert(speech[:16_000], 16_000, files.voice).samples
+    assert not np.array_equal(before, after)
+
+
+def test_memory_that_never_suffices_is_told_in_a_sentence(
+    small: SmallSet, speech: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> object:
+        raise MemoryError
+
+    monkeypatch.setattr(ContentEncoder, "forward", full)
+    converter = Converter(small.models_dir, OptimizationConfig(device="cpu"))
+    with pytest.raises(DeviceError, match="memory"):
+        converter.convert(speech[:16_000], 16_000, small.voice)
 
 
 def test_progress_only_grows_and_ends_at_one(converter: Converter, tmp_path: Path) -> None:

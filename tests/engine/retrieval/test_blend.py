@@ -29,7 +29,7 @@ def test_protect_mixes_only_frames_without_pitch() -> None:
 
 def test_protect_of_one_half_is_off_and_of_zero_is_the_original() -> None:
     retrieved, features = torch.randn(4, 3), torch.randn(4, 3)
-    assert protect(retrieved, features, torch.zeros(4), 0.5) is retrieved
+    assert torch.equal(protect(retrieved, features, torch.zeros(4), 0.5), retrieved)
     assert torch.equal(protect(retrieved, features, torch.zeros(4), 0.0), features)
 
 

@@ -172,7 +172,7 @@ def test_the_starter_encoder_loads_and_gives_fifty_frames_a_second() -> None:
 
 
 def test_missing_files_are_named_with_the_place(tmp_path: Path) -> None:
-    assert f'there is no "{tmp_path / "nowhere"}"' in refusal(tmp_path / "nowhere")
+    assert f'in "{tmp_path / "nowhere"}"' in refusal(tmp_path / "nowhere")
     empty = refusal(tmp_path)
     assert "hubert_base" in empty
     assert str(tmp_path) in empty
