@@ -36,6 +36,7 @@ from engine.models.content_encoder import ContentEncoder
 from engine.models.synthesizer_sizes import Vocoder
 from engine.pipeline import Source
 from engine.pitch.yin import track_yin
+from engine.run import Run
 from engine.weights.location import starter_dir
 from tests.engine.small_set import RATE_HZ as SMALL_RATE_HZ
 from tests.engine.small_set import SmallSet, write_small_set
@@ -366,21 +367,26 @@ def test_a_cancel_leaves_no_file(converter: Converter, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_cancel_is_heard_while_the_pitch_is_found(small: SmallSet) -> None:
+def test_a_cancel_is_heard_while_the_pitch_is_found(
+    small: SmallSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A long file spends many seconds there."""
     token = CancelToken()
-    converter = Converter(small.models_dir, OptimizationConfig(device="cpu"))
-    samples = (0.1 * np.random.default_rng(0).standard_normal(16_000 * 600)).astype(np.float32)
-    pauses = []
+    pauses: list[None] = []
+    plain = Run.pause
 
-    def stop(progress: StageProgress) -> None:
-        if progress.stage == "filter":
+    def cancel_at_the_second(self: Run) -> None:
+        pauses.append(None)
+        if len(pauses) == 2:
             token.cancel()
-        pauses.append(progress.stage)
+        plain(self)
 
+    monkeypatch.setattr(Run, "pause", cancel_at_the_second)
+    converter = Converter(small.models_dir, OptimizationConfig(device="cpu"))
+    samples = (0.1 * np.random.default_rng(0).standard_normal(16_000 * 60)).astype(np.float32)
     with pytest.raises(ConversionCancelled):
-        converter.convert(samples, 16_000, small.voice, listener=stop, cancel=token)
-    assert "content" not in pauses
+        converter.convert(samples, 16_000, small.voice, cancel=token)
+    assert len(pauses) == 2
 
 
 def test_replaced_weights_are_noticed(tmp_path: Path, speech: np.ndarray) -> None:

@@ -8,6 +8,7 @@ import pytest
 import soundfile
 import torch
 
+from engine.errors import ConversionCancelled
 from engine.pitch.yin import track_yin, yin_tracker
 from tests.weights_maker import GOLDEN
 
@@ -145,3 +146,17 @@ def test_batches_do_not_show() -> None:
     alone = track_yin(torch.from_numpy(speech))[20:frames]
     inside = track_yin(torch.from_numpy(long))[20:frames]
     assert torch.allclose(alone, inside, rtol=1e-4)
+
+
+def test_a_long_sound_can_be_stopped_between_batches() -> None:
+    pauses: list[None] = []
+    noise = torch.randn(16_000 * 60, generator=torch.Generator().manual_seed(0))
+
+    def stop_at_the_third() -> None:
+        pauses.append(None)
+        if len(pauses) == 3:
+            raise ConversionCancelled
+
+    with pytest.raises(ConversionCancelled):
+        yin_tracker(pause=stop_at_the_third)(noise)
+    assert len(pauses) == 3
