@@ -107,7 +107,11 @@ class Evil:
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("function", [os.system, eval, getattr, torch.hub.load], ids=str)
+@pytest.mark.parametrize(
+    "function",
+    [os.system, eval, getattr, torch.hub.load],
+    ids=lambda function: function.__qualname__,
+)
 def test_a_file_that_wants_to_run_something_is_refused_and_runs_nothing(
     tmp_path: Path, way: str, function: Any
 ) -> None:
