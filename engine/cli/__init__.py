@@ -57,13 +57,17 @@ def _print_anything() -> None:
 
 @contextmanager
 def _stopped_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP (a closed terminal) stop as Ctrl-C does: unfinished files are removed."""
+    """SIGTERM and SIGHUP (a closed terminal) stop as Ctrl-C does: unfinished files are removed.
+
+    What the caller has told us to ignore (``nohup``) stays ignored.
+    """
 
     def stop(number: int, _: object) -> None:
         raise KeyboardInterrupt(number)
 
     main_thread = threading.current_thread() is threading.main_thread()
-    handled = (signal.SIGTERM, signal.SIGHUP) if main_thread else ()
+    ours = (signal.SIGTERM, signal.SIGHUP) if main_thread else ()
+    handled = [number for number in ours if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, stop) for number in handled}
     try:
         yield

@@ -276,7 +276,11 @@ def test_a_signal_stops_at_once_and_leaves_nothing(tmp_path: Path, number: signa
     soundfile.write(long, np.tile(samples, 200), rate_hz)
     results = tmp_path / "results"
     results.mkdir()
-    process = _start("convert", long, "--output-dir", results, "--device", "cpu")
+    # A test run started in the background ignores SIGINT, and so would its children.
+    process = _start(
+        "convert", long, "--output-dir", results, "--device", "cpu",
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
+    )  # fmt: skip
     time.sleep(4)  # in the middle of loading or of the work, whichever this machine has reached
     process.send_signal(number)
     _, err = process.communicate(timeout=60)

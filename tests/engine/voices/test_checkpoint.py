@@ -15,9 +15,10 @@ from engine.errors import VoiceFileError
 from engine.models.synthesizer import build_synthesizer, state_shapes
 from engine.models.synthesizer_sizes import Vocoder
 from engine.voices.checkpoint import load_voice
+from engine.weights.location import starter_dir
 from tests.weights_maker import SMALL_CONFIG, manifest, small_record, small_sizes
 
-STARTER = Path(__file__).parents[4] / "shared" / "starter" / "starter_voice.pth"
+STARTER = starter_dir() / "voice.pth"
 VOICES = ["v1_32k", "v2_32k_nof0", "v2_40k", "v2_48k", "v2_48k_mrf", "v2_40k_refinegan"]
 
 
@@ -88,7 +89,6 @@ def test_the_card_shows_what_the_trainer_noted(tmp_path: Path) -> None:
     assert card.parameters > 5000
 
 
-@pytest.mark.skipif(not STARTER.exists(), reason="the study's starter voice is not in every clone")
 def test_the_starter_voice_loads_with_its_own_widths() -> None:
     voice = load_voice(STARTER)
     sizes = voice.sizes

@@ -165,7 +165,6 @@ def test_the_projection_may_be_missing(tmp_path: Path) -> None:
     assert encoder(AUDIO).shape[-1] == 128
 
 
-@pytest.mark.skipif(not (starter_dir() / "encoder").is_dir(), reason="no starter set here yet")
 def test_the_starter_encoder_loads_and_gives_fifty_frames_a_second() -> None:
     encoder = load_content_encoder(starter_dir() / "encoder")
     assert encoder(torch.zeros(1, 16_000)).shape[:2] == (1, 49)
