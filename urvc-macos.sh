@@ -11,7 +11,9 @@ usage: ./urvc-macos.sh COMMAND [ARGUMENTS]
 
   run         open the app
   convert     change the voice of audio or video files   (convert --help)
-  voice       look after the voices                      (voice --help)
+  voice       say what a voice file is                   (voice --help)
+  voices      keep voices: import, list, remove, export  (voices --help)
+  models      the shared weights: download, verify       (models --help)
   benchmark   measure how fast this machine converts     (benchmark --help)
   doctor      say what works here, and what to do where it does not
   test        run the project's tests                    (arguments go to pytest)
@@ -109,7 +111,7 @@ update() {
 main() {
     local command=${1:-}
     case $command in
-        run | convert | voice | benchmark | doctor | test | update) shift ;;
+        run | convert | voice | voices | models | benchmark | doctor | test | update) shift ;;
         help | --help | -h)
             usage
             exit 0

@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("run", "convert", "voice", "benchmark", "doctor", "test", "update", "help")
+COMMANDS = (
+    *("run", "convert", "voice", "voices", "models", "benchmark", "doctor"),
+    *("test", "update", "help"),
+)
 
 STAND_IN = r"""#!/bin/bash
 # A Python whose pip and modules only note that they were called.
@@ -213,6 +216,8 @@ def test_it_starts_from_anywhere_through_links_and_leaves_the_user_where_they_ar
         ("run", "[desktop]"),
         ("convert", "[engine] [convert]"),
         ("voice", "[engine] [voice]"),
+        ("voices", "[engine] [voices]"),
+        ("models", "[engine] [models]"),
         ("benchmark", "[engine] [benchmark]"),
         ("doctor", "[engine] [doctor]"),
         ("test", "[pytest]"),
