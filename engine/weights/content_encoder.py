@@ -82,7 +82,7 @@ def _locate(path: Path) -> Path:
     raise WeightsError(
         "Cannot find the content encoder",
         why,
-        'put its files there ("urvc doctor" shows where each belongs)',
+        'fetch it with "urvc models download" ("urvc doctor" shows where each file belongs)',
     )
 
 

@@ -29,7 +29,7 @@ def load_rmvpe(path: Path) -> Rmvpe:
         raise WeightsError(
             "Cannot find the pitch network RMVPE",
             f'there is no "{file.name}" in "{file.parent}"',
-            'put it there ("urvc doctor" shows what is missing) or choose the pitch method yin',
+            'fetch it with "urvc models download", or choose the pitch method yin',
         )
     tensors = tensors_of(read_state_file(file, WeightsError), file)
     with torch.device("meta"):
