@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-import platformdirs
+from engine.weights.location import data_folder
 
 VOICES_VARIABLE = "URVC_VOICES_DIR"
 
@@ -22,9 +21,4 @@ def voices_dir(override: Path | None = None) -> Path:
     -------
     An absolute path.
     """
-    if override is not None:
-        return override.expanduser().absolute()
-    named = os.environ.get(VOICES_VARIABLE, "")
-    if named:
-        return Path(named).expanduser().absolute()
-    return Path(platformdirs.user_data_dir("Ultimate RVC", appauthor=False), "voices")
+    return data_folder("voices", VOICES_VARIABLE, override)

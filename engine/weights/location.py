@@ -30,12 +30,22 @@ def models_dir(override: Path | None = None) -> Path:
     -------
     An absolute path.
     """
+    return data_folder("models", MODELS_VARIABLE, override)
+
+
+def data_folder(name: str, variable: str, override: Path | None) -> Path:
+    """A folder of this program's data: what was asked for, else the environment's, else the usual.
+
+    Returns
+    -------
+    An absolute path; it need not exist yet
+    """
     if override is not None:
         return override.expanduser().absolute()
-    named = os.environ.get(MODELS_VARIABLE, "")
+    named = os.environ.get(variable, "")
     if named:
         return Path(named).expanduser().absolute()
-    return Path(platformdirs.user_data_dir("Ultimate RVC", appauthor=False), "models")
+    return Path(platformdirs.user_data_dir("Ultimate RVC", appauthor=False), name)
 
 
 def starter_dir() -> Path:
