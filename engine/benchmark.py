@@ -21,6 +21,7 @@ import numpy as np
 from engine import device as devices
 from engine.audio.reader import read_audio
 from engine.audio.writer import write_audio
+from engine.device import DeviceName
 from engine.errors import OptionError, UserError
 from engine.optimization import VARIABLES, OptimizationConfig
 from engine.weights.location import starter_dir
@@ -65,14 +66,14 @@ class Job:
     models_dir: Path | None = None
 
 
-def configurations(device: str, only: Iterable[str] | None) -> dict[str, OptimizationConfig]:
+def configurations(device: DeviceName, only: Iterable[str] | None) -> dict[str, OptimizationConfig]:
     """Baseline, each flag alone, and all of the device's preset together, in that order.
 
     Raises
     ------
     OptionError : a flag of ``only`` that the preset of this device does not turn on
     """
-    preset = OptimizationConfig.for_this_machine(device)  # type: ignore[arg-type]
+    preset = OptimizationConfig.for_this_machine(device)
     plain = {**asdict(OptimizationConfig.baseline()), "device": preset.device}
     goal = {**asdict(preset), "enable_profiling": False}
     flags = [name for name, value in goal.items() if value != plain[name]]
@@ -93,7 +94,7 @@ def configurations(device: str, only: Iterable[str] | None) -> dict[str, Optimiz
 
 def run_benchmark(
     job: Job,
-    device: str = "auto",
+    device: DeviceName = "auto",
     only: Iterable[str] | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> list[Measurement]:
@@ -213,9 +214,9 @@ def as_table(measured: list[Measurement]) -> str:
     )
 
 
-def as_json(measured: list[Measurement], job: Job, device: str) -> dict[str, Any]:
+def as_json(measured: list[Measurement], job: Job, device: DeviceName) -> dict[str, Any]:
     """Everything, for a program, or for the table of the README."""
-    chosen = devices.choose_device(device)  # type: ignore[arg-type]
+    chosen = devices.choose_device(device)
     return {
         "machine": devices.describe(chosen),
         "device": chosen.type,

@@ -13,6 +13,7 @@ from engine.errors import OptionError
 Compilation = Literal["none", "torchscript"]
 COMPILATIONS: tuple[Compilation, ...] = get_args(Compilation)
 Weighting = Literal["inverse_square", "inverse"]
+"""Of a row by its squared distance s: (1/s)², which every RVC voice is tuned to, or 1/s."""
 WEIGHTINGS: tuple[Weighting, ...] = get_args(Weighting)
 
 MAX_BATCH = 64

@@ -101,7 +101,7 @@ class WorkItem:
             layer_noise = self._layer_noise(start, frames)
         return SourceInput(
             f0_hz=self.rows(source.contour.f0_hz, start, frames),
-            phase_cycles=self.rows(source.phase.astype(np.float32), start, frames),
+            phase_cycles=self.rows(source.phase, start, frames).float(),
             noise=noise,
             start_phase_cycles=start_phase,
             layer_noise=layer_noise,

@@ -15,6 +15,7 @@ from engine.models.source import SourceInput
 from engine.models.synthesizer import Synthesizer
 from engine.optimization import OptimizationConfig
 from engine.options import ConversionOptions
+from engine.pitch.contour import PitchContour
 from engine.pitch.tracker import PitchTracker
 from engine.prepared import WorkItem, work_item
 from engine.retrieval.blend import mix, protect
@@ -114,11 +115,18 @@ class Synthesis:
     ) -> torch.Tensor:
         """Unvoiced frames get back some of their own features."""
         strength = self._per_row(batch, [item.source.options.protect for item in batch])
-        return protect(features, own, self._f0(batch, features.shape[1]), strength)
+        f0_hz = self._contours(batch, lambda contour: contour.f0_hz, features.shape[1])
+        return protect(features, own, f0_hz, strength)
 
-    def _f0(self, batch: list[WorkItem], frames: int) -> torch.Tensor:
+    def _contours(
+        self,
+        batch: list[WorkItem],
+        pick: Callable[[PitchContour], NDArray[np.generic]],
+        frames: int,
+    ) -> torch.Tensor:
+        """[B, frames] on the device: one value of the pitch contour for each frame and row."""
         rows = [
-            item.rows(item.source.contour.f0_hz, 0, frames)
+            item.rows(pick(item.source.contour), 0, frames)
             for item in batch
             if item.source.contour is not None
         ]
@@ -136,12 +144,7 @@ class Synthesis:
         frames = features.shape[1]
         coarse = None
         if models.card.pitch_guided:
-            rows = [
-                item.rows(item.source.contour.coarse, 0, frames)
-                for item in batch
-                if item.source.contour is not None
-            ]
-            coarse = torch.cat(rows).to(models.device)
+            coarse = self._contours(batch, lambda contour: contour.coarse, frames)
         mean, log_scale = models.synthesizer.prior(features, coarse)
         noise = None
         if any(item.source.options.noise for item in batch):

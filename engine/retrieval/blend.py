@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
-Weighting = Literal["inverse_square", "inverse"]
-"""Of a row by its squared distance s: (1/s)², which every RVC voice is tuned to, or 1/s."""
+from engine.optimization import Weighting
 
 
 def squared_distances(features: Tensor, neighbours: Tensor) -> Tensor:

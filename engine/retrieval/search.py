@@ -13,7 +13,8 @@ from torch import Tensor
 
 from engine.errors import IndexFileError
 from engine.models.layout import product
-from engine.retrieval.blend import Weighting, squared_distances, weighted_mean
+from engine.optimization import Weighting
+from engine.retrieval.blend import squared_distances, weighted_mean
 from engine.retrieval.faiss_format import Rows
 from engine.retrieval.index_file import RetrievalIndex
 

@@ -6,7 +6,7 @@ The ``meta`` device has shapes and no numbers, so it stands for a GPU without ne
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -26,6 +26,7 @@ from engine.pitch.rmvpe import decode_salience
 from engine.retrieval.blend import mix, protect
 from engine.retrieval.search import ExactSearch
 from engine.segments import CONTEXT_FRAMES, HOP_SAMPLES, MAX_PIECE_FRAMES
+from engine.synthetic import V2_40K
 from engine.weights.hubert_config import sizes_of
 from tests.engine.operator_table import runs_on_metal
 from tests.engine.residency import Recorder
@@ -38,25 +39,12 @@ EXCEPTIONS: dict[str, str] = {}
 
 def sizes_48k(vocoder: Vocoder) -> SynthesizerSizes:
     """The largest networks that people train."""
-    return SynthesizerSizes(
+    return replace(
+        V2_40K,
         vocoder=vocoder,
-        feature_channels=768,
-        inter_channels=192,
-        hidden_channels=192,
-        filter_channels=768,
-        heads=2,
-        layers=6,
-        kernel_size=3,
-        resblock="1",
-        resblock_kernel_sizes=(3, 7, 11),
-        resblock_dilations=((1, 3, 5),) * 3,
         upsample_rates=(12, 10, 2, 2),
-        upsample_initial_channels=512,
         upsample_kernel_sizes=(24, 20, 4, 4),
-        speakers=109,
-        gin_channels=256,
         sample_rate_hz=48_000,
-        flow_channels=192,
     )
 
 
