@@ -17,16 +17,22 @@ from engine import device as devices
 from engine.audio.output_name import output_path_for
 from engine.audio.reader import read_audio
 from engine.audio.writer import check_output, file_rate, write_audio
-from engine.errors import AudioFileError, DeviceError, OptionError, OutputFileError
-from engine.model_store import ModelStore
+from engine.errors import (
+    ConversionCancelled,
+    DeviceError,
+    OutputFileError,
+)
+from engine.examined_store import ExaminedStore
 from engine.optimization import OptimizationConfig
 from engine.options import ConversionOptions, ConversionResult
-from engine.pipeline import Source, convert_together, output_rate
+from engine.pipeline import Source, checked_source, convert_together, output_rate
+from engine.placement import CPU
 from engine.profiling import PerformanceProfiler
 from engine.progress import CancelToken, ProgressListener
 from engine.run import Run
 from engine.voice_files import VoiceFiles
 from engine.voices.card import VoiceCard
+from engine.warm_up import warm_up
 from engine.weights.location import models_dir as locate_models_dir
 
 Floats = NDArray[np.float32]
@@ -42,6 +48,8 @@ class Converter:
     ----------
     models_dir : folder of the shared networks; None is this program's data folder
     optimization : device and ways of working
+    tuning_dir : folder of what was found about the device; None is the user's own
+    examine_device : compare the device with the CPU before it is first used
 
     Raises
     ------
@@ -49,7 +57,12 @@ class Converter:
     """
 
     def __init__(
-        self, models_dir: Path | None = None, optimization: OptimizationConfig | None = None
+        self,
+        models_dir: Path | None = None,
+        optimization: OptimizationConfig | None = None,
+        *,
+        tuning_dir: Path | None = None,
+        examine_device: bool = True,
     ) -> None:
         self.optimization = optimization or OptimizationConfig()
         self.models_dir = locate_models_dir(models_dir)
@@ -58,7 +71,13 @@ class Converter:
             enabled=self.optimization.enable_profiling,
             synchronize=lambda: devices.synchronize(self.device),
         )
-        self._store = ModelStore(self.models_dir, self.optimization, self.device)
+        self._store = ExaminedStore(
+            self.models_dir,
+            self.optimization,
+            self.device,
+            tuning_dir,
+            examines=examine_device,
+        )
 
     def convert(
         self,
@@ -108,8 +127,8 @@ class Converter:
         ConversionCancelled : ``cancel`` was set; nothing is kept
         """
         started = time.perf_counter()
-        run = Run(self.profiler, self.device.type, listener, cancel)
-        checked = [replace(source, samples=_columns(source)) for source in sources]
+        run = Run(self.profiler, self._store.placement, listener, cancel)
+        checked = [checked_source(source) for source in sources]
         converted, card = self._convert(checked, voice, run)
         run.finish()
         results = []
@@ -153,7 +172,7 @@ class Converter:
             )
         check_output(planned, options.file_format, options.subtype, overwrite=overwrite)
         started = time.perf_counter()
-        run = Run(self.profiler, self.device.type, listener, cancel)
+        run = Run(self.profiler, self._store.placement, listener, cancel)
         with run.stage("decode"):
             audio = read_audio(source, mono=not options.stereo)
         voice_rate_hz = self._store.voice(voice, run)[0].sample_rate_hz
@@ -166,6 +185,49 @@ class Converter:
         result = self._result(run, started, audio.duration_s)
         notes = (*audio.notes, *run.notes)
         return replace(result, output_path=path, rate_hz=rate_hz, notes=notes)
+
+    def warm_up(self, voice: VoiceFiles, cancel: CancelToken, *, even_on_cpu: bool = False) -> bool:
+        """Run every length of piece once, so that conversions need not wait for kernels.
+
+        Nothing is left behind but what the device's driver keeps. Does nothing where pieces have
+        no common lengths, nor on the CPU, which compiles nothing.
+
+        Parameters
+        ----------
+        cancel : stops it within a layer of a network
+
+        Returns
+        -------
+        whether it came to its end
+
+        Raises
+        ------
+        UserError : the voice cannot be used
+        """
+        compiles = str(self.device) != CPU or even_on_cpu
+        if not compiles or not self.optimization.use_shape_buckets:
+            return True
+        run = Run(PerformanceProfiler(), self._store.placement, cancel=cancel)
+        try:
+            warm_up(self._store, voice, self.optimization, run)
+        except ConversionCancelled:
+            return False
+        except (RuntimeError, MemoryError) as error:
+            if not devices.is_out_of_memory(error):
+                raise
+            return False
+        finally:
+            devices.empty_cache(self.device)
+        return True
+
+    def on_cpu(self) -> list[str]:
+        """Why parts run on the CPU although the device is another, each a sentence."""
+        return self._store.first_use.sentences()
+
+    def forget_findings(self) -> None:
+        """Examine the device anew at the next conversion."""
+        self._store.first_use.forget()
+        self._store.place(self._store.first_use.placement)
 
     def unload(self) -> None:
         """Give all model memory back."""
@@ -233,27 +295,3 @@ def _write(
         except OutputFileError:
             if isinstance(path, Path) or not os.path.lexists(name):
                 raise
-
-
-def _columns(source: Source) -> Floats:
-    """Float32 [n, channels]; refuses what is no sound."""
-    samples = source.samples
-    if not 1_000 <= source.rate_hz <= 768_000:
-        raise OptionError(
-            f"Cannot convert samples at {source.rate_hz} Hz",
-            "a sample rate lies between 1000 and 768000 Hz",
-            "give the rate at which they were recorded",
-        )
-    real = np.issubdtype(samples.dtype, np.floating)
-    if (
-        not real
-        or samples.ndim not in (1, 2)
-        or samples.size == 0
-        or not np.isfinite(samples).all()
-    ):
-        raise AudioFileError(
-            "Cannot convert these samples",
-            "they are empty, not finite, no decimal numbers, or not one row per moment",
-            "give float32 samples shaped [n] or [n, channels]",
-        )
-    return samples.reshape(len(samples), -1).astype(np.float32, copy=False)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -18,8 +17,11 @@ from json import dumps, loads
 from pathlib import Path
 from typing import Literal, get_args
 
+from engine.audio.system_decoder import AFCONVERT
+from engine.bundle import bundle_contents
 from engine.device import DEVICE_NAMES, DeviceName, choose_device, describe
 from engine.errors import DeviceError
+from engine.interpreter import run_python
 from engine.weights.catalogue import SHARED_FILES
 from engine.weights.local_file import file_sha256, spoken_size
 from engine.weights.location import CONTENT_ENCODER_DIR, RMVPE_FILE, models_dir, starter_dir
@@ -29,9 +31,6 @@ State = Literal["ok", "warn", "fail"]
 TORCH_VERSION = "2.13"
 SMALL_MEMORY_BYTES = 8 * 10**9
 SMALL_DISK_BYTES = 10**9
-PROBE_LIMIT_S = 120.0
-"""Loading PyTorch from a cold disk can take half a minute."""
-
 USUAL_SHA256 = frozenset(file.sha256 for file in SHARED_FILES)
 """The files most voices were trained with; others can be right too."""
 
@@ -65,7 +64,11 @@ class _Library:
     purpose: str
 
 
-_AGAIN = "delete the folder .venv and start again: the packages are then installed anew"
+_AGAIN = (
+    "delete the folder .venv and start again: the packages are then installed anew"
+    if bundle_contents() is None
+    else "the app is damaged: download it again"
+)
 _SEARCHES = "searches an index with --retrieval faiss"
 _QT_CODE = "from PySide6 import QtCore, QtWidgets; print(QtCore.qVersion())"
 _LIBRARIES = (
@@ -76,15 +79,15 @@ _LIBRARIES = (
         needed=True,
         purpose="reads and writes wav, flac, mp3, ogg and aiff",
     ),
-    _Library(
-        "PyAV",
-        "import av; print(av.__version__, 'ffmpeg', av.ffmpeg_version_info)",
-        needed=False,
-        purpose="reads m4a and the sound of videos",
-    ),
     _Library("soxr", "import soxr; print(soxr.__version__)", needed=True, purpose="resamples"),
     _Library("faiss", "import faiss as f; print(f.__version__)", needed=False, purpose=_SEARCHES),
     _Library("Qt", _QT_CODE, needed=False, purpose="draws the window"),
+)
+_PYAV = _Library(
+    "PyAV",
+    "import av; print(av.__version__, 'ffmpeg', av.ffmpeg_version_info)",
+    needed=False,
+    purpose="reads m4a and the sound of videos",
 )
 _PLAYER_CODE = (
     "import sounddevice as s; print(s.__version__, s.get_portaudio_version()[1]);"
@@ -112,6 +115,7 @@ def run_checks(models: Path | None = None, *, verify: bool = False) -> list[Chec
         *shared,
         _starter(folder, needed=any(check.state != "ok" for check in shared)),
         *map(_library, _LIBRARIES),
+        _container_decoder(),
         _player(),
     ]
 
@@ -244,7 +248,7 @@ def _starter(models: Path, *, needed: bool) -> Check:
     with tempfile.TemporaryDirectory() as scratch:
         command = ["-m", "engine", "convert", str(sample), "--json"]
         command += ["--output-dir", scratch, "--models-dir", str(models)]
-        works, said = _probe(command)
+        works, said = run_python(command)
     if not works:
         return Check(
             name, "fail", said[-1], "follow the other advice here; if it stays, report this line"
@@ -258,38 +262,27 @@ def _starter(models: Path, *, needed: bool) -> Check:
 
 
 def _library(library: _Library) -> Check:
-    works, said = _probe(["-c", library.code])
+    works, said = run_python(["-c", library.code])
     if works:
         return Check(library.name, "ok", said[-1])
     state: State = "fail" if library.needed else "warn"
     return Check(library.name, state, said[-1], f"it {library.purpose}; {_AGAIN}")
 
 
+def _container_decoder() -> Check:
+    """What reads m4a and videos: PyAV, or in the bundle, which has none, macOS itself."""
+    if bundle_contents() is None:
+        return _library(_PYAV)
+    if AFCONVERT.is_file():
+        return Check("afconvert", "ok", "macOS reads m4a, mp4 and mov; webm and mkv cannot be read")
+    advice = "convert such files to WAV first"
+    return Check("afconvert", "warn", f"{AFCONVERT} is missing: no m4a, no videos", advice)
+
+
 def _player() -> Check:
-    works, said = _probe(["-c", _PLAYER_CODE])
+    works, said = run_python(["-c", _PLAYER_CODE])
     if works:
         return Check("Sound output", "ok", ", ".join(said))
     absent = "PortAudio library not found" in said[-1]
     remedy = "install libportaudio2 (apt-get)" if absent else "connect an output"
     return Check("Sound output", "warn", said[-1], f"converting works; to play results, {remedy}")
-
-
-def _probe(arguments: list[str]) -> tuple[bool, list[str]]:
-    """Run this Python; whether it went well, and what it said (never empty)."""
-    root = str(Path(__file__).resolve().parents[1])
-    try:
-        done = subprocess.run(  # noqa: S603 - our own Python, no shell
-            [sys.executable, "-P", *arguments],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=PROBE_LIMIT_S,
-            env=os.environ | {"PYTHONPATH": root, "PYTHONIOENCODING": "utf-8"},
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return False, [f"no answer within {PROBE_LIMIT_S:.0f} s"]
-    said = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()
-    if done.returncode < 0:
-        return False, [f"crashed (signal {-done.returncode})"]
-    return done.returncode == 0, said or [f"ended with code {done.returncode}"]

@@ -10,6 +10,7 @@ from typing import TypeVar, cast
 import torch
 
 from engine.errors import OptionError, VoiceFileError
+from engine.loaded import Models
 from engine.models.compilation import CompiledVocoder
 from engine.models.content_encoder import ContentEncoder
 from engine.models.layout import use_channels_last
@@ -21,13 +22,14 @@ from engine.options import ConversionOptions
 from engine.pitch.rmvpe import rmvpe_tracker
 from engine.pitch.tracker import PitchTracker
 from engine.pitch.yin import yin_tracker
-from engine.retrieval.index_file import read_index
+from engine.placement import CPU, PARTS, Part, Placement
 from engine.retrieval.search import ExactSearch, FaissSearch, Search
 from engine.run import Run
-from engine.synthesis import Models
 from engine.voice_files import VoiceFiles
 from engine.voices.card import VoiceCard
 from engine.voices.checkpoint import load_voice
+from engine.voices.kept_index import open_index
+from engine.voices.pairing import check_encoder, check_index
 from engine.weights.content_encoder import content_encoder_files, load_content_encoder
 from engine.weights.location import RMVPE_FILE, content_encoder_path
 from engine.weights.rmvpe import load_rmvpe
@@ -43,14 +45,25 @@ class ModelStore:
     ----------
     models_dir : folder of the shared networks
     config : layout and precision of the networks, and how an index is searched
-    device : where they lie
+    placement : where they lie
     """
 
-    def __init__(self, models_dir: Path, config: OptimizationConfig, device: torch.device) -> None:
+    def __init__(self, models_dir: Path, config: OptimizationConfig, placement: Placement) -> None:
         self._models_dir = models_dir
         self._config = config
-        self._device = device
+        self._placement = placement
         self._loaded: dict[str, tuple[Hashable, object]] = {}
+
+    @property
+    def placement(self) -> Placement:
+        """Where the parts lie."""
+        return self._placement
+
+    def place(self, placement: Placement) -> None:
+        """Load into another place from now on."""
+        if placement != self._placement:
+            self._placement = placement
+            self.clear()
 
     def clear(self) -> None:
         """Let go of everything."""
@@ -88,15 +101,23 @@ class ModelStore:
         vocode = synthesizer.vocode
         if self._config.compile == "torchscript":
             vocode = self._compiled(synthesizer).vocode
-        return Models(card, content, synthesizer, vocode, search, trackers, self._device)
+        models = Models(card, content, synthesizer, vocode, search, trackers)
+        for part in PARTS:  # a conversion before may have moved one for want of memory
+            models.place(part, self._placement.of(part))
+        return models
 
-    def _tuned(self, network: Network) -> Network:
+    def _tuned(self, network: Network, part: Part) -> Network:
         """The network on its device, in the layout and precision of the configuration."""
         if self._config.use_channels_last:
             use_channels_last(network)
-        if self._config.use_fp16:
+        if self._is_half(part):
             to_half(network)
-        return network.to(self._device)
+        return network.to(self._placement.of(part))
+
+    def _is_half(self, part: Part) -> bool:
+        """Half precision is for the device; what stays behind on the CPU is not rounded for it."""
+        left_behind = self._placement.of(part) == CPU and self._config.device != CPU
+        return self._config.use_fp16 and not left_behind
 
     def _compiled(self, synthesizer: Synthesizer) -> CompiledVocoder:
         return self._kept("compiled", id(synthesizer), lambda: CompiledVocoder(synthesizer))
@@ -112,7 +133,10 @@ class ModelStore:
         def load() -> tuple[VoiceCard, Synthesizer]:
             checkpoint = load_voice(voice.weights)
             network = build_synthesizer(checkpoint.sizes, checkpoint.state)
-            return checkpoint.card, self._tuned(network)
+            self._tuned(network.dec, "vocoder")
+            for rest in (network.enc_p, network.flow, network.emb_g):
+                self._tuned(rest, "latent")
+            return checkpoint.card, network
 
         with run.stage("load"):
             return self._kept("voice", _identity(voice.weights), load)
@@ -120,7 +144,9 @@ class ModelStore:
     def _content_encoder(self, card: VoiceCard) -> ContentEncoder:
         path = content_encoder_path(card.embedder, self._models_dir)
         key = tuple(_identity(file) for file in content_encoder_files(path))
-        encoder = self._kept("content", key, lambda: self._tuned(load_content_encoder(path)))
+        encoder = self._kept(
+            "content", key, lambda: self._tuned(load_content_encoder(path), "content")
+        )
         layer = card.content_layer
         sizes = encoder.sizes
         width = sizes.hidden_size if layer is None else sizes.classifier_proj_size
@@ -131,6 +157,7 @@ class ModelStore:
                 f'"{path.name}" gives {width or "no such ones"}',
                 "install the content encoder it was trained with",
             )
+        check_encoder(card, path)
         return encoder
 
     def _search(self, voice: VoiceFiles, card: VoiceCard) -> Search | None:
@@ -140,23 +167,28 @@ class ModelStore:
             return None
 
         def load() -> Search:
-            index = read_index(path, card.feature_channels)
+            index = open_index(path, card.feature_channels)
+            check_index(card, index.rows, path)
             if self._config.use_gpu_retrieval:
-                dtype = torch.float16 if self._config.use_fp16 else torch.float32
-                return ExactSearch(index.rows, self._device, weighting, dtype=dtype)
+                dtype = torch.float16 if self._is_half("retrieval") else torch.float32
+                device = self._placement.retrieval
+                return ExactSearch(index.rows, device, weighting, dtype=dtype)
             return FaissSearch(index, weighting)
 
-        return self._kept("search", (_identity(path), card.feature_channels), load)
+        key = (_identity(path), card.feature_channels, card.pair_id)
+        return self._kept("search", key, load)
 
-    def _tracker(self, run: Run, options: ConversionOptions) -> PitchTracker:
+    def _tracker(self, run: Run, options: ConversionOptions, device: str) -> PitchTracker:
         method = options.pitch_method
         if method == "auto":
             method = "rmvpe" if (self._models_dir / RMVPE_FILE).is_file() else "yin"
         if method == "yin":
             return yin_tracker(options.f0_min_hz, options.f0_max_hz, run.pause)
         path = self._models_dir / RMVPE_FILE
-        network: Rmvpe = self._kept("rmvpe", _identity(path), lambda: self._tuned(load_rmvpe(path)))
-        return rmvpe_tracker(network, *_rmvpe_range(options), run.pause)
+        network: Rmvpe = self._kept(
+            "rmvpe", _identity(path), lambda: self._tuned(load_rmvpe(path), "pitch")
+        )
+        return rmvpe_tracker(network.to(device), *_rmvpe_range(options), run.pause)
 
     def _kept(self, kind: str, key: Hashable, load: Callable[[], T]) -> T:
         """What `load` gave last time for this key, else what it gives now; one of each kind."""

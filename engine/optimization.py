@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from engine.device import DEVICE_NAMES, DeviceName
 from engine.errors import OptionError
+from engine.placement import parse_parts
 
 Compilation = Literal["none", "torchscript"]
 COMPILATIONS: tuple[Compilation, ...] = get_args(Compilation)
@@ -45,6 +46,8 @@ class OptimizationConfig:
     retrieval_weighting : of a row by its squared distance s: 1/s², which every voice is tuned
         to, or 1/s
     enable_profiling : wait for the device around each stage, so that its time is its own
+    cpu_parts : parts that run on the CPU whatever the device is, e.g. ``pitch,vocoder``; see
+        `engine.placement.PARTS`
     """
 
     device: DeviceName = "auto"
@@ -59,6 +62,7 @@ class OptimizationConfig:
     skip_silence: bool = True
     retrieval_weighting: Weighting = "inverse_square"
     enable_profiling: bool = False
+    cpu_parts: str = ""
 
     def __post_init__(self) -> None:
         _require("device", self.device, self.device in DEVICE_NAMES, ", ".join(DEVICE_NAMES))
@@ -78,6 +82,7 @@ class OptimizationConfig:
             self.retrieval_weighting in WEIGHTINGS,
             ", ".join(WEIGHTINGS),
         )
+        parse_parts(self.cpu_parts)
 
     @classmethod
     def baseline(cls) -> OptimizationConfig:
@@ -121,8 +126,13 @@ class OptimizationConfig:
         """
         from engine.device import choose_device
 
+        return cls.preset(choose_device(device).type)
+
+    @classmethod
+    def preset(cls, device: str) -> OptimizationConfig:
+        """What should pay on a device (``mps``, ``cuda``, ``cpu``), before it was measured."""
         presets = {"mps": cls.for_apple_silicon, "cuda": cls.for_nvidia_gpu, "cpu": cls.for_cpu}
-        return presets[choose_device(device).type]()
+        return presets[device]()
 
     @classmethod
     def from_env(
@@ -152,6 +162,7 @@ VARIABLES: dict[str, str] = {
     "RVC_SKIP_SILENCE": "skip_silence",
     "RVC_RETRIEVAL_WEIGHTING": "retrieval_weighting",
     "RVC_PROFILING": "enable_profiling",
+    "RVC_CPU_PARTS": "cpu_parts",
 }
 """Environment variables and the fields they set."""
 
@@ -182,8 +193,13 @@ def resolve(
     command_line: Mapping[str, Any],
     saved: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] = os.environ,
+    tuned: Callable[[DeviceName], Mapping[str, Any]] = lambda _: {},
 ) -> OptimizationConfig:
-    """Command line over environment over saved settings over the preset of the device.
+    """Command line over environment over saved settings over what tuning found over the preset.
+
+    Parameters
+    ----------
+    tuned : gives the flags that were measured to pay on a device of this machine
 
     Raises
     ------
@@ -192,7 +208,7 @@ def resolve(
     """
     asked = {**(saved or {}), **overrides_from_env(environment), **command_line}
     preset = OptimizationConfig.for_this_machine(asked.pop("device", "auto"))
-    return replace(preset, **asked)
+    return replace(preset, **{**tuned(preset.device), **asked})
 
 
 def _parsed(variable: str, name: str, text: str) -> object:

@@ -7,19 +7,22 @@ on purpose (joints, ends, repeatable noise).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from engine.audio.device_filter import highpass_48hz_on_device
+from engine.audio.downmix import middle_channel
 from engine.audio.filters import highpass_48hz
 from engine.audio.loudness import apply_volume_envelope, limit_peak
 from engine.audio.resampling import resample, resampled_length
+from engine.errors import AudioFileError, OptionError
+from engine.loaded import Models, within_memory
 from engine.optimization import OptimizationConfig
 from engine.options import ConversionOptions
-from engine.pitch.contour import pitch_contour
+from engine.pitch.contour import PitchContour, pitch_contour
 from engine.prepared import PreparedSource, work_item
 from engine.run import PREPARED_FRACTION, Run
 from engine.segments import (
@@ -33,7 +36,7 @@ from engine.segments import (
     plan_pieces,
     window_frames,
 )
-from engine.synthesis import Models, Synthesis
+from engine.synthesis import Synthesis
 from engine.voices.card import VoiceCard
 
 Floats = NDArray[np.float32]
@@ -57,6 +60,37 @@ class Source:
     options: ConversionOptions
 
 
+def checked_source(source: Source) -> Source:
+    """The source with samples float32 [n, channels].
+
+    Raises
+    ------
+    OptionError : a sample rate that none has
+    AudioFileError : the samples are no sound
+    """
+    samples = source.samples
+    if not 1_000 <= source.rate_hz <= 768_000:
+        raise OptionError(
+            f"Cannot convert samples at {source.rate_hz} Hz",
+            "a sample rate lies between 1000 and 768000 Hz",
+            "give the rate at which they were recorded",
+        )
+    real = np.issubdtype(samples.dtype, np.floating)
+    if (
+        not real
+        or samples.ndim not in (1, 2)
+        or samples.size == 0
+        or not np.isfinite(samples).all()
+    ):
+        raise AudioFileError(
+            "Cannot convert these samples",
+            "they are empty, not finite, no decimal numbers, or not one row per moment",
+            "give float32 samples shaped [n] or [n, channels]",
+        )
+    columns = samples.reshape(len(samples), -1).astype(np.float32, copy=False)
+    return replace(source, samples=columns)
+
+
 def convert_together(
     sources: Sequence[Source], models: Models, config: OptimizationConfig, run: Run
 ) -> list[Floats]:
@@ -67,7 +101,7 @@ def convert_together(
     for each source float32 [n', channels] at `output_rate`, n' = round(n * rate' / rate)
     """
     with run.stage("filter", 0.01):
-        filtered = _filter_for(models.device if config.use_gpu_filter else None)
+        filtered = _filter_for(models, config, run)
         analyses = [filtered(_analysis_signal(source)) for source in sources]
     prepared, items = [], []
     for source, analysis in zip(sources, analyses, strict=True):
@@ -91,7 +125,7 @@ def output_rate(options: ConversionOptions, card: VoiceCard) -> int:
 def _analysis_signal(source: Source) -> Floats:
     """Float32 [channels, n]: 16 kHz, peak-limited."""
     samples, stereo = source.samples, source.options.stereo
-    mixed = _two_channels(samples) if stereo else samples.mean(1, keepdims=True)
+    mixed = _two_channels(samples) if stereo else middle_channel(samples.T)[:, np.newaxis]
     n_analysis = max(1, resampled_length(len(mixed), source.rate_hz, ANALYSIS_RATE_HZ))
     analysis = resample(mixed, source.rate_hz, ANALYSIS_RATE_HZ, n_analysis)
     peak = float(np.abs(analysis).max(initial=0.0))
@@ -100,15 +134,16 @@ def _analysis_signal(source: Source) -> Floats:
     return np.ascontiguousarray(analysis.T)
 
 
-def _filter_for(device: torch.device | None) -> Callable[[Floats], Floats]:
-    """The high-pass on the device, or (None) by scipy."""
-    if device is None:
+def _filter_for(models: Models, config: OptimizationConfig, run: Run) -> Callable[[Floats], Floats]:
+    """The high-pass on its device, or by scipy."""
+    if not config.use_gpu_filter:
         return lambda channels: np.stack([highpass_48hz(channel) for channel in channels])
 
     def on_device(channels: Floats) -> Floats:
-        filtered: Floats = (
-            highpass_48hz_on_device(torch.from_numpy(channels).to(device)).cpu().numpy()
-        )
+        samples = torch.from_numpy(channels)
+        filtered: Floats = within_memory(
+            "filter", models, run, lambda device: highpass_48hz_on_device(samples.to(device)).cpu()
+        ).numpy()
         return filtered
 
     return on_device
@@ -127,22 +162,33 @@ def _prepare(
 ) -> tuple[PreparedSource, tuple[Piece, ...]]:
     """Cut a source into pieces and find its pitch."""
     frames = count_frames(len(source.samples), source.rate_hz)
-    pieces = plan_pieces(analysis.mean(0), frames)
+    pieces = plan_pieces(middle_channel(analysis), frames)
     longest = max(window_frames(piece, buckets=config.use_shape_buckets) for piece in pieces)
     padded_frames = max(frames + 2 * CONTEXT_FRAMES, longest)
     padded = torch.from_numpy(pad_context(analysis, frames, padded_frames))
     contour = phase = None
     if models.card.pitch_guided:
         with run.stage("pitch", PREPARED_FRACTION):
-            middle = padded.mean(0).to(models.device)
-            given = source.options.f0_file is not None
-            tracker = None if given or models.tracker is None else models.tracker(source.options)
-            contour = pitch_contour(middle, frames, tracker, source.options)
+            middle = torch.from_numpy(middle_channel(padded.numpy()))
+            contour = _contour(middle, frames, source.options, models, run)
             phase = models.synthesizer.frame_phase(contour.f0_hz)
     active = active_frames(analysis, frames) if config.skip_silence else np.ones(frames, np.bool_)
     joiner = Joiner(len(analysis), frames, models.synthesizer.sizes.hop_samples)
     ready = PreparedSource(source.options, padded, frames, contour, phase, active, joiner)
     return ready, tuple(piece for piece in pieces if active[piece.start : piece.stop].any())
+
+
+def _contour(
+    middle: torch.Tensor, frames: int, options: ConversionOptions, models: Models, run: Run
+) -> PitchContour:
+    """Pitch of a source's middle channel, float32 [n] with its context."""
+
+    def find(device: str) -> PitchContour:
+        given = options.f0_file is not None
+        tracker = None if given or models.tracker is None else models.tracker(options, device)
+        return pitch_contour(middle.to(device), frames, tracker, options)
+
+    return within_memory("pitch", models, run, find)
 
 
 def _finish(output: Floats, analysis: Floats, source: Source, card: VoiceCard) -> Floats:

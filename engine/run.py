@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from engine import device as devices
+from engine.placement import Placement
 from engine.profiling import PerformanceProfiler
 from engine.progress import CancelToken, ProgressListener, Stage, StageProgress
 
@@ -14,19 +16,24 @@ SYNTHESIZED_FRACTION = 0.99
 
 
 class Run:
-    """Times stages, tells the listener, and leaves when the user wants to stop."""
+    """Times stages, tells the listener, and leaves when the user wants to stop.
+
+    Attributes
+    ----------
+    placement : where each part runs; changes when the memory of a device does not suffice
+    """
 
     def __init__(
         self,
         profiler: PerformanceProfiler,
-        device: str,
+        placement: Placement,
         listener: ProgressListener | None = None,
         cancel: CancelToken | None = None,
     ) -> None:
         self.stage_s: dict[str, float] = {}
         self.notes: list[str] = []
         self._profiler = profiler
-        self._device = device
+        self.placement = placement
         self._listener = listener
         self._cancel = cancel or CancelToken()
         self._fraction = 0.0
@@ -43,6 +50,8 @@ class Run:
         """
         self._cancel.raise_if_cancelled()
         self._profiler.start(stage)
+        if stage != "synthesis":  # whose tiles follow each other and use the same memory again
+            devices.release_heap()
         try:
             yield
         finally:
@@ -85,4 +94,5 @@ class Run:
     def _tell(self, stage: Stage) -> None:
         if self._listener is not None:
             seconds = self.stage_s.get(stage, 0.0)
-            self._listener(StageProgress(stage, seconds, self._device, self._fraction))
+            device = self.placement.of_stage(stage)
+            self._listener(StageProgress(stage, seconds, device, self._fraction))

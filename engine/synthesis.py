@@ -3,50 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from engine import device as devices
-from engine.models.content_encoder import ContentEncoder
+from engine.loaded import Models, give_way
 from engine.models.source import SourceInput
-from engine.models.synthesizer import Synthesizer
 from engine.optimization import OptimizationConfig
-from engine.options import ConversionOptions
 from engine.pitch.contour import PitchContour
-from engine.pitch.tracker import PitchTracker
+from engine.placement import CPU, Part
 from engine.prepared import WorkItem, work_item
 from engine.retrieval.blend import mix, protect
-from engine.retrieval.search import Search
 from engine.run import Run
 from engine.segments import CONTEXT_FRAMES, Piece, silence_gain
-from engine.voices.card import VoiceCard
 
 Floats = NDArray[np.float32]
 
 SMALLEST_PIECE_FRAMES = 200
-
-
-@dataclass(frozen=True)
-class Models:
-    """Everything a conversion needs, loaded and on its device.
-
-    Attributes
-    ----------
-    vocode : the synthesizer's own, or a recording of it
-    tracker : gives the pitch tracker that a conversion's options ask for; None where none is
-        needed
-    """
-
-    card: VoiceCard
-    content: ContentEncoder
-    synthesizer: Synthesizer
-    vocode: Callable[[torch.Tensor, SourceInput | None, torch.Tensor], torch.Tensor]
-    search: Search | None
-    tracker: Callable[[ConversionOptions], PitchTracker] | None
-    device: torch.device
 
 
 class Synthesis:
@@ -58,11 +33,13 @@ class Synthesis:
         self._run = run
         self._margin = models.synthesizer.receptive_field_frames()
         self._hop = models.synthesizer.sizes.hop_samples
+        self._part: Part = "content"
 
     def run(self, items: Sequence[WorkItem]) -> None:
         """Synthesise items and hand their sound to their sources' joiners.
 
-        Where the device has too little memory, the batch is halved, then the piece.
+        Where the device has too little memory, the batch is halved, then the piece; then the part
+        that found too little moves to the CPU.
         """
         for batch in _batches(items, self._config.batch_size):
             self._run_within_memory(batch)
@@ -72,37 +49,48 @@ class Synthesis:
             sound = self._sound(batch)
         except (RuntimeError, MemoryError) as error:
             halves = _halves(batch)
-            if halves is None or not devices.is_out_of_memory(error):
+            on_cpu = self._run.placement.of(self._part) == CPU
+            if not devices.is_out_of_memory(error) or (halves is None and on_cpu):
                 raise
         else:
             for item, samples in zip(batch, sound, strict=True):
                 item.source.joiner.add(item.piece, samples)
             return
-        devices.empty_cache(self._models.device)
+        if halves is None:
+            give_way(self._part, self._models, self._run)
+            self._run_within_memory(batch)
+            return
+        devices.empty_cache(torch.device(self._run.placement.of(self._part)))
         self._run.note(
             "the device ran out of memory; the work was cut into smaller parts and went on"
         )
         for half in halves:
             self._run_within_memory(half)
 
+    def _enter(self, part: Part) -> str:
+        """From here on the work is that of a part; its device."""
+        self._part = part
+        return self._run.placement.of(part)
+
     def _sound(self, batch: list[WorkItem]) -> list[Floats]:
         """What the joiners get, for each item float32 [C, n]."""
         features = self._features(batch)
         with self._run.stage("synthesis"):
-            latent = self._latent(batch, features)
-        return self._vocode(batch, latent)
+            latent = self._latent(batch, features.to(self._enter("latent")))
+        return self._vocode(batch, latent.to(self._enter("vocoder")))
 
     def _features(self, batch: list[WorkItem]) -> torch.Tensor:
         """Content of the windows, float32 [B, T, W] at 100 frames a second."""
         models = self._models
         layer = models.card.content_layer
         with self._run.stage("content"):
-            audio = torch.cat([item.samples for item in batch]).to(models.device)
+            audio = torch.cat([item.samples for item in batch]).to(self._enter("content"))
             own = models.content(audio, layer, project=layer is not None)
         frames = min(2 * own.shape[1], batch[0].frames)
         if models.search is None or not any(item.source.options.index_rate for item in batch):
             return _double(own, frames)
         with self._run.stage("retrieval"):
+            own = own.to(self._enter("retrieval"))
             found = models.search.blend(own.flatten(0, 1)).view_as(own)
             rate = self._per_row(batch, [item.source.options.index_rate for item in batch])
             features = _double(mix(found, own, rate), frames)
@@ -130,13 +118,13 @@ class Synthesis:
             for item in batch
             if item.source.contour is not None
         ]
-        return torch.cat(rows).to(self._models.device)
+        return torch.cat(rows).to(self._run.placement.of(self._part))
 
     def _per_row(self, batch: list[WorkItem], values: list[float]) -> torch.Tensor:
         """[B, 1, 1] on the device: one value for all channels of an item."""
         channels = torch.tensor([item.source.channels for item in batch])
         rows = torch.tensor(values, dtype=torch.float32).repeat_interleave(channels)
-        return rows.to(self._models.device)[:, None, None]
+        return rows.to(self._run.placement.of(self._part))[:, None, None]
 
     def _latent(self, batch: list[WorkItem], features: torch.Tensor) -> torch.Tensor:
         """What the vocoder is given, float32 [B, C, T]."""
@@ -149,12 +137,12 @@ class Synthesis:
         noise = None
         if any(item.source.options.noise for item in batch):
             drawn = [item.latent_noise(frames, mean.shape[1]) for item in batch]
-            noise = torch.cat(drawn).to(models.device)
+            noise = torch.cat(drawn).to(mean.device)
         return models.synthesizer.latent(mean, log_scale, noise, self._speakers(batch))
 
     def _speakers(self, batch: list[WorkItem]) -> torch.Tensor:
         rows = [item.source.options.speaker for item in batch for _ in range(item.source.channels)]
-        return torch.tensor(rows, device=self._models.device)
+        return torch.tensor(rows, device=self._run.placement.latent)
 
     def _vocode(self, batch: list[WorkItem], latent: torch.Tensor) -> list[Floats]:
         """Samples that the joiners want, each float32 [C, n]; a tile at a time."""
@@ -211,7 +199,7 @@ class Synthesis:
 
     def _excitation(self, batch: list[WorkItem], start: int, frames: int) -> SourceInput | None:
         """The sources of all items, one under the other, on the device."""
-        device = self._models.device
+        device = self._run.placement.vocoder
         made = [item.excitation(start, frames, self._models.synthesizer) for item in batch]
         parts = [part for part in made if part is not None]
         if not parts:

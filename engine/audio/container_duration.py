@@ -56,7 +56,11 @@ def true_frames(
     rate_hz: int,
     n_decoded: int,
 ) -> int | None:
-    """How many frames are sound and not the encoder's padding, where an MP4 tells it."""
+    """How many frames are sound and not the encoder's padding, where an MP4 tells it.
+
+    A bare AAC stream (``.aac``) tells nothing: all that is decoded counts as sound, so that a
+    result lies on its source in every player that plays such a file whole.
+    """
     if container_name(container) != "mov":
         return None
     gapless = container.metadata.get("iTunSMPB", "").split()

@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Protocol
 
-from engine.audio import container_decoder, sndfile_decoder
+from engine.audio import sndfile_decoder
 from engine.audio.source import (
     AudioInfo,
+    ChannelsCancelError,
     DecoderRefusal,
     SoundBlock,
     SourceAudio,
+    louder_channel,
     refused,
     require_sound,
 )
@@ -28,6 +32,30 @@ __all__ = [
 ]
 
 
+class _Decoder(Protocol):
+    """What decodes the files that libsndfile does not know."""
+
+    def probe(self, path: Path) -> AudioInfo:
+        """Read the header."""
+
+    def decode(self, path: Path, *, mono: bool, damaged: bool = False) -> SourceAudio:
+        """Decode the whole file."""
+
+    def blocks(self, path: Path, start_s: float) -> Iterator[SoundBlock]:
+        """Decode a block at a time."""
+
+
+def _other_decoder() -> _Decoder:
+    """FFmpeg; in the app's bundle, which has none, macOS' own."""
+    if find_spec("av") is not None:
+        from engine.audio import container_decoder
+
+        return container_decoder
+    from engine.audio import system_decoder
+
+    return system_decoder
+
+
 def read_audio(path: str | os.PathLike[str], *, mono: bool = False) -> SourceAudio:
     """Decode the (first) sound of a file.
 
@@ -35,7 +63,8 @@ def read_audio(path: str | os.PathLike[str], *, mono: bool = False) -> SourceAud
     ----------
     path : a sound or video file with any name
     mono : keep only the mean of the channels, mixed while decoding: an hour of 48 kHz stereo
-        then takes 0.7 GB instead of 1.4 GB
+        then takes 0.7 GB instead of 1.4 GB. Where the channels cancel each other out (one of
+        them is turned round), the louder one is kept, and a note says so
 
     Returns
     -------
@@ -48,12 +77,18 @@ def read_audio(path: str | os.PathLike[str], *, mono: bool = False) -> SourceAud
     """
     source = _readable(path)
     try:
-        try:
-            return sndfile_decoder.decode(source, mono=mono)
-        except DecoderRefusal as refusal:
-            return container_decoder.decode(source, mono=mono, damaged=refusal.damaged)
+        return _decoded(source, mono=mono)
+    except ChannelsCancelError:
+        return louder_channel(_decoded(source, mono=False))
     except OSError as error:
         raise _failed(source, error) from error
+
+
+def _decoded(source: Path, *, mono: bool) -> SourceAudio:
+    try:
+        return sndfile_decoder.decode(source, mono=mono)
+    except DecoderRefusal as refusal:
+        return _other_decoder().decode(source, mono=mono, damaged=refusal.damaged)
 
 
 def probe_audio(path: str | os.PathLike[str]) -> AudioInfo:
@@ -68,7 +103,7 @@ def probe_audio(path: str | os.PathLike[str]) -> AudioInfo:
         try:
             return sndfile_decoder.probe(source)
         except DecoderRefusal:
-            return container_decoder.probe(source)
+            return _other_decoder().probe(source)
     except OSError as error:
         raise _failed(source, error) from error
 
@@ -109,8 +144,8 @@ def _blocks(source: Path, start_s: float) -> Iterator[SoundBlock]:
         if reached_s > 0:
             return
     except DecoderRefusal:
-        pass  # a format it does not know, or damage: FFmpeg goes on from there
-    yield from container_decoder.blocks(source, reached_s)
+        pass  # a format it does not know, or damage: the other decoder goes on from there
+    yield from _other_decoder().blocks(source, reached_s)
 
 
 def _checked(source: Path, blocks: Iterator[SoundBlock], start_s: float) -> Iterator[SoundBlock]:

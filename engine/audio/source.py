@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.audio.downmix import cancelled
 from engine.errors import AudioFileError
 
 MIN_RATE_HZ = 1_000
@@ -25,6 +26,8 @@ BLOCK_FRAMES = 1 << 16
 
 _FIRST_BLOCK_FRAMES = BLOCK_FRAMES
 _GROWTH = 1.25
+_MOST_GROWTH_VALUES = 1 << 22
+"""16 MiB: numpy fills what is new with zeros, and no other Python thread has a turn meanwhile."""
 
 
 class SoundBlock(NamedTuple):
@@ -115,6 +118,15 @@ def refused(path: Path, why: str, advice: str) -> AudioFileError:
     return AudioFileError(f"Cannot read {shown_name(path)}", why, advice)
 
 
+def louder_channel(audio: SourceAudio) -> SourceAudio:
+    """One channel of a file whose channels cancel each other out, with a note that says so."""
+    energy = np.einsum("nc,nc->c", audio.samples, audio.samples)
+    loudest = int(energy.argmax())
+    note = f"its channels cancel each other out; only the louder one, number {loudest + 1}, is used"
+    samples = np.ascontiguousarray(audio.samples[:, loudest : loudest + 1])
+    return replace(audio, samples=samples, notes=(*audio.notes, note))
+
+
 def clock(seconds: float) -> str:
     """A duration for people: ``4.2 s``, ``3:20``, ``1:02:03``."""
     if seconds < 60:
@@ -149,6 +161,10 @@ def require_sound(path: Path, block: NDArray[np.float32], at_s: float) -> None:
         raise refused(path, why, "export it again from the program that made it")
 
 
+class ChannelsCancelError(Exception):
+    """The mean of a file's channels is next to silent, though they are not."""
+
+
 class SampleBuffer:
     """Decoded blocks, joined as they come.
 
@@ -174,6 +190,8 @@ class SampleBuffer:
         self._rate_hz = rate_hz
         self._mono = mono
         self._n_frames = 0
+        self._mixed_energy = 0.0
+        self._louder_energy = 0.0
         self._data: NDArray[np.float32] = np.empty((0, 0), dtype=np.float32)
 
     @property
@@ -197,6 +215,9 @@ class SampleBuffer:
         with np.errstate(over="ignore", invalid="ignore"):
             kept = block.mean(axis=1, keepdims=True) if self._mono else block
         require_sound(self._path, kept, self._n_frames / self._rate_hz)
+        if self._mono and block.shape[1] > 1:
+            self._mixed_energy += float(np.square(kept, dtype=np.float64).sum())
+            self._louder_energy += float(np.square(block, dtype=np.float64).sum(axis=0).max())
         if not self._data.size:
             self._data = np.empty((_FIRST_BLOCK_FRAMES, kept.shape[1]), dtype=np.float32)
         channels = self._data.shape[1]
@@ -207,7 +228,9 @@ class SampleBuffer:
             why = f"it is longer than {clock(self._n_frames / self._rate_hz)}, too long for memory"
             raise refused(self._path, why, "cut it into shorter files")
         if end > self._data.shape[0]:
-            self._resize(max(end, int(self._data.shape[0] * _GROWTH)))
+            known = self._data.shape[0]
+            most = known + _MOST_GROWTH_VALUES // channels
+            self._resize(max(end, min(int(known * _GROWTH), most)))
         self._data[self._n_frames : end] = kept
         self._n_frames = end
 
@@ -221,7 +244,10 @@ class SampleBuffer:
         Raises
         ------
         AudioFileError : if there is not one sample
+        ChannelsCancelError : mono was asked for, and the mean of the channels is next to silent
         """
+        if cancelled(self._mixed_energy, self._louder_energy):
+            raise ChannelsCancelError
         n = self._n_frames if n_frames is None else min(self._n_frames, n_frames)
         if n < 1:
             raise refused(self._path, "it holds no sound", "choose another file")

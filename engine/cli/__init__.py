@@ -19,6 +19,7 @@ from engine.cli.benchmark import add_benchmark
 from engine.cli.convert import add_convert
 from engine.cli.models import add_models
 from engine.cli.output import EXIT_FAILED, EXIT_INTERRUPTED, silence_stdout, tell
+from engine.cli.tune import add_tune
 from engine.cli.voice import add_voice
 from engine.cli.voices import add_voices
 from engine.device import prepare_environment
@@ -95,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     add_voices(commands.add_parser("voices", help="the installed voices: list, import, export …"))
     add_models(commands.add_parser("models", help="the shared networks: list, download, verify …"))
     add_benchmark(commands.add_parser("benchmark", help="measure what each speed-up gains here"))
+    add_tune(commands.add_parser("tune", help="find and keep what is fastest on this machine"))
     doctor = commands.add_parser("doctor", help="examine this machine and say what is missing")
     doctor.add_argument("--models-dir", type=Path, metavar="DIR")
     doctor.add_argument("--verify", action="store_true", help="check the weights' SHA-256 too")

@@ -97,7 +97,7 @@ def _conversion_options(given: argparse.Namespace, voice: InstalledVoice) -> Con
     )
 
 
-def _chosen_voice(given: argparse.Namespace) -> InstalledVoice:
+def chosen_voice(given: argparse.Namespace) -> InstalledVoice:
     """The voice that ``--voice`` means: a file first, then an installed one."""
     text: str | None = given.voice
     if text is None:
@@ -126,7 +126,7 @@ def _file_format(given: argparse.Namespace) -> FileFormat:
 
 
 def _convert(given: argparse.Namespace) -> int:
-    installed = _chosen_voice(given)
+    installed = chosen_voice(given)
     options = _conversion_options(given, installed)
     if given.output is not None and (len(given.inputs) > 1 or given.output_dir is not None):
         raise OptionError(

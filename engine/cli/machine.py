@@ -1,8 +1,11 @@
-"""How the engine is to work on this machine: options over environment over the device's preset."""
+"""How the engine is to work here: options over environment over tuning over the preset."""
 
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Mapping
+from typing import Any
 
 from engine.device import DEVICE_NAMES
 from engine.optimization import OptimizationConfig, resolve
@@ -19,7 +22,7 @@ def add_machine_options(group: argparse._ArgumentGroup) -> None:
 
 
 def machine_config(given: argparse.Namespace) -> OptimizationConfig:
-    """What the command line, the environment and the device's preset say together.
+    """What the command line, the environment, tuning and the device's preset say together.
 
     Raises
     ------
@@ -31,4 +34,19 @@ def machine_config(given: argparse.Namespace) -> OptimizationConfig:
         asked["device"] = given.device
     if given.retrieval is not None:
         asked["use_gpu_retrieval"] = given.retrieval == "exact"
-    return resolve(asked)
+    return resolve(asked, tuned=_tuned)
+
+
+def _tuned(device: str) -> Mapping[str, Any]:
+    """What tuning found for the device; a tuning that does not count any more is told of once."""
+    from engine.tuning.record import TuningRecord
+
+    record = TuningRecord()
+    changed = record.stale_news(device)
+    if changed is not None:
+        print(
+            f"urvc: this machine was tuned before it had {changed}; what was measured is not used "
+            "any more, tune again (urvc tune).",
+            file=sys.stderr,
+        )
+    return record.flags(device)

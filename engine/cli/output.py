@@ -86,3 +86,12 @@ def confirmed(question: str) -> bool:
         )
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def asked_number(question: str) -> int | None:
+    """Ask for a number on the terminal; None where nobody can answer, or answers otherwise."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+    print(question, end="", file=sys.stderr, flush=True)
+    answer = sys.stdin.readline().strip()
+    return int(answer) if answer.isascii() and answer.isdigit() and len(answer) < 10 else None

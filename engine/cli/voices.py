@@ -10,13 +10,24 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine.cli.output import EXIT_FAILED, EXIT_OK, ProgressBar, confirmed, shown
+from engine.cli.output import (
+    EXIT_FAILED,
+    EXIT_OK,
+    ProgressBar,
+    asked_number,
+    confirmed,
+    one_line,
+    shown,
+)
+from engine.cli.voice_defaults import add_defaults
 from engine.errors import LibraryError, OptionError, UserError
+from engine.progress import CancelToken
 from engine.voices.candidate import all_of_them, newest_of_each
 from engine.voices.entry import InstalledVoice
 from engine.voices.export import export_voice
 from engine.voices.importing import ImportReport
 from engine.voices.library import VoiceLibrary
+from engine.voices.remote_archive import looked_into
 from engine.weights.link import VoiceOffer, find_voices
 from engine.weights.local_file import spoken_size
 
@@ -37,6 +48,9 @@ def add_voices(parser: argparse.ArgumentParser) -> None:
     )
     each.add_argument("--all", action="store_true", help="every epoch, not only the newest")
     each.add_argument("--keep-original", action="store_true", help="keep the .pth as it came, too")
+    each.add_argument(
+        "--choose", type=int, metavar="N", help="which one, where a link leads to several voices"
+    )
     each.add_argument("--yes", action="store_true", help="download without asking")
     each.add_argument("--json", action="store_true", help="print one JSON object a voice")
 
@@ -44,6 +58,8 @@ def add_voices(parser: argparse.ArgumentParser) -> None:
     each.set_defaults(run=_show)
     each.add_argument("voice", metavar="NAME")
     each.add_argument("--json", action="store_true", help="print one JSON object")
+
+    add_defaults(actions.add_parser("defaults", help="the settings that a voice starts with"))
 
     each = actions.add_parser("remove", help="delete an installed voice")
     each.set_defaults(run=_remove)
@@ -107,9 +123,8 @@ def _import_paths(library: VoiceLibrary, paths: Sequence[Path], given: argparse.
 
 def _import_link(library: VoiceLibrary, link: str, given: argparse.Namespace) -> bool:
     try:
-        offer = _only_offer(find_voices(link), link)
-        size = "of unknown size" if offer.size_bytes is None else spoken_size(offer.size_bytes)
-        if not given.yes and not confirmed(f"Download {offer.title} ({size})?"):
+        offer = _chosen_offer(find_voices(link), link, given.choose)
+        if not given.yes and not confirmed(f"Download {_described(offer)}?"):
             return False
         bar = ProgressBar(offer.title)
         try:
@@ -126,16 +141,35 @@ def _import_link(library: VoiceLibrary, link: str, given: argparse.Namespace) ->
     return _reported(report, given)
 
 
-def _only_offer(offers: Sequence[VoiceOffer], link: str) -> VoiceOffer:
-    if len(offers) == 1:
+def _chosen_offer(offers: Sequence[VoiceOffer], link: str, number: int | None) -> VoiceOffer:
+    """The only one, or the one of that number; without a number all are listed and it is asked."""
+    if number is None and len(offers) > 1:
+        for place, offer in enumerate(offers, start=1):
+            names = ", ".join(one_line(file.name) for file in offer.files)
+            line = f"{place:>3}  {one_line(offer.title)}  ({_size(offer)}: {names})"
+            print(line, file=sys.stderr)
+        number = asked_number(f"Which of them? [1-{len(offers)}] ")
+    if number is None and len(offers) == 1:
         return offers[0]
-    titles = ", ".join(offer.title for offer in offers[:8])
-    more = f" and {len(offers) - 8} more" if len(offers) > 8 else ""
+    if number is not None and 1 <= number <= len(offers):
+        return offers[number - 1]
     raise LibraryError(
-        f"Cannot choose among the voices of {link[:200]}",
-        f"there are {len(offers)}: {titles}{more}",
-        "give the address of one of these files",
+        f"Cannot choose among the voices of {one_line(link[:200])}",
+        f"there are {len(offers)}" + ("" if number is None else f", and no number {number}"),
+        "add --choose and the number of one of them",
     )
+
+
+def _described(offer: VoiceOffer) -> str:
+    """Title, size, and what is in it."""
+    (offer,) = looked_into((offer,), CancelToken())
+    names = offer.contents or tuple(file.name for file in offer.files)
+    held = "" if names == (offer.title,) else ": " + ", ".join(map(one_line, names))
+    return f"{one_line(offer.title)} ({_size(offer)}{held})"
+
+
+def _size(offer: VoiceOffer) -> str:
+    return "of unknown size" if offer.size_bytes is None else spoken_size(offer.size_bytes)
 
 
 def _told(error: UserError) -> bool:

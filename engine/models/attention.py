@@ -11,6 +11,9 @@ from torch.nn import functional as F
 WINDOW_FRAMES = 10
 """Positions further away than this have no embedding of their own."""
 
+ROWS_AT_ONCE = 512
+"""Frames that look at all others at once: what bounds the memory of the scores."""
+
 
 class RelativeAttention(nn.Module):
     """Attention of every frame to every frame, with a bias for those within the window."""
@@ -33,12 +36,26 @@ class RelativeAttention(nn.Module):
         exact = self.emb_rel_k.dtype
         query, key, value = (self._split(conv(x)).to(exact) for conv in self._projections())
         query = query / math.sqrt(query.shape[-1])
-        scores = query @ key.transpose(-2, -1)
-        scores = scores + banded(query @ self.emb_rel_k.transpose(-2, -1))
-        attention = scores.softmax(dim=-1)
-        mixed = attention @ value + band(attention) @ self.emb_rel_v
+        frames = query.shape[2]
+        mixed = torch.empty_like(query)
+        for start in range(0, frames, ROWS_AT_ONCE):
+            stop = min(start + ROWS_AT_ONCE, frames)
+            mixed[:, :, start:stop] = self._rows(query[:, :, start:stop], key, value, start)
         joined: Tensor = self.conv_o(mixed.transpose(2, 3).reshape(x.shape))
         return joined
+
+    def _rows(self, query: Tensor, key: Tensor, value: Tensor, start: int) -> Tensor:
+        """Frames ``start`` and after: ``[B, heads, n, C / heads]`` of values mixed by attention."""
+        count, frames = query.shape[2], key.shape[2]
+        low, high = max(start - WINDOW_FRAMES, 0), min(start + count + WINDOW_FRAMES, frames)
+        # What lies beyond the first and the last frame: no columns of the scores.
+        before, after = low - (start - WINDOW_FRAMES), start + count + WINDOW_FRAMES - high
+        scores = query @ key.transpose(-2, -1)
+        bias = banded(query @ self.emb_rel_k.transpose(-2, -1))
+        scores[..., low:high] += bias[..., before : bias.shape[-1] - after]
+        attention = scores.softmax(dim=-1)
+        near = band(F.pad(attention[..., low:high], (before, after)))
+        return attention @ value + near @ self.emb_rel_v
 
     def _projections(self) -> tuple[nn.Conv1d, nn.Conv1d, nn.Conv1d]:
         return self.conv_q, self.conv_k, self.conv_v
@@ -50,21 +67,18 @@ class RelativeAttention(nn.Module):
 
 
 def banded(band_values: Tensor) -> Tensor:
-    """``[..., T, 2W + 1] -> [..., T, T]``: value k of row i goes to column i + k - W, else 0.
+    """``[..., n, 2W + 1] -> [..., n, n + 2W]``: value k of row i goes to column i + k, else 0.
 
     Rows one element longer than the matrix's shift by one each when they are re-read as rows.
     """
-    frames, width = band_values.shape[-2:]
-    window = width // 2
-    flat = F.pad(band_values, (0, frames)).flatten(-2)[..., : frames * (frames + width - 1)]
-    rows = flat.view(*flat.shape[:-1], frames, frames + width - 1)
-    return rows[..., window : window + frames]
+    rows, width = band_values.shape[-2:]
+    columns = rows + width - 1
+    flat = F.pad(band_values, (0, rows)).flatten(-2)[..., : rows * columns]
+    return flat.view(*flat.shape[:-1], rows, columns)
 
 
 def band(matrix: Tensor) -> Tensor:
-    """``[..., T, T] -> [..., T, 2W + 1]``: the reverse of `banded`; outside the matrix 0."""
-    frames = matrix.shape[-1]
-    width = 2 * WINDOW_FRAMES + 1
-    flat = F.pad(matrix, (WINDOW_FRAMES, WINDOW_FRAMES)).flatten(-2)
-    rows = F.pad(flat, (0, frames)).view(*flat.shape[:-1], frames, frames + width)
-    return rows[..., :width]
+    """``[..., n, n + 2W] -> [..., n, 2W + 1]``: the reverse of `banded`."""
+    rows, columns = matrix.shape[-2:]
+    flat = F.pad(matrix.flatten(-2), (0, rows))
+    return flat.view(*flat.shape[:-1], rows, columns + 1)[..., : columns + 1 - rows]

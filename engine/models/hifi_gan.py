@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from engine.models.layers import (
     LEAKY_SLOPE,
     ResBlock,
+    added,
     conv_reach,
     mean_of,
     same_conv,
@@ -102,12 +103,12 @@ class HifiGan(nn.Module):
         wave = self.m_source(source) if self.guided else None
         x = self.conv_pre(z) + self.cond(speaker)
         for stage, up in enumerate(self.ups):
-            x = up(F.leaky_relu(x, LEAKY_SLOPE))
+            x = up(F.leaky_relu_(x, LEAKY_SLOPE))
             if wave is not None:
-                x = x + self.noise_convs[stage](wave)
+                x = added(self.noise_convs[stage], wave, x)
             blocks = self.resblocks[stage * self.kinds : (stage + 1) * self.kinds]
             x = mean_of([*blocks], x, self.tile_floats)
-        sound: Tensor = self.conv_post(F.leaky_relu(x, FINAL_SLOPE)).float().tanh()
+        sound: Tensor = self.conv_post(F.leaky_relu_(x, FINAL_SLOPE)).float().tanh()
         return sound.squeeze(1)
 
     def receptive_field_frames(self) -> int:

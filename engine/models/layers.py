@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -64,6 +64,15 @@ class ChannelNorm(nn.Module):
         return F.layer_norm(x.transpose(1, 2), shape, self.gamma, self.beta).transpose(1, 2)
 
 
+def empty_embedding(count: int, channels: int) -> nn.Embedding:
+    """A table whose rows are yet to be loaded.
+
+    A plain one draws normal numbers; on the meta device, where networks are built, this alone
+    makes torch import its compiler: 800 modules, 80 MB, a second.
+    """
+    return nn.Embedding(count, channels, _weight=torch.empty(count, channels))
+
+
 def same_conv(
     channels_in: int, channels_out: int, kernel_size: int, dilation: int = 1
 ) -> nn.Conv1d:
@@ -100,6 +109,35 @@ def source_conv(channels_in: int, channels_out: int, stride: int) -> nn.Conv1d:
     return nn.Conv1d(channels_in, channels_out, kernel_size, stride=stride, padding=padding)
 
 
+@runtime_checkable
+class FusingConv(Protocol):
+    """A convolution that does the step after it while the result is still in the cache."""
+
+    def activated(self, x: Tensor, slope: float) -> Tensor:
+        """``leaky_relu(conv(x))``."""
+
+    def added(self, x: Tensor, other: Tensor) -> Tensor:
+        """``conv(x) + other``."""
+
+
+def residual_pair(first: nn.Module, second: nn.Module, x: Tensor, slope: float) -> Tensor:
+    """``x`` and what two convolutions, each behind a LeakyReLU, make of it; ``[B, C, T]``."""
+    inner = F.leaky_relu(x, slope)
+    if isinstance(first, FusingConv):
+        inner = first.activated(inner, slope)
+    else:
+        inner = F.leaky_relu_(first(inner), slope)
+    return added(second, inner, x)
+
+
+def added(conv: nn.Module, x: Tensor, other: Tensor) -> Tensor:
+    """``conv(x) + other``."""
+    if isinstance(conv, FusingConv):
+        return conv.added(x, other)
+    result: Tensor = conv(x)
+    return result.add_(other) if result.dtype == other.dtype else result + other
+
+
 class ResBlock(nn.Module):
     """HiFi-GAN's residual block of dilated convolutions (Kong et al. 2020).
 
@@ -131,22 +169,10 @@ class ResBlock(nn.Module):
         """``[B, C, T] -> [B, C, T]``."""
         if not self.paired:
             for conv in self.convs:
-                x = x + conv(F.leaky_relu(x, self.slope))
+                x = added(conv, F.leaky_relu(x, self.slope), x)
             return x
         for first, second in zip(self.convs1, self.convs2, strict=True):
-            inner = first(F.leaky_relu(x, self.slope))
-            x = x + second(F.leaky_relu(inner, self.slope))
-        return x
-
-    def forward_in_place(self, x: Tensor) -> Tensor:
-        """The same, over `x`, which must not be needed any more."""
-        if not self.paired:
-            for conv in self.convs:
-                x += conv(F.leaky_relu(x, self.slope))
-            return x
-        for first, second in zip(self.convs1, self.convs2, strict=True):
-            inner = first(F.leaky_relu(x, self.slope))
-            x += second(F.leaky_relu_(inner, self.slope))
+            x = residual_pair(first, second, x, self.slope)
         return x
 
     def reach(self, samples: int) -> int:
@@ -160,9 +186,6 @@ class Block(Protocol):
 
     def __call__(self, x: Tensor) -> Tensor:
         """``[B, C, T] -> [B, C, T]``."""
-
-    def forward_in_place(self, x: Tensor) -> Tensor:
-        """The same, over `x`."""
 
     def reach(self, samples: int) -> int:
         """Input samples needed on either side, for `samples` of the output's."""
@@ -188,11 +211,10 @@ def mean_of(blocks: Sequence[Block], x: Tensor, tile_floats: int | None = None) 
     for start in range(0, length, step):
         stop = min(start + step, length)
         low, high = max(start - margin, 0), min(stop + margin, length)
-        stretch = x[..., low:high]
         kept = slice(start - low, stop - low)
         total = mean[..., start:stop]
         for index, block in enumerate(blocks):
-            done = block.forward_in_place(stretch.clone())[..., kept]
+            done = block(x[..., low:high])[..., kept]
             if index == 0:
                 total.copy_(done)
             else:

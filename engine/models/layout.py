@@ -22,10 +22,18 @@ from engine.models.layers import MAX_CONV_SAMPLES, convolve_in_stretches
 TILE_FLOATS = 1 << 20
 """Residual blocks run over stretches of this size (4 MB): read and written in the cache."""
 
-FRONT_END_TILE_FRAMES = 250
-"""Five seconds of the content encoder's front end at a time."""
+FRONT_END_TILE_FRAMES = 100
+"""Two seconds of the content encoder's front end at a time: 13 MB after its first layer."""
 
-_TILES = {"tile_floats": TILE_FLOATS, "tile_frames": FRONT_END_TILE_FRAMES}
+LEVEL_STRETCH_FRAMES = 512
+"""Frames that a level of RMVPE works on at a time, at its own scale; each level has 2,048 numbers
+per frame and tensor, so this is 4 MB."""
+
+_TILES = {
+    "tile_floats": TILE_FLOATS,
+    "tile_frames": FRONT_END_TILE_FRAMES,
+    "stretch_frames": LEVEL_STRETCH_FRAMES,
+}
 """Names under which networks keep the sizes of their tiles; None there means no tiles."""
 
 _FEWEST_PRODUCTS = 16
@@ -37,8 +45,9 @@ def use_channels_last(network: nn.Module) -> nn.Module:
 
     Convolutions in time and their transposes run channels last, pictures as well (with batch
     norms folded into the convolution before them), residual blocks of vocoders in tiles that fit
-    the cache, the content encoder's front end in tiles of time, linear layers by `product`. To be
-    called when the weights are loaded; then the network may be moved, rounded, and traced.
+    the cache, the content encoder's front end and RMVPE's levels in tiles of time, linear layers by
+    `product`. To be called when the weights are loaded; then the network may be moved, rounded, and
+    traced.
 
     Parameters
     ----------
@@ -126,6 +135,39 @@ class ChannelsLastConv(nn.Conv1d):
         padded = F.pad(picture, (padding, padding))
         return convolve_in_stretches(convolve, padded, span, stride).squeeze(2)
 
+    def activated(self, x: Tensor, slope: float) -> Tensor:
+        """``leaky_relu(conv(x))``, ``[B, C, T] -> [B, C', T']``."""
+        if not self._fuses(x):
+            return F.leaky_relu_(self(x), slope)
+        fused = torch.ops.mkldnn._convolution_pointwise  # noqa: SLF001 - it has no public name
+        result: Tensor = fused(
+            as_picture(x), self.weight, self.bias, *self._steps(), "leaky_relu", [slope], ""
+        )
+        return result.squeeze(2)
+
+    def added(self, x: Tensor, other: Tensor) -> Tensor:
+        """``conv(x) + other``, ``[B, C, T] -> [B, C', T']``."""
+        if not self._fuses(x) or other.dtype != x.dtype:
+            result: Tensor = self(x)
+            return result.add_(other) if result.dtype == other.dtype else result + other
+        fused = torch.ops.mkldnn._convolution_pointwise.binary  # noqa: SLF001 - see above
+        operands = (as_picture(x), as_picture(other), self.weight, self.bias)
+        result = fused(*operands, *self._steps(), "add", 1.0, None, [], None)
+        return result.squeeze(2)
+
+    def _fuses(self, x: Tensor) -> bool:
+        """Whether oneDNN can be asked directly: float32 on the CPU, and nothing is recorded.
+
+        TorchScript has no name for the type of a list among the arguments.
+        """
+        plain = x.device.type == "cpu" and x.dtype == self.weight.dtype == torch.float32
+        return plain and has_onednn_products() and not torch.jit.is_tracing()
+
+    def _steps(self) -> tuple[list[int], list[int], list[int], int]:
+        """Padding, stride, dilation, groups, of pictures."""
+        padding = [0, int(self.padding[0])]
+        return padding, [1, self.stride[0]], [1, self.dilation[0]], self.groups
+
 
 class OneChannelConv(nn.Conv1d):
     """A convolution of a single channel as a product; weight ``[out, k]``."""
@@ -165,11 +207,14 @@ class PhasedConvTranspose(nn.ConvTranspose1d):
             raise ValueError("the output's size follows from the input's")
         rate, padding = self.stride[0], int(self.padding[0])
         steps = self.weight.shape[-1]
-        samples = convolve_in_stretches(
-            lambda picture: F.conv2d(picture, self.weight, self.bias),
-            as_picture(F.pad(x, (steps - 1, steps - 1))),
-            steps,
-        )
+        if x.shape[-1] + 2 * (steps - 1) <= MAX_CONV_SAMPLES:
+            samples = F.conv2d(as_picture(x), self.weight, self.bias, padding=(0, steps - 1))
+        else:
+            samples = convolve_in_stretches(
+                lambda picture: F.conv2d(picture, self.weight, self.bias),
+                as_picture(F.pad(x, (steps - 1, steps - 1))),
+                steps,
+            )
         batch, _, _, moments = samples.shape
         by_time = samples.squeeze(2).transpose(1, 2).reshape(batch, moments * rate, -1)
         length = (x.shape[-1] - 1) * rate - 2 * padding + self.kernel_size[0]

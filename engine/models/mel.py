@@ -14,6 +14,7 @@ N_MELS = 128
 MEL_MIN_HZ = 30.0
 MEL_MAX_HZ = 8000.0
 MIN_MAGNITUDE = 1e-5
+FRAMES_AT_ONCE = 512
 
 
 def mel_filter_bank(
@@ -49,9 +50,13 @@ class LogMel(nn.Module):
 
     def forward(self, audio: Tensor) -> Tensor:
         """Samples [N] -> log magnitudes [128, (N - 1024) // 160 + 1]; frames are not padded."""
-        frames = audio.unfold(0, FFT_SAMPLES, HOP_SAMPLES) * self.window
-        magnitude = torch.fft.rfft(frames).abs()
-        return torch.log((self.filters @ magnitude.T).clamp(min=MIN_MAGNITUDE))
+        frames = audio.unfold(0, FFT_SAMPLES, HOP_SAMPLES)
+        # A stretch at a time: a frame's spectrum takes 25 times what its bands do.
+        bands = [
+            self.filters @ torch.fft.rfft(part * self.window).abs().T
+            for part in torch.split(frames, FRAMES_AT_ONCE)
+        ]
+        return torch.log(torch.cat(bands, dim=1).clamp(min=MIN_MAGNITUDE))
 
 
 def reflect(x: Tensor, left: int, right: int) -> Tensor:

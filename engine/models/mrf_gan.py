@@ -15,7 +15,14 @@ from engine.models.hifi_gan import (
     stage_channels,
     upsampling_stages,
 )
-from engine.models.layers import LEAKY_SLOPE, conv_reach, mean_of, same_conv
+from engine.models.layers import (
+    LEAKY_SLOPE,
+    added,
+    conv_reach,
+    mean_of,
+    residual_pair,
+    same_conv,
+)
 from engine.models.source import SourceInput
 from engine.models.synthesizer_sizes import SynthesizerSizes
 
@@ -30,15 +37,7 @@ class MrfLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``[B, C, T] -> [B, C, T]``."""
-        inner = self.conv1(F.leaky_relu(x, LEAKY_SLOPE))
-        result: Tensor = x + self.conv2(F.leaky_relu(inner, LEAKY_SLOPE))
-        return result
-
-    def forward_in_place(self, x: Tensor) -> Tensor:
-        """The same, over `x`, which must not be needed any more."""
-        inner = self.conv1(F.leaky_relu(x, LEAKY_SLOPE))
-        x += self.conv2(F.leaky_relu_(inner, LEAKY_SLOPE))
-        return x
+        return residual_pair(self.conv1, self.conv2, x, LEAKY_SLOPE)
 
 
 class MrfBlock(nn.Module):
@@ -52,12 +51,6 @@ class MrfBlock(nn.Module):
         """``[B, C, T] -> [B, C, T]``."""
         for layer in self.layers:
             x = layer(x)
-        return x
-
-    def forward_in_place(self, x: Tensor) -> Tensor:
-        """The same, over `x`, which must not be needed any more."""
-        for layer in self.layers:
-            x = layer.forward_in_place(x)  # type: ignore[operator]
         return x
 
     def reach(self, samples: int) -> int:
@@ -97,9 +90,9 @@ class MrfGan(nn.Module):
         for up, noise_conv, blocks in zip(
             self.upsamples, self.noise_convs, self._stages(), strict=True
         ):
-            x = up(F.leaky_relu(x, LEAKY_SLOPE)) + noise_conv(wave)
+            x = added(noise_conv, wave, up(F.leaky_relu_(x, LEAKY_SLOPE)))
             x = mean_of(blocks, x, self.tile_floats)
-        sound: Tensor = self.conv_post(F.leaky_relu(x, FINAL_SLOPE)).float().tanh()
+        sound: Tensor = self.conv_post(F.leaky_relu_(x, FINAL_SLOPE)).float().tanh()
         return sound.squeeze(1)
 
     def receptive_field_frames(self) -> int:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from engine.models.flow import Flow
 from engine.models.hifi_gan import HifiGan
+from engine.models.layers import empty_embedding
 from engine.models.mrf_gan import MrfGan
 from engine.models.prior import Prior
 from engine.models.refine_gan import RefineGan
@@ -35,7 +36,7 @@ class Synthesizer(nn.Module):
         self.enc_p = Prior(sizes)
         self.dec = _vocoder(sizes)
         self.flow = Flow(sizes)
-        self.emb_g = nn.Embedding(sizes.speakers, sizes.gin_channels)
+        self.emb_g = empty_embedding(sizes.speakers, sizes.gin_channels)
 
     def prior(self, phone: Tensor, pitch_coarse: Tensor | None) -> tuple[Tensor, Tensor]:
         """Mean and log-scale of the latent, each float32 ``[B, inter, T]``.
@@ -74,7 +75,8 @@ class Synthesizer(nn.Module):
         """
         if self.sizes.pitch_guided == (source is None):
             raise ValueError("a source belongs to a pitch-guided voice, and to no other")
-        sound: Tensor = self.dec(z, source, self._speaker(speaker))
+        # The vocoder may lie on another device than the rest.
+        sound: Tensor = self.dec(z, source, self._speaker(speaker).to(z.device))
         return sound
 
     def frame_phase(self, f0_hz: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -24,7 +24,7 @@ from engine.voices.member_name import MemberNameError, member_places, quoted
 from engine.weights.failure import Refusal, on_disk, told_as
 from engine.weights.local_file import PIECE_BYTES, refuse_without_room, spoken_size
 
-_DAMAGE = (
+DAMAGE = (
     zipfile.BadZipFile,
     zipfile.LargeZipFile,
     zlib.error,
@@ -216,7 +216,7 @@ class Unpacker:
                 bounded = _BoundedFile(file, self._limits.directory_bytes)
                 with zipfile.ZipFile(bounded) as archive:
                     yield archive
-            except _DAMAGE as error:
+            except DAMAGE as error:
                 raise Refusal("it is damaged or cut short", _AGAIN) from error
             except OSError as error:
                 if error.errno != errno.EINVAL:  # it points to before its own start

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from engine.voices.found import INDEX_ENDING, PICTURE_ENDINGS, VOICE_ENDINGS, Found
-from engine.voices.naming import (
+from engine.file_name import (
     Training,
-    display_name,
     indexes_for,
     is_trained_index,
     is_training_file,
     singer_of,
     split_training,
 )
+from engine.voices.found import INDEX_ENDING, PICTURE_ENDINGS, VOICE_ENDINGS, Found
+from engine.voices.naming import display_name
 
 _USUAL_PICTURES = ("cover", "avatar", "picture", "image", "icon", "art", "photo")
 

@@ -24,6 +24,7 @@ class VoiceCard:
     speakers : rows of the speaker table; most voices were trained with one of them
     speakers_trained : what the trainer noted, if it did
     embedder : the content encoder's name, ``contentvec`` unless the file says otherwise
+    pair_id : binds it to its content encoder and index, see `engine.voices.pairing`
     parameters : numbers in the networks
     bytes_on_disk : size of the file
     """
@@ -37,6 +38,7 @@ class VoiceCard:
     speakers_trained: int | None
     feature_channels: int
     embedder: str
+    pair_id: str | None
     epochs: int | None
     steps: int | None
     author: str | None
@@ -71,6 +73,7 @@ def make_card(
         speakers_trained=_count(record.get("speakers_id")),
         feature_channels=sizes.feature_channels,
         embedder=_text(record.get("embedder_model")) or "contentvec",
+        pair_id=_text(record.get("pair_id")),
         epochs=_count(record.get("epoch")),
         steps=_count(record.get("step")),
         author=_text(record.get("author")),

@@ -19,6 +19,9 @@ Fact = str | int | float | bool | None
 
 WEIGHTS_FILE = "voice.safetensors"
 INDEX_FILE = "voice.index"
+ROWS_FILE = "voice.rows"
+"""What `engine.retrieval.row_file` makes of the index."""
+
 ORIGINAL_FILE = "original.pth"
 CARD_FILE = "card.json"
 PICTURE_FILES = ("picture.png", "picture.jpg", "picture.webp")

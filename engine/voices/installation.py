@@ -12,6 +12,7 @@ from engine.voices.entry import (
     INDEX_FILE,
     ORIGINAL_FILE,
     PICTURE_FILES,
+    ROWS_FILE,
     WEIGHTS_FILE,
     InstalledVoice,
     read_entry,
@@ -104,7 +105,7 @@ def clean_source(source: str) -> str:
 def _completed(there: InstalledVoice, ready: PreparedVoice) -> Imported:
     gained = []
     if there.index is None:
-        gained.append(INDEX_FILE)
+        gained += [ROWS_FILE, INDEX_FILE]
     if there.original is None:
         gained.append(ORIGINAL_FILE)
     if there.picture is None:

@@ -14,6 +14,7 @@ from engine.retrieval.index_file import read_index
 from engine.voices.candidate import VoiceCandidate
 from engine.voices.entry import INDEX_FILE, ORIGINAL_FILE, WEIGHTS_FILE, Fact
 from engine.voices.found import Found
+from engine.voices.kept_index import keep_rows
 from engine.voices.member_name import quoted
 from engine.voices.picture import PictureError, read_picture_header
 from engine.weights.failure import on_disk, told_as
@@ -105,6 +106,8 @@ def install_index(
 ) -> None:
     """Copy an index into a voice's folder, once the copy has been read and found to fit.
 
+    Its rows are laid down beside it, so that later loads need not read it.
+
     Parameters
     ----------
     name : what the user knows it as; None is its file's own name
@@ -119,10 +122,13 @@ def install_index(
         if not source.is_file():  # a pipe would wait for a writer
             read_index(source, width)
         refuse_without_room(folder, source.stat().st_size)
+        part.unlink(missing_ok=True)  # of a process that was killed
         copy_file(source, part, cancel)
         with _known_as(part.name, name or source.name):
-            read_index(part, width)
+            index = read_index(part, width)
         part.replace(folder / INDEX_FILE)
+        # Until then older rows are refused, because they were made from another index.
+        keep_rows(index, folder / INDEX_FILE)
     finally:
         part.unlink(missing_ok=True)
 
@@ -138,6 +144,7 @@ def install_picture(source: Path, folder: Path, cancel: CancelToken) -> Path:
     header = read_picture_header(source)
     part = folder / ".picture.part"
     try:
+        part.unlink(missing_ok=True)  # of a process that was killed
         copy_file(source, part, cancel)
         if read_picture_header(part) != header:
             raise PictureError("it changed while it was copied")

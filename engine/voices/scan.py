@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from engine.errors import LibraryError
+from engine.file_name import index_owner, is_trained_index, singer_of
 from engine.progress import CancelToken
 from engine.voices.archive import DEFAULT_LIMITS, Limits, Unpacker
 from engine.voices.candidate import VoiceCandidate, candidates_among
@@ -20,7 +21,6 @@ from engine.voices.found import (
     is_junk,
 )
 from engine.voices.member_name import quoted
-from engine.voices.naming import index_owner, is_trained_index, singer_of
 from engine.weights.failure import Refusal, on_disk, told_as
 
 _MOST_FILES = 20_000

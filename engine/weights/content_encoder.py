@@ -13,12 +13,13 @@ from engine.errors import WeightsError
 from engine.models.content_encoder import ContentEncoder, ContentEncoderSizes
 from engine.weights.fairseq import fairseq_sizes, from_fairseq_names
 from engine.weights.hubert_config import read_sizes
-from engine.weights.location import CONTENT_ENCODER_DIR
+from engine.weights.location import (
+    CONFIG_FILE,
+    CONTENT_ENCODER_DIR,
+    FAIRSEQ_FILE,
+    WEIGHTS_FILES,
+)
 from engine.weights.state import fold_weight_norm, load_strictly, tensors_of
-
-CONFIG_FILE = "config.json"
-WEIGHTS_FILES = ("model.safetensors", "pytorch_model.bin")
-FAIRSEQ_FILE = "hubert_base.pt"
 
 TRAINING_KEYS = frozenset({"masked_spec_embed", "mask_emb", "label_embs_concat"})
 """What only training needs: the mask's vector (either name) and the embeddings of the targets."""

@@ -6,13 +6,19 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from engine.errors import DownloadError
+from engine.file_name import (
+    SAYS_NOTHING,
+    indexes_for,
+    is_trained_index,
+    is_training_file,
+    singer_of,
+)
 from engine.progress import CancelToken
 from engine.weights.address import (
     checked_address,
@@ -36,9 +42,6 @@ _NO_HEAD = frozenset({400, 403, 405, 501})
 """Answers of servers that know GET only."""
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.\-]*://", re.IGNORECASE)
-_TRAINING = re.compile(r"[GD]_(\d+|latest)\.pth|(f0)?[GD]\d+k.*\.pth", re.IGNORECASE)
-"""Checkpoints and base models of a trainer, which lie beside voices in many repositories."""
-_EPOCH = re.compile(r"([_\- ]e(poch)?_?\d+)?([_\- ]s(teps?)?_?\d+)?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,12 @@ class VoiceOffer:
     ----------
     title : to choose by; the path in the repository, or the file's name
     files : what is fetched for it
+    contents : names of the files in a zip, where they are known before it is fetched
     """
 
     title: str
     files: tuple[RemoteFile, ...]
+    contents: tuple[str, ...] = ()
 
     @property
     def size_bytes(self) -> int | None:
@@ -194,45 +199,34 @@ def pasted_address(text: str) -> str:
 
 def offers_among(files: Sequence[ListedFile], place: Place) -> tuple[VoiceOffer, ...]:
     """The voices in a listing: each zip, and each ``.pth`` with the index that belongs to it."""
-    indexes: dict[PurePosixPath, list[ListedFile]] = defaultdict(list)
-    voices: dict[PurePosixPath, list[ListedFile]] = defaultdict(list)
-    offers: list[VoiceOffer] = []
-    for file in sorted(files, key=lambda listed: listed.path):
-        path = PurePosixPath(file.path)
-        ending = path.suffix.lower()
-        if ending == ".zip":
-            offers.append(VoiceOffer(file.path, (_remote(file, place),)))
-        elif ending == ".pth" and not _TRAINING.fullmatch(path.name):
-            voices[path.parent].append(file)
-        elif ending == ".index" and not path.name.lower().startswith("trained_"):
-            indexes[path.parent].append(file)
-    for folder, checkpoints in voices.items():
-        singers = {_singer(voice) for voice in checkpoints}
-        for voice in checkpoints:
-            index = _index_of(voice, indexes[folder], alone=len(singers) == 1)
-            both = (voice,) if index is None else (voice, index)
-            offers.append(VoiceOffer(voice.path, tuple(_remote(file, place) for file in both)))
+    ordered = sorted(files, key=lambda listed: listed.path)
+    places = {PurePosixPath(file.path): file for file in ordered}
+    zips = [each for each in places if each.suffix.lower() == ".zip"]
+    voices = [each for each in places if each.suffix.lower() == ".pth"]
+    voices = [each for each in voices if not is_training_file(each.name)]
+    indexes = [each for each in places if each.suffix.lower() == ".index"]
+    full = [each for each in indexes if not is_trained_index(each.name)]
+    singers = {(voice.parent, _singer(voice)) for voice in voices}
+    alone = len({singer for _, singer in singers}) == 1
+    offers = [VoiceOffer(places[each].path, (_remote(places[each], place),)) for each in zips]
+    for voice in voices:
+        alone_here = sum(folder == voice.parent for folder, _ in singers) == 1
+        own = indexes_for(voice, full, alone=alone, alone_here=alone_here)[:1]
+        remote = tuple(_remote(places[each], place) for each in (voice, *own))
+        offers.append(VoiceOffer(places[voice].path, remote))
     return tuple(offers)
+
+
+def _singer(voice: PurePosixPath) -> str:
+    """Whose it is: the folder's name where the file's says nothing (``model.pth``)."""
+    named = (singer_of(name) for name in (voice.stem, *(each.name for each in voice.parents)))
+    return next((name for name in named if name not in SAYS_NOTHING), "")
 
 
 def _remote(file: ListedFile, place: Place) -> RemoteFile:
     url = checked_address(place.file_url(file.path))
     name = name_from_address(url) or f"voice{PurePosixPath(file.path).suffix}"
     return RemoteFile(url, name, file.size_bytes, file.sha256)
-
-
-def _singer(voice: ListedFile) -> str:
-    """The name without epoch and step: ``aria_e200_s4000.pth`` is ``aria``."""
-    return _EPOCH.sub("", PurePosixPath(voice.path).stem).casefold()
-
-
-def _index_of(voice: ListedFile, indexes: list[ListedFile], *, alone: bool) -> ListedFile | None:
-    """The index beside the voice that bears its name, or the only one of the only singer."""
-    word = re.compile(rf"(?<![a-z0-9]){re.escape(_singer(voice))}(?![a-z0-9])")
-    named = [file for file in indexes if word.search(PurePosixPath(file.path).stem.casefold())]
-    if len(named) == 1:
-        return named[0]
-    return indexes[0] if alone and len(indexes) == 1 else None
 
 
 def _place_on_hub(url: str, mirror: str) -> Place | None:

@@ -15,6 +15,11 @@ MODELS_VARIABLE = "URVC_MODELS_DIR"
 CONTENT_ENCODER_DIR = "hubert_base"
 """Folder inside the models folder: ``config.json`` beside the weights."""
 
+CONFIG_FILE = "config.json"
+WEIGHTS_FILES = ("model.safetensors", "pytorch_model.bin")
+FAIRSEQ_FILE = "hubert_base.pt"
+"""The same network as one file in fairseq's layout, beside that folder."""
+
 RMVPE_FILE = "rmvpe.pt"
 
 
@@ -55,6 +60,19 @@ def starter_dir() -> Path:
 
 STARTER_EMBEDDER = "urvc-starter"
 """What the starter voice's checkpoint names as its content encoder."""
+
+
+def has_content_encoder(models_folder: Path) -> bool:
+    """Whether the shared content encoder seems to be there, in one of its layouts; needs no torch.
+
+    Parameters
+    ----------
+    models_folder : from `models_dir`
+    """
+    folder = models_folder / CONTENT_ENCODER_DIR
+    whole = any((folder / name).is_file() for name in WEIGHTS_FILES)
+    return (models_folder / FAIRSEQ_FILE).is_file() or (whole and (folder / CONFIG_FILE).is_file())
+
 
 _CONTENTVEC_NAMES = frozenset({"contentvec", "contentvec_base", "hubert", "hubert_base"})
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")

@@ -103,10 +103,57 @@ def test_a_link_is_asked_about_first(run: Run, server: FaultServer) -> None:
     code, out, err = run("voices", "import", link)
     assert (code, out) == (2, "")
     assert "Download aria.zip (" in err
+    assert ": aria.pth)?" in err
     assert "--yes" in err
-    assert {seen.method for seen in server.seen} == {"HEAD"}
+    assert [seen.method for seen in server.seen] == ["HEAD", "GET"]
+    assert server.seen[-1].headers["Range"].startswith("bytes=")
     assert run("voices", "import", link, "--yes") == (0, "aria  (added)\n", "")
     assert VoiceLibrary().get("aria").source == link
+
+
+def test_a_voices_own_settings_are_kept_told_and_forgotten(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "aria.pth").write_bytes(zoo.voice())
+    assert run("voices", "import", "aria.pth")[0] == 0
+    assert run("voices", "defaults", "aria") == (0, "", "")
+    expected = "pitch method  yin\nsemitones  12.0\n"
+    told = run("voices", "defaults", "aria", "--pitch", 12, "--pitch-method", "yin")
+    assert told == (0, expected, "")
+    assert run("voices", "defaults", "aria", "--f0-min", 50) == (0, expected, "")  # as always
+    assert VoiceLibrary().get("aria").options().semitones == 12
+    assert run("voices", "defaults", "aria", "--reset", "--protect", 0.1)[1] == "protect  0.1\n"
+    code, out, err = run("voices", "defaults", "aria", "--protect", 7)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert run("voices", "defaults", "starter", "--pitch", 1)[0] == 2
+    assert VoiceLibrary().get("aria").defaults == {"protect": 0.1}
+
+
+def put_repository(server: FaultServer) -> str:
+    """A repository with two voices; the address of its page."""
+    entries = []
+    for number, name in enumerate(("aria", "bela")):
+        body = zoo.packed({f"{name}.pth": zoo.voice(number)})
+        entries.append({"type": "file", "path": f"{name}.zip", "size": len(body)})
+        server.put(body, f"/ann/voices/resolve/main/{name}.zip")
+    listing = json.dumps(entries).encode()
+    server.put(listing, "/api/models/ann/voices/tree/main?recursive=true")
+    return server.url("/ann/voices")
+
+
+def test_of_several_voices_behind_a_link_one_is_chosen_by_number(
+    run: Run, server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("URVC_MIRROR", server.base)
+    link = put_repository(server)
+    code, out, err = run("voices", "import", link, "--yes")
+    assert (code, out) == (2, "")
+    assert [line.split()[:2] for line in err.splitlines()[:2]] == [
+        ["1", "aria.zip"],
+        ["2", "bela.zip"],
+    ]
+    assert "there are 2; add --choose" in err.splitlines()[2]
+    code, _, err = run("voices", "import", link, "--yes", "--choose", 3)
+    assert (code, "no number 3" in err) == (2, True)
+    assert run("voices", "import", link, "--yes", "--choose", 2) == (0, "bela  (added)\n", "")
 
 
 def test_removing_asks_first_and_refusals_are_sentences(run: Run, tmp_path: Path) -> None:

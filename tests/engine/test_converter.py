@@ -177,6 +177,20 @@ def test_silence_stays_silent(converter: Converter, speech: np.ndarray) -> None:
     assert np.sqrt(np.mean(pause**2)) < 0.01 * spoken
 
 
+def test_a_channel_that_is_turned_round_takes_nothing_from_the_other(
+    small: SmallSet, small_converter: Converter, speech: np.ndarray
+) -> None:
+    short = speech[:24_000]
+    turned = np.stack([short, -short], 1)
+    for options in (ConversionOptions(), ConversionOptions(stereo=True)):
+        both = small_converter.convert(turned, 16_000, small.voice, options).samples
+        alone = small_converter.convert(short, 16_000, small.voice, options).samples
+        assert both is not None
+        assert alone is not None
+        left = both[:, 0] if options.stereo else both
+        assert signal_to_error_db(alone.reshape(-1), left) > 60
+
+
 def test_equal_channels_stay_equal_in_stereo(
     small: SmallSet, small_converter: Converter, speech: np.ndarray
 ) -> None:

@@ -22,6 +22,7 @@ OTHER_VALUES = {
     "RVC_SKIP_SILENCE": ("0", False),
     "RVC_RETRIEVAL_WEIGHTING": ("inverse", "inverse"),
     "RVC_PROFILING": ("1", True),
+    "RVC_CPU_PARTS": ("pitch, Vocoder", "pitch, vocoder"),
 }
 
 

@@ -92,7 +92,9 @@ def test_protect_gives_unvoiced_frames_their_own_features_back(
     tracker = converter._store._tracker  # the same method as in the conversions
     run = type("Run", (), {"pause": staticmethod(lambda: None)})()
     padded = torch.from_numpy(np.pad(samples[:, 0], 16_000, mode="reflect"))
-    f0_hz = pitch_contour(padded, 400, tracker(run, ConversionOptions()), ConversionOptions()).f0_hz
+    f0_hz = pitch_contour(
+        padded, 400, tracker(run, ConversionOptions(), "cpu"), ConversionOptions()
+    ).f0_hz
     unvoiced = torch.from_numpy(f0_hz[: own.shape[1]] < 1)
     inner = slice(150, 450)
     assert 50 < int(unvoiced[inner].sum()) < 250

@@ -85,6 +85,7 @@ def test_the_card_keeps_source_hash_date_and_facts(
         "card.json",
         "voice.safetensors",
         "voice.index",
+        "voice.rows",
         "picture.png",
     }
 

@@ -8,16 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.file_name import index_owner, indexes_for, is_training_file, split_training
 from engine.voices.member_name import MemberNameError, guess_encoding, member_places
 from engine.voices.naming import (
     clean_name,
     display_name,
     file_stem,
-    index_owner,
-    indexes_for,
-    is_training_file,
     numbered,
-    split_training,
 )
 from tests.engine.voices.zoo import entry
 
@@ -26,6 +23,9 @@ from tests.engine.voices.zoo import entry
     ("stem", "name", "epoch", "step"),
     [
         ("aria", "aria", None, None),
+        ("rose3", "rose3", None, None),
+        ("Ann (Japanese) 1347 Epoch", "Ann (Japanese)", 1347, None),
+        ("Ann - 500 Epochs 30000 Steps", "Ann", 500, 30000),
         ("aria_e200_s4000", "aria", 200, 4000),
         ("aria_200e_4000s", "aria", 200, 4000),
         ("aria_200e_4000s_best_epoch", "aria", 200, 4000),

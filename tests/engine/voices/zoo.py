@@ -268,7 +268,80 @@ def archives() -> dict[str, Specimen]:
             (("labelled", False, False),),
         ),
         "torch saved.zip": (aria, (("torch saved", False, False),)),
+        **_shared_archives(),
     }  # fmt: skip
+
+
+def _shared_archives() -> dict[str, Specimen]:
+    """As voice sites, trainers' folders and forum posts shape them."""
+    aria, other, idx = voice(), voice(1), index()
+    name = "added_IVF3_Flat_nprobe_1_aria_v2.index"
+    plain = (("aria", True, False),)
+    return {
+        "Zoe Star (RVC v2) 500 Epochs.zip": (
+            packed({"metadata.json": b'{"title": "x"}', "model.index": idx, "model.pth": aria}),
+            (("Zoe Star (RVC v2)", True, False),),
+        ),
+        "trainer's checkpoint is the voice.zip": (
+            packed({"Ann (Japanese) 1347 Epoch/G_1347.pth": aria, "x/config.json": b"{}"}),
+            (("Ann (Japanese)", False, False),),
+        ),
+        "whole trainer.zip": (
+            packed(
+                {
+                    "assets/weights/aria.pth": aria,
+                    f"logs/aria/{name}": idx,
+                    "logs/aria/trained_IVF3_Flat_nprobe_1_aria_v2.index": index(0),
+                    "logs/aria/total_fea.npy": b"\x93NUMPY" + b"\0" * 90,
+                    "logs/aria/G_2333333.pth": training_checkpoint(),
+                    "logs/aria/D_2333333.pth": training_checkpoint(),
+                    "logs/aria/events.out.tfevents.1.host": b"\0" * 50,
+                    "logs/aria/train.log": b"INFO",
+                }
+            ),
+            plain,
+        ),
+        "folder called as the file.zip": (
+            packed({"aria.pth/aria.pth": aria, f"x/{name}": idx}),
+            plain,
+        ),
+        "each in a zip.zip": (
+            packed({"aria.zip": packed({"aria.pth": aria}), "index.zip": packed({name: idx})}),
+            plain,
+        ),
+        "index counted.zip": (
+            packed({"aria.pth": aria, "added_IVF3_Flat_nprobe_1_aria_v2 (2).index": idx}),
+            plain,
+        ),
+        "index named in Chinese.zip": (
+            packed(
+                {
+                    "周杰倫/周杰倫_e300_s9000.pth": aria,
+                    "周杰倫/added_IVF3_Flat_nprobe_1_周杰倫_v2.index": idx,
+                    "周杰倫/封面.png": png(),
+                }
+            ),
+            (("周杰倫", True, True),),
+        ),
+        "decomposed.zip": (
+            packed({"Zoe\u0308.pth": aria, "added_Zo\u00eb_v2.index": idx, "bob.pth": other}),
+            (("bob", False, False), ("Zoë", True, False)),
+        ),
+        "capitals.zip": (
+            packed({"ARIA.PTH": aria, "ADDED_IVF3_FLAT_ARIA.INDEX": idx}),
+            (("ARIA", True, False),),
+        ),
+        "other formats.zip": (
+            packed(
+                {"aria.pth": aria, "aria.onnx": b"\x08\7", "aria.safetensors.txt": b"", name: idx}
+            ),
+            plain,
+        ),
+        "a shortcut.zip": (
+            packed({"aria.pth": aria, "AI HUB.url": b"[InternetShortcut]"}),
+            (("aria", False, False),),
+        ),
+    }
 
 
 @cache

@@ -1,0 +1,186 @@
+"""Files that macOS decodes: m4a, aac, amr and the sound of mp4, m4v and mov.
+
+The twin of `container_decoder` for the app's bundle, which must not hold FFmpeg with its GPL parts.
+macOS' own ``afconvert`` writes the sound into a temporary file, which libsndfile then reads; where
+it does not take a video, ``avconvert`` (AVFoundation) takes the sound out of it first.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from engine.audio import sndfile_decoder
+from engine.audio.movie_header import SoundTrack, is_movie, read_header, sound_track
+from engine.audio.source import (
+    AudioInfo,
+    DecoderRefusal,
+    SoundBlock,
+    SourceAudio,
+    cut_off_note,
+    refused,
+)
+from engine.errors import AudioFileError
+
+AFCONVERT = Path("/usr/bin/afconvert")
+AVCONVERT = Path("/usr/bin/avconvert")
+
+_FOREIGN = (
+    (0, b"\x1a\x45\xdf\xa3", "a WebM or Matroska file"),
+    (0, bytes.fromhex("3026b275 8e66cf11"), "a Windows Media file"),
+    (8, b"AVI ", "an AVI video"),
+    (0, b"FLV", "a Flash video"),
+    (0, b"OggS", "an Ogg file with no sound of a known kind"),
+    (0, b"MAC ", "a Monkey's Audio file"),
+    (0, b"wvpk", "a WavPack file"),
+    (0, b"TTA1", "a TTA file"),
+)
+"""Where in the file, what stands there, what it is then: none of these does macOS decode."""
+
+_HEAD_BYTES = 16
+_CUT_S = 0.5
+_RIFF_BYTES = (1 << 32) - (1 << 20)
+"""A longer sound goes into a CAF file, whose lengths have 64 bits."""
+
+
+def probe(path: Path) -> AudioInfo:
+    """Read the header; of a file without one that we can read, the decoded sound tells.
+
+    Raises
+    ------
+    AudioFileError : if there is no sound that macOS decodes
+    OSError : if the file cannot be opened
+    """
+    track = _examine(path)
+    if track is not None and track.channels:
+        kind = f"mov ({track.codec.strip()})"
+        return AudioInfo(path, kind, track.rate_hz, track.channels, track.duration_s)
+    with _decoded(path, track) as sound:
+        return replace(sndfile_decoder.probe(sound), path=path, format=_kind(path, track))
+
+
+def decode(path: Path, *, mono: bool, damaged: bool = False) -> SourceAudio:
+    """Decode the first sound, without the encoder's padding where the file tells it.
+
+    Parameters
+    ----------
+    path : the file
+    mono : keep the mean of the channels only
+    damaged : that the file is damaged is known already and noted
+
+    Raises
+    ------
+    AudioFileError : if there is no sound that macOS decodes
+    OSError : if the file cannot be opened, or the disk has no room for the decoded sound
+    """
+    track = _examine(path)
+    with _decoded(path, track) as sound:
+        try:
+            found = sndfile_decoder.decode(sound, mono=mono)
+        except DecoderRefusal as error:
+            raise _unknown(path) from error
+        except AudioFileError as error:  # it names the temporary file
+            raise refused(path, error.why, error.advice) from error
+    notes = ["parts of the file are damaged and were left out"] if damaged else []
+    if track is not None and found.duration_s < track.duration_s - _CUT_S:
+        notes.append(cut_off_note(track.duration_s, found.duration_s))
+    return replace(found, path=path, format=_kind(path, track), notes=tuple(notes))
+
+
+def blocks(path: Path, start_s: float) -> Iterator[SoundBlock]:
+    """Decode from `start_s` on, a block at a time; the whole sound lies on the disk meanwhile.
+
+    Raises
+    ------
+    AudioFileError : if there is no sound that macOS decodes
+    OSError : if the file cannot be opened, or the disk has no room for the decoded sound
+    """
+    with _decoded(path, _examine(path)) as sound:
+        try:
+            yield from sndfile_decoder.blocks(sound, start_s)
+        except DecoderRefusal as error:
+            raise _unknown(path) from error
+
+
+def _examine(path: Path) -> SoundTrack | None:
+    """Refuse what cannot work; the track of a movie file, None for other kinds."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    for at, mark, kind in _FOREIGN:
+        if head[at : at + len(mark)] == mark:
+            why = f"it is {kind}, which macOS does not decode"
+            raise refused(path, why, "convert it to m4a, mp4 or wav first")
+    if not is_movie(path):
+        return None
+    header = read_header(path)
+    if header is None:
+        why = "it is an unfinished or cut-off video or audio file"
+        raise refused(path, why, "get or record it again")
+    track = sound_track(header)
+    if track is None:
+        raise refused(path, "this video has no sound", "choose a file with sound")
+    if track.is_protected:
+        why = "it is protected against copying (DRM)"
+        raise refused(path, why, "use a file without protection")
+    return track
+
+
+@contextmanager
+def _decoded(path: Path, track: SoundTrack | None) -> Iterator[Path]:
+    """The sound as a file that libsndfile reads; gone afterwards."""
+    if not AFCONVERT.is_file():
+        why = "neither PyAV nor macOS' afconvert is here to decode it"
+        raise refused(path, why, "install PyAV, or convert it to a WAV file first")
+    with tempfile.TemporaryDirectory(prefix="urvc-") as folder:
+        # Under a name of ours: no name is then taken for an option, and the ending is right.
+        source = Path(folder, "source" + (path.suffix.lower() if track is None else ".mp4"))
+        source.symlink_to(path.absolute())
+        caf = track is not None and track.duration_s * track.rate_hz * 8 > _RIFF_BYTES
+        sound = Path(folder, "sound.caf" if caf else "sound.wav")
+        unpacked = Path(folder, "unpacked.m4a")
+        well = _run(afconvert_command(source, sound)) or (
+            track is not None
+            and _run(avconvert_command(source, unpacked))
+            and _run(afconvert_command(unpacked, sound))
+        )
+        if not well or not sound.is_file():
+            raise _unknown(path)
+        yield sound
+
+
+def afconvert_command(source: Path, target: Path) -> list[str]:
+    """Decode to 32-bit float, little-endian, at the rate and with the channels it has."""
+    container = "caff" if target.suffix == ".caf" else "WAVE"
+    return [str(AFCONVERT), "-f", container, "-d", "LEF32", str(source), str(target)]
+
+
+def avconvert_command(source: Path, target: Path) -> list[str]:
+    """Take the sound out of a video, as AAC."""
+    options = ["--preset", "PresetAppleM4A", "--source", str(source), "--output", str(target)]
+    return [str(AVCONVERT), *options]
+
+
+def _run(command: list[str]) -> bool:
+    try:
+        done = subprocess.run(  # noqa: S603 - a tool of macOS, no shell
+            command, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=os.environ
+        )
+    except FileNotFoundError:
+        return False
+    return done.returncode == 0
+
+
+def _kind(path: Path, track: SoundTrack | None) -> str:
+    if track is not None:
+        return f"mov ({track.codec.strip()})"
+    return path.suffix.lower().removeprefix(".") or "sound"
+
+
+def _unknown(path: Path) -> AudioFileError:
+    why = "it is no sound or video file of a kind that macOS decodes, or it is damaged"
+    return refused(path, why, "convert it to m4a, mp4 or wav first")

@@ -1,0 +1,15 @@
+"""Whether this program runs from the Mac app's bundle, and where that lies."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+VARIABLE = "RESOURCEPATH"
+"""In it the bundle's program names its ``Contents/Resources``; children inherit it."""
+
+
+def bundle_contents() -> Path | None:
+    """The folder ``Contents``; None outside a bundle."""
+    named = os.environ.get(VARIABLE, "")
+    return Path(named).resolve().parent if named else None

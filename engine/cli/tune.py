@@ -1,0 +1,150 @@
+"""``urvc tune``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.cli.convert import chosen_voice
+from engine.cli.output import EXIT_OK, ProgressBar, tell
+from engine.device import DEVICE_NAMES
+from engine.errors import OptionError
+
+if TYPE_CHECKING:
+    from engine.tuning import Figure, Tuning, TuningJob, TuningProgress
+
+SHORTEST_S, LONGEST_S = 2.0, 60.0
+
+
+def add_tune(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.set_defaults(run=_tune)
+    parser.add_argument("--seconds", type=float, default=10.0, metavar="S", help="of sound (10)")
+    parser.add_argument(
+        "--voice",
+        metavar="V.pth|NAME",
+        help="default: the voice installed last, else full-size networks with random weights",
+    )
+    parser.add_argument("--index", type=Path, metavar="X.index")
+    parser.add_argument("--models-dir", type=Path, metavar="DIR")
+    parser.add_argument("--device", choices=DEVICE_NAMES, default="auto")
+    parser.add_argument("--flags", metavar="A,B", help="measure only these flags")
+    parser.add_argument("--forget", action="store_true", help="go back to the presets instead")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
+
+
+def _tune(given: argparse.Namespace) -> int:
+    if not SHORTEST_S <= given.seconds <= LONGEST_S:
+        raise OptionError(
+            "Cannot measure that",
+            f"--seconds must be {SHORTEST_S:g} to {LONGEST_S:g}",
+            "choose a value in this range",
+        )
+    if given.forget:
+        return _forget(given)
+    from engine.tuning import tune
+
+    job = replace(_job(given), only=_only(given.flags))
+    bar = ProgressBar("this machine")
+    shown: list[str] = []
+
+    def listen(progress: TuningProgress) -> None:
+        left_s = progress.remaining_s
+        left = "" if left_s is None else f", about {left_s / 60:.0f} min left"
+        value = "" if progress.value is None else f" {progress.value}"
+        bar.show(progress.fraction, f"{progress.doing}{value}{left}")
+        if not sys.stderr.isatty() and progress.doing not in shown:
+            shown.append(progress.doing)
+            print(f"{progress.fraction:4.0%}  {progress.doing} ...", file=sys.stderr)
+
+    try:
+        tuning = tune(job, listen)
+    finally:
+        bar.clear()
+    return EXIT_OK if tell(json.dumps(asdict(tuning)) if given.json else as_table(tuning)) else 2
+
+
+def _forget(given: argparse.Namespace) -> int:
+    from engine.device import choose_device, device_name
+    from engine.tuning import TuningRecord
+
+    TuningRecord().forget(device_name(choose_device(given.device)))
+    return EXIT_OK
+
+
+def _job(given: argparse.Namespace) -> TuningJob:
+    from engine.tuning import TuningJob
+
+    if given.voice is None:
+        return TuningJob.with_installed_voice(given.seconds, given.device, given.models_dir)
+    voice = chosen_voice(given)
+    index = given.index or voice.index
+    return TuningJob(
+        given.seconds, given.device, voice.weights, index, voice.name, given.models_dir
+    )
+
+
+def _only(text: str | None) -> frozenset[str] | None:
+    """The flags of ``--flags``.
+
+    Raises
+    ------
+    OptionError : one that is not measured
+    """
+    if text is None:
+        return None
+    from engine.tuning.candidate import flags_to_try
+
+    named = frozenset(name.strip() for name in text.split(","))
+    known = flags_to_try("")
+    unknown = sorted(named - set(known))
+    if unknown:
+        raise OptionError(
+            f'Cannot measure the flag "{unknown[0]}"',
+            f"those that are measured are {', '.join(known)}",
+            "name some of these",
+        )
+    return named
+
+
+def as_table(tuning: Tuning) -> str:
+    """What was measured, for a person."""
+    rows = [["flag", "tried", "before", "seconds", "gain", "same as the plain CPU", ""]]
+    rows += [_row(figure) for figure in tuning.figures]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
+    voice = "full-size networks with random weights"
+    head = f"{tuning.device}: {tuning.clip_s:g} s of speech, "
+    head += voice if tuning.voice == "synthetic" else f'the voice "{tuning.voice}"'
+    flags = ", ".join(f"{name}={shown_value(value)}" for name, value in tuning.flags.items())
+    kept = [f"kept: {flags}", *(f"note: {sentence}" for sentence in tuning.on_cpu)]
+    return "\n".join([head, "", *(line.rstrip() for line in lines), "", *kept])
+
+
+def _row(figure: Figure) -> list[str]:
+    timed = figure.seconds is not None and figure.before_s is not None
+    level = "identical" if figure.difference_db is None else f"{figure.difference_db:.0f} dB"
+    why = "kept" if figure.kept else f"not kept: {figure.reason}"
+    if figure.reason == "other sound":
+        why += f", at least {figure.least_db:.0f} dB are wanted"
+    if figure.detail:
+        why += f" ({figure.detail})"
+    return [
+        figure.flag,
+        shown_value(figure.value),
+        shown_value(figure.before),
+        f"{figure.before_s:.2f} -> {figure.seconds:.2f}" if timed else "-",
+        "-" if figure.gain is None else f"{figure.gain:+.0%}",
+        "-" if figure.reason == "failed" else level,
+        why,
+    ]
+
+
+def shown_value(value: Any) -> str:
+    """A flag's value as the environment would state it."""
+    text = str(value)
+    return (text.lower() if isinstance(value, bool) else text) or "none"

@@ -1,0 +1,90 @@
+"""What was found about the devices of this machine, kept until the machine changes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, get_args
+
+from engine.machine import Machine
+from engine.placement import PARTS, Part
+from engine.probe.examination import Finding, Verdict
+from engine.tuning_file import read_object, tuning_dir, write_object
+
+FILE = "devices.json"
+_CRASHES = 2
+"""A part is given up when the program has ended so often while it was tried: once may be a user
+who quits."""
+
+
+class ProbeRecord:
+    """Findings of one device, and whether a program died while it looked for them.
+
+    Parameters
+    ----------
+    device : its full name, e.g. ``Apple M3 Max (Metal)``
+    ways : how the networks are prepared, e.g. their precision; other ways are another record
+    folder : None is `tuning_dir`
+    """
+
+    def __init__(self, device: str, ways: str, folder: Path | None = None) -> None:
+        self._file = tuning_dir(folder) / FILE
+        self._key = f"{device}, {ways}"
+
+    def findings(self) -> dict[Part, Finding]:
+        """By part; nothing where this machine is not the one that was examined."""
+        found = (_finding(each) for each in _list(self._entry().get("findings")))
+        return {each.part: each for each in found if each is not None}
+
+    def begin(self, part: Part) -> bool:
+        """Note that a part is about to be tried; False if that has ended the program too often."""
+        entry = self._entry()
+        before = _dictionary(entry.get("tries")).get(part)
+        count = before if isinstance(before, int) else 0
+        if count >= _CRASHES:
+            return False
+        self._write({**entry, "tries": {part: count + 1}})
+        return True
+
+    def end(self, finding: Finding | None = None) -> None:
+        """Nothing is being tried any more; keep this beside what was known."""
+        known = self.findings()
+        if finding is not None:
+            known[finding.part] = finding
+        self._write({"findings": [asdict(each) for each in known.values()]})
+
+    def forget(self) -> None:
+        """Examine everything anew the next time."""
+        self._write({})
+
+    def _entry(self) -> dict[str, Any]:
+        kept = read_object(self._file)
+        if kept.get("machine") != asdict(Machine.here()):
+            return {}
+        entry = _dictionary(kept.get("devices")).get(self._key)
+        return _dictionary(entry)
+
+    def _write(self, entry: dict[str, Any]) -> None:
+        kept, machine = read_object(self._file), asdict(Machine.here())
+        others = _dictionary(kept.get("devices")) if kept.get("machine") == machine else {}
+        write_object(self._file, {"machine": machine, "devices": {**others, self._key: entry}})
+
+
+def _dictionary(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _finding(record: object) -> Finding | None:
+    """A finding as it was written; None where it is none of ours."""
+    if not isinstance(record, dict):
+        return None
+    try:
+        finding = Finding(**record)
+    except TypeError:
+        return None
+    known = finding.part in PARTS and finding.verdict in get_args(Verdict)
+    return replace(finding, why=str(finding.why)) if known else None

@@ -1,0 +1,276 @@
+"""A device is believed only after it was compared with the CPU, part by part."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from engine import CancelToken, ConversionOptions, Converter, OptimizationConfig
+from engine.errors import ConversionCancelled
+from engine.examined_store import ExaminedStore
+from engine.loaded import Models
+from engine.machine import Machine
+from engine.options import ConversionResult
+from engine.placement import PARTS, Part
+from engine.probe.examination import Finding, agreement_db
+from engine.probe.record import FILE, ProbeRecord
+from engine.probe.second import Given, part_run
+from tests.engine.second_device import SECOND, give_second_device
+from tests.engine.small_set import SmallSet, write_small_set
+from tests.sound import signal_to_error_db
+
+Fault = Callable[[Tensor], Tensor]
+
+
+def raising(_: Tensor) -> Tensor:
+    raise NotImplementedError("The operator 'aten::warp' is not implemented for MPS\nmore of it")
+
+
+def sleeping(result: Tensor) -> Tensor:
+    time.sleep(0.4)
+    return result
+
+
+FAULTS: dict[str, tuple[Fault, str]] = {
+    "wrong": (lambda result: result * 1.1, "other numbers than the CPU (20 dB)"),
+    "not finite": (lambda result: result / 0, "numbers that are none"),
+    "failed": (raising, "cannot run it (The operator 'aten::warp' is not implemented for MPS)"),
+    "slower": (sleeping, "times as long"),
+}
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> SmallSet:
+    return write_small_set(tmp_path_factory.mktemp("small"))
+
+
+class Bench:
+    """Converters whose second device has faults in some parts; counts what is examined."""
+
+    def __init__(
+        self, small: SmallSet, folder: Path, monkeypatch: pytest.MonkeyPatch, **faults: Fault
+    ) -> None:
+        give_second_device(monkeypatch)
+        self.folder = folder
+        self.faults: dict[str, Fault] = faults
+        self.examined: list[str] = []
+        self._small = small
+        monkeypatch.setattr(ExaminedStore, "run_part", staticmethod(self._run))
+
+    def converter(self, **flags: Any) -> Converter:
+        config = OptimizationConfig(use_gpu_filter=True, **flags)
+        return Converter(self._small.models_dir, config, tuning_dir=self.folder)
+
+    def convert(self, **flags: Any) -> ConversionResult:
+        return self.run(self.converter(**flags))
+
+    def run(self, converter: Converter, cancel: CancelToken | None = None) -> ConversionResult:
+        rng = np.random.default_rng(3)
+        samples = (0.1 * rng.standard_normal(24_000)).astype(np.float32)
+        options = ConversionOptions(seed=5)
+        return converter.convert(samples, 16_000, self._small.voice, options, cancel=cancel)
+
+    def _run(self, part: Part, models: Models, given: Given, device: str) -> Callable[[], Tensor]:
+        plain = part_run(part, models, given, device)
+        if device != SECOND:
+            return _not_faster_than(plain, 0.02)
+        self.examined.append(part)
+        fault = self.faults.get(part)
+        return plain if fault is None else lambda: fault(plain())
+
+
+def _not_faster_than(run: Callable[[], Tensor], least_s: float) -> Callable[[], Tensor]:
+    """The CPU takes its time, so that small networks on a busy machine are not found slower."""
+
+    def slow() -> Tensor:
+        time.sleep(least_s)
+        return run()
+
+    return slow
+
+
+def test_a_device_that_is_right_keeps_every_part_and_says_nothing(
+    small: SmallSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(small, tmp_path, monkeypatch)
+    converter = bench.converter()
+    result = bench.run(converter)
+    assert result.notes == ()
+    assert sorted(set(bench.examined)) == sorted(PARTS)
+    assert converter._store.placement.cpu_parts == ()
+    findings = converter._store.first_use.findings()
+    assert {finding.verdict for finding in findings} == {"right"}
+    assert all(finding.device_s and finding.cpu_s for finding in findings)
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("verdict", FAULTS)
+def test_a_part_with_a_fault_runs_on_the_cpu_and_the_user_is_told_which_and_why(
+    small: SmallSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: Part, verdict: str
+) -> None:
+    fault, why = FAULTS[verdict]
+    bench = Bench(small, tmp_path, monkeypatch, **{part: fault})
+    converter = bench.converter()
+    result = bench.run(converter)
+    assert converter._store.placement.cpu_parts == (part,)
+    (note,) = result.notes
+    assert "runs on the CPU, because" in note
+    assert why in note
+    assert "\n" not in note
+    expected = Converter(small.models_dir, OptimizationConfig(cpu_parts=part, use_gpu_filter=True))
+    assert signal_to_error_db(bench.run(expected).samples, result.samples) > 100
+
+
+def test_what_was_found_is_kept_and_not_asked_again(
+    small: SmallSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(small, tmp_path, monkeypatch, vocoder=FAULTS["wrong"][0])
+    first = bench.convert()
+    bench.examined.clear()
+    again = bench.converter()
+    assert again._store.placement.cpu_parts == ("vocoder",)
+    assert bench.run(again).notes == first.notes
+    assert bench.run(again).notes == first.notes
+    assert bench.examined == []
+
+
+@pytest.mark.parametrize("changed", ["chip", "system", "torch"])
+def test_another_machine_system_or_torch_is_examined_anew(
+    small: SmallSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    bench = Bench(small, tmp_path, monkeypatch, vocoder=FAULTS["wrong"][0])
+    bench.convert()
+    bench.examined.clear()
+    bench.faults.clear()
+    other = Machine(**{**vars(Machine.here()), changed: "another"})
+    monkeypatch.setattr(Machine, "here", classmethod(lambda _: other))
+    assert bench.convert().notes == ()
+    assert sorted(set(bench.examined)) == sorted(PARTS)
+
+
+def test_half_precision_is_examined_by_itself_and_judged_by_its_own_measure(
+    small: SmallSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(small, tmp_path, monkeypatch, latent=lambda result: result * 1.03)  # 30 dB
+    assert "latent" not in " ".join(bench.convert(use_fp16=True).notes)
+    half = bench.converter(use_fp16=True)
+    assert "latent" not in half._store.placement.cpu_parts
+    bench.convert()
+    assert bench.converter()._store.placement.cpu_parts == ("latent",)
+
+
+def test_a_part_the_user_keeps_on_the_cpu_is_not_examined(
+    small: SmallSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(small, tmp_path, monkeypatch, pitch=raising)
+    assert bench.convert(cpu_parts="pitch").notes == ()
+    assert "pitch" not in bench.examined
+
+
+def test_on_the_cpu_nothing_is_examined(small: SmallSet, tmp_path: Path) -> None:
+    config = OptimizationConfig(device="cpu")
+    converter = Converter(small.models_dir, config, tuning_dir=tmp_path)
+    samples = np.full(8_000, 0.1, np.float32)
+    assert converter.convert(samples, 16_000, small.voice).notes == ()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_part_that_ends_the_program_twice_is_given_up(
+    small: SmallSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Metal ends a process that asks for what it refuses; `SystemExit` stands for that."""
+
+    dead: list[None] = []
+    end = ProbeRecord.end
+
+    def aborting(_: Tensor) -> Tensor:
+        dead.append(None)
+        raise SystemExit
+
+    def end_unless_dead(self: ProbeRecord, finding: Finding | None = None) -> None:
+        if not dead:
+            end(self, finding)
+
+    bench = Bench(small, tmp_path, monkeypatch, latent=aborting)
+    monkeypatch.setattr(ProbeRecord, "end", end_unless_dead)
+    for _ in range(2):
+        dead.clear()
+        with pytest.raises(SystemExit):
+            bench.convert()
+    monkeypatch.undo()
+    bench = Bench(small, tmp_path, monkeypatch, latent=aborting)
+    (note,) = bench.convert().notes
+    assert "the program ended while" in note
+    assert "synthesis" in note
+
+
+def test_a_cancel_is_heard_between_parts_and_what_was_found_stays(
+    small: SmallSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = CancelToken()
+
+    def cancelling(result: Tensor) -> Tensor:
+        token.cancel()
+        return result
+
+    bench = Bench(small, tmp_path, monkeypatch, content=cancelling)
+    with pytest.raises(ConversionCancelled):
+        bench.run(bench.converter(), token)
+    assert set(bench.examined) == {"filter", "content"}
+    bench.faults.clear()
+    bench.examined.clear()
+    bench.convert()
+    assert set(bench.examined) == set(PARTS) - {"filter", "content"}
+
+
+def test_too_little_memory_says_nothing_about_a_part(
+    small: SmallSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: Tensor) -> Tensor:
+        raise RuntimeError("MPS backend out of memory (MPS allocated: 17.9 GB)")
+
+    bench = Bench(small, tmp_path, monkeypatch, content=full)
+    converter = bench.converter()
+    assert bench.run(converter).notes == ()
+    assert converter._store.placement.cpu_parts == ()
+    assert {finding.part for finding in converter._store.first_use.findings()} == {"filter"}
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"devices": 3}', '{"machine": {}}'])
+def test_a_damaged_record_counts_as_none(tmp_path: Path, content: str) -> None:
+    (tmp_path / FILE).write_text(content)
+    record = ProbeRecord("Apple M3 (Metal)", "float32", tmp_path)
+    assert record.findings() == {}
+    record.end(Finding("pitch", "slower", 2.0, 1.0))
+    assert record.findings()["pitch"].verdict == "slower"
+
+
+def test_findings_of_another_kind_are_left_out(tmp_path: Path) -> None:
+    record = ProbeRecord("Apple M3 (Metal)", "float32", tmp_path)
+    record.end(Finding("pitch", "right"))
+    record.end(Finding("content", "right"))
+    kept = json.loads((tmp_path / FILE).read_text())
+    (entry,) = kept["devices"].values()
+    entry["findings"][0]["verdict"] = "magic"
+    entry["findings"].append(7)
+    (tmp_path / FILE).write_text(json.dumps(kept))
+    assert set(record.findings()) == {"content"}
+    record.forget()
+    assert record.findings() == {}
+
+
+def test_a_few_frames_between_voiced_and_unvoiced_may_fall_to_either_side() -> None:
+    f0_hz = torch.full((100,), 180.0)
+    moved = f0_hz.clone()
+    moved[:2] = 0
+    assert agreement_db(f0_hz, moved, outliers=0.03) is None
+    level_db = agreement_db(f0_hz, moved)
+    assert level_db == pytest.approx(17.0, abs=0.1)

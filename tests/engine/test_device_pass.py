@@ -1,0 +1,191 @@
+"""A whole conversion in one pass: what is uploaded comes back as finished samples, nothing else.
+
+The single stages are in ``test_residency``; here it is the pipeline itself that runs, so that what
+lies between the stages is seen as well.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from engine import ConversionOptions, OptimizationConfig
+from engine.loaded import Models
+from engine.models.content_encoder import ContentEncoder
+from engine.models.rmvpe import Rmvpe, RmvpeNetwork
+from engine.models.synthesizer import Synthesizer
+from engine.models.synthesizer_sizes import Vocoder
+from engine.pipeline import Source, convert_together
+from engine.pitch.rmvpe import rmvpe_tracker
+from engine.pitch.tracker import PitchTracker
+from engine.placement import Placement
+from engine.profiling import PerformanceProfiler
+from engine.retrieval.search import ExactSearch
+from engine.run import Run
+from engine.segments import ANALYSIS_RATE_HZ, MAX_PIECE_FRAMES
+from engine.synthesis import Synthesis
+from engine.voices.card import make_card
+from engine.weights.hubert_config import sizes_of
+from tests.engine.operator_table import runs_on_metal
+from tests.engine.residency import Recorder
+from tests.engine.test_residency import METAL_LIMIT, Way, sizes_48k
+
+DEVICE = "meta"
+_COPIES = ("aten::_to_copy", "aten::to.")
+ENGINE = Path(__file__).parents[2] / "engine"
+
+FILTERED = ("pipeline.py", "<lambda>")
+"""What was filtered: the host cuts it at its quietest points."""
+PITCH = ("contour.py", "pitch_contour")
+"""The pitch curve: its phase is summed on the host, in float64, which Metal has not."""
+SAMPLES = ("synthesis.py", "_vocode_tile")
+"""Finished samples."""
+
+
+class Passage(Recorder):
+    """Lets numbers be brought to the host, and notes which line of the engine asked for them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.downloads: Counter[tuple[str, str]] = Counter()
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        values = [*args[1:], *(kwargs or {}).values()]
+        to_host = any(each == torch.device("cpu") for each in values)
+        if func.name().startswith(_COPIES) and args[0].is_meta and to_host:
+            self.downloads[_who_asks()] += 1
+            return torch.full(args[0].shape, 0.2, dtype=torch.float32)
+        return super().__torch_dispatch__(func, types, args, kwargs)
+
+
+def _who_asks() -> tuple[str, str]:
+    frame = sys._getframe(2)
+    while frame.f_back is not None and not Path(frame.f_code.co_filename).is_relative_to(ENGINE):
+        frame = frame.f_back
+    return Path(frame.f_code.co_filename).name, frame.f_code.co_name
+
+
+@cache
+def networks(vocoder: Vocoder, way: Way) -> Models:
+    """The largest that people use, with an index of 20,000 rows."""
+    sizes = sizes_48k(vocoder)
+    with torch.device(DEVICE):
+        content = ContentEncoder(sizes_of({}))
+        synthesizer = Synthesizer(sizes)
+        pitch_network = RmvpeNetwork()
+    pitch = Rmvpe(pitch_network)
+    for network in (content, synthesizer, pitch):
+        way.prepare(network.to(DEVICE))  # tables without weights were made on the host
+    rows = np.lib.stride_tricks.as_strided(np.zeros(768, np.float32), (20_000, 768), (0, 4))
+    search = ExactSearch(rows, DEVICE, dtype=torch.float16 if way.half else torch.float32)
+
+    def tracker(_options: ConversionOptions, _device: str) -> PitchTracker:
+        return rmvpe_tracker(pitch)
+
+    card = make_card(Path(__file__), {}, "v2", sizes, 0)
+    return Models(card, content, synthesizer, synthesizer.vocode, search, tracker)
+
+
+def passed(
+    models: Models, config: OptimizationConfig, seconds: float, options: ConversionOptions
+) -> Passage:
+    samples = np.full((round(seconds * ANALYSIS_RATE_HZ), 1), 0.2, np.float32)
+    run = Run(PerformanceProfiler(), Placement.on(DEVICE))
+    with torch.inference_mode(), Passage() as passage:
+        convert_together([Source(samples, ANALYSIS_RATE_HZ, options)], models, config, run)
+    return passage
+
+
+def config_for(way: Way) -> OptimizationConfig:
+    """Metal's preset, but for how the networks are prepared."""
+    preset = OptimizationConfig.for_apple_silicon()
+    return replace(preset, use_fp16=way.half, use_channels_last=way.fast)
+
+
+@pytest.fixture
+def curve(tmp_path: Path) -> Path:
+    """A given pitch: a GRU is recorded step by step, which takes long."""
+    path = tmp_path / "curve.csv"
+    path.write_text("0,200\n60,300\n")
+    return path
+
+
+@pytest.mark.parametrize("way", [Way(), Way(half=True), Way(fast=False)], ids=str)
+def test_nothing_but_pitch_and_finished_samples_comes_back(way: Way) -> None:
+    passage = passed(networks(Vocoder.NSF, way), config_for(way), 2.0, ConversionOptions())
+    assert passage.downloads == {FILTERED: 1, PITCH: 1, SAMPLES: 1}
+    assert passage.reads == []
+    assert passage.doubles == []
+    assert {name for name in passage.operators if not runs_on_metal(name)} == set()
+
+
+@pytest.mark.parametrize("vocoder", list(Vocoder))
+def test_the_longest_piece_passes_within_metals_limits(vocoder: Vocoder, curve: Path) -> None:
+    # RefineGAN's noise for each layer is drawn on the host, which takes a minute.
+    options = ConversionOptions(
+        f0_file=curve if vocoder is not Vocoder.PLAIN else None,
+        noise=vocoder in (Vocoder.NSF, Vocoder.MRF),
+    )
+    config = config_for(Way())
+    seconds = MAX_PIECE_FRAMES / 100
+    passage = passed(networks(vocoder, Way()), config, seconds, options)
+    tiles = -(-MAX_PIECE_FRAMES // config.tile_frames)
+    assert passage.downloads == {FILTERED: 1, SAMPLES: tiles}
+    assert passage.reads == []
+    assert passage.doubles == []
+    assert {name for name in passage.operators if not runs_on_metal(name)} == set()
+    assert passage.longest_conv <= METAL_LIMIT
+
+
+# --- the recorder itself ---
+
+
+def reading(self: Synthesis, batch: Any, features: torch.Tensor) -> torch.Tensor:
+    features.mean().cpu()
+    return PLAIN_LATENT(self, batch, features)
+
+
+def asking(self: Synthesis, batch: Any, features: torch.Tensor) -> torch.Tensor:
+    if features.shape[1] > 0 and features.sum().item() > 0:
+        return PLAIN_LATENT(self, batch, features)
+    return PLAIN_LATENT(self, batch, features)
+
+
+def choosing(self: Synthesis, batch: Any, features: torch.Tensor) -> torch.Tensor:
+    return PLAIN_LATENT(self, batch, features[features[..., 0] > 0][None])
+
+
+def doubling(self: Synthesis, batch: Any, features: torch.Tensor) -> torch.Tensor:
+    return PLAIN_LATENT(self, batch, features.double().float())
+
+
+PLAIN_LATENT = Synthesis._latent
+
+
+@pytest.mark.parametrize("fault", [reading, asking, choosing, doubling])
+def test_a_read_between_two_stages_is_noticed(
+    fault: Callable[..., torch.Tensor], curve: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Synthesis, "_latent", fault)
+    models, config = networks(Vocoder.NSF, Way()), config_for(Way())
+    try:
+        passage = passed(models, config, 2.0, ConversionOptions(f0_file=curve))
+    except (RuntimeError, NotImplementedError):
+        return  # what has no numbers refuses by itself
+    unexpected = set(passage.downloads) - {FILTERED, SAMPLES}
+    assert unexpected or passage.reads or passage.doubles
