@@ -1,7 +1,32 @@
-"""``python -m desktop [FILES]`` is the app."""
+"""``python -m desktop [FILES]`` is the app; in the bundle it is the other commands too."""
+
+from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
-from desktop.app import main
+SELF_TEST = "--self-test"
+ENGINE = "--engine"
+"""Before a command of ``urvc``: the bundle has one program only."""
 
-sys.exit(main())
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the app, or what the first argument names; the exit code."""
+    from engine.device import prepare_environment
+
+    prepare_environment()
+    if arguments[:1] == [SELF_TEST]:
+        from engine.self_test import main as examine
+
+        return examine(("engine", "desktop"))
+    if arguments[:1] == [ENGINE]:
+        from engine.cli import main as command
+
+        return command(arguments[1:])
+    from desktop.app import main as run
+
+    return run([sys.argv[0], *arguments])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QApplication, QMessageBox, QWidget
 
 from desktop.application import Application
@@ -17,6 +18,7 @@ from desktop.icons import app_icon
 from desktop.jobs.draft import Draft
 from desktop.jobs.engine_door import MakeEngine
 from desktop.jobs.leftover import remove_leftovers
+from desktop.jobs.native_library import open_torch_libraries
 from desktop.jobs.queue import JobQueue
 from desktop.jobs.runner import JobRunner, leave_at_once
 from desktop.jobs.store import QueueStore
@@ -28,16 +30,20 @@ from desktop.menu_bar import MenuBar
 from desktop.paths import AppPaths
 from desktop.settings import LANGUAGE, Settings
 from desktop.single_instance import SingleInstance, hand_over, server_name
+from desktop.tasks.background import BackgroundTask
+from desktop.tasks.tuning import MachineFlags
 from desktop.translation import chosen_language, install_translators
 from desktop.views.listen_panel import ListenPanel
 from desktop.views.main_window import MainWindow
 from desktop.views.settings_window import SettingsWindow
 from engine.device import prepare_environment
+from engine.tuning_file import TUNING_VARIABLE
 
 Ask = Callable[[QWidget, str, str, str], bool]
 """A question: parent, text, explanation, the button that means yes."""
 
 _PATIENCE_S = 5.0
+_AGAIN_MS = 500
 BACKGROUND = "--background"
 
 
@@ -74,20 +80,18 @@ class App(QObject):
         self.garbage = GarbageTimer(self)
         self.crash = CrashReporter(paths.logs)
         self.settings = Settings(paths.settings_file)
+        self.machine_flags = MachineFlags(self.settings)
         self.store = QueueStore(paths.queue_file)
         self.queue = JobQueue(self.store.load())
         threading.Thread(target=remove_leftovers, args=(self.queue.jobs(),), daemon=True).start()
         self.voices = VoiceList(paths.voices_dir)
         self.draft = Draft(self.settings, self.voices)
         self.runner = JobRunner(self.queue, self.settings, make_engine)
-        self.window = MainWindow(self.queue, self.draft, self.voices, self.settings)
         self.settings_window: SettingsWindow | None = None
-        self.window.report = self.crash.report
+        self._make_window()
         self.crash.crashed.connect(self._on_crashed)
         self.queue.queue_changed.connect(self._save)
         self.queue.busy_changed.connect(self.garbage.set_busy)
-        self.window.quit_requested.connect(self.quit)
-        self.window.settings_requested.connect(self.show_settings)
         self._plug_in()
         self.runner.start()
 
@@ -95,21 +99,43 @@ class App(QObject):
         """Show the window and take the files that the app was started with."""
         if not hidden:
             self.window.show_and_raise()
+            self.window.desk.offer_once()
+            self._tell_of_stale_tuning()
+            # Now, while nothing else happens: whatever else opens a library would have to wait.
+            threading.Thread(target=open_torch_libraries, daemon=True).start()
         self.window.take(list(files))
 
     def take_from_elsewhere(self, files: Sequence[Path]) -> None:
         """Files from a second start, Finder or the Dock; none: only come to the front."""
+        self.show_window()
+        self.take(files)
+
+    def show_window(self) -> None:
+        """Bring the window to the front."""
         self.window.show_and_raise()
+
+    def take(self, files: Sequence[Path]) -> None:
+        """Do what dropping these on the window does."""
         self.window.take(list(files))
 
     def show_settings(self) -> None:
         """The settings' own window."""
         if self.settings_window is None:
-            self.settings_window = SettingsWindow(self.settings, self._paths)
+            self.settings_window = SettingsWindow(
+                self.settings, self._paths, is_busy=lambda: self.queue.is_busy
+            )
+            self.queue.busy_changed.connect(self.settings_window.set_busy)
+            self.settings_window.report = self.crash.report
             self.settings_window.voices_changed.connect(self.voices.refresh)
         self.settings_window.show()
         self.settings_window.raise_()
         self.settings_window.activateWindow()
+
+    def show_optimization(self) -> None:
+        """The settings' pane where this machine is tuned."""
+        self.show_settings()
+        if self.settings_window is not None:
+            self.settings_window.show_pane("optimization")
 
     def quit(self) -> None:
         """End the app; asks first while it is busy. What is unfinished comes back next time."""
@@ -127,6 +153,7 @@ class App(QObject):
         self.sleep_guard.set_busy(False)
         self.menu_bar.tray.hide()
         self.listen_panel.close_sound()
+        self.window.desk.close_tasks()
         if self.settings_window is not None:
             self.settings_window.close_tasks()
             self.settings_window.hide()
@@ -139,22 +166,65 @@ class App(QObject):
         if not in_time:
             self._leave(0)
 
-    def _plug_in(self) -> None:
-        """Parts without which the window works too."""
+    def change_language(self) -> None:
+        """Make the windows anew in the language of the settings; queue and engine go on.
+
+        While a download or an import has its progress in one of them, it waits.
+        """
+        windows = [each for each in (self.window, self.settings_window) if each is not None]
+        tasks = [task for each in windows for task in each.findChildren(BackgroundTask)]
+        if any(task.is_running for task in tasks):
+            QTimer.singleShot(_AGAIN_MS, self, self.change_language)
+            return
+        application = QApplication.instance()
+        if self._closed or application is None:
+            return
+        install_translators(application, chosen_language(self.settings.value(LANGUAGE)))
+        window, settings_window = self.window, self.settings_window
+        selected = window.queue_view.selected_ids()
+        for each in windows:
+            each.remember_place()
+        self.listen_panel.close_sound()
+        self._make_window()
+        self.window.queue_view.select_jobs(selected)
+        self._on_reachability()
+        self.settings_window = None
+        if window.isVisible():
+            self.window.show()
+        if settings_window is not None and settings_window.isVisible():
+            self.show_settings()
+        for each in windows:
+            each.hide()
+            each.deleteLater()
+
+    def _make_window(self) -> None:
+        self.window = MainWindow(self.queue, self.draft, self.voices, self.settings)
+        self.window.report = self.crash.report
+        self.window.quit_requested.connect(self.quit)
+        self.window.settings_requested.connect(self.show_settings)
         self.listen_panel = ListenPanel(self.settings, self._paths.cache / "waveforms")
         self.window.set_listen_panel(self.listen_panel)
         self.window.job_selected.connect(self.listen_panel.set_job)
         self.window.play_requested.connect(lambda _job: self.listen_panel.toggle_play())
+
+    def _plug_in(self) -> None:
+        """Parts without which the window works too."""
         self.sleep_guard = SleepGuard(self)
         self.queue.busy_changed.connect(self.sleep_guard.set_busy)
         self.menu_bar = MenuBar(self.queue, self.draft, self.voices, self.settings, parent=self)
-        self.menu_bar.open_window_requested.connect(self.window.show_and_raise)
+        self.menu_bar.open_window_requested.connect(self.show_window)
         self.menu_bar.settings_requested.connect(self.show_settings)
         self.menu_bar.quit_requested.connect(self.quit)
-        self.menu_bar.files_chosen.connect(self.window.take)
+        self.menu_bar.files_chosen.connect(self.take)
         self.presence = SystemPresence(self.queue, self.settings, parent=self)
-        self.settings.changed.connect(lambda _key: self._on_reachability())
+        self.presence.files_received.connect(self.take_from_elsewhere)
+        self.settings.changed.connect(self._on_setting)
         self._on_reachability()
+
+    def _on_setting(self, key: str) -> None:
+        self._on_reachability()
+        if key == LANGUAGE.key:  # later: the control that was used goes with its window
+            QTimer.singleShot(0, self, self.change_language)
 
     def _on_reachability(self) -> None:
         # In the Dock a closed window can be reopened; elsewhere only from a visible status icon.
@@ -168,6 +238,16 @@ class App(QObject):
             self.tr("What is unfinished is offered again at the next start."),
             self.tr("Quit"),
         )
+
+    def _tell_of_stale_tuning(self) -> None:
+        changed = self.machine_flags.stale_news()
+        if changed is not None:
+            sentence = self.tr(
+                "This machine was tuned before it had {change}; what was measured is not used any "
+                "more. Tune again in the settings."
+            )
+            answers = ((self.tr("Open Settings"), self.show_optimization),)
+            self.window.notice.tell(sentence.format(change=changed), answers)
 
     def _save(self) -> None:
         if not self._closed:
@@ -188,6 +268,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     application = Application(given)
     application.setWindowIcon(app_icon())
     paths = AppPaths.standard()
+    os.environ.setdefault(TUNING_VARIABLE, str(paths.data / "tuning"))
     files = [Path(each).absolute() for each in given[1:] if not each.startswith("-")]
     name = server_name(paths.data)
     if hand_over(name, files):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,10 @@ from PySide6.QtGui import QFileOpenEvent
 from PySide6.QtWidgets import QApplication
 
 NAME = "Ultimate RVC"
+
+TURN_S = 0.0005
+"""How long another thread may keep Python to itself while the window waits. Painting one row asks
+for Python ten times; at the usual 5 ms each, an import on the worker's thread would be felt."""
 
 
 class Application(QApplication):
@@ -20,6 +25,7 @@ class Application(QApplication):
 
     def __init__(self, arguments: Sequence[str]) -> None:
         super().__init__(list(arguments))
+        sys.setswitchinterval(TURN_S)
         self._files: list[Path] = []
         self.setApplicationName(NAME)
         self.setApplicationDisplayName(NAME)

@@ -14,7 +14,8 @@ from PySide6.QtCore import QMessageLogContext, QObject, QtMsgType, Signal, qInst
 from desktop.error_text import machine_lines, report_for, without_folders
 
 LOG_FILE = "problems.log"
-_MAX_LOG_BYTES = 1 << 20
+MAX_LOG_BYTES = 1 << 20
+KEPT_LOGS = 3
 _MAX_MESSAGES = 60
 _GRAVE = frozenset({QtMsgType.QtCriticalMsg, QtMsgType.QtFatalMsg})
 
@@ -24,7 +25,7 @@ class CrashReporter(QObject):
 
     Parameters
     ----------
-    logs : folder of `LOG_FILE`, which is begun anew beyond a megabyte
+    logs : folder of `LOG_FILE`; beyond a megabyte it is put aside, and `KEPT_LOGS` of those kept
     """
 
     crashed = Signal(str)
@@ -93,8 +94,17 @@ class CrashReporter(QObject):
     def _write(self, text: str) -> None:
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            fresh = not self._file.exists() or self._file.stat().st_size > _MAX_LOG_BYTES
-            with self._file.open("w" if fresh else "a", encoding="utf-8") as file:
+            if self._file.exists() and self._file.stat().st_size > MAX_LOG_BYTES:
+                _put_aside(self._file)
+            with self._file.open("a", encoding="utf-8") as file:
                 file.write(f"{text}\n\n")
         except OSError:
             return  # a mistake that cannot be written down is still shown
+
+
+def _put_aside(file: Path) -> None:
+    """Rename ``problems.log`` to ``problems.1.log``, that to ``problems.2.log``, and so on."""
+    numbered = [file.with_suffix(f".{n}.log") for n in range(1, KEPT_LOGS + 1)]
+    for older, newer in zip(reversed(numbered), reversed([file, *numbered[:-1]]), strict=True):
+        if newer.exists():
+            newer.replace(older)

@@ -9,8 +9,7 @@ import traceback
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication
-
+from desktop.engine_words import spoken
 from engine.device import is_out_of_memory
 from engine.errors import UserError
 
@@ -20,20 +19,23 @@ _PATH = re.compile(
 
 
 def sentence_for(error: BaseException) -> str:
-    """One sentence for the user: what happened, why, what to do."""
+    """One sentence for the user, in the user's language: what happened, why, what to do."""
+    return spoken(english_sentence(error))
+
+
+def english_sentence(error: BaseException) -> str:
+    """The same in English, to be kept; `spoken` shows it."""
     if isinstance(error, UserError):
         return str(error)
     if is_out_of_memory(error):
-        return QCoreApplication.translate(
-            "error_text",
+        return (
             "The conversion was stopped: there is not enough memory; close other programs, or "
-            "convert a shorter file.",
+            "convert a shorter file."
         )
-    return QCoreApplication.translate(
-        "error_text",
-        "The conversion was stopped: the program made a mistake ({kind}); try again, and if it "
-        "happens again send the report.",
-    ).format(kind=type(error).__name__)
+    return (
+        f"The conversion was stopped: the program made a mistake ({type(error).__name__}); try "
+        "again, and if it happens again send the report."
+    )
 
 
 def report_for(error: BaseException) -> str:

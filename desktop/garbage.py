@@ -10,13 +10,17 @@ import gc
 
 from PySide6.QtCore import QObject, QTimer, Slot
 
-_EVERY_MS = 1000
-_OLDER_EVERY = 10
-_ALL_EVERY = 120
+_EVERY_MS = 100
+_OLDER_EVERY = 100
+_ALL_EVERY = 1200
+
+MANY_OBJECTS = 20_000
+"""New since the last look: a library is being imported. Looking at all of them would hold up the
+window, and they stay as long as the app does; so they are set apart for good."""
 
 
 class GarbageTimer(QObject):
-    """Collects every second on the thread that made it: young objects mostly, that takes < 1 ms."""
+    """Collects on the thread that made it, often, so that each time takes a millisecond or two."""
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
@@ -40,7 +44,9 @@ class GarbageTimer(QObject):
     @Slot()
     def _collect(self) -> None:
         self._count += 1
-        if self._count % _ALL_EVERY == 0 and not self._busy:
+        if gc.get_count()[0] > MANY_OBJECTS:
+            gc.freeze()
+        elif self._count % _ALL_EVERY == 0 and not self._busy:
             gc.collect()
         else:
             gc.collect(1 if self._count % _OLDER_EVERY == 0 else 0)

@@ -10,6 +10,7 @@ from PySide6.QtCore import QMimeData, QObject, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QActionGroup, QGuiApplication
 from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QSystemTrayIcon
 
+from desktop.engine_words import spoken
 from desktop.icons import menu_bar_icon
 from desktop.jobs.draft import Draft
 from desktop.jobs.job import Job, JobState
@@ -72,7 +73,7 @@ class MenuBar(QObject):
         self.tray.messageClicked.connect(self._reveal_notified)
         queue.progressed.connect(self._show_progress)
         queue.busy_changed.connect(self._show_progress)
-        queue.job_changed.connect(self._show_progress)
+        queue.queue_changed.connect(self._show_progress)
         queue.job_ended.connect(self._notify)
         settings.changed.connect(self._show_or_hide)
         self._show_or_hide(SHOW_MENU_BAR.key)
@@ -179,6 +180,8 @@ class MenuBar(QObject):
 
     @Slot(object)
     def _notify(self, job: Job) -> None:
+        if job.state is JobState.CANCELLED:  # the user knows
+            return
         in_front = QGuiApplication.applicationState() == Qt.ApplicationState.ApplicationActive
         if not self._settings.value(NOTIFY) or in_front or not self.is_shown:
             return
@@ -190,7 +193,7 @@ class MenuBar(QObject):
             )
         elif job.state is JobState.FAILED:
             self._notified = None
-            title, text = self.tr("Not converted"), job.message
+            title, text = self.tr("Not converted"), spoken(job.message)
         else:
             return
         self.tray.showMessage(title, text, self.tray.icon(), _MESSAGE_MS)

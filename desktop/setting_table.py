@@ -99,7 +99,7 @@ START_AT_LOGIN = Setting(
 LANGUAGE = Setting(
     "language", "system", "general", "choice",
     QT_TRANSLATE_NOOP("settings", "Language"),
-    QT_TRANSLATE_NOOP("settings", "Takes effect at the next start."),
+    QT_TRANSLATE_NOOP("settings", "Changes at once; a conversion that runs goes on."),
     choices=(
         ("system", QT_TRANSLATE_NOOP("settings", "As the system")),
         ("en", "English"),
@@ -173,6 +173,14 @@ OPTIMIZATION_TEXT: dict[str, tuple[str, str]] = {
         QT_TRANSLATE_NOOP("settings", "Exact stage timings"),
         QT_TRANSLATE_NOOP("settings", "Waits for the device at each stage; a little slower."),
     ),
+    "cpu_parts": (
+        QT_TRANSLATE_NOOP("settings", "Parts on the processor"),
+        QT_TRANSLATE_NOOP(
+            "settings",
+            "Run on the CPU whatever the device is: filter, content, pitch, retrieval, latent, "
+            "vocoder; with commas between them.",
+        ),
+    ),
 }
 """Words for the engine's flags; one without words shows its own name."""
 
@@ -229,4 +237,8 @@ SETTINGS: tuple[Setting[Any], ...] = (
     *_optimization_settings(),
     IDLE_MINUTES,
     MIRROR,
+)
+
+PROFILING: Setting[bool] = next(
+    each for each in SETTINGS if each.key == f"{OPTIMIZATION_PREFIX}enable_profiling"
 )

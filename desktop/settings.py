@@ -21,6 +21,7 @@ from desktop.setting_table import (
     OPTIMIZATION_TEXT,
     OUTPUT_FOLDER,
     OUTPUT_PLACE,
+    PROFILING,
     SETTINGS,
     SHOW_MENU_BAR,
     START_AT_LOGIN,
@@ -41,9 +42,11 @@ __all__ = [
     "OPTIMIZATION_TEXT",
     "OUTPUT_FOLDER",
     "OUTPUT_PLACE",
+    "PROFILING",
     "SETTINGS",
     "SHOW_MENU_BAR",
     "START_AT_LOGIN",
+    "VOICE_OPTIONS",
     "Kind",
     "Setting",
     "Settings",
@@ -51,6 +54,9 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+VOICE_OPTIONS = "draft.options"
+"""Remembered: the settings that each voice was last used with."""
+
 _SAVE_AFTER_MS = 200
 """A slider that is being dragged is written once, not at every step."""
 
@@ -74,16 +80,18 @@ class Settings(QObject):
         found = found if isinstance(found, dict) else {}
         self._values: dict[str, Any] = _dictionary(found.get("values"))
         self._memory: dict[str, Any] = _dictionary(found.get("memory"))
+        self._machine: dict[str, Any] = {}
         self._soon = QTimer(self, singleShot=True, interval=_SAVE_AFTER_MS)
         self._soon.timeout.connect(self.flush)
 
     def value(self, setting: Setting[T]) -> T:
-        """The value in force: the environment's, the user's, or the default."""
+        """The value in force: the environment's, the user's, this machine's, or the default."""
         variable = self.overridden_by(setting)
         if variable is not None:
             given: T = _parsed(setting, self._environment[variable])
             return given
-        stored = self._values.get(setting.key, setting.default)
+        usual = self._machine.get(setting.key, setting.default)
+        stored = self._values.get(setting.key, usual)
         fitting: T = stored if _fits(setting, stored) else setting.default
         return fitting
 
@@ -97,14 +105,36 @@ class Settings(QObject):
         self.changed.emit(setting.key)
 
     def reset(self, setting: Setting[Any]) -> None:
-        """Back to the default."""
-        self.set(setting, setting.default)
+        """Back to this machine's value, or the default."""
+        if setting.key in self._values and not self.overridden_by(setting):
+            before = self.value(setting)
+            del self._values[setting.key]
+            self._save()
+            if self.value(setting) != before:
+                self.changed.emit(setting.key)
+
+    def use_machine_flags(self, flags: Mapping[str, Any]) -> None:
+        """Flags of the engine that count where the user chose nothing."""
+        settings = {each.key: each for each in SETTINGS}
+        before = {key: self.value(each) for key, each in settings.items()}
+        self._machine = {OPTIMIZATION_PREFIX + name: value for name, value in flags.items()}
+        for key, each in settings.items():
+            if self.value(each) != before[key]:
+                self.changed.emit(key)
 
     def reset_page(self, page: str) -> None:
         """Back to the defaults of a page."""
         for setting in SETTINGS:
             if setting.page == page:
                 self.reset(setting)
+
+    def reset_all(self) -> None:
+        """Back to the defaults, all of them, and each voice's own; the app's memory stays."""
+        self._memory.pop(VOICE_OPTIONS, None)
+        for setting in SETTINGS:
+            self.reset(setting)
+        self._save()
+        self.changed.emit(VOICE_OPTIONS)
 
     def overridden_by(self, setting: Setting[Any]) -> str | None:
         """The environment variable in force instead of the user's choice."""

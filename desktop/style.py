@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import lru_cache
+
 from PySide6.QtCore import QEvent
 from PySide6.QtGui import QColor, QFont, QPalette
 from PySide6.QtWidgets import QApplication, QLabel, QWidget
@@ -10,6 +13,11 @@ MARGIN = 16
 GAP = 8
 SMALL_RADIUS = 4.0
 RADIUS = 8.0
+TEXT_CONTRAST = 4.5
+SHAPE_CONTRAST = 3.0
+"""What WCAG 2.2 (level AA) asks for: of text, and of bars, frames and marks."""
+
+_STEPS = 20
 
 _STAGES = {  # hue in degrees, saturation 0..255; spread so that neighbours differ
     "load": (220, 20),
@@ -38,10 +46,47 @@ def blend(front: QColor, back: QColor, share: float) -> QColor:
     return QColor(*mixed)
 
 
+def contrast(first: QColor, second: QColor) -> float:
+    """1..21, as the guidelines for accessible content (WCAG 2.2) define it."""
+    lighter, darker = sorted((_luminance(first), _luminance(second)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@lru_cache(maxsize=512)
+def _legible(colour: int, backs: tuple[int, ...], least: float) -> int:
+    grounds = [QColor.fromRgb(back) for back in backs]
+    extremes = QColor("black"), QColor("white")
+    end = max(extremes, key=lambda pure: contrast(pure, grounds[0]))
+    front = QColor.fromRgb(colour)
+    for step in range(_STEPS + 1):
+        mixed = blend(end, front, step / _STEPS)
+        if min(contrast(mixed, back) for back in grounds) >= least:
+            break
+    return mixed.rgb()
+
+
+def legible(colour: QColor, backs: Iterable[QColor], least: float) -> QColor:
+    """The colour, made darker or lighter until it stands out from what it stands on.
+
+    Parameters
+    ----------
+    least : `TEXT_CONTRAST` or `SHAPE_CONTRAST`
+    """
+    return QColor.fromRgb(_legible(colour.rgb(), tuple(back.rgb() for back in backs), least))
+
+
 def secondary_text(palette: QPalette) -> QColor:
-    """For what explains; 4.5 : 1 and more against base and window."""
+    """For what explains."""
     back = palette.color(QPalette.ColorRole.Base)
-    return blend(palette.color(QPalette.ColorRole.Text), back, 0.68)
+    quiet = blend(palette.color(QPalette.ColorRole.Text), back, 0.68)
+    return legible(quiet, _grounds(palette), TEXT_CONTRAST)
+
+
+def selected_text(palette: QPalette, *, quiet: bool = False) -> QColor:
+    """On a selected row; quiet for what explains."""
+    back = palette.color(QPalette.ColorRole.Highlight)
+    front = palette.color(QPalette.ColorRole.HighlightedText)
+    return legible(blend(front, back, 0.85 if quiet else 1.0), [back], TEXT_CONTRAST)
 
 
 def hairline(palette: QPalette) -> QColor:
@@ -63,29 +108,47 @@ def sidebar(palette: QPalette) -> QColor:
 
 
 def accent(palette: QPalette) -> QColor:
-    """The user's accent colour."""
-    return palette.color(QPalette.ColorRole.Accent)
+    """The user's accent colour, so that a bar or frame of it is seen."""
+    return legible(palette.color(QPalette.ColorRole.Accent), _grounds(palette), SHAPE_CONTRAST)
 
 
 def good(palette: QPalette) -> QColor:
     """For what is finished."""
-    return QColor("#30c463") if is_dark(palette) else QColor("#1b8a3f")
+    colour = QColor("#30c463") if is_dark(palette) else QColor("#1b8a3f")
+    return legible(colour, _grounds(palette), SHAPE_CONTRAST)
 
 
 def bad(palette: QPalette) -> QColor:
-    """For what failed."""
-    return QColor("#ff6b63") if is_dark(palette) else QColor("#c4281c")
+    """For what failed; its sentence is written in it."""
+    colour = QColor("#ff6b63") if is_dark(palette) else QColor("#c4281c")
+    return legible(colour, _grounds(palette), TEXT_CONTRAST)
 
 
 def caution(palette: QPalette) -> QColor:
     """For what wants attention."""
-    return QColor("#ffb340") if is_dark(palette) else QColor("#a15c00")
+    colour = QColor("#ffb340") if is_dark(palette) else QColor("#a15c00")
+    return legible(colour, _grounds(palette), SHAPE_CONTRAST)
 
 
 def stage_colour(stage: str, palette: QPalette) -> QColor:
     """A colour for each stage of a conversion."""
     hue, saturation = _STAGES.get(stage, (0, 0))
-    return QColor.fromHsv(hue, saturation, 230 if is_dark(palette) else 200)
+    colour = QColor.fromHsv(hue, saturation, 230 if is_dark(palette) else 200)
+    return legible(colour, [palette.color(QPalette.ColorRole.Base)], SHAPE_CONTRAST)
+
+
+def _grounds(palette: QPalette) -> tuple[QColor, QColor]:
+    """What most things stand on."""
+    return palette.color(QPalette.ColorRole.Base), palette.color(QPalette.ColorRole.Window)
+
+
+def _luminance(colour: QColor) -> float:
+    """0..1, relative, of sRGB."""
+    parts = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+        for part in (colour.redF(), colour.greenF(), colour.blueF())
+    )
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), parts, strict=True))
 
 
 def small_font(widget: QWidget) -> QFont:

@@ -42,10 +42,15 @@ def chosen_language(setting: str, system: list[str] | None = None) -> str:
 def install_translators(app: QCoreApplication, language: str) -> tuple[QTranslator, ...]:
     """Show the app in that language from now on; widgets made before keep their words.
 
+    Translators of another language, which were installed before, are taken away.
+
     Returns
     -------
     The translators; Qt uses them as long as they live (they are the app's children).
     """
+    for before in app.findChildren(QTranslator):
+        app.removeTranslator(before)
+        before.deleteLater()
     installed = []
     qt_folder = Path(QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath))
     for name, folder in ((f"qtbase_{language}", qt_folder), (f"desktop_{language}", FOLDER)):

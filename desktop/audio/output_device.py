@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from desktop.audio.portaudio_trial import PortAudioTrial
 from engine.errors import UserError
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ EndCallback = Callable[[], None]
 """Told, on the sound card's thread, that the sound ended or the device went away."""
 
 PREFERRED_RATES_HZ = (48_000, 44_100, 96_000, 32_000, 16_000)
+
+
+_TRIAL = PortAudioTrial()
 
 
 class PlaybackError(UserError):
@@ -81,13 +85,16 @@ class _PortAudioStream:
             if not fill(out):
                 raise sounddevice.CallbackStop
 
+        def finished() -> None:  # C takes no other answer
+            ended()
+
         self._error = sounddevice.PortAudioError
         self._stream = sounddevice.OutputStream(
             samplerate=rate_hz,
             channels=2,
             dtype="float32",
             callback=callback,
-            finished_callback=ended,
+            finished_callback=finished,
         )
         self.rate_hz = rate_hz
         self.latency_s = float(self._stream.latency)
@@ -112,6 +119,12 @@ def _portaudio() -> Any:
     ------
     PlaybackError : if PortAudio is missing or cannot start, or there is no output
     """
+    if not _TRIAL.passes():
+        raise PlaybackError(
+            "Cannot play",
+            "the sound system of this computer cannot be started",
+            "check its sound settings (ALSA has no default device) and play again",
+        )
     try:
         import sounddevice
     except (OSError, ImportError) as error:

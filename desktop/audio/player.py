@@ -16,6 +16,7 @@ from desktop.audio.output_device import (
     PortAudioDevice,
 )
 from desktop.audio.pair_stream import PairFeeder
+from desktop.error_text import sentence_for
 from engine.errors import UserError
 
 _POLL_MS = 33
@@ -179,7 +180,7 @@ class Player(QObject):
             stream.start()
         except UserError as error:
             order.mixer.close()
-            self._refused.emit(order, str(error))
+            self._refused.emit(order, sentence_for(error))
         else:
             self._opened.emit(order, stream)
 
@@ -207,7 +208,7 @@ class Player(QObject):
             return
         self.pause()
         if order.mixer.problem is not None:
-            self.problem.emit(str(order.mixer.problem))
+            self.problem.emit(sentence_for(order.mixer.problem))
         elif order.mixer.at_end:
             self._move_to(0.0)
         else:
@@ -231,7 +232,7 @@ class Player(QObject):
 
 
 def _unplugged() -> str:
-    return str(
+    return sentence_for(
         PlaybackError(
             "Playing stopped",
             "the sound output went away",

@@ -11,6 +11,8 @@ from PySide6.QtCore import QObject, Signal
 
 from desktop.audio.waveform import PeakBuilder, Waveform
 from desktop.audio.waveform_cache import WaveformCache
+from desktop.error_text import sentence_for
+from desktop.jobs.native_library import OPENING
 from engine.errors import UserError
 
 _SHOW_EVERY_S = 0.25
@@ -67,7 +69,7 @@ class WaveformScanner(QObject):
             try:
                 self._scan(path)
             except UserError as error:
-                self.failed.emit(path, str(error))
+                self.failed.emit(path, sentence_for(error))
             except (OSError, MemoryError, RuntimeError, ValueError) as error:
                 self.failed.emit(path, f"{path.name}: {error}")
 
@@ -81,8 +83,9 @@ class WaveformScanner(QObject):
         self.updated.emit(path, waveform)
 
     def _read(self, path: Path) -> Waveform | None:
-        from desktop.audio.loudness import LoudnessMeter
-        from engine.audio.reader import probe_audio, read_blocks
+        with OPENING:
+            from desktop.audio.loudness import LoudnessMeter
+            from engine.audio.reader import probe_audio, read_blocks
 
         expected_s = probe_audio(path).duration_s or 0.0
         builder: PeakBuilder | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QCoreApplication
 
+from desktop.engine_words import spoken
 from desktop.jobs.job import Job, JobProgress, JobState, StageTime
 from engine.options import ConversionOptions
 
@@ -42,8 +43,9 @@ def memory(held_bytes: int) -> str:
 
 
 def device_name(device: str) -> str:
-    """What the user calls a device."""
-    return {"mps": "Metal", "cuda": "CUDA", "cpu": "CPU"}.get(device, device or DASH)
+    """What the user calls a device, or several (``mps+cpu``)."""
+    names = {"mps": "Metal", "cuda": "CUDA", "cpu": "CPU"}
+    return "+".join(names.get(each, each) for each in device.split("+")) or DASH
 
 
 def stage_name(stage: str) -> str:
@@ -98,8 +100,8 @@ def describe_job(job: Job) -> str:
     """The tool tip of a row: whatever does not fit into it."""
     lines = [job.title]
     if job.message:
-        lines.append(job.message)
-    lines += job.notes
+        lines.append(spoken(job.message))
+    lines += map(spoken, job.notes)
     if job.output is not None:
         lines.append(job.output.name)
     return "\n".join(lines)
@@ -115,7 +117,8 @@ def timings_text(job: Job) -> str:
     width = max((len(each.stage) for each in job.stages), default=0)
     lines += [
         f"{each.stage:<{width}}  {milliseconds(each.seconds):>10}  "
-        f"{stage_speed(each, job.source_s):>8}  {device_name(each.device)}"
+        f"{stage_speed(each, job.source_s):>8}  {memory(each.memory_bytes):>8}  "
+        f"{device_name(each.device)}"
         for each in job.stages
     ]
     if job.peak_memory_bytes:

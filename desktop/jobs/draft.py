@@ -9,11 +9,10 @@ from PySide6.QtCore import QObject, Signal
 
 from desktop.jobs.job import Job, Voice, options_from_record, options_to_record
 from desktop.jobs.voice_list import VoiceList
-from desktop.settings import Settings
+from desktop.settings import VOICE_OPTIONS, Settings
 from engine.options import ConversionOptions
 
 _VOICE = "draft.voice"
-_OPTIONS = "draft.options"
 
 
 class Draft(QObject):
@@ -28,6 +27,7 @@ class Draft(QObject):
         self._voice = voices.find(settings.memory(_VOICE)) or voices.voices()[0]
         self._options = self._remembered()
         voices.changed.connect(self._on_voices_changed)
+        settings.changed.connect(self._on_setting)
 
     @property
     def voice(self) -> Voice:
@@ -38,6 +38,11 @@ class Draft(QObject):
     def options(self) -> ConversionOptions:
         """The chosen settings."""
         return self._options
+
+    @property
+    def usual(self) -> ConversionOptions:
+        """The settings that the chosen voice starts with."""
+        return self._voices.usual_options(self._voice.key)
 
     def set_voice(self, voice: Voice) -> None:
         """Choose a voice; it comes with the settings it was last used with."""
@@ -51,14 +56,16 @@ class Draft(QObject):
         """Choose settings; they are remembered for this voice."""
         if options != self._options:
             self._options = options
-            kept = dict(self._settings.memory(_OPTIONS) or {})
-            kept[self._voice.key] = options_to_record(options)
-            self._settings.remember(_OPTIONS, kept)
+            self._remember()
             self.changed.emit()
 
     def reset(self) -> None:
-        """Back to how this voice's settings were at first."""
-        self.set_options(ConversionOptions())
+        """Back to the settings that this voice starts with."""
+        self.set_options(self.usual)
+
+    def make_usual(self) -> None:
+        """Let this voice start with what is chosen now."""
+        self._voices.keep_defaults(self._voice.key, self._options)
 
     def make_jobs(self, sources: Iterable[Path]) -> tuple[Job, ...]:
         """A job for each source, with what is chosen now."""
@@ -68,10 +75,37 @@ class Draft(QObject):
             for path in sources
         )
 
+    def _remember(self) -> None:
+        """What differs from the voice's own settings; else later changes of those would be hid."""
+        kept = self._all_remembered()
+        kept.pop(self._voice.key, None)
+        if self._options != self.usual:
+            kept[self._voice.key] = options_to_record(self._options)
+        self._settings.remember(VOICE_OPTIONS, kept)
+
     def _remembered(self) -> ConversionOptions:
-        kept = self._settings.memory(_OPTIONS)
-        return options_from_record(kept.get(self._voice.key) if isinstance(kept, dict) else None)
+        kept = self._all_remembered()
+        if self._voice.key not in kept:
+            return self.usual
+        return options_from_record(kept[self._voice.key])
+
+    def _all_remembered(self) -> dict[str, object]:
+        kept = self._settings.memory(VOICE_OPTIONS)
+        return dict(kept) if isinstance(kept, dict) else {}
+
+    def _on_setting(self, key: str) -> None:
+        if key == VOICE_OPTIONS:
+            self._options = self._remembered()
+            self.changed.emit()
 
     def _on_voices_changed(self) -> None:
-        found = self._voices.find(self._voice.key)
-        self.set_voice(found or self._voices.voices()[0])
+        found = self._voices.find(self._voice.key) or self._voices.voices()[0]
+        if found.key != self._voice.key:
+            self.set_voice(found)
+            return
+        before = self._voice, self._options
+        self._voice = found
+        self._options = self._remembered()  # its own settings may be others now
+        self._remember()
+        if before != (self._voice, self._options):
+            self.changed.emit()

@@ -48,11 +48,12 @@ class Voice:
 
 @dataclass(frozen=True)
 class StageTime:
-    """Seconds one stage took, and the device it ran on."""
+    """Seconds one stage took, the device it ran on, and the most that was held there meanwhile."""
 
     stage: str
     seconds: float
     device: str
+    memory_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ def job_to_record(job: Job) -> dict[str, Any]:
     record = {name: _plain(value) for name, value in record.items()}
     record["voice"] = {name: _plain(value) for name, value in record["voice"].items()}
     record["options"] = options_to_record(job.options)
-    record["stages"] = [[each.stage, each.seconds, each.device] for each in job.stages]
+    record["stages"] = [list(dataclasses.astuple(each)) for each in job.stages]
     return record
 
 
@@ -163,7 +164,7 @@ def job_from_record(record: dict[str, Any]) -> Job | None:
             options=options_from_record(record["options"]),
             output_dir=_path(record["output_dir"]),
             state=JobState(record["state"]),
-            stages=tuple(StageTime(str(s), float(t), str(d)) for s, t, d in record["stages"]),
+            stages=tuple(_stage_from_record(*each) for each in record["stages"]),
             source_s=float(record["source_s"]),
             taken_s=float(record["taken_s"]),
             output=_path(record["output"]),
@@ -199,6 +200,10 @@ def options_from_record(record: object) -> ConversionOptions:
         except (OptionError, TypeError, ValueError):
             continue
     return options
+
+
+def _stage_from_record(stage: Any, seconds: Any, device: Any, held_bytes: Any = 0) -> StageTime:
+    return StageTime(str(stage), float(seconds), str(device), int(held_bytes))
 
 
 def _plain(value: Any) -> Any:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from desktop.jobs.job import JobProgress, StageTime
 from engine.profiling import PerformanceProfiler
@@ -33,6 +34,7 @@ class LiveTimings:
         self._source_s = 0.0
         self._device = ""
         self._memory_bytes = 0
+        self._stage_bytes: dict[str, int] = {}
 
     def stage_begins(self, stage: str) -> None:
         """The engine enters a stage."""
@@ -64,7 +66,9 @@ class LiveTimings:
         """What the engine itself says at the end of a stage; its figures are the right ones."""
         with self._lock:
             self._fraction = max(self._fraction, min(progress.fraction, 1.0))
-            self._device = progress.device
+            device = progress.device.partition("+")[0]
+            if device != "cpu" or not self._device:
+                self._device = device  # the job's own: not that of reading and writing
             before_s = self._before_s.get(progress.stage, 0.0)
             seconds = progress.stage_s + before_s
             self._done[progress.stage] = StageTime(progress.stage, seconds, progress.device)
@@ -75,14 +79,17 @@ class LiveTimings:
             self._source_s = seconds
 
     def memory(self, held_bytes: int) -> None:
-        """What the device holds now."""
+        """What the device holds now; the most of it is kept for the running stage."""
         with self._lock:
             self._memory_bytes = held_bytes
+            if self._running is not None:
+                stage = self._running[0]
+                self._stage_bytes[stage] = max(held_bytes, self._stage_bytes.get(stage, 0))
 
     def stages(self) -> tuple[StageTime, ...]:
         """Times of the stages that have ended, in their order."""
         with self._lock:
-            return tuple(self._done.values())
+            return self._with_memory(self._done)
 
     def look(self) -> JobProgress:
         """The job at this moment."""
@@ -106,16 +113,22 @@ class LiveTimings:
                 left,
                 speed if told and speed > 0 else None,
                 running,
-                tuple(stages.values()),
+                self._with_memory(stages),
                 self._device,
                 self._memory_bytes,
             )
+
+    def _with_memory(self, stages: dict[str, StageTime]) -> tuple[StageTime, ...]:
+        held = self._stage_bytes
+        return tuple(replace(each, memory_bytes=held.get(name, 0)) for name, each in stages.items())
 
 
 class WatchedProfiler(PerformanceProfiler):
     """The engine's stop-watch, which also tells a job's `LiveTimings` what begins and ends."""
 
     live: LiveTimings | None = None
+    memory_bytes: Callable[[], int] | None = None
+    """Asked at the end of each stage, when it holds the most."""
 
     def start(self, name: str) -> None:
         """Begin a measurement."""
@@ -127,5 +140,7 @@ class WatchedProfiler(PerformanceProfiler):
         """End it and return its seconds."""
         seconds = super().end(name)
         if self.live is not None:
+            if self.memory_bytes is not None:
+                self.live.memory(self.memory_bytes())
             self.live.stage_ends(name, seconds)
         return seconds

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QMimeData, Qt, Signal
 
 from desktop.jobs.job import Job, JobProgress, JobState
 from desktop.jobs.messages import Cancelled, Failed, Finished, Outcome
@@ -13,12 +13,18 @@ from desktop.jobs.table import (
     JOB_ROLE,
     NOWHERE,
     PROGRESS_ROLE,
+    ROWS_TYPE,
     STOPPING_ROLE,
     Column,
+    Index,
     JobTable,
 )
 
 __all__ = ["JOB_ROLE", "PROGRESS_ROLE", "STOPPING_ROLE", "Column", "JobQueue"]
+
+_LAST_COLUMN = len(Column) - 1
+_MOST_BLOCKS = 20
+"""Rows removed in more places than this are one new table for the views: each is as much work."""
 
 
 class JobQueue(JobTable):
@@ -51,39 +57,52 @@ class JobQueue(JobTable):
 
     def cancel(self, job_ids: Iterable[str]) -> None:
         """Stop the running one of these; the others will not be begun."""
+        given_up = []
         for job in self._of(job_ids):
             if job.state in (JobState.WAITING, JobState.INTERRUPTED):
-                self._put(replace(job, state=JobState.CANCELLED))
-                self.job_ended.emit(self.job(job.id))
+                given_up.append(replace(job, state=JobState.CANCELLED))
             elif job.state is JobState.RUNNING and job.id not in self._stopping:
                 self._stopping.add(job.id)
                 self._show(job.id)
                 self.cancel_wanted.emit(job.id)
+        self._put(*given_up)
+        for job in given_up:
+            self.job_ended.emit(job)
         self._tell()
 
     def retry(self, job_ids: Iterable[str]) -> None:
         """Do these again, as they were asked for."""
-        for job in self._of(job_ids):
-            if job.is_over or job.state is JobState.INTERRUPTED:
-                self._put(job.again())
+        found = self._of(job_ids)
+        again = [job for job in found if job.is_over or job.state is JobState.INTERRUPTED]
+        self._put(*(job.again() for job in again))
         self._tell()
 
     def remove(self, job_ids: Iterable[str]) -> None:
         """Forget these; results on the disk stay. A running job must be cancelled first."""
-        rows = sorted((self._rows[job.id] for job in self._of(job_ids)), reverse=True)
-        for row in rows:
-            if self._jobs[row].state is not JobState.RUNNING:
-                self.beginRemoveRows(NOWHERE, row, row)
-                del self._jobs[row]
-                self._renumber()
-                self.endRemoveRows()
+        gone = {job.id for job in self._of(job_ids) if job.state is not JobState.RUNNING}
+        blocks = _blocks(sorted(self._rows[job_id] for job_id in gone))
+        if len(blocks) > _MOST_BLOCKS:
+            self._keep([job for job in self._jobs if job.id not in gone])
+        for first, last in reversed(blocks if len(blocks) <= _MOST_BLOCKS else []):
+            self.beginRemoveRows(NOWHERE, first, last)
+            del self._jobs[first : last + 1]
+            self._renumber()
+            self.endRemoveRows()
         self._tell()
 
     def move(self, job_ids: Sequence[str], row: int) -> None:
-        """Put these before the job that is now in ``row``, in their present order."""
-        for job in sorted(self._of(job_ids), key=lambda job: self._rows[job.id]):
+        """Put these before the job that is now in ``row``, in their present order.
+
+        The running job stays where it is, and nothing that waits goes before it.
+        """
+        moved = sorted(self._of(job_ids), key=lambda job: self._rows[job.id])
+        moved = [job for job in moved if job.state is not JobState.RUNNING]
+        if len(moved) > _MOST_BLOCKS:
+            self._reorder(self._with_moved(moved, row))
+            moved = []
+        for job in moved:
             at = self._rows[job.id]
-            to = max(0, min(row, len(self._jobs)))
+            to = max(self._first_place(job), min(row, len(self._jobs)))
             if to not in (at, at + 1) and self.beginMoveRows(NOWHERE, at, at, NOWHERE, to):
                 del self._jobs[at]
                 self._jobs.insert(to - (to > at), job)
@@ -91,6 +110,17 @@ class JobQueue(JobTable):
                 self.endMoveRows()
             row = self._rows[job.id] + 1
         self._tell()
+
+    def dropMimeData(  # noqa: N802 - Qt's name
+        self, data: QMimeData, _action: Qt.DropAction, row: int, _column: int, parent: Index
+    ) -> bool:
+        """Rows that were dragged to another place."""
+        if not data.hasFormat(ROWS_TYPE):
+            return False
+        ids = bytes(data.data(ROWS_TYPE).data()).decode().splitlines()
+        below = parent.row() if parent.isValid() else len(self._jobs)
+        self.move(ids, row if row >= 0 else below)
+        return True
 
     def resume_interrupted(self) -> None:
         """Do what was unfinished when the app ended."""
@@ -100,11 +130,7 @@ class JobQueue(JobTable):
         """Forget all jobs that are over."""
         kept = [job for job in self._jobs if not job.is_over]
         if len(kept) != len(self._jobs):
-            self.beginResetModel()
-            self._jobs = kept
-            self._rows = {}
-            self._renumber()
-            self.endResetModel()
+            self._keep(kept)
             self._tell()
 
     # --- what the worker says ------------------------------------------------------------------
@@ -139,13 +165,48 @@ class JobQueue(JobTable):
     def _of(self, job_ids: Iterable[str]) -> list[Job]:
         return [job for job in map(self.job, dict.fromkeys(job_ids)) if job is not None]
 
-    def _put(self, job: Job) -> None:
-        self._jobs[self._rows[job.id]] = job
-        self._show(job.id)
+    def _put(self, *jobs: Job) -> None:
+        """Put these in the place of what they were; views are told once, of all rows at once."""
+        rows = [self._rows[job.id] for job in jobs]
+        for row, job in zip(rows, jobs, strict=True):
+            self._jobs[row] = job
+        if rows:
+            self.dataChanged.emit(self.index(min(rows), 0), self.index(max(rows), _LAST_COLUMN))
+        for job in jobs:
+            self.job_changed.emit(job.id)
+
+    def _first_place(self, job: Job) -> int:
+        """The first row that it may be moved to: what waits stays behind what runs."""
+        running = self.running()
+        return 0 if running is None or job.is_over else self._rows[running.id] + 1
+
+    def _with_moved(self, moved: Sequence[Job], row: int) -> list[Job]:
+        ids = {job.id for job in moved}
+        row = max(row, *map(self._first_place, moved))
+        before = [job for job in self._jobs[:row] if job.id not in ids]
+        return [*before, *moved, *(job for job in self._jobs[row:] if job.id not in ids)]
+
+    def _reorder(self, jobs: list[Job]) -> None:
+        """The same jobs in another order; what is selected stays selected."""
+        self.layoutAboutToBeChanged.emit()
+        before = self.persistentIndexList()
+        ids = [self._jobs[index.row()].id for index in before]
+        self._jobs = jobs
+        self._renumber()
+        places = zip(ids, before, strict=True)
+        after = [self.index(self._rows[job_id], index.column()) for job_id, index in places]
+        self.changePersistentIndexList(before, after)
+        self.layoutChanged.emit()
+
+    def _keep(self, jobs: list[Job]) -> None:
+        self.beginResetModel()
+        self._jobs = jobs
+        self._renumber()
+        self.endResetModel()
 
     def _show(self, job_id: str, *, keep_quiet: bool = False) -> None:
         row = self._rows[job_id]
-        self.dataChanged.emit(self.index(row, 0), self.index(row, len(Column) - 1))
+        self.dataChanged.emit(self.index(row, 0), self.index(row, _LAST_COLUMN))
         if not keep_quiet:
             self.job_changed.emit(job_id)
 
@@ -155,6 +216,15 @@ class JobQueue(JobTable):
         if busy != self._busy:
             self._busy = busy
             self.busy_changed.emit(busy)
+
+
+def _blocks(rows: Sequence[int]) -> list[tuple[int, int]]:
+    """First and last of each unbroken run of ascending rows."""
+    blocks: list[tuple[int, int]] = []
+    for row in rows:
+        first = blocks.pop()[0] if blocks and blocks[-1][1] == row - 1 else row
+        blocks.append((first, row))
+    return blocks
 
 
 def _ended(job: Job, outcome: Outcome) -> Job:

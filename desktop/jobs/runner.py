@@ -8,7 +8,7 @@ from PySide6.QtCore import QCoreApplication, QObject, Qt, QThread, QTimer, Signa
 
 from desktop.jobs.engine_door import MakeEngine
 from desktop.jobs.live import LiveTimings
-from desktop.jobs.messages import Order, Outcome
+from desktop.jobs.messages import Finished, Order, Outcome
 from desktop.jobs.queue import JobQueue
 from desktop.jobs.worker import ConverterEngine, Worker
 from desktop.settings import IDLE_MINUTES, Settings
@@ -30,6 +30,7 @@ class JobRunner(QObject):
 
     _ordered = Signal(object)
     _unload_wanted = Signal()
+    _warm_up_wanted = Signal(object, object)
 
     def __init__(
         self, queue: JobQueue, settings: Settings, make_engine: MakeEngine = ConverterEngine
@@ -40,6 +41,7 @@ class JobRunner(QObject):
         self._order: Order | None = None
         self._live: LiveTimings | None = None
         self._closing = False
+        self._warming = CancelToken()
         self._thread = QThread()
         self._thread.setObjectName("converter")
         self._worker = Worker(make_engine)
@@ -47,6 +49,7 @@ class JobRunner(QObject):
         queued = Qt.ConnectionType.QueuedConnection
         self._ordered.connect(self._worker.work, queued)
         self._unload_wanted.connect(self._worker.unload, queued)
+        self._warm_up_wanted.connect(self._worker.warm_up, queued)
         self._worker.began.connect(self._on_began, queued)
         self._worker.ended.connect(self._on_ended, queued)
         self._look = QTimer(self, interval=LOOK_EVERY_MS)
@@ -73,6 +76,7 @@ class JobRunner(QObject):
         self._closing = True
         self._look.stop()
         self._idle.stop()
+        self._warming.cancel()
         if self._order is not None:
             self._order.cancel.cancel()
         self._thread.quit()
@@ -85,6 +89,7 @@ class JobRunner(QObject):
         if job is None:
             return
         self._idle.stop()
+        self._warming.cancel()
         self._order = Order(job, self._settings.optimization(), CancelToken())
         self._queue.begin(job.id)
         self._ordered.emit(self._order)
@@ -103,11 +108,14 @@ class JobRunner(QObject):
         self._live = None
         if self._closing:
             return
-        self._order = None
+        order, self._order = self._order, None
         self._queue.finish(outcome)
         self._take_next()
         if self._order is None:
             self._idle.start(self._settings.value(IDLE_MINUTES) * _MINUTE_MS)
+            if order is not None and isinstance(outcome, Finished):
+                self._warming = CancelToken()
+                self._warm_up_wanted.emit(order.job.voice, self._warming)
 
     def _on_cancel_wanted(self, job_id: str) -> None:
         if self._order is not None and self._order.job.id == job_id:

@@ -36,6 +36,9 @@ class Column(IntEnum):
 JOB_ROLE = Qt.ItemDataRole.UserRole
 PROGRESS_ROLE = Qt.ItemDataRole.UserRole + 1
 STOPPING_ROLE = Qt.ItemDataRole.UserRole + 2
+ROWS_TYPE = "application/x-ultimate-rvc-rows"
+"""Ids of dragged jobs, one a line."""
+
 _NUMBERS = frozenset({Column.ELAPSED, Column.REMAINING, Column.SPEED})
 
 
@@ -129,20 +132,26 @@ class JobTable(QAbstractTableModel):
         return usual | Qt.ItemFlag.ItemIsDragEnabled if index.isValid() else usual
 
     def mimeTypes(self) -> list[str]:  # noqa: N802 - Qt's name
-        """What a drag carries."""
-        return ["text/uri-list"]
+        """What may be dropped here: only rows of this table, no files."""
+        return [ROWS_TYPE]
 
     def mimeData(self, indexes: Sequence[QModelIndex]) -> QMimeData:  # noqa: N802 - Qt's name
-        """The results of the dragged rows, as files."""
-        rows = sorted({index.row() for index in indexes})
-        outputs = [self._jobs[row].output for row in rows]
+        """The dragged rows for this table, and their results, as files, for everybody else."""
+        jobs = [self._jobs[row] for row in sorted({index.row() for index in indexes})]
+        outputs = [QUrl.fromLocalFile(str(job.output)) for job in jobs if job.output is not None]
         data = QMimeData()
-        data.setUrls([QUrl.fromLocalFile(str(path)) for path in outputs if path is not None])
+        data.setData(ROWS_TYPE, "\n".join(job.id for job in jobs).encode())
+        if outputs:
+            data.setUrls(outputs)
         return data
 
     def supportedDragActions(self) -> Qt.DropAction:  # noqa: N802 - Qt's name
-        """A result is copied, never moved away."""
-        return Qt.DropAction.CopyAction
+        """Rows are moved; see `QueueView.startDrag` for files, which are only ever copied."""
+        return Qt.DropAction.CopyAction | Qt.DropAction.MoveAction
+
+    def supportedDropActions(self) -> Qt.DropAction:  # noqa: N802 - Qt's name
+        """A drag that carries files too can only offer to copy; the rows move all the same."""
+        return Qt.DropAction.CopyAction | Qt.DropAction.MoveAction
 
     def _titles(self) -> tuple[str, ...]:
         return (

@@ -8,11 +8,13 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
+from desktop.engine_words import spoken
 from desktop.error_text import sentence_for
 from desktop.jobs.intake import voice_groups
 from desktop.jobs.job import Voice
 from engine.errors import LibraryError
-from engine.voices.entry import InstalledVoice, starter_entry
+from engine.options import ConversionOptions
+from engine.voices.entry import VOICE_OPTIONS, InstalledVoice, starter_entry
 from engine.voices.library import VoiceLibrary
 
 
@@ -28,21 +30,33 @@ class VoiceList(QObject):
     installed = Signal(object)
     refused = Signal(str)
     _done = Signal(object, object)
+    _kept = Signal(str)
 
     def __init__(self, root: Path) -> None:
         super().__init__()
         self.library = VoiceLibrary(root)
-        self._voices = self._read()
+        self._found = self._read()
         self._installing = 0
         self._done.connect(self._on_done)
+        self._kept.connect(self._on_kept)
 
     def voices(self) -> tuple[Voice, ...]:
         """All of them, the starter first."""
-        return self._voices
+        return tuple(map(_voice, self._found))
 
     def find(self, key: object) -> Voice | None:
         """The voice of that key."""
-        return next((voice for voice in self._voices if voice.key == key), None)
+        found = self.entry(key)
+        return None if found is None else _voice(found)
+
+    def entry(self, key: object) -> InstalledVoice | None:
+        """All that the library knows of the voice of that key."""
+        return next((voice for voice in self._found if voice.id == key), None)
+
+    def usual_options(self, key: object) -> ConversionOptions:
+        """The settings that the voice of that key starts with."""
+        found = self.entry(key)
+        return ConversionOptions() if found is None else found.options()
 
     @property
     def is_installing(self) -> bool:
@@ -52,8 +66,8 @@ class VoiceList(QObject):
     def refresh(self) -> None:
         """Look again at what is installed."""
         found = self._read()
-        if found != self._voices:
-            self._voices = found
+        if found != self._found:
+            self._found = found
             self.changed.emit()
 
     def install(self, paths: Sequence[Path]) -> None:
@@ -62,12 +76,30 @@ class VoiceList(QObject):
         self.changed.emit()
         threading.Thread(target=self._run, args=(tuple(paths),), daemon=True).start()
 
-    def _read(self) -> tuple[Voice, ...]:
+    def keep_defaults(self, key: str, options: ConversionOptions) -> None:
+        """Let the voice start with these settings from now on; `refused` tells a failure."""
+        values = {name: getattr(options, name) for name in VOICE_OPTIONS}
+
+        def run() -> None:
+            try:
+                self.library.set_defaults(key, values)
+            except Exception as error:  # noqa: BLE001 - as for imports
+                self._kept.emit(sentence_for(error))
+            else:
+                self._kept.emit("")
+
+        threading.Thread(target=run, daemon=True).start()
+
+    def _on_kept(self, sentence: str) -> None:
+        self.refresh()
+        if sentence:
+            self.refused.emit(sentence)
+
+    def _read(self) -> tuple[InstalledVoice, ...]:
         try:
-            found = self.library.voices()
+            return self.library.voices()
         except LibraryError:
-            found = (starter_entry(),)
-        return tuple(_voice(each) for each in found)
+            return (starter_entry(),)
 
     def _run(self, paths: tuple[Path, ...]) -> None:
         keys: list[str] = []
@@ -79,12 +111,14 @@ class VoiceList(QObject):
                 sentences.append(sentence_for(error))
             else:
                 keys += [each.voice.id for each in report.imported]
-                sentences += [str(each) for each in report.refused]
+                told = [(e.voice.name, note) for e in report.imported for note in e.notes]
+                sentences += [f"{name}: {spoken(note)}" for name, note in told]
+                sentences += map(sentence_for, report.refused)
         self._done.emit(keys, sentences)
 
     def _on_done(self, keys: list[str], sentences: list[str]) -> None:
         self._installing -= 1
-        self._voices = self._read()
+        self._found = self._read()
         self.changed.emit()
         for voice in filter(None, map(self.find, keys)):
             self.installed.emit(voice)

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from desktop.error_text import report_for, sentence_for
+from desktop.error_text import english_sentence, report_for
 from desktop.jobs.engine_door import Engine, MakeEngine
+from desktop.jobs.job import Voice
 from desktop.jobs.live import LiveTimings, WatchedProfiler
 from desktop.jobs.messages import Cancelled, Failed, Finished, Order, Outcome
+from desktop.jobs.native_library import open_torch_libraries
 from engine.errors import ConversionCancelled
 from engine.optimization import OptimizationConfig
-from engine.progress import StageProgress
+from engine.progress import CancelToken, StageProgress
 
 if TYPE_CHECKING:
     from engine.converter import Converter
@@ -27,6 +29,7 @@ class ConverterEngine:
     """The real engine; torch is imported with the first one of these."""
 
     def __init__(self, optimization: OptimizationConfig) -> None:
+        open_torch_libraries()
         from engine import device
         from engine.converter import Converter
 
@@ -38,6 +41,7 @@ class ConverterEngine:
             enabled=optimization.enable_profiling,
             synchronize=lambda: device.synchronize(torch_device),
         )
+        self._profiler.memory_bytes = self._memory_bytes
         self._converter.profiler = self._profiler
 
     def convert(self, order: Order, live: LiveTimings) -> Finished:
@@ -85,6 +89,13 @@ class ConverterEngine:
             result.notes,
         )
 
+    def warm_up(self, voice: Voice, cancel: CancelToken) -> bool:
+        """See `Engine`."""
+        from engine.voice_files import VoiceFiles
+
+        files = VoiceFiles(voice.weights, voice.index, voice.name)
+        return self._converter.warm_up(files, cancel)
+
     def tidy(self) -> None:
         """See `Engine`."""
         self._empty_cache()
@@ -105,6 +116,7 @@ class Worker(QObject):
         self._make_engine = make_engine
         self._engine: Engine | None = None
         self._made_for: OptimizationConfig | None = None
+        self._warm_for: Voice | None = None
 
     @Slot(object)
     def work(self, order: Order) -> None:
@@ -115,9 +127,20 @@ class Worker(QObject):
         self._tidy()
         self.ended.emit(outcome)
 
+    @Slot(object, object)
+    def warm_up(self, voice: Voice, cancel: CancelToken) -> None:
+        """Prepare the device while nothing else is to be done; an order cancels it."""
+        if self._engine is None or self._warm_for == voice or cancel.cancelled:
+            return
+        try:
+            self._warm_for = voice if self._engine.warm_up(voice, cancel) else None
+        except Exception:  # noqa: BLE001 - nobody waits for it, and the next order tells its own
+            self._warm_for = voice
+
     @Slot()
     def unload(self) -> None:
         """Give back all memory; the next order loads again."""
+        self._warm_for = None
         engine, self._engine = self._engine, None
         if engine is not None:
             try:
@@ -136,7 +159,7 @@ class Worker(QObject):
         except Exception as error:  # noqa: BLE001 - the job fails, the app and the next job live on
             if order.cancel.cancelled:
                 return Cancelled(job_id, live.stages())
-            return Failed(job_id, sentence_for(error), report_for(error), live.stages())
+            return Failed(job_id, english_sentence(error), report_for(error), live.stages())
 
     def _engine_for(self, optimization: OptimizationConfig, live: LiveTimings) -> Engine:
         if self._engine is None or self._made_for != optimization:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from PySide6.QtCore import QObject, Signal, Slot
 
+from desktop.error_text import sentence_for
 from engine.errors import ConversionCancelled, UserError
 from engine.progress import CancelToken
 
@@ -91,7 +92,7 @@ class BackgroundTask(QObject):
         except ConversionCancelled:
             outcome = Outcome("cancelled")
         except UserError as error:
-            outcome = Outcome("failed", sentence=str(error))
+            outcome = Outcome("failed", sentence=sentence_for(error))
         except Exception as error:  # noqa: BLE001 - the window must learn of every end
             outcome = Outcome("failed", sentence=f"{type(error).__name__}: {error}")
         self._done.emit(outcome)

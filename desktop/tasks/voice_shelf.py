@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from PySide6.QtCore import QCoreApplication
+
+from desktop.engine_words import spoken
+from desktop.error_text import sentence_for
 from desktop.jobs.intake import voice_groups
 from desktop.macos.trash import move_to_trash
 from desktop.tasks.background import Listener, Work
@@ -13,6 +18,8 @@ from engine.progress import CancelToken
 from engine.voices.importing import ImportReport
 from engine.voices.installation import Imported
 from engine.voices.library import VoiceLibrary
+from engine.voices.remote_archive import looked_into
+from engine.weights.link import VoiceOffer, find_voices
 
 
 def importing(library: VoiceLibrary, paths: Sequence[Path]) -> Work:
@@ -44,6 +51,21 @@ def importing(library: VoiceLibrary, paths: Sequence[Path]) -> Work:
     return work
 
 
+def asking(link: str, hub: str | None) -> Work:
+    """Ask what a pasted link offers; returns a tuple of `VoiceOffer`. Fetches nothing."""
+    return lambda cancel, _tell: looked_into(find_voices(link, hub=hub, cancel=cancel), cancel)
+
+
+def fetching(library: VoiceLibrary, offer: VoiceOffer) -> Work:
+    """Download an offer and import it; returns an `ImportReport`."""
+    return lambda cancel, tell: library.import_offer(offer, downloaded=tell, cancel=cancel)
+
+
+def keeping(library: VoiceLibrary, key: str, defaults: Mapping[str, Any]) -> Work:
+    """Keep the settings that a voice starts with; returns the voice as it is then."""
+    return lambda _cancel, _tell: library.set_defaults(key, defaults)
+
+
 def renaming(library: VoiceLibrary, key: str, name: str) -> Work:
     """Give another name."""
     return lambda _cancel, _tell: library.rename(key, name)
@@ -62,3 +84,13 @@ def indexing(library: VoiceLibrary, key: str, index: Path) -> Work:
 def trashing(library: VoiceLibrary, key: str) -> Work:
     """Move to the trash."""
     return lambda _cancel, _tell: library.remove(key, trash=move_to_trash)
+
+
+def report_sentence(report: ImportReport) -> str:
+    """What became of an import, in one paragraph."""
+    names = ", ".join(each.voice.name for each in report.imported)
+    imported = QCoreApplication.translate("voice_shelf", "Imported: {names}.")
+    told = [imported.format(names=names)] if names else []
+    told += [spoken(note) for each in report.imported for note in each.notes]
+    told += map(sentence_for, report.refused)
+    return " ".join(told)

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
 )
 
 from desktop import style
+from desktop.engine_words import spoken
 from desktop.jobs.cell_text import device_name, memory, speed, timings_text
 from desktop.jobs.job import Job, JobProgress, JobState
 from desktop.views.elided_label import ElidedLabel
@@ -78,7 +79,7 @@ class DetailPanel(QWidget):
         if job is None:
             self._timings.show_stages((), 0.0, 0.0)
         elif failed:
-            self._failure.setText(job.message)
+            self._failure.setText(spoken(job.message))
         elif progress is not None:
             self.show_progress(progress)
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QMimeData, QPointF, QRectF, Qt, Signal
+from PySide6.QtCore import QMimeData, QPointF, QRectF, Qt, QUrl, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette, QPen
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
@@ -13,6 +13,8 @@ from desktop import style
 from desktop.jobs.intake import Intake
 
 _MARK_POINTS = 76
+_WEB = ("https://", "http://")
+_LONGEST_LINK = 120
 
 
 def paths_of(data: QMimeData) -> tuple[Path, ...]:
@@ -20,6 +22,15 @@ def paths_of(data: QMimeData) -> tuple[Path, ...]:
     if not data.hasUrls():
         return ()
     return tuple(Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile())
+
+
+def link_of(data: QMimeData) -> str:
+    """The web address that a drag or the clipboard carries; "" for none."""
+    urls = [url for url in data.urls() if url.scheme() in ("http", "https")]
+    if urls:
+        return urls[0].toString(QUrl.ComponentFormattingOption.FullyEncoded)
+    words = data.text().split() if data.hasText() else []
+    return words[0] if len(words) == 1 and words[0].lower().startswith(_WEB) else ""
 
 
 class DropOverlay(QWidget):
@@ -45,10 +56,18 @@ class DropOverlay(QWidget):
 
     def offer(self, intake: Intake, voice_name: str) -> None:
         """Say what dropping will do."""
-        self._welcome = not intake.is_empty
-        self._text = self._promise(intake, voice_name)
-        self._detail = "" if intake.is_empty else intake.reason
-        self.setAccessibleName(self._text)
+        welcome = not intake.is_empty
+        detail = intake.reason if welcome else ""
+        self._announce(self._promise(intake, voice_name), detail, welcome=welcome)
+
+    def offer_link(self, link: str) -> None:
+        """Say what dropping a link will do."""
+        short = link if len(link) < _LONGEST_LINK else link[:_LONGEST_LINK] + "…"
+        self._announce(self.tr("Look What This Link Offers"), short, welcome=True)
+
+    def _announce(self, text: str, detail: str, *, welcome: bool) -> None:
+        self._text, self._detail, self._welcome = text, detail, welcome
+        self.setAccessibleName(text)
         parent = self.parentWidget()
         if parent is not None:
             self.setGeometry(parent.rect())
@@ -133,7 +152,7 @@ class EmptyPage(QWidget):
         title.setWordWrap(True)
         title.setAlignment(Qt.AlignmentFlag.AlignCenter)
         detail = style.SecondaryLabel(
-            self.tr("Folders too. A voice (.pth, .index or .zip) is installed when dropped.")
+            self.tr("Folders too. A voice (.pth, .index, .zip or link) is installed when dropped.")
         )
         detail.setAlignment(Qt.AlignmentFlag.AlignCenter)
         choose = QPushButton(self.tr("Choose Files…"))

@@ -10,7 +10,7 @@ from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeE
 from PySide6.QtWidgets import QMainWindow
 
 from desktop.jobs.intake import Gatherer, Intake, peek
-from desktop.views.drop_area import DropOverlay, paths_of
+from desktop.views.drop_area import DropOverlay, link_of, paths_of
 
 
 class DropWindow(QMainWindow):
@@ -31,6 +31,10 @@ class DropWindow(QMainWindow):
         """Do what was promised."""
         raise NotImplementedError
 
+    def ask_for_link(self, link: str = "") -> None:
+        """Look what a link offers."""
+        raise NotImplementedError
+
     def take(self, paths: Sequence[Path]) -> None:
         """Do what dropping these does."""
         if paths:
@@ -38,8 +42,13 @@ class DropWindow(QMainWindow):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802 - Qt's name
         """Say what would happen."""
-        paths = paths_of(event.mimeData())
-        if not paths or event.source() is not None:  # our own rows on their way out
+        paths, link = paths_of(event.mimeData()), link_of(event.mimeData())
+        if event.source() is not None:  # our own rows on their way out
+            return
+        if not paths:
+            if link:
+                self.overlay.offer_link(link)
+                event.acceptProposedAction()
             return
         intake = peek(paths)
         self.overlay.offer(intake, self.voice_name())
@@ -55,7 +64,10 @@ class DropWindow(QMainWindow):
         self.overlay.hide()
         event.setDropAction(Qt.DropAction.CopyAction)
         event.accept()
-        self.take(paths_of(event.mimeData()))
+        paths, link = paths_of(event.mimeData()), link_of(event.mimeData())
+        if link and not paths:
+            self.ask_for_link(link)
+        self.take(paths)
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
         """The overlay covers all."""

@@ -89,7 +89,8 @@ class ListenPanel(QWidget):
     def toggle_play(self) -> None:
         """Play or pause."""
         if self._player is not None:
-            self._say("")
+            self._say("")  # what hindered last time
+            self._match_levels()
             self._player.toggle()
 
     def flip(self) -> None:

@@ -21,9 +21,10 @@ from desktop.jobs.voice_list import VoiceList
 from desktop.macos.reveal import reveal
 from desktop.paths import sample_file
 from desktop.settings import Settings
-from desktop.views.drop_area import paths_of
+from desktop.views.drop_area import link_of, paths_of
 from desktop.views.drop_window import DropWindow
 from desktop.views.main_layout import MainLayout
+from desktop.views.voice_desk import VoiceDesk
 from desktop.views.window_actions import WindowActions
 from engine.audio.suffixes import SUPPORTED_SUFFIXES
 
@@ -63,6 +64,7 @@ class MainWindow(DropWindow):
         self.queue_view = self.areas.queue_view
         self.detail = self.areas.detail
         self.notice = self.areas.notice
+        self.desk = VoiceDesk(self, self.notice, queue, draft, voices, settings)
         self.actions_ = WindowActions(self)
         self.actions_.fill(self.menuBar())
         self._connect()
@@ -83,6 +85,11 @@ class MainWindow(DropWindow):
         self.show()
         self.raise_()
         self.activateWindow()
+
+    def remember_place(self) -> None:
+        """Keep size and place for the next window."""
+        geometry = bytes(self.saveGeometry().toBase64().data()).decode()
+        self._settings.remember(_GEOMETRY, geometry)
 
     def open_files_dialog(self) -> None:
         """File › Open…"""
@@ -106,12 +113,19 @@ class MainWindow(DropWindow):
     # --- actions -------------------------------------------------------------------------------
 
     def paste(self) -> None:
-        """Convert the files in the clipboard."""
-        paths = paths_of(QGuiApplication.clipboard().mimeData())
+        """Convert the files in the clipboard, or look what a link in it offers."""
+        content = QGuiApplication.clipboard().mimeData()
+        paths, link = paths_of(content), link_of(content)
         if paths:
             self.take(paths)
+        elif link:
+            self.desk.ask_for_link(link)
         else:
-            self.notice.tell(self.tr("There is no file in the clipboard"))
+            self.notice.tell(self.tr("There is no file and no link in the clipboard"))
+
+    def ask_for_link(self, link: str = "") -> None:
+        """A link that was dropped."""
+        self.desk.ask_for_link(link)
 
     def cancel_selected(self) -> None:
         """Cancel the selected jobs; the running one where none is selected that could be."""
@@ -150,8 +164,9 @@ class MainWindow(DropWindow):
 
     def reveal_selected(self) -> None:
         """Show the selected jobs' results, or sources, where they lie."""
-        for job in self.selected_jobs()[:1]:
-            reveal(job.output or job.source)
+        files = [job.output or job.source for job in self.selected_jobs()]
+        for file in {file.parent: file for file in reversed(files)}.values():
+            reveal(file)
 
     def copy_report(self) -> None:
         """Put a report for the makers into the clipboard."""
@@ -166,8 +181,7 @@ class MainWindow(DropWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 - Qt's name
         """Hide where the window can be reopened; else closing is quitting."""
-        geometry = bytes(self.saveGeometry().toBase64().data()).decode()
-        self._settings.remember(_GEOMETRY, geometry)
+        self.remember_place()
         if self.reopenable:
             event.accept()
         else:
@@ -193,7 +207,7 @@ class MainWindow(DropWindow):
         queue.job_changed.connect(self._on_job_changed)
         queue.progressed.connect(self._on_progressed)
         self._voices.installed.connect(self._on_installed)
-        self._voices.refused.connect(lambda text: self.notice.tell(text, warning=True))
+        self._voices.refused.connect(self._on_refused)
 
     def voice_name(self) -> str:
         """The voice that a dropped sound will get."""
@@ -215,6 +229,9 @@ class MainWindow(DropWindow):
         self._draft.set_voice(voice)
         self.notice.tell(self.tr("“{name}” is installed and chosen").format(name=voice.name))
 
+    def _on_refused(self, sentences: str) -> None:
+        self.notice.tell(sentences, warning=True)
+
     def _on_selection(self) -> None:
         job = self._shown_job()
         self.detail.show_job(job, self.queue.progress(job.id) if job else None)
@@ -223,18 +240,19 @@ class MainWindow(DropWindow):
 
     def _on_job_changed(self, job_id: str) -> None:
         job = self.queue.job(job_id)
-        selected = self.queue_view.selected_ids()
+        shown = self.queue_view.is_only_selected(job_id)
         if job is not None and job.state is JobState.RUNNING:
+            selected = self.queue_view.selected_ids()
             if not selected or selected == [self._followed]:
                 self._followed = job_id
                 self.queue_view.select_job(job_id)
             else:
                 self._followed = None
-        if selected == [job_id]:
+        if shown:
             self._on_selection()
 
     def _on_progressed(self, progress: JobProgress) -> None:
-        if self.queue_view.selected_ids() == [progress.job_id]:
+        if self.queue_view.is_only_selected(progress.job_id):
             self.detail.show_progress(progress)
         self.areas.show_progress(progress)
 

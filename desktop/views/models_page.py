@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QRectF, Signal, Slot
-from PySide6.QtGui import QPainter, QPaintEvent, QPalette
+from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QShowEvent
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
@@ -54,6 +54,7 @@ class NetworkCard(QWidget):
     """
 
     changed = Signal()
+    task_started = Signal()
 
     def __init__(
         self,
@@ -122,6 +123,7 @@ class NetworkCard(QWidget):
             self.message.setText(sentence)
             self.progress.setRange(0, 0)
             self.refresh()
+            self.task_started.emit()
 
     @Slot(object, object)
     def _show_progress(self, done: float | None, total: float | None) -> None:
@@ -235,6 +237,12 @@ class ModelsPage(TablePage):
         for number, card in enumerate(self.cards):
             self.column.insertWidget(1 + number, card)
             card.changed.connect(self.changed)
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
+        """A network may have come by another way."""
+        for card in self.cards:
+            card.refresh()
+        super().showEvent(event)
 
     def close_tasks(self) -> None:
         """Stop what is running before the app quits; downloads continue next time."""

@@ -1,21 +1,42 @@
-"""How the engine works: every flag, and presets that set all of them."""
+"""How the engine works: every flag, what it gives on this machine, and presets that set all."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
-from PySide6.QtWidgets import QHBoxLayout, QMenu, QPushButton
+from PySide6.QtCore import Slot
+from PySide6.QtWidgets import QMenu, QPushButton
 
 from desktop.settings import OPTIMIZATION_PREFIX, SETTINGS, Settings
+from desktop.tasks.background import Work
+from desktop.tasks.tuning import use_tuned
+from desktop.views.gain_text import gain_text
 from desktop.views.settings_pages import TablePage
+from desktop.views.tuning_panel import TuningPanel
 from engine.optimization import OptimizationConfig
+from engine.tuning import TuningRecord
 
 
 class OptimizationPage(TablePage):
-    """Flags that an environment variable decides stay as it says, whatever the preset."""
+    """Flags that an environment variable decides stay as it says, whatever the preset.
 
-    def __init__(self, settings: Settings) -> None:
+    Parameters
+    ----------
+    is_busy : whether a conversion runs or waits
+    voices_dir : the voices to measure with; None is the user's own
+    make_work : what tunes; another in tests
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        is_busy: Callable[[], bool] = lambda: False,
+        voices_dir: Path | None = None,
+        make_work: Callable[[], Work] | None = None,
+    ) -> None:
         super().__init__(
             settings,
             "optimization",
@@ -25,6 +46,10 @@ class OptimizationPage(TablePage):
             ),
         )
         self.presets = QMenu(self)
+        self.presets.addAction(self.tr("What suits this machine")).triggered.connect(
+            lambda: settings.reset_page("optimization")
+        )
+        self.presets.addSeparator()
         for name, preset in (
             (self.tr("Apple silicon (Metal)"), OptimizationConfig.for_apple_silicon()),
             (self.tr("NVIDIA GPU (CUDA)"), OptimizationConfig.for_nvidia_gpu()),
@@ -34,10 +59,35 @@ class OptimizationPage(TablePage):
             self.presets.addAction(name).triggered.connect(partial(self._apply_preset, preset))
         button = QPushButton(self.tr("Presets"))
         button.setMenu(self.presets)
-        row = QHBoxLayout()
-        row.addWidget(button)
-        row.addStretch(1)
-        self.column.insertLayout(1, row)
+        self.tuning = TuningPanel(is_busy, voices_dir, make_work)
+        self.tuning.buttons.insertWidget(2, button)
+        self.tuning.buttons.addStretch(1)
+        self.tuning.tuned.connect(self._use_tuned)
+        self.column.insertWidget(1, self.tuning)
+        self._show_gains()
+
+    def close_tasks(self) -> None:
+        """Stop a measurement before the app quits."""
+        self.tuning.close_tasks()
+
+    @Slot()
+    def _use_tuned(self) -> None:
+        use_tuned(self._settings)
+        self._show_gains()
+
+    def _show_gains(self) -> None:
+        record = TuningRecord()
+        latest = record.latest()
+        if latest is None:
+            return
+        device, tuning = latest
+        gains = tuning.gains(dataclasses.asdict(OptimizationConfig.baseline()))
+        stale = record.stale(device) is not None
+        for key, row in self.rows.items():
+            gain = gains.get(key.removeprefix(OPTIMIZATION_PREFIX))
+            words = "" if gain is None else gain_text(gain)
+            pattern = self.tr("Measured before: {gain}") if stale else self.tr("Measured: {gain}")
+            row.show_measured(pattern.format(gain=words) if words else "")
 
     def _apply_preset(self, preset: OptimizationConfig, _checked: object = None) -> None:
         chosen = {

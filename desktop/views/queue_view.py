@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import (
     QItemSelectionModel,
     QModelIndex,
@@ -26,6 +28,7 @@ from PySide6.QtWidgets import (
 )
 
 from desktop import style
+from desktop.engine_words import spoken
 from desktop.jobs.cell_text import options_text
 from desktop.jobs.job import Job, JobProgress, JobState
 from desktop.jobs.queue import JOB_ROLE, PROGRESS_ROLE, STOPPING_ROLE, Column, JobQueue
@@ -109,6 +112,7 @@ class QueueView(QTableView):
     def __init__(self, queue: JobQueue) -> None:
         super().__init__()
         self._queue = queue
+        self._only_id = ""
         self.setModel(queue)
         self.setItemDelegate(_Cell(self))
         self.setAccessibleName(self.tr("Queue"))
@@ -119,7 +123,8 @@ class QueueView(QTableView):
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setDragDropMode(QAbstractItemView.DragDropMode.DragOnly)
+        self.setDragDropMode(QAbstractItemView.DragDropMode.DragDrop)
+        self.setDragDropOverwriteMode(False)
         self.setDragEnabled(True)
         self.setTabKeyNavigation(False)
         self.setMinimumHeight(_ROW_HEIGHT * 2)
@@ -137,13 +142,20 @@ class QueueView(QTableView):
         for column, width in _WIDTHS.items():
             self.setColumnWidth(column, width)
         self.hideColumn(Column.VOICE)  # it stands under the name
-        self.selectionModel().selectionChanged.connect(lambda *_: self.selection_moved.emit())
+        self.selectionModel().selectionChanged.connect(self._on_selection)
+        queue.modelReset.connect(self._on_selection)  # which forgets the selection without a word
 
     def selected_ids(self) -> list[str]:
         """Ids of the selected jobs, from top to bottom."""
-        rows = sorted(index.row() for index in self.selectionModel().selectedRows())
         jobs = self._queue.jobs()
-        return [jobs[row].id for row in rows]
+        # By ranges: the model's own list of rows asks for the flags of every cell.
+        ranges = self.selectionModel().selection().toList()
+        rows = {row for part in ranges for row in range(part.top(), part.bottom() + 1)}
+        return [jobs[row].id for row in sorted(rows)]
+
+    def is_only_selected(self, job_id: str) -> bool:
+        """Whether this one is selected and no other; costs nothing, however many are."""
+        return job_id == self._only_id
 
     def select_job(self, job_id: str) -> None:
         """Select one row and bring it into sight."""
@@ -154,6 +166,30 @@ class QueueView(QTableView):
             flag = QItemSelectionModel.SelectionFlag
             self.selectionModel().setCurrentIndex(index, flag.ClearAndSelect | flag.Rows)
             self.scrollTo(index)
+
+    def select_jobs(self, job_ids: Sequence[str]) -> None:
+        """Select these rows, in place of others."""
+        self.clearSelection()
+        flag = QItemSelectionModel.SelectionFlag
+        rows = [row for row in map(self._queue.row_of, job_ids) if row is not None]
+        for row in rows:
+            index = self._queue.index(row, Column.NAME)
+            self.selectionModel().select(index, flag.Select | flag.Rows)
+
+    def startDrag(self, supported: Qt.DropAction) -> None:  # noqa: N802 - Qt's name
+        """Within the queue rows change places; out of the window a result is copied.
+
+        What carries files is never offered for moving: Finder would take them from their folder.
+        """
+        jobs = map(self._queue.job, self.selected_ids())
+        files = any(job is not None and job.output is not None for job in jobs)
+        action = Qt.DropAction.CopyAction if files else Qt.DropAction.MoveAction
+        super().startDrag(supported & action)
+
+    def _on_selection(self, *_: object) -> None:
+        chosen = self.selected_ids()
+        self._only_id = chosen[0] if len(chosen) == 1 else ""
+        self.selection_moved.emit()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
         """Delete removes, Return opens."""
@@ -181,7 +217,7 @@ def _paint_name(
     font.setPointSizeF(font.pointSizeF() * 0.88)
     painter.setFont(font)
     failed = job.state is JobState.FAILED
-    second = job.message if failed else f"{job.voice.name}{options_text(job.options)}"
+    second = spoken(job.message) if failed else f"{job.voice.name}{options_text(job.options)}"
     if failed and not selected:
         painter.setPen(style.bad(palette))
     shown = painter.fontMetrics().elidedText(second, Qt.TextElideMode.ElideRight, place.width())
@@ -206,7 +242,7 @@ def _paint_state(
             place.left(), place.center().y() - _BAR_HEIGHT / 2 + 1, place.width() - percent_width,
             _BAR_HEIGHT,
         )  # fmt: skip
-        light = palette.color(QPalette.ColorRole.HighlightedText)
+        light = style.selected_text(palette)
         colour = light if selected else style.accent(palette)
         rest = QColor(light) if selected else style.track(palette)
         if selected:
@@ -225,7 +261,7 @@ def _paint_state(
     }
     painter.setPen(Qt.PenStyle.NoPen)
     dot = colours.get(job.state, style.secondary_text(palette))
-    painter.setBrush(palette.color(QPalette.ColorRole.HighlightedText) if selected else dot)
+    painter.setBrush(style.selected_text(palette) if selected else dot)
     painter.drawEllipse(QRectF(place.left(), place.center().y() - 3, 8, 8))
     painter.setPen(_text_colour(palette, selected=selected))
     shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, place.width() - 16)
@@ -247,7 +283,5 @@ def _paint_bar(
 
 def _text_colour(palette: QPalette, *, selected: bool, quiet: bool = False) -> QColor:
     if selected:
-        colour = QColor(palette.color(QPalette.ColorRole.HighlightedText))
-        colour.setAlphaF(0.85 if quiet else 1.0)
-        return colour
+        return style.selected_text(palette, quiet=quiet)
     return style.secondary_text(palette) if quiet else palette.color(QPalette.ColorRole.Text)

@@ -185,6 +185,8 @@ class SettingRow(QWidget):
         self._lock.setIcon(symbol("lock", QPalette.ColorRole.PlaceholderText))
         self._lock.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._help = caption(text(setting.help))
+        self._measured = caption("")
+        self._measured.hide()
         self.editor.setAccessibleName(text(setting.label))
         self.editor.setAccessibleDescription(text(setting.help))
         focused = self.editor.focusProxy()
@@ -200,6 +202,17 @@ class SettingRow(QWidget):
         column.setSpacing(2)
         column.addLayout(top)
         column.addWidget(self._help)
+        column.addWidget(self._measured)
+
+    @property
+    def measured(self) -> str:
+        """What was measured, as shown."""
+        return self._measured.text()
+
+    def show_measured(self, sentence: str) -> None:
+        """Show what the setting gives on this machine; "" shows nothing."""
+        self._measured.setText(sentence)
+        self._measured.setVisible(bool(sentence))
 
     def show_state(self, value: Any, variable: str | None) -> None:
         """Show the value in force, and the environment variable that decides it, if one does."""

@@ -45,7 +45,8 @@ class TablePage(QWidget):
         self.column.setSpacing(14)
         if introduction:
             self.column.addWidget(caption(introduction))
-        self.column.addLayout(self._form())
+        self.form = self._form()
+        self.column.addLayout(self.form)
         self.column.addStretch(1)
         foot = QHBoxLayout()
         foot.addStretch(1)

@@ -10,10 +10,12 @@ from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QStackedWidget, QToolBar, QWidget
 
+from desktop.error_text import machine_lines
 from desktop.icons import symbol
 from desktop.macos.login_item import LoginItem
 from desktop.paths import AppPaths
-from desktop.settings import START_AT_LOGIN, Settings
+from desktop.settings import MIRROR, START_AT_LOGIN, Settings
+from desktop.views.advanced_page import AdvancedPage
 from desktop.views.models_page import ModelsPage
 from desktop.views.optimization_page import OptimizationPage
 from desktop.views.settings_pages import TablePage, scrolled
@@ -41,19 +43,24 @@ class SettingsWindow(QMainWindow):
         paths: AppPaths,
         models_folder: Path | None = None,
         parent: QWidget | None = None,
+        *,
+        is_busy: Callable[[], bool] = lambda: False,
     ) -> None:
         super().__init__(parent)
         self._settings = settings
+        self._is_busy = is_busy
+        self._optimization: OptimizationPage | None = None
         self._paths = paths
         self._models_folder = models_folder
+        self.report: Callable[[], str] = machine_lines
         self._models: ModelsPage | None = None
         self._voices: VoicesPage | None = None
         self._makers: dict[str, Callable[[], QWidget]] = {
             "general": self._make_general,
-            "optimization": lambda: scrolled(OptimizationPage(settings)),
+            "optimization": self._make_optimization,
             "voices": self._make_voices,
             "models": self._make_models,
-            "advanced": lambda: scrolled(TablePage(settings, "advanced")),
+            "advanced": self._make_advanced,
         }
         self._stack = QStackedWidget()
         self._shown: dict[str, QWidget] = {}
@@ -82,17 +89,29 @@ class SettingsWindow(QMainWindow):
         self.setWindowTitle(self._actions[key].text())
         self._settings.remember(_PANE, key)
 
+    def remember_place(self) -> None:
+        """Keep size and place for the next window."""
+        box = self.geometry()
+        self._settings.remember(_GEOMETRY, [box.x(), box.y(), box.width(), box.height()])
+
     def close_tasks(self) -> None:
         """Stop downloads and imports before the app quits."""
         if self._models is not None:
             self._models.close_tasks()
         if self._voices is not None:
             self._voices.close_tasks()
+        if self._optimization is not None:
+            self._optimization.close_tasks()
+
+    @Slot(bool)
+    def set_busy(self, busy: bool) -> None:  # noqa: FBT001 - the slot of a signal of one value
+        """A measurement that runs gives way to conversions."""
+        if busy and self._optimization is not None:
+            self._optimization.tuning.give_way()
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 - Qt's name
         """Remember where the window was."""
-        box = self.geometry()
-        self._settings.remember(_GEOMETRY, [box.x(), box.y(), box.width(), box.height()])
+        self.remember_place()
         super().closeEvent(event)
 
     def _build_bar(self) -> dict[str, QAction]:
@@ -130,6 +149,13 @@ class SettingsWindow(QMainWindow):
         left_out = frozenset() if can_start else frozenset({START_AT_LOGIN.key})
         return scrolled(TablePage(self._settings, "general", left_out=left_out))
 
+    def _make_optimization(self) -> QWidget:
+        self._optimization = OptimizationPage(self._settings, self._is_busy, self._paths.voices_dir)
+        return scrolled(self._optimization)
+
+    def _make_advanced(self) -> QWidget:
+        return scrolled(AdvancedPage(self._settings, self._paths, lambda: self.report()))
+
     def _make_models(self) -> QWidget:
         from engine.weights.location import models_dir
 
@@ -139,6 +165,8 @@ class SettingsWindow(QMainWindow):
     def _make_voices(self) -> QWidget:
         from desktop.views.voices_page import VoicesPage
 
-        self._voices = VoicesPage(self._paths.voices_dir)
+        self._voices = VoicesPage(
+            self._paths.voices_dir, mirror=lambda: self._settings.value(MIRROR)
+        )
         self._voices.changed.connect(self.voices_changed)
         return self._voices

@@ -82,6 +82,10 @@ class SliderRow(QWidget):
         """What it shows."""
         return round(self._low + self._slider.value() * self._step, 6)
 
+    def set_usual(self, value: float) -> None:
+        """Reset to another value from now on."""
+        self._usual = value
+
     def set_value(self, value: float) -> None:
         """Show another value, telling nobody."""
         with QSignalBlocker(self._slider):

@@ -7,7 +7,13 @@ from PySide6.QtGui import QPainter, QPainterPath, QPaintEvent, QPalette
 from PySide6.QtWidgets import QWidget
 
 from desktop import style
-from desktop.jobs.cell_text import device_name, milliseconds, speed, stage_name
+from desktop.jobs.cell_text import (
+    device_name,
+    memory,
+    milliseconds,
+    speed,
+    stage_name,
+)
 from desktop.jobs.job import StageTime
 from engine.progress import STAGES
 
@@ -114,14 +120,14 @@ class TimingView(QWidget):
         painter.setFont(bold)
         if found is None:
             return
-        device_width, speed_width = 46.0, 66.0
-        painter.drawText(
-            place.adjusted(0, 0, -(device_width + speed_width), 0),
-            right,
-            milliseconds(found.seconds),
-        )
+        device_width, memory_width, speed_width = 44.0, 60.0, 58.0
+        beside = device_width + memory_width
+        place_ms = place.adjusted(0, 0, -(beside + speed_width), 0)
+        painter.drawText(place_ms, right, milliseconds(found.seconds))
         painter.setPen(quiet)
         counts = stage != "load" and self._source_s and found.seconds > 0
         own = speed(self._source_s / found.seconds) if counts else ""
-        painter.drawText(place.adjusted(0, 0, -device_width, 0), right, own)
+        painter.drawText(place.adjusted(0, 0, -beside, 0), right, own)
+        held = memory(found.memory_bytes) if found.memory_bytes else ""
+        painter.drawText(place.adjusted(0, 0, -device_width, 0), right, held)
         painter.drawText(place, right, device_name(found.device))

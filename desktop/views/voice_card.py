@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QRectF, QSize, Qt, Signal, Slot
+from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QPainter, QPainterPath, QPalette, QPixmap
 from PySide6.QtWidgets import (
     QFormLayout,
@@ -17,11 +17,15 @@ from PySide6.QtWidgets import (
 )
 
 from desktop.icons import symbol
+from desktop.style import SecondaryLabel
+from desktop.views.voice_sliders import VoiceSliders
+from engine.options import ConversionOptions
 
 if TYPE_CHECKING:
     from engine.voices.entry import InstalledVoice
 
 _PICTURE_POINTS = 72
+_KEEP_AFTER_MS = 300
 
 
 class VoiceCard(QWidget):
@@ -31,16 +35,21 @@ class VoiceCard(QWidget):
     -------
     renamed : (str) the new name
     picture_wanted, index_wanted, removal_wanted : a button was pressed
+    defaults_chosen : (key, options by name) with which the voice shall start from now on
     """
 
     renamed = Signal(str)
     picture_wanted = Signal()
     index_wanted = Signal()
     removal_wanted = Signal()
+    defaults_chosen = Signal(str, object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._voice: InstalledVoice | None = None
+        # A slider that is being dragged is kept once, not at every step.
+        self._soon = QTimer(self, singleShot=True, interval=_KEEP_AFTER_MS)
+        self._soon.timeout.connect(self._tell_defaults)
         self._picture = QLabel()
         self._picture.setFixedSize(_PICTURE_POINTS, _PICTURE_POINTS)
         self.name = QLineEdit()
@@ -72,12 +81,17 @@ class VoiceCard(QWidget):
         column.addLayout(head)
         column.addSpacing(8)
         column.addLayout(self._facts)
+        column.addSpacing(10)
+        column.addWidget(self._make_defaults())
         column.addStretch(1)
         column.addLayout(foot)
 
     def show_voice(self, voice: InstalledVoice) -> None:
         """Show another voice."""
+        self.flush()
         self._voice = voice
+        self.defaults.show_options(voice.options(), ConversionOptions())
+        self._defaults_area.setVisible(not voice.built_in)
         self.name.setText(voice.name)
         self.name.setReadOnly(voice.built_in)
         self._picture.setPixmap(self._portrait(voice))
@@ -101,6 +115,35 @@ class VoiceCard(QWidget):
             else "\n".join(f"{n}: {v}" for n, v in self._told(self._voice))
         )
 
+    def try_again_soon(self) -> None:
+        """Tell the chosen settings once more: they could not be kept now."""
+        self._soon.start()
+
+    @Slot()
+    def flush(self) -> None:
+        """Tell at once what was chosen a moment ago."""
+        if self._soon.isActive() and self._voice is not None:
+            self._soon.stop()
+            self._tell_defaults()
+
+    def _make_defaults(self) -> QWidget:
+        """The settings that the voice starts with."""
+        self.defaults = VoiceSliders(columns=2)
+        self.defaults.changed.connect(lambda *_: self._soon.start())
+        self._defaults_area = QWidget()
+        title = SecondaryLabel(self.tr("Starts with these settings; double-click a name to reset."))
+        column = QVBoxLayout(self._defaults_area)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(title)
+        column.addWidget(self.defaults)
+        return self._defaults_area
+
+    @Slot()
+    def _tell_defaults(self) -> None:
+        if self._voice is not None:
+            chosen = {name: row.value() for name, row in self.defaults.rows.items()}
+            self.defaults_chosen.emit(self._voice.id, {**self._voice.defaults, **chosen})
+
     @Slot()
     def _rename(self) -> None:
         if self._voice is not None and self.name.text().strip() != self._voice.name:
@@ -121,6 +164,7 @@ class VoiceCard(QWidget):
             (self.tr("Epochs"), str(facts.get("epochs") or "")),
             (self.tr("Speakers"), str(facts.get("speakers") or "")),
             (self.tr("Index"), self.tr("present") if voice.index else self.tr("none")),
+            (self.tr("Pitch method"), str(voice.defaults.get("pitch_method", "")).upper()),
             (self.tr("Came from"), voice.source or self.tr("this program")),
         ]
         return [(name, value) for name, value in told if value]

@@ -19,11 +19,12 @@ from PySide6.QtWidgets import (
 )
 
 from desktop import style
-from desktop.jobs.cell_text import semitones_text
 from desktop.jobs.draft import Draft
 from desktop.jobs.voice_list import VoiceList
 from desktop.views.slider_row import SliderRow
-from engine.options import FILE_FORMATS, PITCH_METHODS, ConversionOptions
+from desktop.views.voice_sliders import VoiceSliders
+from engine.options import FILE_FORMATS, PITCH_METHODS
+from engine.voices.entry import VOICE_OPTIONS
 
 WIDTH = 264
 _SEARCH_FROM = 9
@@ -52,6 +53,9 @@ class VoicePanel(QWidget):
         self._reset = QPushButton(self.tr("Reset"))
         self._reset.setToolTip(self.tr("Back to the usual settings for this voice"))
         self._reset.clicked.connect(draft.reset)
+        self._make_default = QPushButton(self.tr("Make Default"))
+        self._make_default.setToolTip(self.tr("This voice starts with these settings from now on"))
+        self._make_default.clicked.connect(draft.make_usual)
         self._sliders = self._make_sliders()
         self._method = self._make_choice(
             "pitch_method",
@@ -86,19 +90,20 @@ class VoicePanel(QWidget):
     @property
     def sliders(self) -> dict[str, SliderRow]:
         """The sliders by the option they change."""
-        return self._sliders
+        return self._sliders.rows
 
     def refresh(self) -> None:
         """Show what the draft holds."""
-        options = self._draft.options
-        for name, row in self._sliders.items():
-            row.set_value(getattr(options, name))
+        options, usual = self._draft.options, self._draft.usual
+        self._sliders.show_options(options, usual)
         for name, box in (("pitch_method", self._method), ("file_format", self._format)):
             box.setCurrentIndex(box.findData(getattr(options, name)))
         with QSignalBlocker(self._stereo):
             self._stereo.setChecked(options.stereo)
-        self._reset.setEnabled(options != ConversionOptions())
-        self._sliders["index_rate"].setEnabled(self._draft.voice.index is not None)
+        self._reset.setEnabled(options != usual)
+        own = any(getattr(options, name) != getattr(usual, name) for name in VOICE_OPTIONS)
+        self._make_default.setEnabled(own and not self._draft.voice.built_in)
+        self.sliders["index_rate"].setEnabled(self._draft.voice.index is not None)
         self._picker.setCurrentIndex(self._picker.findData(self._draft.voice.key))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
@@ -114,43 +119,11 @@ class VoicePanel(QWidget):
         edge = self.rect().adjusted(self.width() - 1, 0, 0, 0)
         painter.fillRect(edge, style.hairline(self.palette()))
 
-    def _make_sliders(self) -> dict[str, SliderRow]:
-        usual = ConversionOptions()
-        percent = "{:.0%}".format
-        rows = {
-            "semitones": SliderRow(
-                self.tr("Pitch"),
-                self.tr("Semitones up or down; +12 is an octave, usual from a man to a woman."),
-                (-24, 24, 1),
-                usual.semitones,
-                semitones_text,
-            ),
-            "index_rate": SliderRow(
-                self.tr("Index strength"),
-                self.tr("More makes the accent more like the voice; too much may slur."),
-                (0, 1, 0.01),
-                usual.index_rate,
-                percent,
-            ),
-            "protect": SliderRow(
-                self.tr("Protect consonants"),
-                self.tr("Lower keeps more of the breath and consonants of the source."),
-                (0, 0.5, 0.01),
-                usual.protect,
-                "{:.2f}".format,
-            ),
-            "volume_envelope": SliderRow(
-                self.tr("Loudness"),
-                self.tr("0 % follows the loudness of the source, 100 % is the voice's own."),
-                (0, 1, 0.01),
-                usual.volume_envelope,
-                percent,
-            ),
-        }
-        for name, row in rows.items():
-            row.changed.connect(lambda value, name=name: self._change(**{name: value}))
-            row.explained.connect(lambda text: self._help.setText(text))
-        return rows
+    def _make_sliders(self) -> VoiceSliders:
+        made = VoiceSliders()
+        made.changed.connect(lambda name, value: self._change(**{name: value}))
+        made.explained.connect(lambda text: self._help.setText(text))
+        return made
 
     def _make_choice(
         self, name: str, choices: list[tuple[str, str]], label: str, explanation: str
@@ -159,6 +132,8 @@ class VoicePanel(QWidget):
         for value, shown in choices:
             box.addItem(shown, value)
         box.setAccessibleName(label)
+        box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        box.setMinimumContentsLength(6)
         self._explain(box, explanation)
         box.activated.connect(lambda _: self._change(**{name: box.currentData()}))
         return box
@@ -180,8 +155,7 @@ class VoicePanel(QWidget):
         title.addWidget(self._picker, 1)
         title.addWidget(self._add)
         column.addLayout(title)
-        for row in self._sliders.values():
-            column.addWidget(row)
+        column.addWidget(self._sliders)
         form = QFormLayout()
         form.setContentsMargins(0, 4, 0, 0)
         form.setHorizontalSpacing(12)
@@ -189,11 +163,12 @@ class VoicePanel(QWidget):
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.addRow(self.tr("Pitch method"), self._method)
         form.addRow(self.tr("Format"), self._format)
-        form.addRow("", self._stereo)
+        form.addRow(self._stereo)  # over both columns: it is long in some languages
         column.addLayout(form)
         column.addStretch()
         column.addWidget(self._help)
         foot = QHBoxLayout()
+        foot.addWidget(self._make_default)
         foot.addStretch()
         foot.addWidget(self._reset)
         column.addLayout(foot)

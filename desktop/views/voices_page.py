@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
@@ -19,10 +20,21 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from desktop.error_text import sentence_for
 from desktop.icons import symbol
 from desktop.style import SecondaryLabel
 from desktop.tasks.background import BackgroundTask, Outcome, Work
-from desktop.tasks.voice_shelf import importing, indexing, picturing, renaming, trashing
+from desktop.tasks.voice_shelf import (
+    importing,
+    indexing,
+    keeping,
+    picturing,
+    renaming,
+    report_sentence,
+    trashing,
+)
+from desktop.views.drop_area import link_of
+from desktop.views.link_dialog import LinkDialog
 from desktop.views.voice_card import VoiceCard
 from engine.errors import UserError
 from engine.voices.entry import InstalledVoice
@@ -47,25 +59,34 @@ class VoicesPage(QWidget):
     ----------
     folder : of the library
     choose : asks for files; another one in tests
+    mirror : the address of the hub the user set, "" for the official one
 
     Signals
     -------
-    changed : voices came, went or were renamed
+    changed : voices came, went, were renamed, or start with other settings
     """
 
     changed = Signal()
 
     def __init__(
-        self, folder: Path, choose: ChooseFiles = choose_files, parent: QWidget | None = None
+        self,
+        folder: Path,
+        choose: ChooseFiles = choose_files,
+        mirror: Callable[[], str] = str,
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self.library = VoiceLibrary(folder)
+        self.links = LinkDialog(self.library, mirror, self)
+        self.links.imported.connect(self._take_imported)
         self._choose = choose
         self._voices: dict[str, InstalledVoice] = {}
         self._wanted_key = ""
         self.task = BackgroundTask(self)
         self.task.progressed.connect(self._show_progress)
         self.task.ended.connect(self._take_outcome)
+        self._keeping = BackgroundTask(self)
+        self._keeping.ended.connect(self._take_kept)
         self.setAcceptDrops(True)
         self._build()
         self.refresh()
@@ -77,7 +98,7 @@ class VoicesPage(QWidget):
         try:
             voices = self.library.voices()
         except UserError as error:
-            self.message.setText(str(error))
+            self.message.setText(sentence_for(error))
             voices = ()
         self._voices = {voice.id: voice for voice in voices}
         self.list.clear()
@@ -96,17 +117,30 @@ class VoicesPage(QWidget):
 
     def close_tasks(self) -> None:
         """Stop what is running before the app quits."""
-        self.task.close()
+        self.card.flush()
+        for task in (self.task, self.links.task, self._keeping):
+            task.close()
+
+    def ask_for_link(self, link: str = "") -> None:
+        """Let the user paste a link, or look at this one."""
+        self.links.show()
+        self.links.raise_()
+        if link:
+            self.links.ask(link)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802 - Qt's name
         """Files, folders and archives are welcome; what is in them is looked at later."""
-        if any(url.isLocalFile() for url in event.mimeData().urls()):
+        content = event.mimeData()
+        if any(url.isLocalFile() for url in content.urls()) or link_of(content):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802 - Qt's name
-        """Import."""
-        urls = event.mimeData().urls()
-        self.import_paths([Path(url.toLocalFile()) for url in urls if url.isLocalFile()])
+        """Import, or look at a link."""
+        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+        if paths:
+            self.import_paths(paths)
+        else:
+            self.ask_for_link(link_of(event.mimeData()))
         event.acceptProposedAction()
 
     def _build(self) -> None:
@@ -118,14 +152,18 @@ class VoicesPage(QWidget):
         self.import_button.clicked.connect(self._import_chosen)
         side = QVBoxLayout()
         side.addWidget(self.list, 1)
+        self.link_button = QPushButton(self.tr("From a Link…"))
+        self.link_button.clicked.connect(lambda: self.ask_for_link())
         side.addWidget(self.import_button)
+        side.addWidget(self.link_button)
         self.card = VoiceCard()
         self.card.renamed.connect(self._rename)
         self.card.picture_wanted.connect(self._give_picture)
         self.card.index_wanted.connect(self._give_index)
         self.card.removal_wanted.connect(self._remove)
+        self.card.defaults_chosen.connect(self._keep_defaults)
         self.message = SecondaryLabel(
-            self.tr("Drop .pth, .index, .zip or folders here to import them.")
+            self.tr("Drop .pth, .index, .zip, folders or links here to import them.")
         )
         self.progress = QProgressBar(textVisible=False, maximum=_STEPS)
         self.progress.setAccessibleName(self.tr("Progress"))
@@ -187,6 +225,24 @@ class VoicesPage(QWidget):
     def _remove(self) -> None:
         self._start(trashing(self.library, self._chosen_key()), "")
 
+    @Slot(str, object)
+    def _keep_defaults(self, key: str, defaults: Mapping[str, Any]) -> None:
+        if not self._keeping.start(keeping(self.library, key, defaults)):
+            self.card.try_again_soon()
+
+    @Slot(object)
+    def _take_kept(self, outcome: Outcome) -> None:
+        """Nothing is drawn anew: the user may be moving the slider still."""
+        if outcome.state == "finished":
+            self._voices[outcome.value.id] = outcome.value
+            self.changed.emit()
+        else:
+            self.message.setText(outcome.sentence)
+
+    @Slot(object)
+    def _take_imported(self, report: ImportReport) -> None:
+        self._take_outcome(Outcome("finished", report))
+
     def _start(self, work: Work, sentence: str) -> None:
         if self.task.start(work):
             self.progress.setFormat(sentence)
@@ -218,9 +274,4 @@ class VoicesPage(QWidget):
             return self.tr("Cancelled.")
         if not isinstance(outcome.value, ImportReport):
             return ""
-        report = outcome.value
-        names = ", ".join(each.voice.name for each in report.imported)
-        told = [self.tr("Imported: {names}.").format(names=names)] if names else []
-        told += [note for each in report.imported for note in each.notes]
-        told += [str(error) for error in report.refused]
-        return " ".join(told)
+        return report_sentence(outcome.value)

@@ -16,7 +16,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractSlider, QApplication, QSizePolicy, QWidget
 
-from desktop.style import secondary_text
+from desktop.style import accent, secondary_text
 
 if TYPE_CHECKING:
     from desktop.audio.waveform import Waveform
@@ -108,7 +108,7 @@ class WaveformView(QAbstractSlider):
         painter.drawRoundedRect(frame, 6, 6)
         if self.hasFocus():
             painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.setPen(palette.color(QPalette.ColorRole.Accent))
+            painter.setPen(accent(palette))
             painter.drawRoundedRect(frame, 6, 6)
 
     def _paint_message(self, painter: QPainter) -> None:
@@ -128,7 +128,7 @@ class WaveformView(QAbstractSlider):
         half = (middle - 5) / loudest
         playhead = _MARGIN + width * self.value() / 1000 / self._axis_s
         text = self.palette().color(QPalette.ColorRole.Text)
-        heard = self.palette().color(QPalette.ColorRole.Accent)
+        heard = accent(self.palette())
         coming = _faded(text, 0.55)
         if not self._active:
             heard, coming = _faded(text, 0.34), _faded(text, 0.22)

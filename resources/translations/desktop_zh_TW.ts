@@ -2,10 +2,77 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="zh_TW" sourcelanguage="en">
 <context>
+    <name>AdvancedPage</name>
+    <message>
+        <source>All settings are as at first</source>
+        <translation>所有設定已恢復為最初的樣子</translation>
+    </message>
+    <message>
+        <source>Copy Report</source>
+        <translation>拷貝報告</translation>
+    </message>
+    <message>
+        <source>Data:</source>
+        <translation>資料：</translation>
+    </message>
+    <message>
+        <source>Each voice forgets the settings it was last used with, too.</source>
+        <translation>每個聲音也會忘記上次使用的設定。</translation>
+    </message>
+    <message>
+        <source>Problems:</source>
+        <translation>問題：</translation>
+    </message>
+    <message>
+        <source>Queue, settings and voices. Without it the app is as on its first day.</source>
+        <translation>佇列、設定與聲音。沒有它，App 就像第一天一樣。</translation>
+    </message>
+    <message>
+        <source>Queue, voices and results stay.</source>
+        <translation>佇列、聲音與結果會保留。</translation>
+    </message>
+    <message>
+        <source>Reset</source>
+        <translation>重置</translation>
+    </message>
+    <message>
+        <source>Reset All Settings…</source>
+        <translation>重設所有設定…</translation>
+    </message>
+    <message>
+        <source>Reset all settings?</source>
+        <translation>要重設所有設定嗎？</translation>
+    </message>
+    <message>
+        <source>Settings:</source>
+        <translation>設定：</translation>
+    </message>
+    <message>
+        <source>Show Data Folder</source>
+        <translation>顯示資料檔案夾</translation>
+    </message>
+    <message>
+        <source>Show Logs</source>
+        <translation>顯示記錄檔</translation>
+    </message>
+    <message>
+        <source>The report is in the clipboard</source>
+        <translation>報告已拷貝到剪貼板</translation>
+    </message>
+    <message>
+        <source>Versions and mistakes; no names of your folders, nothing is sent.</source>
+        <translation>版本與錯誤；不含您的檔案夾名稱，也不會傳送任何內容。</translation>
+    </message>
+</context>
+<context>
     <name>App</name>
     <message>
         <source>Copy Report</source>
         <translation>拷貝報告</translation>
+    </message>
+    <message>
+        <source>Open Settings</source>
+        <translation>打開設定</translation>
     </message>
     <message>
         <source>Quit</source>
@@ -18,6 +85,10 @@
     <message>
         <source>The program made a mistake; your queue is safe. Please send the report.</source>
         <translation>程式發生錯誤，佇列沒有受影響。請把報告寄給我們。</translation>
+    </message>
+    <message>
+        <source>This machine was tuned before it had {change}; what was measured is not used any more. Tune again in the settings.</source>
+        <translation>這台電腦上次調校時還不是 {change}，先前的量測結果已不再使用。請到設定中重新調校。</translation>
     </message>
     <message>
         <source>What is unfinished is offered again at the next start.</source>
@@ -62,6 +133,10 @@
         <translation>安裝聲音模型</translation>
     </message>
     <message>
+        <source>Look What This Link Offers</source>
+        <translation>查看這個連結提供的內容</translation>
+    </message>
+    <message>
         <source>There is no sound in it</source>
         <translation>裡面沒有聲音</translation>
     </message>
@@ -77,8 +152,8 @@
         <translation>將歌曲、錄音或影片拖到這裡</translation>
     </message>
     <message>
-        <source>Folders too. A voice (.pth, .index or .zip) is installed when dropped.</source>
-        <translation>也可以拖入檔案夾。拖入聲音模型（.pth、.index 或 .zip）即可安裝。</translation>
+        <source>Folders too. A voice (.pth, .index, .zip or link) is installed when dropped.</source>
+        <translation>也可以拖入檔案夾。拖入聲音模型（.pth、.index、.zip 或連結）即可安裝。</translation>
     </message>
     <message>
         <source>Six seconds of speech that come with the app</source>
@@ -125,6 +200,101 @@
     <message>
         <source>Voice</source>
         <translation>聲音</translation>
+    </message>
+</context>
+<context>
+    <name>LinkDialog</name>
+    <message>
+        <source>Address of a .zip or .pth, or of a Hugging Face page</source>
+        <translation>.zip、.pth 或 Hugging Face 頁面的網址</translation>
+    </message>
+    <message>
+        <source>Asking {host}…</source>
+        <translation>正在詢問 {host}⋯</translation>
+    </message>
+    <message>
+        <source>Asks for names and sizes; downloads nothing</source>
+        <translation>只查詢名稱與大小，不會下載任何東西</translation>
+    </message>
+    <message>
+        <source>Download</source>
+        <translation>下載</translation>
+    </message>
+    <message>
+        <source>Downloading {title}…</source>
+        <translation>正在下載 {title}⋯</translation>
+    </message>
+    <message>
+        <source>Files</source>
+        <translation>檔案</translation>
+    </message>
+    <message>
+        <source>From {host}. Nothing has been downloaded yet.</source>
+        <translation>來自 {host}。尚未下載任何東西。</translation>
+    </message>
+    <message>
+        <source>Installing…</source>
+        <translation>正在安裝⋯</translation>
+    </message>
+    <message>
+        <source>Link</source>
+        <translation>連結</translation>
+    </message>
+    <message>
+        <source>Look</source>
+        <translation>查看</translation>
+    </message>
+    <message>
+        <source>Progress</source>
+        <translation>進度</translation>
+    </message>
+    <message>
+        <source>Search</source>
+        <translation>搜尋</translation>
+    </message>
+    <message>
+        <source>Size</source>
+        <translation>大小</translation>
+    </message>
+    <message>
+        <source>Stop</source>
+        <translation>停止</translation>
+    </message>
+    <message>
+        <source>Stopped. Download it again to go on where it stopped.</source>
+        <translation>已停止。再次下載時會從中斷處繼續。</translation>
+    </message>
+    <message>
+        <source>Voice</source>
+        <translation>聲音模型</translation>
+    </message>
+    <message>
+        <source>Voice from a Link</source>
+        <translation>從連結加入聲音模型</translation>
+    </message>
+    <message>
+        <source>Voices behind the link</source>
+        <translation>連結中的聲音模型</translation>
+    </message>
+    <message>
+        <source>You see what it is and how large before anything is downloaded.</source>
+        <translation>下載之前，會先顯示內容與大小。</translation>
+    </message>
+    <message>
+        <source>unknown</source>
+        <translation>未知</translation>
+    </message>
+    <message>
+        <source>{count} voices at {host}. Choose one; nothing is downloaded yet.</source>
+        <translation>{host} 上有 {count} 個聲音模型。請選一個；尚未下載任何東西。</translation>
+    </message>
+    <message>
+        <source>{done} of {total}</source>
+        <translation>{done}／{total}</translation>
+    </message>
+    <message>
+        <source>{done} so far</source>
+        <translation>已下載 {done}</translation>
     </message>
 </context>
 <context>
@@ -268,8 +438,8 @@
         <translation>報告已拷貝到剪貼板</translation>
     </message>
     <message>
-        <source>There is no file in the clipboard</source>
-        <translation>剪貼板中沒有檔案</translation>
+        <source>There is no file and no link in the clipboard</source>
+        <translation>剪貼板中沒有檔案，也沒有連結</translation>
     </message>
     <message>
         <source>Voices</source>
@@ -459,6 +629,14 @@
         <translation>轉換引擎在這部電腦上的運作方式。變更會套用到下一次轉換；除非另有說明，聲音不會改變。</translation>
     </message>
     <message>
+        <source>Measured before: {gain}</source>
+        <translation>先前量測：{gain}</translation>
+    </message>
+    <message>
+        <source>Measured: {gain}</source>
+        <translation>量測結果：{gain}</translation>
+    </message>
+    <message>
         <source>NVIDIA GPU (CUDA)</source>
         <translation>NVIDIA GPU（CUDA）</translation>
     </message>
@@ -469,6 +647,10 @@
     <message>
         <source>Processor only</source>
         <translation>只用處理器</translation>
+    </message>
+    <message>
+        <source>What suits this machine</source>
+        <translation>最適合這台電腦的設定</translation>
     </message>
 </context>
 <context>
@@ -513,6 +695,37 @@
     </message>
 </context>
 <context>
+    <name>SharedSheet</name>
+    <message>
+        <source>Community Voices</source>
+        <translation>社群聲音模型</translation>
+    </message>
+    <message>
+        <source>Done</source>
+        <translation>完成</translation>
+    </message>
+    <message>
+        <source>Download All ({size})</source>
+        <translation>全部下載（{size}）</translation>
+    </message>
+    <message>
+        <source>Go On in the Background</source>
+        <translation>在背景繼續</translation>
+    </message>
+    <message>
+        <source>Not Now</source>
+        <translation>稍後再說</translation>
+    </message>
+    <message>
+        <source>The starter voice works at once and offline: drop a file and listen. For other voices these two are fetched once and checked; nothing is downloaded unless you ask for it. You find them in Settings › Models later.</source>
+        <translation>內附的聲音不需網路，馬上就能用：拖入一個檔案聽聽看。其他聲音模型需要這兩個網路模型，只下載一次並經過核對；只有在您要求時才會下載。之後可在「設定 › 模型」找到它們。</translation>
+    </message>
+    <message>
+        <source>Voices from the community need two networks</source>
+        <translation>社群的聲音模型需要兩個網路模型</translation>
+    </message>
+</context>
+<context>
     <name>TablePage</name>
     <message>
         <source>Restore Defaults</source>
@@ -524,6 +737,45 @@
     <message>
         <source>Stage timings</source>
         <translation>各階段時間</translation>
+    </message>
+</context>
+<context>
+    <name>TuningPanel</name>
+    <message>
+        <source>A conversion runs or waits: it would spoil the figures. Tune when the queue is done.</source>
+        <translation>有轉換正在進行或等待中，會影響量測結果。請在佇列完成後再調校。</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>Cancelled; nothing was changed.</source>
+        <translation>已取消，未做任何變更。</translation>
+    </message>
+    <message>
+        <source>Nothing was measured here yet: in force is what usually pays. Tuning takes some minutes and can be cancelled.</source>
+        <translation>這台電腦尚未量測過，目前採用一般而言最快的設定。調校需要幾分鐘，可隨時取消。</translation>
+    </message>
+    <message>
+        <source>Out of date: measured before this machine had {change}, so it is not used any more. Tune again.</source>
+        <translation>已過期：量測時這台電腦還不是 {change}，因此不再採用。請重新調校。</translation>
+    </message>
+    <message>
+        <source>Progress of the measurement</source>
+        <translation>量測進度</translation>
+    </message>
+    <message>
+        <source>Stopped, because a conversion began; nothing was changed.</source>
+        <translation>因為有轉換開始而停止，未做任何變更。</translation>
+    </message>
+    <message>
+        <source>Tune for This Computer</source>
+        <translation>為這台電腦調校</translation>
+    </message>
+    <message>
+        <source>Tune for This Mac</source>
+        <translation>為這部 Mac 調校</translation>
     </message>
 </context>
 <context>
@@ -569,12 +821,20 @@
         <translation>音高</translation>
     </message>
     <message>
+        <source>Pitch method</source>
+        <translation>音高偵測</translation>
+    </message>
+    <message>
         <source>Sample rate</source>
         <translation>取樣率</translation>
     </message>
     <message>
         <source>Speakers</source>
         <translation>說話者</translation>
+    </message>
+    <message>
+        <source>Starts with these settings; double-click a name to reset.</source>
+        <translation>從這些設定開始；按兩下名稱即可還原。</translation>
     </message>
     <message>
         <source>follows pitch</source>
@@ -598,11 +858,22 @@
     </message>
 </context>
 <context>
-    <name>VoicePanel</name>
+    <name>VoiceDesk</name>
     <message>
-        <source>0 % follows the loudness of the source, 100 % is the voice's own.</source>
-        <translation>0% 跟隨原聲的響度，100% 為該聲音本身的響度。</translation>
+        <source>Not Now</source>
+        <translation>稍後再說</translation>
     </message>
+    <message>
+        <source>Show…</source>
+        <translation>顯示⋯</translation>
+    </message>
+    <message>
+        <source>“{name}” needs the networks that community voices share ({size}).</source>
+        <translation>「{name}」需要社群聲音模型共用的網路模型（{size}）。</translation>
+    </message>
+</context>
+<context>
+    <name>VoicePanel</name>
     <message>
         <source>Add Voice…</source>
         <translation>加入聲音模型⋯</translation>
@@ -628,12 +899,51 @@
         <translation>格式</translation>
     </message>
     <message>
-        <source>Index strength</source>
-        <translation>索引強度</translation>
-    </message>
-    <message>
         <source>Keep stereo</source>
         <translation>保留立體聲</translation>
+    </message>
+    <message>
+        <source>Make Default</source>
+        <translation>設為預設</translation>
+    </message>
+    <message>
+        <source>Pitch method</source>
+        <translation>音高偵測</translation>
+    </message>
+    <message>
+        <source>RMVPE is best for singing; YIN needs no download. Automatic takes the best.</source>
+        <translation>RMVPE 最適合歌聲；YIN 不需下載。「自動」會選最好的。</translation>
+    </message>
+    <message>
+        <source>Reset</source>
+        <translation>重置</translation>
+    </message>
+    <message>
+        <source>These settings are for the next file you drop; each voice remembers its own.</source>
+        <translation>這些設定用於下一個拖入的檔案；每個聲音各自記住設定。</translation>
+    </message>
+    <message>
+        <source>This voice starts with these settings from now on</source>
+        <translation>這個聲音模型以後都從這些設定開始</translation>
+    </message>
+    <message>
+        <source>Voice</source>
+        <translation>聲音</translation>
+    </message>
+    <message>
+        <source>WAV, FLAC and AIFF keep everything; MP3 and Ogg are small.</source>
+        <translation>WAV、FLAC、AIFF 保留全部音質；MP3 和 Ogg 檔案較小。</translation>
+    </message>
+</context>
+<context>
+    <name>VoiceSliders</name>
+    <message>
+        <source>0 % follows the loudness of the source, 100 % is the voice's own.</source>
+        <translation>0% 跟隨原聲的響度，100% 為該聲音本身的響度。</translation>
+    </message>
+    <message>
+        <source>Index strength</source>
+        <translation>索引強度</translation>
     </message>
     <message>
         <source>Loudness</source>
@@ -652,36 +962,12 @@
         <translation>音高</translation>
     </message>
     <message>
-        <source>Pitch method</source>
-        <translation>音高偵測</translation>
-    </message>
-    <message>
         <source>Protect consonants</source>
         <translation>保護子音</translation>
     </message>
     <message>
-        <source>RMVPE is best for singing; YIN needs no download. Automatic takes the best.</source>
-        <translation>RMVPE 最適合歌聲；YIN 不需下載。「自動」會選最好的。</translation>
-    </message>
-    <message>
-        <source>Reset</source>
-        <translation>重置</translation>
-    </message>
-    <message>
         <source>Semitones up or down; +12 is an octave, usual from a man to a woman.</source>
         <translation>升降的半音數；+12 為一個八度，常用於男聲轉女聲。</translation>
-    </message>
-    <message>
-        <source>These settings are for the next file you drop; each voice remembers its own.</source>
-        <translation>這些設定用於下一個拖入的檔案；每個聲音各自記住設定。</translation>
-    </message>
-    <message>
-        <source>Voice</source>
-        <translation>聲音</translation>
-    </message>
-    <message>
-        <source>WAV, FLAC and AIFF keep everything; MP3 and Ogg are small.</source>
-        <translation>WAV、FLAC、AIFF 保留全部音質；MP3 和 Ogg 檔案較小。</translation>
     </message>
 </context>
 <context>
@@ -703,16 +989,16 @@
         <translation>選擇索引</translation>
     </message>
     <message>
-        <source>Drop .pth, .index, .zip or folders here to import them.</source>
-        <translation>將 .pth、.index、.zip 或檔案夾拖到這裡即可輸入。</translation>
+        <source>Drop .pth, .index, .zip, folders or links here to import them.</source>
+        <translation>將 .pth、.index、.zip、檔案夾或連結拖到這裡即可輸入。</translation>
+    </message>
+    <message>
+        <source>From a Link…</source>
+        <translation>從連結⋯</translation>
     </message>
     <message>
         <source>Import Voices</source>
         <translation>輸入聲音模型</translation>
-    </message>
-    <message>
-        <source>Imported: {names}.</source>
-        <translation>已輸入：{names}。</translation>
     </message>
     <message>
         <source>Importing…</source>
@@ -790,6 +1076,14 @@
         <translation>編輯</translation>
     </message>
     <message>
+        <source>Enter Full Screen</source>
+        <translation>進入全螢幕</translation>
+    </message>
+    <message>
+        <source>Exit Full Screen</source>
+        <translation>離開全螢幕</translation>
+    </message>
+    <message>
         <source>File</source>
         <translation>檔案</translation>
     </message>
@@ -798,12 +1092,36 @@
         <translation>輔助說明</translation>
     </message>
     <message>
+        <source>In a waveform: hear the other one</source>
+        <translation>在波形中：聽另一個</translation>
+    </message>
+    <message>
+        <source>Keyboard Shortcuts</source>
+        <translation>鍵盤快速鍵</translation>
+    </message>
+    <message>
+        <source>Minimize</source>
+        <translation>縮到最小</translation>
+    </message>
+    <message>
         <source>Move Down</source>
         <translation>下移</translation>
     </message>
     <message>
         <source>Move Up</source>
         <translation>上移</translation>
+    </message>
+    <message>
+        <source>Networks for Community Voices…</source>
+        <translation>社群聲音模型的網路模型⋯</translation>
+    </message>
+    <message>
+        <source>None</source>
+        <translation>無</translation>
+    </message>
+    <message>
+        <source>Open Recent</source>
+        <translation>打開最近使用過的檔案</translation>
     </message>
     <message>
         <source>Open…</source>
@@ -816,6 +1134,10 @@
     <message>
         <source>Play Result</source>
         <translation>播放結果</translation>
+    </message>
+    <message>
+        <source>Play or pause</source>
+        <translation>播放或暫停</translation>
     </message>
     <message>
         <source>Queue</source>
@@ -840,6 +1162,26 @@
     <message>
         <source>Show in Finder</source>
         <translation>在 Finder 中顯示</translation>
+    </message>
+    <message>
+        <source>Space</source>
+        <translation>空白鍵</translation>
+    </message>
+    <message>
+        <source>Tab</source>
+        <translation>Tab</translation>
+    </message>
+    <message>
+        <source>Voice from a Link…</source>
+        <translation>從連結加入聲音模型⋯</translation>
+    </message>
+    <message>
+        <source>Window</source>
+        <translation>視窗</translation>
+    </message>
+    <message>
+        <source>Zoom</source>
+        <translation>縮放</translation>
     </message>
 </context>
 <context>
@@ -918,14 +1260,73 @@
     </message>
 </context>
 <context>
-    <name>error_text</name>
+    <name>engine_words</name>
     <message>
-        <source>The conversion was stopped: the program made a mistake ({kind}); try again, and if it happens again send the report.</source>
-        <translation>轉換已停止：程式發生錯誤（{kind}）；請再試一次，若再發生請寄送報告。</translation>
+        <source>en</source>
+        <translation>zh_TW</translation>
+    </message>
+</context>
+<context>
+    <name>gain_text</name>
+    <message>
+        <source>Comparing the device with the processor…</source>
+        <translation>正在比對運算裝置與處理器的結果…</translation>
     </message>
     <message>
-        <source>The conversion was stopped: there is not enough memory; close other programs, or convert a shorter file.</source>
-        <translation>轉換已停止：記憶體不足；請關閉其他程式，或轉換較短的檔案。</translation>
+        <source>Measured on {machine}, {day}, with full-size random networks.</source>
+        <translation>量測於 {machine}，{day}，使用全尺寸的隨機網路。</translation>
+    </message>
+    <message>
+        <source>Measured on {machine}, {day}, with the voice “{voice}”.</source>
+        <translation>量測於 {machine}，{day}，使用聲音「{voice}」。</translation>
+    </message>
+    <message>
+        <source>Measuring: {flag}</source>
+        <translation>正在量測：{flag}</translation>
+    </message>
+    <message>
+        <source>Preparing…</source>
+        <translation>準備中…</translation>
+    </message>
+    <message>
+        <source>about {minutes} min left</source>
+        <translation>大約還需 {minutes} 分鐘</translation>
+    </message>
+    <message>
+        <source>as fast</source>
+        <translation>速度相同</translation>
+    </message>
+    <message>
+        <source>identical sound</source>
+        <translation>聲音完全相同</translation>
+    </message>
+    <message>
+        <source>not timed</source>
+        <translation>未計時</translation>
+    </message>
+    <message>
+        <source>not used: it fails on this machine</source>
+        <translation>未採用：在這台電腦上無法執行</translation>
+    </message>
+    <message>
+        <source>not used: no clear gain</source>
+        <translation>未採用：沒有明顯的效益</translation>
+    </message>
+    <message>
+        <source>not used: the sound would differ ({level})</source>
+        <translation>未採用：聲音會不同（{level}）</translation>
+    </message>
+    <message>
+        <source>not used: {speed}</source>
+        <translation>未採用：{speed}</translation>
+    </message>
+    <message>
+        <source>{percent} % faster</source>
+        <translation>快 {percent}%</translation>
+    </message>
+    <message>
+        <source>{percent} % slower</source>
+        <translation>慢 {percent}%</translation>
     </message>
 </context>
 <context>
@@ -964,6 +1365,10 @@
     <message>
         <source>Beside the source</source>
         <translation>在原始檔旁邊</translation>
+    </message>
+    <message>
+        <source>Changes at once; a conversion that runs goes on.</source>
+        <translation>立即變更；進行中的轉換會繼續。</translation>
     </message>
     <message>
         <source>Compile the vocoder</source>
@@ -1062,6 +1467,10 @@
         <translation>只在視窗不在最前面時。</translation>
     </message>
     <message>
+        <source>Parts on the processor</source>
+        <translation>在處理器上的部分</translation>
+    </message>
+    <message>
         <source>Pieces at a time</source>
         <translation>同時處理的片段</translation>
     </message>
@@ -1076,6 +1485,10 @@
     <message>
         <source>Results never replace another file.</source>
         <translation>結果不會取代其他檔案。</translation>
+    </message>
+    <message>
+        <source>Run on the CPU whatever the device is: filter, content, pitch, retrieval, latent, vocoder; with commas between them.</source>
+        <translation>無論裝置為何都在 CPU 上執行：filter、content、pitch、retrieval、latent、vocoder；以逗號分隔。</translation>
     </message>
     <message>
         <source>Save results</source>
@@ -1106,10 +1519,6 @@
         <translation>登入時啟動</translation>
     </message>
     <message>
-        <source>Takes effect at the next start.</source>
-        <translation>下次啟動時生效。</translation>
-    </message>
-    <message>
         <source>Takes out the rumble there; differs by 0.0001 at most.</source>
         <translation>在該裝置上濾除低頻隆隆聲；差異最多 0.0001。</translation>
     </message>
@@ -1136,6 +1545,13 @@
     <message>
         <source>min</source>
         <translation>分鐘</translation>
+    </message>
+</context>
+<context>
+    <name>voice_shelf</name>
+    <message>
+        <source>Imported: {names}.</source>
+        <translation>已輸入：{names}。</translation>
     </message>
 </context>
 </TS>

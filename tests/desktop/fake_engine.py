@@ -11,7 +11,7 @@ from desktop.jobs.live import LiveTimings
 from desktop.jobs.messages import Finished, Order
 from engine.errors import AudioFileError, ConversionCancelled
 from engine.optimization import OptimizationConfig
-from engine.progress import StageProgress
+from engine.progress import CancelToken, StageProgress
 
 VOICE = Voice("Aria", Path("aria.pth"), None, "aria")
 
@@ -29,6 +29,8 @@ class FakeEngine:
         self.done: list[str] = []
         self.tidied = 0
         self.unloaded = 0
+        self.warmed: list[tuple[Voice, CancelToken]] = []
+        self.warms_long = False
         self.threads: set[int] = set()
 
     def convert(self, order: Order, live: LiveTimings) -> Finished:
@@ -54,6 +56,12 @@ class FakeEngine:
         stages = (StageTime("content", 0.5, "cpu"), StageTime("synthesis", 1.5, "cpu"))
         output = order.job.source.with_name(f"{order.job.source.stem} (Aria).wav")
         return Finished(order.job.id, output, 2.0, 2.0, stages, "cpu", 10**9, 10**8)
+
+    def warm_up(self, voice: Voice, cancel: CancelToken) -> bool:
+        self.warmed.append((voice, cancel))
+        while self.warms_long and not cancel.cancelled:
+            time.sleep(0.002)
+        return not cancel.cancelled
 
     def tidy(self) -> None:
         self.tidied += 1

@@ -5,13 +5,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from PySide6.QtGui import QDesktopServices
+from PySide6.QtGui import QDesktopServices, QGuiApplication, QIcon
 from pytestqt.qtbot import QtBot
 
-from desktop.jobs.job import Job, Voice
+from desktop.jobs.job import Job, JobProgress, Voice
+from desktop.jobs.messages import Cancelled
 from desktop.jobs.queue import JobQueue
 from desktop.macos import reveal as reveal_module
-from desktop.macos.dock import show_waiting
+from desktop.macos.dock import progress_icon, show_progress, show_waiting
 from desktop.macos.login_item import LoginItem, start_command
 from desktop.macos.presence import SystemPresence
 from desktop.macos.reveal import reveal, reveal_command
@@ -102,6 +103,45 @@ def test_the_bundle_is_started_by_open_and_a_source_tree_by_its_python() -> None
 def test_the_dock_takes_a_number_everywhere(qtbot: QtBot) -> None:
     show_waiting(3)
     show_waiting(0)
+
+
+def test_the_icon_in_the_dock_fills_with_the_progress(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def white(percent: int) -> int:
+        image = progress_icon(percent).pixmap(512, 512).toImage()
+        return sum(image.pixelColor(x, 396).lightness() > 240 for x in range(512))
+
+    assert 0 < white(0) < 40
+    assert white(50) == pytest.approx(118, abs=12)
+    assert white(100) == white(250) == pytest.approx(236, abs=12)
+    set_icons: list[QIcon] = []
+    monkeypatch.setattr(
+        QGuiApplication, "setWindowIcon", staticmethod(lambda icon: set_icons.append(icon))
+    )
+    monkeypatch.setattr(sys, "platform", "darwin")
+    show_progress(30)
+    show_progress(None)
+    assert len(set_icons) == 2
+    monkeypatch.setattr(sys, "platform", "linux")
+    show_progress(30)
+    assert len(set_icons) == 2
+
+
+def test_the_dock_follows_the_running_file_in_steps_and_is_plain_again(
+    tmp_path: Path, settings: Settings
+) -> None:
+    queue, drawn = JobQueue(), list[int | None]()
+    item = LoginItem(["app"], None)
+    presence = SystemPresence(queue, settings, item, lambda _: None, drawn.append)
+    job = Job(source=tmp_path / "a", voice=Voice("V", tmp_path))
+    queue.add([job])
+    queue.begin(job.id)
+    for fraction in (0.1, 0.101, 0.111, 0.5):
+        queue.set_progress(JobProgress(job.id, fraction))
+    queue.finish(Cancelled(job.id))
+    assert drawn == [0, 10, 50, None]
+    assert presence is not None
 
 
 def test_trash_moves_and_a_missing_file_is_an_os_error(

@@ -270,6 +270,19 @@ def test_real_portaudio_without_any_device_is_a_sentence(tmp_path: Path) -> None
 
 
 @on_linux_with_portaudio
+def test_a_system_that_makes_portaudio_abort_is_a_sentence_too(tmp_path: Path) -> None:
+    (tmp_path / "asound.conf").write_text("")  # no default device at all: an assert in C fails
+    environment = {"ALSA_CONFIG_PATH": str(tmp_path / "asound.conf")}
+    trial = [sys.executable, "-c", "import sounddevice as s; s._terminate(); s._initialize()"]
+    bare = subprocess.run(trial, env=os.environ | environment, capture_output=True, check=False)
+    if bare.returncode >= 0:
+        pytest.skip("this PortAudio bears it")
+    done = play_in_a_process(environment)
+    assert (done.returncode, done.stdout.count("\n")) == (3, 1), done.stderr
+    assert done.stdout.startswith("Cannot play: the sound system")
+
+
+@on_linux_with_portaudio
 def test_real_portaudio_plays_the_very_samples(tmp_path: Path) -> None:
     played = tmp_path / "played.raw"
     (tmp_path / "asound.conf").write_text(

@@ -58,3 +58,19 @@ def test_the_profiler_tells_what_begins_and_ends() -> None:
     seconds = profiler.end("content")
     assert profiler.live.look().stage is None
     assert profiler.live.stages()[0].seconds == seconds
+
+
+def test_each_stage_keeps_the_most_that_was_held_during_it() -> None:
+    live = LiveTimings("a")
+    profiler = WatchedProfiler()
+    profiler.live = live
+    held = iter([300, 900, 500])
+    profiler.memory_bytes = lambda: next(held)
+    for stage in ("pitch", "content", "content"):
+        profiler.start(stage)
+        profiler.end(stage)
+    assert [(each.stage, each.memory_bytes) for each in live.stages()] == [
+        ("pitch", 300),
+        ("content", 900),
+    ]
+    assert live.look().memory_bytes == 500

@@ -119,7 +119,6 @@ def test_a_row_that_is_dragged_out_carries_its_result(queue: JobQueue) -> None:
     queue.finish(Finished(A.id, A.source.absolute(), 1, 1, (), "cpu", 0, 0))
     data = queue.mimeData([queue.index(0, 0), queue.index(0, 1), queue.index(1, 0)])
     assert [url.toLocalFile() for url in data.urls()] == [str(A.source.absolute())]
-    assert queue.supportedDragActions() == Qt.DropAction.CopyAction
     assert not queue.flags(QModelIndex()) & Qt.ItemFlag.ItemIsDragEnabled
 
 

@@ -112,17 +112,27 @@ def test_a_kill_in_the_middle_of_writing_leaves_a_whole_file(file: Path) -> None
     store.close()
 
 
-def test_half_written_results_are_removed_but_nothing_else(tmp_path: Path) -> None:
+def test_half_written_results_are_removed_but_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("desktop.jobs.leftover._QUIET_S", 0.2)
     part = tmp_path / f".{'0a' * 8}.part"
     fresh = tmp_path / f".{'0b' * 8}.part"
+    just_left = tmp_path / f".{'0c' * 8}.part"
     others = [tmp_path / name for name in ("song.wav", ".hidden", f"{'0a' * 8}.part", ".x.part")]
-    for path in (part, fresh, *others):
+    for path in (part, fresh, just_left, *others):
         path.write_text("x")
         os.utime(path, (time.time() - 60,) * 2)
-    os.utime(fresh)
+    os.utime(just_left)
+
+    def wait(seconds: float) -> None:
+        time.sleep(seconds)
+        os.utime(fresh)  # somebody is still writing it
+
     undone = replace(job(), source=tmp_path / "song.wav", state=JobState.INTERRUPTED)
     assert remove_leftovers([replace(undone, state=JobState.FINISHED)]) == 0
-    assert remove_leftovers([undone]) == 1
+    assert remove_leftovers([undone], wait) == 2
     assert not part.exists()
+    assert not just_left.exists()
     assert fresh.exists()
     assert all(path.exists() for path in others)

@@ -138,7 +138,7 @@ def test_pasting_files_converts_them(app: App, qtbot: QtBot, tmp_path: Path) -> 
     assert titles(app) == ["p.wav"]
     QGuiApplication.clipboard().setText("only words")
     app.window.paste()
-    assert app.window.notice.text == "There is no file in the clipboard"
+    assert app.window.notice.text == "There is no file and no link in the clipboard"
 
 
 def test_the_invitation_gives_way_to_the_queue_and_comes_back(

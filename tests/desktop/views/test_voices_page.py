@@ -143,3 +143,42 @@ def test_an_index_that_does_not_fit_is_refused_by_name(
     (tmp_path / "chosen").write_bytes(b"no index")
     page.card.index_button.click()
     assert "chosen" in ended(qtbot, page)
+
+
+def test_a_voices_own_settings_are_shown_and_kept(
+    qtbot: QtBot, page: VoicesPage, aria: Path
+) -> None:
+    assert not page.card.defaults.isVisible()
+    imported(qtbot, page, aria)
+    assert page.card.defaults.isVisible()
+    page.card.defaults.rows["semitones"].slider.setValue(36)
+    with qtbot.waitSignal(page.changed, timeout=10_000):
+        page.card.defaults.rows["protect"].slider.setValue(10)
+    assert page.library.get("Aria").defaults == {"protect": 0.1, "semitones": 12.0}
+    page.refresh()
+    assert page.card.defaults.rows["protect"].value() == 0.1
+
+
+def test_a_setting_is_kept_although_another_voice_is_shown_at_once(
+    qtbot: QtBot, page: VoicesPage, aria: Path
+) -> None:
+    imported(qtbot, page, aria)
+    with qtbot.waitSignal(page.changed, timeout=10_000):
+        page.card.defaults.rows["semitones"].slider.setValue(20)
+        page.list.setCurrentRow(0)
+    assert page.library.get("Aria").defaults == {"semitones": -4.0}
+
+
+def test_a_dropped_link_opens_the_dialog(page: VoicesPage) -> None:
+    content = QMimeData()
+    content.setText("https://127.0.0.1:9/x")
+    drop = QDropEvent(
+        QPointF(50, 50),
+        Qt.DropAction.CopyAction,
+        content,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    page.dropEvent(drop)
+    assert page.links.isVisible()
+    assert page.links.field.text() == "https://127.0.0.1:9/x"

@@ -1,0 +1,198 @@
+"""How long the window's thread is ever kept from its turn: ``python -m tests.desktop.heartbeat``.
+
+The whole app runs off screen with the real engine. A timer wants its turn every 5 ms; how late it
+gets it is how long a click would have waited. For figures that mean anything the machine must do
+nothing else; run it by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import numpy as np
+import soundfile
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
+
+from desktop.app import App
+from desktop.application import Application
+from desktop.paths import AppPaths, sample_file
+from engine.device import prepare_environment
+
+BEAT_MS = 5
+SUSPECT_S = 0.04
+_LONG_RATE_HZ = 22_050
+
+
+class Heart:
+    """Beats on the thread that makes it; a second thread notes what all did when it was late."""
+
+    def __init__(self) -> None:
+        self.late_s: list[float] = []
+        self.stacks: list[tuple[float, str]] = []
+        self._beat_s = time.perf_counter()
+        self._on = False
+        self._timer = QTimer(interval=BEAT_MS)
+        self._timer.timeout.connect(self._beat)
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def start(self) -> None:
+        """Forget what was."""
+        self.late_s.clear()
+        self.stacks.clear()
+        self._beat_s = time.perf_counter()
+        self._on = True
+        self._timer.start()
+
+    def stop(self) -> None:
+        """Hold on."""
+        self._timer.stop()
+        self._on = False
+
+    def _beat(self) -> None:
+        now_s = time.perf_counter()
+        self.late_s.append(max(0.0, now_s - self._beat_s - BEAT_MS / 1000))
+        self._beat_s = now_s
+
+    def _watch(self) -> None:
+        noted_s = 0.0
+        while True:
+            time.sleep(0.01)
+            beat_s = self._beat_s
+            if self._on and time.perf_counter() - beat_s > SUSPECT_S and beat_s != noted_s:
+                noted_s = beat_s
+                late_s = time.perf_counter() - beat_s
+                self.stacks.append((late_s, all_stacks()))
+
+
+def all_stacks() -> str:
+    """What every thread does; taken in C, for a frame held here would keep its painter alive.
+
+    A thread that held Python's lock for long is found at, or just after, the line that did.
+    """
+    with tempfile.TemporaryFile("w+") as file:
+        faulthandler.dump_traceback(file, all_threads=True)
+        file.seek(0)
+        threads = [text.splitlines()[1:5] for text in file.read().split("\n\n")]
+    return "\n".join(line for lines in threads for line in ("-", *lines) if "heartbeat" not in line)
+
+
+def wait(condition: Callable[[], bool], longest_s: float) -> None:
+    """Let the app run until a state or a time is reached."""
+    end_s = time.monotonic() + longest_s
+    while not condition() and time.monotonic() < end_s:
+        QApplication.processEvents()
+        time.sleep(0.001)
+
+
+@contextmanager
+def measured(heart: Heart, name: str) -> Iterator[None]:
+    """Print percentiles of how late the beats inside were."""
+    heart.start()
+    yield
+    heart.stop()
+    late_ms = np.array(heart.late_s or [0.0]) * 1000
+    figures = "  ".join(f"{np.percentile(late_ms, p):6.1f}" for p in (50, 99, 99.9, 100))
+    over = int((late_ms > 50).sum())
+    print(f"{name:<44} {len(late_ms):>6} beats  {figures} ms  {over} over 50 ms", flush=True)
+    for late_s, stack in sorted(heart.stacks, reverse=True)[:3]:
+        print(f"    seen after {late_s * 1000:.0f} ms\n    " + stack.replace("\n", "\n    "))
+
+
+def write_long(path: Path, hours: float) -> Path:
+    """Tones and pauses, written fast."""
+    minute = np.zeros(60 * _LONG_RATE_HZ, dtype=np.float32)
+    seconds = np.arange(20 * _LONG_RATE_HZ) / _LONG_RATE_HZ
+    minute[: len(seconds)] = 0.3 * np.sin(2 * np.pi * 220 * seconds)
+    with soundfile.SoundFile(path, "w", _LONG_RATE_HZ, 1, format="FLAC") as file:
+        for _ in range(round(hours * 60)):
+            file.write(minute)
+    return path
+
+
+def conversion(app: App, heart: Heart, folder: Path) -> None:
+    """The first one, which loads everything, and another."""
+    source = Path(shutil.copy(sample_file(), folder / "song.wav"))
+    for name in ("first conversion (loads torch, networks)", "conversion, loaded"):
+        with measured(heart, name):
+            app.window.take([source])
+            wait(lambda: not app.queue.is_busy, 60)
+    app.queue.clear_over()
+
+
+def many(app: App, heart: Heart, folder: Path, count: int) -> None:
+    """A folder of many files: added, converted for a while, cancelled, cleared."""
+    source = sample_file()
+    where = folder / "many"
+    where.mkdir()
+    for number in range(count):
+        (where / f"song {number:04d}.wav").symlink_to(source)
+    with measured(heart, f"{count} files dropped"):
+        app.window.take([where])
+        wait(lambda: app.queue.rowCount() == count, 30)
+        wait(lambda: False, 1)
+    with measured(heart, f"{count} files being converted, 40 s"):
+        wait(lambda: False, 40)
+    with measured(heart, f"{count} files cancelled"):
+        app.window.cancel_all()
+        wait(lambda: not app.queue.is_busy, 30)
+    with measured(heart, f"{count} files tried again and cancelled"):
+        app.queue.retry([job.id for job in app.queue.jobs()])
+        wait(lambda: False, 1)
+        app.window.cancel_all()
+        wait(lambda: not app.queue.is_busy, 30)
+    with measured(heart, f"{count} files removed one selection"):
+        app.window.queue_view.selectAll()
+        app.window.remove_selected()
+        wait(lambda: False, 1)
+
+
+def long_file(app: App, heart: Heart, folder: Path, hours: float) -> None:
+    """A file of hours: its waveform is read while it is being converted."""
+    source = write_long(folder / "long.flac", hours)
+    with measured(heart, f"{hours:g} hours: waveform and conversion, 90 s"):
+        app.window.take([source])
+        wait(lambda: False, 90)
+    with measured(heart, f"{hours:g} hours: cancelled"):
+        app.window.cancel_all()
+        wait(lambda: not app.queue.is_busy, 60)
+
+
+def main() -> None:
+    """Run what is asked for, all by default."""
+    parser = argparse.ArgumentParser(prog="python -m tests.desktop.heartbeat")
+    parser.add_argument("--files", type=int, default=1000)
+    parser.add_argument("--hours", type=float, default=3.0)
+    parser.add_argument("--only", choices=("conversion", "many", "long"))
+    given = parser.parse_args()
+    prepare_environment()
+    application = Application(["heartbeat"])
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        app = App(AppPaths(folder / "app", folder / "app/cache", folder / "app/logs"))
+        app.start()
+        heart = Heart()
+        wait(lambda: False, 1)
+        if given.only in (None, "conversion"):
+            conversion(app, heart, folder)
+        if given.only in (None, "many"):
+            many(app, heart, folder, given.files)
+        if given.only in (None, "long"):
+            long_file(app, heart, folder, given.hours)
+        app.close()
+        application.processEvents()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""Another language is spoken at once, by the whole app, without disturbing its work."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QTranslator
+from PySide6.QtWidgets import QApplication, QLabel
+from pytestqt.qtbot import QtBot
+
+from desktop.app import App
+from desktop.jobs.job import JobState
+from desktop.paths import AppPaths
+from desktop.settings import LANGUAGE
+from desktop.translation import install_translators
+from tests.desktop.fake_engine import FakeEngine
+
+WAIT_MS = 15_000
+
+
+@pytest.fixture
+def app(app_paths: AppPaths, qtbot: QtBot, qapp: QApplication) -> Iterator[App]:
+    app = App(app_paths, FakeEngine, lambda *_: True, leave=lambda _code: None)
+    app.settings.set(LANGUAGE, "en")
+    app.start()
+    qtbot.wait(50)
+    yield app
+    app.close()
+    install_translators(qapp, "en")
+
+
+def speak(app: App, language: str, qtbot: QtBot) -> None:
+    before = app.window
+    app.settings.set(LANGUAGE, language)
+    qtbot.waitUntil(lambda: app.window is not before, timeout=WAIT_MS)
+
+
+def titles(app: App) -> list[str]:
+    return [action.text() for action in app.window.menuBar().actions()]
+
+
+def test_menus_panes_and_table_change_and_change_back(app: App, qtbot: QtBot) -> None:
+    app.show_settings()
+    english = titles(app)
+    speak(app, "zh_TW", qtbot)
+    assert titles(app)[0] == "檔案"
+    assert app.window.isVisible()
+    assert app.settings_window is not None
+    assert app.settings_window.isVisible()
+    assert "語言:" in {label.text() for label in app.settings_window.findChildren(QLabel)}
+    assert app.queue.headerData(0, app.window.queue_view.horizontalHeader().orientation()) == "名稱"
+    speak(app, "en", qtbot)
+    assert titles(app) == english
+
+
+def test_the_conversion_goes_on_and_its_row_stays_selected(
+    app: App, qtbot: QtBot, tmp_path: Path
+) -> None:
+    for name in ("slow.wav", "next.wav"):
+        (tmp_path / name).touch()
+    app.take([tmp_path / "slow.wav", tmp_path / "next.wav"])
+    qtbot.waitUntil(lambda: app.queue.running() is not None, timeout=WAIT_MS)
+    running = app.queue.running()
+    assert running is not None
+    app.window.queue_view.select_job(running.id)
+    speak(app, "zh_TW", qtbot)
+    assert app.window.queue_view.selected_ids() == [running.id]
+    assert app.queue.running() is not None
+    app.window.cancel_selected()
+    qtbot.waitUntil(lambda: not app.queue.is_busy, timeout=WAIT_MS)
+    assert [job.state for job in app.queue.jobs()] == [JobState.CANCELLED, JobState.FINISHED]
+
+
+def test_a_failure_of_before_is_told_in_the_new_language(
+    app: App, qtbot: QtBot, tmp_path: Path
+) -> None:
+    (tmp_path / "bug.wav").touch()
+    app.take([tmp_path / "bug.wav"])
+    qtbot.waitUntil(lambda: app.queue.count(JobState.FAILED) == 1, timeout=WAIT_MS)
+    app.window.queue_view.select_job(app.queue.jobs()[0].id)
+    assert app.window.detail.failure.startswith("The conversion was stopped")
+    speak(app, "zh_TW", qtbot)
+    assert app.window.detail.failure.startswith("轉換已停止")
+
+
+def test_the_old_windows_are_gone_and_nothing_reaches_them(
+    app: App, qtbot: QtBot, qapp: QApplication, tmp_path: Path
+) -> None:
+    gone = []
+    app.window.destroyed.connect(lambda: gone.append("window"))
+    speak(app, "zh_TW", qtbot)
+    qtbot.waitUntil(lambda: gone == ["window"], timeout=WAIT_MS)
+    (tmp_path / "bad.wav").touch()
+    app.take([tmp_path / "bad.wav"])  # signals of queue, draft and settings go to the new one only
+    qtbot.waitUntil(lambda: app.queue.count(JobState.FAILED) == 1, timeout=WAIT_MS)
+    app.voices.refused.emit("No.")
+    assert app.window.notice.text == "No."
+    assert len(qapp.findChildren(QTranslator)) <= 4  # those of before are on their way out
