@@ -15,6 +15,7 @@ usage: ./urvc-macos.sh COMMAND [ARGUMENTS]
   voices      keep voices: import, list, remove, export  (voices --help)
   models      the shared weights: download, verify       (models --help)
   benchmark   measure how fast this machine converts     (benchmark --help)
+  tune        find and keep what is fastest here         (tune --help)
   doctor      say what works here, and what to do where it does not
   test        run the project's tests                    (arguments go to pytest)
   update      fetch the newest version
@@ -111,7 +112,7 @@ update() {
 main() {
     local command=${1:-}
     case $command in
-        run | convert | voice | voices | models | benchmark | doctor | test | update) shift ;;
+        run | convert | voice | voices | models | benchmark | tune | doctor | test | update) shift ;;
         help | --help | -h)
             usage
             exit 0
@@ -148,6 +149,7 @@ main() {
             ;;
         test)
             need_libraries
+            need_test_programs
             set_up dev
             run_tests "$@"
             ;;

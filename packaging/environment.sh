@@ -195,14 +195,27 @@ need_libraries() { # for the window and for playing; converting needs none of th
             *) missing="$missing $package" ;;
         esac
     done <<<"$(linux_libraries)"
-    [ -n "$missing" ] || return 0
+    install_system_packages "$missing" "window or sound may fail"
+}
+
+need_test_programs() { # a screen of their own for the tests with real windows; skipped without
+    [ "$system" = Linux ] || return 0
+    local program missing=''
+    for program in xvfb:Xvfb xdotool:xdotool openbox:openbox tint2:tint2; do
+        command -v "${program#*:}" >/dev/null || missing="$missing ${program%%:*}"
+    done
+    install_system_packages "$missing" "tests with real windows are skipped"
+}
+
+install_system_packages() { # " NAME NAME…" WITHOUT-THEM
+    [ -n "$1" ] || return 0
     if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
-        say "Installing system libraries:$missing …"
+        say "Installing system packages:$1 …"
         # shellcheck disable=SC2086  # a list of words on purpose
         { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
-            --no-install-recommends $missing; } >/dev/null 2>&1 && return 0
+            --no-install-recommends $1; } >/dev/null 2>&1 && return 0
         say "These could not be installed; going on without them."
     else
-        say "Missing system libraries (window or sound may fail): sudo apt-get install$missing"
+        say "Missing system packages ($2): sudo apt-get install$1"
     fi
 }

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
-    *("run", "convert", "voice", "voices", "models", "benchmark", "doctor"),
+    *("run", "convert", "voice", "voices", "models", "benchmark", "tune", "doctor"),
     *("test", "update", "help"),
 )
 
@@ -219,6 +219,7 @@ def test_it_starts_from_anywhere_through_links_and_leaves_the_user_where_they_ar
         ("voices", "[engine] [voices]"),
         ("models", "[engine] [models]"),
         ("benchmark", "[engine] [benchmark]"),
+        ("tune", "[engine] [tune]"),
         ("doctor", "[engine] [doctor]"),
         ("test", "[pytest]"),
     ],

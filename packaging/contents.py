@@ -1,0 +1,128 @@
+"""What goes into the bundle, what stays out, and what is taken out again after the build."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from project import ROOT, read_project
+
+IMPORT_NAMES: dict[str, tuple[str, ...]] = {
+    "torch": ("torch", "torchgen", "functorch"),
+    "numpy": ("numpy",),
+    "scipy": ("scipy",),
+    "faiss-cpu": ("faiss",),
+    "PySide6-Essentials": ("PySide6", "shiboken6"),
+    "sounddevice": ("_sounddevice_data",),
+    "soundfile": ("_soundfile_data",),
+    "platformdirs": ("platformdirs",),
+    "soxr": ("soxr",),
+    "av": (),  # x264 and x265 in its wheels are GPL: macOS decodes in its place
+    "safetensors": ("safetensors",),
+}
+"""Packages of each dependency that go in whole, as folders: native libraries cannot be loaded
+from the zip in which py2app puts everything else."""
+
+OWN_PACKAGES = ("engine", "desktop")
+
+EXCLUDED = (
+    "av",
+    *("tests", "tkinter", "_tkinter", "turtle", "idlelib", "lib2to3", "test"),
+    *("pytest", "_pytest", "hypothesis", "xdist", "pytestqt", "execnet"),
+    *("transformers", "tokenizers", "librosa", "numba", "llvmlite", "sklearn", "pooch"),
+    *("IPython", "PIL", "matplotlib", "pandas", "triton", "tensorboard", "onnx", "onnxscript"),
+    *("setuptools", "pkg_resources", "_distutils_hack", "wheel"),
+    *("mypy", "ruff", "importlinter", "grimp", "pip", "ensurepip", "py2app", "macholib"),
+)
+"""Never inside: what only development needs, and the GPL. Not numpy.f2py: scipy.signal needs it."""
+
+_UNUSED_PLUGINS = (
+    *("sqldrivers", "designer", "qmltooling", "qmllint", "vectorimageformats"),
+    "platforminputcontexts",
+)
+_UNUSED_QT = (
+    *("Concurrent", "Designer", "Help", "Labs", "Lottie", "OpenGL", "PrintSupport", "Qml"),
+    *("Quick", "Sql", "SvgWidgets", "Test", "UiTools", "Xml"),
+)
+"""Modules of Qt, without their first two letters. `library_reference.py` tells what is missed."""
+
+DELETED = (
+    "engine/audio/container_*.py",  # they need PyAV
+    "PySide6/Qt/qml",
+    *(f"PySide6/Qt/plugins/{name}" for name in _UNUSED_PLUGINS),
+    "PySide6/Qt/plugins/imageformats/*qpdf*",
+    "PySide6/Qt/metatypes",
+    *(f"PySide6/Qt{name}*" for name in _UNUSED_QT),
+    *(f"PySide6/Qt/lib/Qt{name}*.framework" for name in _UNUSED_QT),
+    "PySide6/Qt/libexec",
+    "PySide6/*.app",
+    "PySide6/lupdate*",
+    "PySide6/lrelease*",
+    "PySide6/lconvert*",
+    "PySide6/linguist*",
+    "PySide6/qml*",
+    "PySide6/svgtoqml*",
+    "PySide6/balsam*",
+    "PySide6/include",
+    "PySide6/doc",
+    "PySide6/glue",
+    "PySide6/typesystems",
+    "PySide6/scripts",
+    "PySide6/support/generate_pyi*",
+    "PySide6/libpyside6qml*",
+    "PySide6/**/*.pyi",
+    "shiboken6/**/*.pyi",
+    "shiboken6/include",
+    "torch/include",
+    "torch/share",
+    "torch/test",
+    "torch/bin/protoc*",
+    "torch/bin/test*",
+    "torch/lib/*.a",
+    "torch/**/*.pyi",
+    "torch/**/*.h",
+    "numpy/**/tests",
+    "numpy/_core/include",
+    "scipy/**/tests",
+    "scipy/**/*.pyi",
+    "scipy/**/*.pxd",
+    "numpy/**/*.pyi",
+    "numpy/**/*.pxd",
+    "faiss/contrib",
+    "sympy/**/tests",
+    "**/__pycache__",
+)
+"""Patterns inside `Contents/Resources/lib/python3.x`; one that finds nothing is no failure, for
+the packages differ between systems. Caches are made again, for the place where they lie."""
+
+_RESOURCES = ("icons", "self_test", "starter", "translations")
+_NOT_SHIPPED = frozenset({".ts", ".py", ".sh"})
+
+
+def packages() -> list[str]:
+    """Whole packages for py2app; those that this system's wheels do not have are left out."""
+    names = [name for each in read_project().distributions for name in IMPORT_NAMES[each]]
+    return [*OWN_PACKAGES, *(name for name in names if find_spec(name) is not None)]
+
+
+def library_folder() -> str:
+    """Where packages lie, seen from `Contents/Resources`."""
+    return f"lib/python{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def data_files() -> list[tuple[str, list[str]]]:
+    """Resources beside the packages, where the code looks for them: folder, files."""
+    found: dict[str, list[str]] = {}
+    for name in _RESOURCES:
+        for path in sorted((ROOT / "resources" / name).rglob("*")):
+            if path.is_file() and is_shipped(path):
+                folder = path.parent.relative_to(ROOT)
+                found.setdefault(f"{library_folder()}/{folder}", []).append(str(path))
+    found[library_folder()] = [str(ROOT / "LICENSE")]
+    return sorted(found.items())
+
+
+def is_shipped(path: Path) -> bool:
+    """Whether a file of `resources` belongs in the bundle: no recipe, no text to be compiled."""
+    return path.suffix not in _NOT_SHIPPED and "recipe" not in path.parts

@@ -1,0 +1,63 @@
+"""``python packaging/setup.py py2app``: the app's folder, from what `pyproject.toml` says.
+
+Called by `build_app.sh`, which signs, tests and packs the result.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from contents import EXCLUDED, data_files, packages
+from info_plist import ICON, info_plist
+from project import APP_NAME, ARCHITECTURE, ROOT, read_project
+
+BUILD = ROOT / "build" / "py2app"
+DIST = ROOT / "dist"
+_DEEP = 20_000
+"""modulegraph follows torch's imports by recursion."""
+
+
+def options() -> dict[str, Any]:
+    """What py2app is told."""
+    return {
+        "arch": ARCHITECTURE,
+        "plist": info_plist(),
+        "packages": packages(),
+        "excludes": list(EXCLUDED),
+        "iconfile": str(BUILD / ICON),
+        "no_chdir": True,  # files named on the command line are found from where the user is
+        "argv_emulation": False,  # Qt takes the open event itself
+        "site_packages": False,
+        "semi_standalone": False,
+        "optimize": 0,
+        "bdist_base": str(BUILD),
+        "dist_dir": str(DIST),
+    }
+
+
+def main() -> None:
+    """Build."""
+    from icon import write_icns
+    from setuptools import setup
+
+    sys.setrecursionlimit(_DEEP)
+    sys.path.insert(0, str(ROOT))
+    # Away from pyproject.toml: py2app refuses a project whose dependencies setuptools can see.
+    os.chdir(ROOT / "packaging")
+    BUILD.mkdir(parents=True, exist_ok=True)
+    write_icns(BUILD / ICON)
+    setup(
+        name=APP_NAME,
+        version=read_project().version,
+        app=[str(ROOT / "packaging" / "launch.py")],
+        data_files=data_files(),
+        options={"py2app": options()},
+        packages=[],
+        py_modules=[],
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""``python packaging/size_budget.py APP``: no part of the bundle may outgrow its budget.
+
+``--wheels`` measures without a Mac: the macOS wheels of what is installed here are fetched,
+unpacked, trimmed as the bundle is, and weighed; whether every library still finds those that it
+needs is looked at, too.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import tomllib
+import zipfile
+from importlib.metadata import version
+from pathlib import Path
+
+from bundle import Bundle
+from contents import IMPORT_NAMES
+from library_reference import lost_references
+from project import ROOT, read_project
+from trim import trim_library
+
+BUDGET = ROOT / "packaging" / "size_budget.toml"
+REST = "everything else"
+_MB = 1_000_000
+
+
+def part_sizes(library: Path, whole: Path) -> dict[str, float]:
+    """Megabytes of each part that has a budget; the rest of `whole` is one more part."""
+    sizes = {name: _size(library / name) for name in read_budget() if name != REST}
+    return sizes | {REST: _size(whole) - sum(sizes.values())}
+
+
+def read_budget() -> dict[str, float]:
+    """The most megabytes of each part."""
+    with BUDGET.open("rb") as file:
+        table: dict[str, float] = tomllib.load(file)["megabytes"]
+    return table
+
+
+def too_large(sizes: dict[str, float]) -> list[str]:
+    """The parts that outgrew their budget, as sentences."""
+    budget = read_budget()
+    return [
+        f"{name} has {size:.1f} MB, {budget[name]:.0f} MB are its budget"
+        for name, size in sizes.items()
+        if size > budget[name]
+    ]
+
+
+def unpack_wheels(folder: Path) -> None:
+    """Fetch the macOS wheels of the installed versions, and lay them out as in the bundle."""
+    names = [each for each in read_project().distributions if IMPORT_NAMES[each]]
+    for name in [*names, "shiboken6"]:
+        plain = version(name).partition("+")[0]  # the builder's own mark, e.g. +cpu
+        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder)]
+        command += ["--only-binary=:all:", "--platform", "macosx_15_0_arm64"]
+        command += ["--python-version", "3.11", "--implementation", "cp"]
+        command += ["--abi", "cp311", "--abi", "abi3", "--abi", "none", f"{name}=={plain}"]
+        subprocess.run(command, check=True)
+    for wheel in folder.glob("*.whl"):
+        with zipfile.ZipFile(wheel) as file:
+            file.extractall(folder)
+        wheel.unlink()
+
+
+def main() -> int:
+    """Weigh; the exit code."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        if sys.argv[1] == "--wheels":
+            unpack_wheels(folder)
+            trim_library(folder)
+            sizes = part_sizes(folder, folder)
+            lost = list(lost_references(folder))
+        else:
+            bundle = Bundle(Path(sys.argv[1]).resolve())
+            sizes = part_sizes(bundle.library, bundle.app)
+            lost = []
+    for name, size in sorted(sizes.items(), key=lambda each: -each[1]):
+        print(f"{size:8.1f} MB  {name}")
+    print(f"{sum(sizes.values()):8.1f} MB  together")
+    faults = [*too_large(sizes), *lost]
+    for fault in faults:
+        print(f"fault: {fault}", file=sys.stderr)
+    return 1 if faults else 0
+
+
+def _size(path: Path) -> float:
+    files = (each for each in path.rglob("*") if each.is_file() and not each.is_symlink())
+    return sum(file.stat().st_size for file in files) / _MB
+
+
+if __name__ == "__main__":
+    sys.exit(main())
