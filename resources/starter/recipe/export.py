@@ -1,0 +1,133 @@
+"""From checkpoints of the training to the files that ship: float16, in the layouts of the field."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+from torch import Tensor
+
+from engine.retrieval.index_file import write_flat_index
+from engine.voices.pairing import index_pair_id
+from engine.voices.stored import write_checkpoint
+from recipe.network import ENCODER_SIZES, VOICE_SIZES
+from recipe.speech_set import HOP_SAMPLES
+
+CENTROIDS = 1024
+SMALLEST_LOG_SCALE = -6.0
+"""Of the prior's spread: z is a spectrum, and noise in it would be heard as such."""
+
+EMBEDDER = "urvc-starter"
+_NORMED = re.compile(
+    r"(dec\.(ups\.\d+|resblocks\.\d+\.convs[12]\.\d+)"
+    r"|flow\.flows\.\d+\.enc\.(in_layers\.\d+|res_skip_layers\.\d+|cond_layer))\.weight"
+)
+_POSITIONAL = "encoder.pos_conv_embed.conv"
+
+
+def export_index(path: Path, features: NDArray[np.float32]) -> str:
+    """Centroids of the target's own features; returns the pair's id, which is made from them."""
+    rows = np.ascontiguousarray(features, np.float32)
+    means = faiss.Kmeans(rows.shape[1], CENTROIDS, niter=20, seed=0)
+    means.train(rows)
+    centroids = np.asarray(means.centroids).astype(np.float16).astype(np.float32)
+    write_flat_index(centroids, path)
+    return index_pair_id(centroids)
+
+
+def export_encoder(folder: Path, state: Mapping[str, Tensor], pair_id: str) -> None:
+    """``config.json`` and ``model.safetensors``, as Hugging Face lays out a HuBERT."""
+    folder.mkdir(parents=True, exist_ok=True)
+    sizes = {name: value for name, value in asdict(ENCODER_SIZES).items() if value is not None}
+    config = {"model_type": "hubert", "architectures": ["HubertModel"], **sizes}
+    config["num_feat_extract_layers"] = len(ENCODER_SIZES.conv_dim)
+    config["pair_id"] = pair_id
+    text = json.dumps(config, indent=2, sort_keys=True) + "\n"
+    (folder / "config.json").write_text(text, encoding="utf-8")
+    tensors = dict(state)
+    direction = tensors.pop(f"{_POSITIONAL}.weight")
+    length = direction.float().norm(dim=(0, 1), keepdim=True)
+    tensors[f"{_POSITIONAL}.parametrizations.weight.original0"] = length
+    tensors[f"{_POSITIONAL}.parametrizations.weight.original1"] = direction
+    halves = {name: value.half().contiguous() for name, value in tensors.items()}
+    save_file(halves, folder / "model.safetensors", {"format": "pt"})
+
+
+def export_voice(path: Path, state: Mapping[str, Tensor], pair_id: str) -> None:
+    """An RVC v2 ``.pth`` with its weights normed, as trainers write it."""
+    weights: dict[str, Tensor] = {}
+    for name, value in _quiet_prior(state).items():
+        if _NORMED.fullmatch(name):
+            stem = name.removesuffix("weight")
+            length = value.float().flatten(1).norm(dim=1).reshape(-1, 1, 1)
+            weights[f"{stem}weight_g"] = length.half()
+            weights[f"{stem}weight_v"] = value.half()
+        else:
+            weights[name] = value.half()
+    record = {
+        "weight": weights,
+        "config": _config(),
+        "info": "starter voice",
+        "sr": f"{VOICE_SIZES.sample_rate_hz // 1000}k",
+        "f0": 1,
+        "version": "v2",
+        "embedder_model": EMBEDDER,
+        "model_name": "Starter",
+        "pair_id": pair_id,
+    }
+    with path.open("wb") as file:
+        write_checkpoint(record, file)
+
+
+def _quiet_prior(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The prior's spread pinned to next to nothing, whatever the training left there."""
+    quiet = {name: value.clone() for name, value in state.items()}
+    bands = VOICE_SIZES.inter_channels
+    quiet["enc_p.proj.weight"][bands:] = 0.0
+    quiet["enc_p.proj.bias"][bands:] = SMALLEST_LOG_SCALE
+    return quiet
+
+
+def _config() -> list[object]:
+    """The 18 sizes in the order of RVC's trainers; the first two and dropout serve training."""
+    sizes = VOICE_SIZES
+    return [
+        513,
+        sizes.sample_rate_hz // HOP_SAMPLES // 2,
+        sizes.inter_channels,
+        sizes.hidden_channels,
+        sizes.filter_channels,
+        sizes.heads,
+        sizes.layers,
+        sizes.kernel_size,
+        0,
+        sizes.resblock,
+        list(sizes.resblock_kernel_sizes),
+        [list(each) for each in sizes.resblock_dilations],
+        list(sizes.upsample_rates),
+        sizes.upsample_initial_channels,
+        list(sizes.upsample_kernel_sizes),
+        sizes.speakers,
+        sizes.gin_channels,
+        sizes.sample_rate_hz,
+    ]
+
+
+def export(
+    folder: Path,
+    encoder: Mapping[str, Tensor],
+    voice: Mapping[str, Tensor],
+    features: NDArray[np.float32],
+) -> None:
+    """Write ``encoder/``, ``voice.pth`` and ``starter.index`` into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pair_id = export_index(folder / "starter.index", features)
+    export_encoder(folder / "encoder", encoder, pair_id)
+    export_voice(folder / "voice.pth", voice, pair_id)

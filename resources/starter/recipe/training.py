@@ -1,0 +1,250 @@
+"""A training that can be killed at any moment and goes on as if nothing had been.
+
+Everything random in a step comes from its number, the learning rate too; so the weights, the
+optimiser's moments and the number of steps are all that a checkpoint has to hold.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+SAVE_EVERY_S = 180.0
+REPORT_EVERY_STEPS = 50
+AVERAGE_DECAY = 0.999
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Learning rate by step: a rise, a plateau, a straight line down.
+
+    Attributes
+    ----------
+    steps : of the whole stage
+    rate : on the plateau
+    warm_up_steps : of the rise
+    plateau : share of the steps after which it falls
+    last : share of `rate` at the end
+    """
+
+    steps: int
+    rate: float
+    warm_up_steps: int = 50
+    plateau: float = 0.4
+    last: float = 0.05
+
+    def rate_at(self, step: int) -> float:
+        """Learning rate of a step, 0 being the first."""
+        rise = min(1.0, (step + 1) / self.warm_up_steps)
+        done = step / self.steps
+        fall = 1.0 if done < self.plateau else (1.0 - done) / (1.0 - self.plateau)
+        return self.rate * rise * max(self.last, fall)
+
+
+@dataclass(frozen=True)
+class Chance:
+    """Where the random numbers of one step come from."""
+
+    numbers: np.random.Generator
+    tensors: torch.Generator
+
+    @classmethod
+    def of_step(cls, seed: int, step: int) -> Chance:
+        """The same numbers for the same step, whatever came before."""
+        numbers = np.random.default_rng((seed, step))
+        tensors = torch.Generator().manual_seed(int(numbers.integers(2**62)))
+        return cls(numbers, tensors)
+
+    def normal(self, *shape: int) -> Tensor:
+        """Standard normal, float32, on the CPU."""
+        return torch.randn(*shape, generator=self.tensors)
+
+
+StepLoss = Callable[[Chance], tuple[Tensor, dict[str, float]]]
+"""Makes a batch, returns the loss and the figures to be reported."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Parameters with a learning rate of their own, as a share of the schedule's."""
+
+    parameters: Sequence[nn.Parameter]
+    share: float = 1.0
+
+
+class Training:
+    """One stage: what is trained, how fast, and where it is kept.
+
+    Parameters
+    ----------
+    networks : by name; all of their parameters are kept, those in `groups` are trained
+    file : the checkpoint; its curve lies beside it as ``.jsonl``
+    """
+
+    def __init__(
+        self,
+        networks: Mapping[str, nn.Module],
+        groups: Iterable[Group],
+        schedule: Schedule,
+        file: Path,
+        *,
+        betas: tuple[float, float] = (0.9, 0.98),
+        clip: float = 1.0,
+        seed: int = 0,
+    ) -> None:
+        self._networks = dict(networks)
+        self._groups = list(groups)
+        self._schedule = schedule
+        self._file = file
+        self._clip = clip
+        self._seed = seed
+        self._optimiser = torch.optim.AdamW(
+            [{"params": list(group.parameters)} for group in self._groups],
+            lr=schedule.rate,
+            betas=betas,
+            weight_decay=0.01,
+        )
+        self._average = {name: value.detach().clone() for name, value in self._weights().items()}
+        self.step = 0
+        if file.exists():
+            self._load()
+
+    def run(
+        self,
+        loss_of: StepLoss,
+        validate: Callable[[], dict[str, float]],
+        validate_every: int = 500,
+        until: int | None = None,
+    ) -> None:
+        """Train to the end of the schedule (or to step ``until``), saving as it goes."""
+        end = self._schedule.steps if until is None else min(until, self._schedule.steps)
+        saved_s = time.monotonic()
+        while self.step < end:
+            figures = self._advance(loss_of)
+            if self.step % REPORT_EVERY_STEPS == 0:
+                self._note({"step": self.step, **figures})
+            if self.step % validate_every == 0 or self.step == self._schedule.steps:
+                self._note({"step": self.step, **self.with_average(validate)})
+            if time.monotonic() - saved_s > SAVE_EVERY_S:
+                self._save()
+                saved_s = time.monotonic()
+        self._save()
+
+    def with_average(self, measure: Callable[[], dict[str, float]]) -> dict[str, float]:
+        """Run something with the averaged weights in place of the last ones."""
+        weights = self._weights()
+        last = {name: value.detach().clone() for name, value in weights.items()}
+        with torch.no_grad():
+            for name, value in weights.items():
+                value.copy_(self._average[name])
+            figures = measure()
+            for name, value in weights.items():
+                value.copy_(last[name])
+        return figures
+
+    def _advance(self, loss_of: StepLoss) -> dict[str, float]:
+        rate = self._schedule.rate_at(self.step)
+        for settings, group in zip(self._optimiser.param_groups, self._groups, strict=True):
+            settings["lr"] = rate * group.share
+        loss, figures = loss_of(Chance.of_step(self._seed, self.step))
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        trained = [each for group in self._groups for each in group.parameters]
+        length = nn.utils.clip_grad_norm_(trained, self._clip)
+        self._optimiser.step()
+        self.step += 1
+        decay = min(AVERAGE_DECAY, self.step / (self.step + 10))
+        with torch.no_grad():
+            for name, value in self._weights().items():
+                self._average[name].lerp_(value, 1 - decay)
+        return {**figures, "gradient": float(length), "rate": rate}
+
+    def _weights(self) -> dict[str, Tensor]:
+        return {
+            f"{prefix}.{name}": value
+            for prefix, network in self._networks.items()
+            for name, value in network.state_dict(keep_vars=True).items()
+        }
+
+    def _note(self, figures: dict[str, float]) -> None:
+        log.info("%s", " ".join(f"{name} {value:.4g}" for name, value in figures.items()))
+        with self._file.with_suffix(".jsonl").open("a", encoding="utf-8") as curve:
+            curve.write(json.dumps(figures) + "\n")
+
+    def _moments(self) -> dict[str, Tensor]:
+        """The optimiser's state under stable names, its step counts among them."""
+        named = {id(value): name for name, value in self._weights().items()}
+        return {
+            f"{kind}/{named[id(parameter)]}": value
+            for parameter, state in self._optimiser.state.items()
+            for kind, value in state.items()
+        }
+
+    def _save(self) -> None:
+        tensors = {f"last/{name}": value.detach() for name, value in self._weights().items()}
+        tensors |= {f"average/{name}": value for name, value in self._average.items()}
+        tensors |= self._moments()
+        partial = self._file.with_name(self._file.name + ".partial")
+        whole = {name: value.cpu().contiguous() for name, value in tensors.items()}
+        save_file(whole, partial, {"step": str(self.step)})
+        partial.replace(self._file)
+
+    def _load(self) -> None:
+        tensors = load_file(self._file)
+        with torch.no_grad():
+            for name, value in self._weights().items():
+                value.copy_(tensors[f"last/{name}"])
+                self._average[name].copy_(tensors[f"average/{name}"])
+        self._restore_moments(tensors)
+        self.step = step_of(self._file)
+        self._forget_later_notes()
+
+    def _restore_moments(self, tensors: Mapping[str, Tensor]) -> None:
+        weights = self._weights()
+        for group in self._groups:
+            for parameter in group.parameters:
+                name = next(key for key, value in weights.items() if value is parameter)
+                if f"exp_avg/{name}" in tensors:
+                    self._optimiser.state[parameter] = {
+                        kind: tensors[f"{kind}/{name}"].to(
+                            "cpu" if kind == "step" else parameter.device
+                        )
+                        for kind in ("step", "exp_avg", "exp_avg_sq")
+                    }
+
+    def _forget_later_notes(self) -> None:
+        """What was noted after the checkpoint is trained, and noted, again."""
+        curve = self._file.with_suffix(".jsonl")
+        if curve.exists():
+            lines = curve.read_text(encoding="utf-8").splitlines()
+            kept = [line for line in lines if json.loads(line)["step"] <= self.step]
+            curve.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+
+
+def step_of(file: Path) -> int:
+    """How many steps a checkpoint has behind it."""
+    from safetensors import safe_open
+
+    with safe_open(file, framework="pt") as opened:
+        return int(opened.metadata()["step"])
+
+
+def averaged(file: Path, network: str) -> dict[str, Tensor]:
+    """The averaged weights of one network in a checkpoint, under the network's own names."""
+    prefix = f"average/{network}."
+    return {
+        name.removeprefix(prefix): value
+        for name, value in load_file(file).items()
+        if name.startswith(prefix)
+    }
