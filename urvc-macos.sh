@@ -93,7 +93,7 @@ run_tests() {
     # The engine's tests fill all cores; those of the window measure time and want them quiet.
     local failed=0
     OMP_NUM_THREADS=1 run_module pytest -n auto --dist loadfile tests/engine tests/fuzz || failed=1
-    run_module pytest tests/desktop tests/packaging tests/test_house.py || failed=1
+    run_module pytest tests/desktop tests/packaging tests/starter tests/test_house.py || failed=1
     exit "$failed"
 }
 

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 
-from engine import device as devices
 from engine.audio.reader import read_audio
 from engine.audio.writer import write_audio
 from engine.device import DeviceName
@@ -184,43 +183,3 @@ def difference_db(reference: np.ndarray, samples: np.ndarray) -> float | None:
     error = float(np.square(reference.astype(np.float64) - samples).sum())
     energy = float(np.square(reference.astype(np.float64)).sum())
     return None if error == 0 or energy == 0 else round(10 * float(np.log10(energy / error)), 1)
-
-
-def as_table(measured: list[Measurement]) -> str:
-    """A table that a person can read."""
-    stages = [s for s in measured[0].stage_s if s not in STAGES_NOT_COUNTED]
-    header = ["", "seconds", "x realtime", "speed-up", "memory", "same as baseline", *stages]
-    rows = [header]
-    for each in measured:
-        same = "identical" if each.difference_db is None else f"{each.difference_db:.1f} dB"
-        rows.append(
-            [
-                each.name,
-                f"{each.seconds:.2f}",
-                f"{each.realtime:.2f}",
-                f"{each.speed_up:.2f}",
-                f"{each.peak_memory_bytes / 1e9:.2f} GB",
-                "-" if each.name == BASELINE else same,
-                *(f"{each.stage_s.get(stage, 0.0):.2f}" for stage in stages),
-            ]
-        )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )
-
-
-def as_json(measured: list[Measurement], job: Job, device: DeviceName) -> dict[str, Any]:
-    """Everything, for a program, or for the table of the README."""
-    chosen = devices.choose_device(device)
-    return {
-        "machine": devices.describe(chosen),
-        "device": chosen.type,
-        "seconds_of_sound": job.seconds,
-        "voice": "starter" if job.voice is None else job.voice.name,
-        "measurements": [asdict(each) for each in measured],
-    }

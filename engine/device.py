@@ -104,7 +104,7 @@ def empty_cache(device: torch.device) -> None:
 
 
 def release_heap() -> None:
-    """Give back what the C library keeps of freed memory; glibc keeps hundreds of MB, macOS none."""
+    """Give back what the C library keeps of freed memory: glibc hundreds of MB, macOS none."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:
         trim(0)

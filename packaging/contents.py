@@ -20,6 +20,7 @@ IMPORT_NAMES: dict[str, tuple[str, ...]] = {
     "soxr": ("soxr",),
     "av": (),  # x264 and x265 in its wheels are GPL: macOS decodes in its place
     "safetensors": ("safetensors",),
+    "pillow": ("PIL",),
 }
 """Packages of each dependency that go in whole, as folders: native libraries cannot be loaded
 from the zip in which py2app puts everything else."""
@@ -31,7 +32,7 @@ EXCLUDED = (
     *("tests", "tkinter", "_tkinter", "turtle", "idlelib", "lib2to3", "test"),
     *("pytest", "_pytest", "hypothesis", "xdist", "pytestqt", "execnet"),
     *("transformers", "tokenizers", "librosa", "numba", "llvmlite", "sklearn", "pooch"),
-    *("IPython", "PIL", "matplotlib", "pandas", "triton", "tensorboard", "onnx", "onnxscript"),
+    *("IPython", "matplotlib", "pandas", "triton", "tensorboard", "onnx", "onnxscript"),
     *("setuptools", "pkg_resources", "_distutils_hack", "wheel"),
     *("mypy", "ruff", "importlinter", "grimp", "pip", "ensurepip", "py2app", "macholib"),
 )

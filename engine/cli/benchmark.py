@@ -36,6 +36,7 @@ def add_benchmark(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--flags", metavar="A,B", help="measure only these flags")
     parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
     parser.add_argument("--save", type=Path, metavar="FILE", help="write the JSON there too")
+    parser.add_argument("--chart", type=Path, metavar="FILE.png", help="draw bars there")
 
 
 def _benchmark(given: argparse.Namespace) -> int:
@@ -49,10 +50,11 @@ def _benchmark(given: argparse.Namespace) -> int:
         raise OptionError(
             "Cannot use --synthetic with --voice", "it makes a voice of its own", "leave one out"
         )
-    if given.save is not None and not given.save.parent.is_dir():
-        raise OutputFileError(
-            f'Cannot save "{given.save.name}"', "its folder does not exist", "name another folder"
-        )
+    for file in (given.save, given.chart):
+        if file is not None and not file.parent.is_dir():
+            raise OutputFileError(
+                f'Cannot save "{file.name}"', "its folder does not exist", "name another folder"
+            )
     from engine.benchmark import Job
 
     if not given.synthetic:
@@ -66,14 +68,18 @@ def _benchmark(given: argparse.Namespace) -> int:
 
 
 def _measure(job: Job, given: argparse.Namespace) -> int:
-    from engine.benchmark import as_json, as_table, run_benchmark
+    from engine.benchmark import run_benchmark
+    from engine.benchmark_report import as_json, as_table, draw_chart, readme_row
 
     only = None if given.flags is None else [name.strip() for name in given.flags.split(",")]
     measured = run_benchmark(
         job, given.device, only, tell=lambda name: print(f"measuring: {name} ...", file=sys.stderr)
     )
-    told = json.dumps(as_json(measured, job, given.device), indent=1)
-    print(told if given.json else as_table(measured))
+    told = as_json(measured, job, given.device)
+    text = json.dumps(told, indent=1)
     if given.save is not None:
-        given.save.write_text(told + "\n", encoding="utf-8")
+        given.save.write_text(text + "\n", encoding="utf-8")
+    if given.chart is not None:
+        draw_chart(given.chart, told)
+    print(text if given.json else f"{as_table(measured)}\n\nfor the README:\n{readme_row(told)}")
     return EXIT_OK

@@ -71,6 +71,12 @@ def has_onednn_products() -> bool:
     return hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
+def is_recording() -> bool:
+    """Whether TorchScript is recording what runs now."""
+    recording: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    return recording
+
+
 def product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """``x @ weight.T + bias`` by the fastest way there is; x ``[..., K]``, weight ``[N, K]``.
 
@@ -161,7 +167,7 @@ class ChannelsLastConv(nn.Conv1d):
         TorchScript has no name for the type of a list among the arguments.
         """
         plain = x.device.type == "cpu" and x.dtype == self.weight.dtype == torch.float32
-        return plain and has_onednn_products() and not torch.jit.is_tracing()
+        return plain and has_onednn_products() and not is_recording()
 
     def _steps(self) -> tuple[list[int], list[int], list[int], int]:
         """Padding, stride, dilation, groups, of pictures."""

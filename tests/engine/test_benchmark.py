@@ -9,17 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from engine.benchmark import (
     BASELINE,
     TOGETHER,
     Job,
-    as_json,
-    as_table,
+    Measurement,
     configurations,
     difference_db,
     run_benchmark,
 )
+from engine.benchmark_report import as_json, as_table, draw_chart, readme_row
 from engine.cli import main
 from engine.errors import OptionError, UserError
 from engine.optimization import OptimizationConfig
@@ -61,6 +62,32 @@ def test_a_measured_run_tells_times_memory_and_difference(tmp_path: Path) -> Non
     told = as_json([baseline, tiles, together], job, "cpu")
     assert json.loads(json.dumps(told))["measurements"][1]["name"] == "tile_frames"
     assert as_table([baseline, tiles, together]).count("\n") == 3
+
+
+def two_measurements() -> list[Measurement]:
+    stages = {"load": 9.0, "decode": 1.0, "content": 15.0, "synthesis": 24.0}
+    halves = {stage: seconds / 2 for stage, seconds in stages.items()}
+    return [
+        Measurement(BASELINE, 40.0, 1.5, 1.0, stages, 3 * 10**9, None),
+        Measurement(TOGETHER, 20.0, 3.0, 2.0, halves, 10**9, 71.26),
+    ]
+
+
+def test_the_row_for_the_readme_has_the_figures_of_the_run() -> None:
+    told = as_json(two_measurements(), Job(60.0, Path("aria.pth")), "cpu")
+    row = readme_row(told)
+    assert row.startswith(f"| {told['machine']} | 60 s, aria.pth | 40.0 s | 20.0 s |")
+    assert row.endswith("| 3.0 × | 2.00 × | 3.00 → 1.00 GB | 71 dB |")
+
+
+def test_the_chart_has_bars_as_long_as_the_seconds(tmp_path: Path) -> None:
+    draw_chart(tmp_path / "chart.png", as_json(two_measurements(), Job(60.0), "cpu"))
+    with Image.open(tmp_path / "chart.png") as image:
+        pixels = np.asarray(image.convert("RGB")).astype(int)
+    coloured = (pixels.max(2) - pixels.min(2) > 60).sum(1)
+    first, second = coloured[90:118].max(), coloured[146:174].max()
+    assert first > 500
+    assert abs(first - 2 * second) < 8
 
 
 def test_a_refused_conversion_is_told_in_its_own_words(tmp_path: Path) -> None:

@@ -75,10 +75,6 @@ class Session:
         self._socket.settimeout(PATIENCE_S)
         self._socket.connect(name)
         self.until(lambda now: now["visible"] and now["active"], "the window is there")
-        if self._count == 1:
-            self.until(lambda now: now["sheet"], "the first start offers the shared networks")
-            self.click("button", "Not Now")
-            self.until(lambda now: not now["sheet"], "that is refused for good")
 
     def open_with(self, *files: Path) -> None:
         """What Finder does: a second start, which hands its files over and ends well."""

@@ -64,7 +64,6 @@ class Witness(QObject):
             "notice": window.notice.text,
             "rows": [self._row(job) for job in self._app.queue.jobs()],
             "question": _words(modal) if modal is not None else "",
-            "sheet": window.desk.shared is not None and window.desk.shared.isVisible(),
             "settings": settings is not None and settings.isVisible(),
             "listen": self._listen(),
             "tray": self._app.menu_bar.is_shown,

@@ -85,7 +85,9 @@ def test_command_line_beats_environment_beats_settings_beats_tuning_beats_preset
 
 def test_without_a_choice_the_tuning_counts_then_the_preset(tmp_path: Path) -> None:
     record = TuningRecord(tmp_path)
-    assert record.usual_flags("cuda")["batch_size"] == OptimizationConfig.for_nvidia_gpu().batch_size
+    assert (
+        record.usual_flags("cuda")["batch_size"] == OptimizationConfig.for_nvidia_gpu().batch_size
+    )
     record.save("cuda", made(batch_size=2))
     assert record.usual_flags("cuda")["batch_size"] == 2
     assert record.usual_flags("auto")["batch_size"] == 2
