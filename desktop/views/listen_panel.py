@@ -273,6 +273,7 @@ class ListenPanel(QWidget):
         for number, (button, lane) in enumerate(zip(self._sides, self._lanes, strict=True)):
             button.setEnabled(self._files[number] is not None)
             button.setChecked(number == side and self._files[number] is not None)
+            button.set_reached_by_tab(reached=number == side)
             lane.set_active(active=number == side)
             lane.setEnabled(self._files[number] is not None)
 

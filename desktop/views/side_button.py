@@ -21,6 +21,14 @@ class SideButton(QAbstractButton):
         self.setCheckable(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
 
+    def set_reached_by_tab(self, *, reached: bool) -> None:
+        """Tab comes to the one that is heard only, arrow keys to the other, as in any group.
+
+        Qt sees to it only once one of the group has had the focus.
+        """
+        policy = Qt.FocusPolicy.StrongFocus if reached else Qt.FocusPolicy.ClickFocus
+        self.setFocusPolicy(policy)
+
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """Room for the name in the heavier weight."""
         width = QFontMetrics(self._font(heard=True)).horizontalAdvance(self.text())

@@ -15,6 +15,8 @@ from desktop.views import advanced_page
 from desktop.views.advanced_page import AdvancedPage
 from engine.options import ConversionOptions
 
+SECRET = Path("/", "Users", "somebody", "secret", "file.wav")
+
 
 @pytest.fixture
 def shown(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
@@ -74,7 +76,7 @@ def test_logs_are_put_aside_when_long_and_the_oldest_goes(tmp_path: Path, qapp: 
     log = tmp_path / LOG_FILE
     for number in range(KEPT_LOGS + 3):
         log.write_text(f"{number}" + "x" * MAX_LOG_BYTES)
-        reporter.note(RuntimeError("a mistake in /Users/somebody/secret/file.wav"))
+        reporter.note(RuntimeError(f"a mistake in {SECRET}"))
     kept = sorted(path.name for path in tmp_path.iterdir())
     assert kept == ["problems.1.log", "problems.2.log", "problems.3.log", "problems.log"]
     assert (tmp_path / "problems.1.log").read_text().startswith(f"{KEPT_LOGS + 2}x")
