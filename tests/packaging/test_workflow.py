@@ -73,7 +73,7 @@ def ci(step: str, folder: Path, **more: str) -> subprocess.CompletedProcess[str]
     tools = {
         "brew": f'[ "$1" = --prefix ] && echo {folder}; exit 0',
         "gh": 'printf "gh %s\\n" "$*"',
-        "security": 'printf "security %s\\n" "$1"; [ "$1" = find-identity ] && echo \'1) X "Dev A"\'',
+        "security": '[ "$1" = find-identity ] && echo \'1) X "Dev A"\'',
         "uuidgen": "echo 1234",
     }
     for name, text in tools.items():
@@ -112,7 +112,8 @@ def test_without_a_certificate_the_signature_is_ad_hoc_and_with_one_it_has_its_n
 ) -> None:
     assert "ad-hoc" in ci("certificate", tmp_path).stdout
     assert not (tmp_path / "env").exists()
-    done = ci("certificate", tmp_path, CERTIFICATE_P12="QUJD", CERTIFICATE_PASSWORD="p")
+    given = {"CERTIFICATE_P12": "QUJD", "CERTIFICATE_PASSWORD": "p"}
+    done = ci("certificate", tmp_path, **given)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "env").read_text() == "URVC_SIGNING_IDENTITY=Dev A\n"
     assert not (tmp_path / "certificate.p12").exists()
