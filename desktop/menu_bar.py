@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QMimeData, QObject, Qt, Signal, Slot
+from PySide6.QtCore import QCoreApplication, QMimeData, QObject, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QActionGroup, QGuiApplication
 from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QSystemTrayIcon
 
@@ -16,6 +16,7 @@ from desktop.jobs.draft import Draft
 from desktop.jobs.job import Job, JobState
 from desktop.jobs.queue import JobQueue
 from desktop.jobs.voice_list import VoiceList
+from desktop.macos.notification import NotificationCenter
 from desktop.macos.reveal import reveal
 from desktop.settings import NOTIFY, SHOW_MENU_BAR, Settings
 
@@ -40,6 +41,7 @@ class MenuBar(QObject):
     ----------
     choose : asks for files; another one in tests
     show_file : reveals a result; another one in tests
+    banners : of macOS; another one in tests
 
     Signals
     -------
@@ -59,6 +61,7 @@ class MenuBar(QObject):
         settings: Settings,
         choose: ChooseFiles = choose_files,
         show_file: Callable[[Path], None] = reveal,
+        banners: NotificationCenter | None = None,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
@@ -70,7 +73,10 @@ class MenuBar(QObject):
         self.menu.aboutToShow.connect(self.rebuild)
         self.tray = QSystemTrayIcon(menu_bar_icon(), self)
         self.tray.setContextMenu(self.menu)
-        self.tray.messageClicked.connect(self._reveal_notified)
+        self.tray.messageClicked.connect(lambda: self._answer(self._notified))
+        self._banners = banners or NotificationCenter(self)
+        self._banners.clicked.connect(self._answer)
+        queue.busy_changed.connect(self._ask_for_banners)
         queue.progressed.connect(self._show_progress)
         queue.busy_changed.connect(self._show_progress)
         queue.queue_changed.connect(self._show_progress)
@@ -178,30 +184,35 @@ class MenuBar(QObject):
         name = QApplication.applicationDisplayName() or "Ultimate RVC"
         self.tray.setToolTip(name if percent is None else f"{name}: {percent} %")
 
+    @Slot(bool)
+    def _ask_for_banners(self, busy: bool) -> None:  # noqa: FBT001 - a signal of one value
+        self._banners.ask(busy and self._settings.value(NOTIFY))
+
     @Slot(object)
     def _notify(self, job: Job) -> None:
-        if job.state is JobState.CANCELLED:  # the user knows
-            return
         in_front = QGuiApplication.applicationState() == Qt.ApplicationState.ApplicationActive
-        if not self._settings.value(NOTIFY) or in_front or not self.is_shown:
+        if not self._settings.value(NOTIFY) or in_front:
             return
         if job.state is JobState.FINISHED and job.output is not None:
-            self._notified = job.output
-            title, text = (
-                self.tr("Finished"),
-                self.tr("{name}: click to show it").format(name=job.output.name),
-            )
+            text = self.tr("{name}: click to show it").format(name=job.output.name)
+            self._tell(self.tr("Finished"), text, job.output)
         elif job.state is JobState.FAILED:
-            self._notified = None
-            title, text = self.tr("Not converted"), spoken(job.message)
-        else:
-            return
-        self.tray.showMessage(title, text, self.tray.icon(), _MESSAGE_MS)
+            self._tell(self.tr("Not converted"), spoken(job.message), None)
+        # of a cancelled one the user knows
 
-    @Slot()
-    def _reveal_notified(self) -> None:
-        if self._notified is not None:
-            self._show_file(self._notified)
+    def _tell(self, title: str, text: str, file: Path | None) -> None:
+        if self._banners.is_available:
+            button = QCoreApplication.translate("WindowActions", "Show in Finder")
+            self._banners.tell(title, text, file, button)
+        elif self.is_shown:
+            self._notified = file
+            self.tray.showMessage(title, text, self.tray.icon(), _MESSAGE_MS)
+
+    @Slot(object)
+    def _answer(self, file: Path | None) -> None:
+        """The message was clicked."""
+        if file is not None:
+            self._show_file(file)
         else:
             self.open_window_requested.emit()
 

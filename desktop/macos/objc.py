@@ -14,10 +14,31 @@ from typing import Any
 
 Pointer = ctypes.c_void_p
 Method = Callable[[int, int, int, int, int], None]
-"""Receiver, selector, and the three objects that a service gets."""
+"""Receiver, selector, and three objects, as a service or a delegate gets."""
 
 _METHOD = ctypes.CFUNCTYPE(None, Pointer, Pointer, Pointer, Pointer, Pointer)
-_METHOD_TYPES = b"v@:@@^@"
+_FRAMEWORKS = "/System/Library/Frameworks"
+_IS_GLOBAL = 1 << 28
+
+
+class _BlockSize(ctypes.Structure):
+    _fields_ = (("reserved", ctypes.c_ulong), ("size", ctypes.c_ulong))
+
+
+class _Block(ctypes.Structure):
+    """A closure as Apple's compilers lay it out (the blocks runtime's Block_private.h)."""
+
+    _fields_ = (
+        ("kind", Pointer),
+        ("flags", ctypes.c_int32),
+        ("reserved", ctypes.c_int32),
+        ("invoke", Pointer),
+        ("size", ctypes.POINTER(_BlockSize)),
+    )
+
+
+_INVOKE = _Block.invoke.offset
+_CALLED = ctypes.CFUNCTYPE(None, Pointer)
 
 
 class Runtime:
@@ -43,6 +64,7 @@ class Runtime:
             library.class_addMethod, ctypes.c_bool, Pointer, Pointer, _METHOD, ctypes.c_char_p
         )
         self._register = _typed(library.objc_registerClassPair, None, Pointer)
+        self._library = library
         self._kept: list[object] = []
 
     def named(self, name: str) -> int:
@@ -95,8 +117,33 @@ class Runtime:
         found = self.send(text, "UTF8String", result=ctypes.c_char_p)
         return found.decode(errors="replace") if found else ""
 
-    def receiver(self, name: str, selector: str, method: Method) -> int:
+    def block(self) -> int:
+        """A closure that does nothing, for a message that wants somebody to tell its result to.
+
+        Raises
+        ------
+        LookupError : if this macOS lays closures out otherwise
+        """
+        try:
+            kind = ctypes.cast(self._library._NSConcreteGlobalBlock, Pointer)  # noqa: SLF001
+        except AttributeError as error:
+            raise LookupError("no kind of closure") from error
+        size = _BlockSize(0, ctypes.sizeof(_Block))
+        called = _CALLED(lambda _: None)  # what else it is given is left where it lies
+        invoke = ctypes.cast(called, Pointer)
+        made = _Block(kind, _IS_GLOBAL, 0, invoke, ctypes.pointer(size))
+        self._kept += [size, called, made]
+        return ctypes.addressof(made)
+
+    def receiver(self, name: str, selector: str, method: Method, types: bytes) -> int:
         """An object, never let go, that answers one message.
+
+        Parameters
+        ----------
+        name : of its class
+        selector : the message
+        method : what is done
+        types : of answer and arguments, as the runtime writes them, e.g. ``v@:@@^@``
 
         Raises
         ------
@@ -107,17 +154,31 @@ class Runtime:
             raise LookupError(f"cannot make the class {name}")
         function = _METHOD(lambda *given: method(*(each or 0 for each in given)))
         self._kept.append(function)  # the runtime holds its address only
-        self._add(made, self._selector(selector.encode()), function, _METHOD_TYPES)
+        self._add(made, self._selector(selector.encode()), function, types)
         self._register(made)
         return int(self.send(int(made), "new"))
 
 
-def system_runtime() -> Runtime | None:
-    """That of this Mac; None elsewhere."""
+def call_block(block: int) -> None:
+    """Call a closure that wants nothing; 0 is none."""
+    if block:
+        invoke = Pointer.from_address(block + _INVOKE)
+        _CALLED(invoke.value or 0)(block)
+
+
+def system_runtime(*frameworks: str) -> Runtime | None:
+    """That of this Mac; None elsewhere.
+
+    Parameters
+    ----------
+    frameworks : whose classes are needed beside those that Qt has loaded
+    """
     if sys.platform != "darwin":
         return None
     path = ctypes.util.find_library("objc") or "/usr/lib/libobjc.A.dylib"
     try:
+        for name in frameworks:
+            ctypes.CDLL(f"{_FRAMEWORKS}/{name}.framework/{name}")
         return Runtime(ctypes.CDLL(path))
     except (OSError, AttributeError):
         return None

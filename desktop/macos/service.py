@@ -17,6 +17,7 @@ MESSAGE = "convertFiles"
 """As `packaging/info_plist.py` says it to macOS."""
 
 _SELECTOR = f"{MESSAGE}:userData:error:"
+_TYPES = b"v@:@@^@"
 _CLASS = "UltimateRVCService"
 _URL_TYPE = "public.file-url"
 _COUNT = ctypes.c_ulong  # NSUInteger
@@ -48,7 +49,7 @@ class FileService(QObject):
 
     def _offer(self, runtime: Runtime) -> None:
         try:
-            provider = runtime.receiver(_CLASS, _SELECTOR, self._receive)
+            provider = runtime.receiver(_CLASS, _SELECTOR, self._receive, _TYPES)
             app = runtime.send(runtime.named("NSApplication"), "sharedApplication")
         except LookupError:  # a macOS that has changed: the app works without
             return

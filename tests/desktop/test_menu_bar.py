@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,13 +12,35 @@ from pytestqt.qtbot import QtBot
 
 from desktop.jobs.draft import Draft
 from desktop.jobs.job import Job, JobProgress, JobState, Voice
-from desktop.jobs.messages import Finished
+from desktop.jobs.messages import Cancelled, Failed, Finished, Outcome
 from desktop.jobs.queue import JobQueue
 from desktop.jobs.voice_list import VoiceList
+from desktop.macos.notification import NotificationCenter
 from desktop.menu_bar import MenuBar, clipboard_files
-from desktop.settings import SHOW_MENU_BAR, Settings
+from desktop.settings import NOTIFY, SHOW_MENU_BAR, Settings
 
 STARTER = Voice("Starter", Path("voice.pth"), key="starter")
+
+
+class Banners(NotificationCenter):
+    """Those of macOS, as if there were some."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[bool] = []
+        self.told: list[tuple[str, Path | None]] = []
+
+    @property
+    def is_available(self) -> bool:
+        return True
+
+    def ask(self, busy: bool) -> None:
+        self.asked.append(busy)
+
+    def tell(self, title: str, text: str, file: Path | None, button: str) -> None:
+        assert text
+        assert button == "Show in Finder"
+        self.told.append((title, file))
 
 
 class Bench:
@@ -31,6 +54,7 @@ class Bench:
         self.draft = Draft(self.settings, self.voices)
         self.chosen: list[Path] = []
         self.revealed: list[Path] = []
+        self.banners = Banners()
         self.bar = MenuBar(
             self.queue,
             self.draft,
@@ -38,6 +62,7 @@ class Bench:
             self.settings,
             choose=lambda _title: self.chosen,
             show_file=self.revealed.append,
+            banners=self.banners,
         )
 
     def titles(self, menu: QMenu | None = None) -> list[str]:
@@ -190,3 +215,33 @@ def test_opening_the_menu_often_leaves_nothing_behind(bench: Bench, qtbot: QtBot
         bench.titles()
     qtbot.wait(10)
     assert len(bench.bar.menu.findChildren(QMenu)) <= 4
+
+
+def ended(bench: Bench, outcome: Callable[[str], Outcome]) -> None:
+    job = bench.job("song.wav")
+    bench.queue.add([job])
+    bench.queue.begin(job.id)
+    bench.queue.finish(outcome(job.id))
+
+
+def test_what_ends_behind_other_windows_is_told_by_a_banner_that_reveals_it(
+    bench: Bench, qtbot: QtBot
+) -> None:
+    output = bench.folder / "song (Starter).wav"
+    ended(bench, lambda name: Finished(name, output, 9.0, 1.0, (), "CPU", 0, 0))
+    ended(bench, lambda name: Failed(name, "The disk is full", ""))
+    ended(bench, Cancelled)
+    assert bench.banners.told == [("Finished", output), ("Not converted", None)]
+    bench.banners.clicked.emit(output)
+    assert bench.revealed == [output]
+    with qtbot.waitSignal(bench.bar.open_window_requested):
+        bench.banners.clicked.emit(None)
+
+
+def test_who_wants_no_messages_is_not_asked_for_permission_and_gets_none(bench: Bench) -> None:
+    bench.queue.busy_changed.emit(True)
+    bench.settings.set(NOTIFY, False)
+    bench.queue.busy_changed.emit(True)
+    assert bench.banners.asked == [True, False]
+    ended(bench, lambda name: Failed(name, "The disk is full", ""))
+    assert bench.banners.told == []
