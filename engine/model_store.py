@@ -183,12 +183,12 @@ class ModelStore:
         if method == "auto":
             method = "rmvpe" if (self._models_dir / RMVPE_FILE).is_file() else "yin"
         if method == "yin":
-            return yin_tracker(options.f0_min_hz, options.f0_max_hz, run.pause)
+            return yin_tracker(options.f0_min_hz, options.f0_max_hz, run.follow_pitch)
         path = self._models_dir / RMVPE_FILE
         network: Rmvpe = self._kept(
             "rmvpe", _identity(path), lambda: self._tuned(load_rmvpe(path), "pitch")
         )
-        return rmvpe_tracker(network.to(device), *_rmvpe_range(options), run.pause)
+        return rmvpe_tracker(network.to(device), *_rmvpe_range(options), run.follow_pitch)
 
     def _kept(self, kind: str, key: Hashable, load: Callable[[], T]) -> T:
         """What `load` gave last time for this key, else what it gives now; one of each kind."""

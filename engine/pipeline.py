@@ -24,7 +24,7 @@ from engine.optimization import OptimizationConfig
 from engine.options import ConversionOptions
 from engine.pitch.contour import PitchContour, pitch_contour
 from engine.prepared import PreparedSource, work_item
-from engine.run import PREPARED_FRACTION, Run
+from engine.run import FILTERED_FRACTION, PREPARED_FRACTION, Run
 from engine.segments import (
     ANALYSIS_RATE_HZ,
     CONTEXT_FRAMES,
@@ -100,7 +100,7 @@ def convert_together(
     -------
     for each source float32 [n', channels] at `output_rate`, n' = round(n * rate' / rate)
     """
-    with run.stage("filter", 0.01):
+    with run.stage("filter", FILTERED_FRACTION):
         filtered = _filter_for(models, config, run)
         analyses = [filtered(_analysis_signal(source)) for source in sources]
     prepared, items = [], []

@@ -10,6 +10,7 @@ from engine.placement import Placement
 from engine.profiling import PerformanceProfiler
 from engine.progress import CancelToken, ProgressListener, Stage, StageProgress
 
+FILTERED_FRACTION = 0.01
 PREPARED_FRACTION = 0.1
 """Of the whole work is done when the pieces begin."""
 SYNTHESIZED_FRACTION = 0.99
@@ -68,6 +69,18 @@ class Run:
         ConversionCancelled : the user wants to stop
         """
         self._cancel.raise_if_cancelled()
+
+    def follow_pitch(self, share: float) -> None:
+        """So much of the sound's pitch, 0..1, is known; here it may stop too.
+
+        Raises
+        ------
+        ConversionCancelled : the user wants to stop
+        """
+        self.pause()
+        span = PREPARED_FRACTION - FILTERED_FRACTION
+        self._fraction = max(self._fraction, FILTERED_FRACTION + span * share)
+        self._tell("pitch")
 
     def expect(self, frames: int) -> None:
         """The pieces together are this long."""

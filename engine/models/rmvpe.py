@@ -254,7 +254,7 @@ class Rmvpe(nn.Module):
         audio: Tensor,
         *,
         whole_frames: int = WHOLE_FRAMES,
-        pause: Callable[[], None] | None = None,
+        pause: Callable[[float], None] | None = None,
     ) -> Iterator[Tensor]:
         """`salience` piece by piece, in order.
 
@@ -263,17 +263,19 @@ class Rmvpe(nn.Module):
         audio : float32 [N]  mono, 16 kHz
         whole_frames : longest stretch that goes through the U-Net at once, a multiple of 32;
             shorter audio is one piece and exact
-        pause : called before each stretch; may raise to stop
+        pause : called before each stretch with the share that is done; may raise to stop
 
         Memory: about 76 kB for each frame of a stretch, 1.5 kB for each frame of the audio.
         With its levels in stretches of their own (`engine.models.layout`) 30 kB instead of 76.
         """
         n_frames = audio.shape[-1] // HOP_SAMPLES + 1
-        stretches = []
+        stretches: list[Tensor] = []
+        done = 0
         for features in self._features(audio, n_frames, whole_frames):
             if pause is not None:
-                pause()
+                pause(min(done / n_frames, 1.0))
             stretches.append(features)
+            done += features.shape[1]
         # Some units of a GRU never forget, so no finite look-ahead gives the backward way its
         # state: walk from the end once and note the state behind each stretch.
         state = self.log_mel.window.new_zeros(2, 1, GRU_WIDTH)

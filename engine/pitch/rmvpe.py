@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from engine.models.rmvpe import N_BINS, Rmvpe
-from engine.pitch.tracker import PitchTracker, no_pause
+from engine.pitch.tracker import Pause, PitchTracker, no_pause
 
 REFERENCE_HZ = 10.0
 CENTS_PER_BIN = 20.0
@@ -30,11 +29,12 @@ def rmvpe_tracker(
     model: Rmvpe,
     f0_min_hz: float | None = None,
     f0_max_hz: float | None = None,
-    pause: Callable[[], None] = no_pause,
+    pause: Pause = no_pause,
 ) -> PitchTracker:
     """A tracker that runs ``model``; a range given here limits the bins that are looked at.
 
-    ``pause`` is called between pieces of a long sound and may raise to stop.
+    ``pause`` is called between pieces of a long sound with the share that is done; it may raise
+    to stop.
     """
 
     def track(audio: Tensor) -> Tensor:

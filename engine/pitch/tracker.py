@@ -13,5 +13,9 @@ Frame j is centred on sample 160 j: 100 frames a second.
 """
 
 
-def no_pause() -> None:
-    """What a tracker calls between its batches, where nobody wants to stop it."""
+Pause = Callable[[float], None]
+"""Called between batches with the share of the sound, 0..1, that is done; may raise to stop."""
+
+
+def no_pause(_share: float) -> None:
+    """Where nobody looks on and nobody wants to stop it."""

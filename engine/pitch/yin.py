@@ -9,7 +9,6 @@ it is divided by the energy it compares, so that 0 is a perfect repetition and 1
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from engine.pitch.path import best_path, drop_short_runs, local_median
-from engine.pitch.tracker import PitchTracker, no_pause
+from engine.pitch.tracker import Pause, PitchTracker, no_pause
 from engine.segments import ANALYSIS_RATE_HZ, HOP_SAMPLES
 
 BATCH_FRAMES = 384
@@ -66,14 +65,14 @@ class _Candidates:
 
 
 def yin_tracker(
-    f0_min_hz: float = 50.0, f0_max_hz: float = 1100.0, pause: Callable[[], None] = no_pause
+    f0_min_hz: float = 50.0, f0_max_hz: float = 1100.0, pause: Pause = no_pause
 ) -> PitchTracker:
     """A tracker that needs no weights.
 
     Parameters
     ----------
     f0_min_hz, f0_max_hz : range of the pitch, at least half an octave, 20..2000 Hz
-    pause : called between batches; may raise to stop
+    pause : called between batches with the share that is done; may raise to stop
     """
 
     def track(audio: Tensor) -> Tensor:
@@ -86,7 +85,7 @@ def track_yin(
     audio: Tensor,
     f0_min_hz: float = 50.0,
     f0_max_hz: float = 1100.0,
-    pause: Callable[[], None] = no_pause,
+    pause: Pause = no_pause,
 ) -> Tensor:
     """Pitch of samples float32 [N] (mono, 16 kHz): f0_hz float32 [N // 160 + 1], 0 = unvoiced.
 
@@ -127,7 +126,7 @@ def _silent(energy: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def _find_candidates(
-    audio: Tensor, f0_min_hz: float, f0_max_hz: float, pause: Callable[[], None]
+    audio: Tensor, f0_min_hz: float, f0_max_hz: float, pause: Pause
 ) -> _Candidates:
     """Candidates of every frame, a batch at a time."""
     n_frames = audio.shape[-1] // HOP_SAMPLES + 1
@@ -139,7 +138,7 @@ def _find_candidates(
     taps = _lowpass(audio.device)
     parts = []
     for start in range(0, n_frames, BATCH_FRAMES):
-        pause()
+        pause(start / n_frames)
         count = min(BATCH_FRAMES, n_frames - start)
         frames = _frames(audio, start, count, len(window), taps)
         noise, energy = _noise_at_lags(frames, window, lag_max + 2)

@@ -381,6 +381,16 @@ def test_a_cancel_leaves_no_file(converter: Converter, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_progress_is_told_while_the_pitch_is_found(small: SmallSet) -> None:
+    heard: list[StageProgress] = []
+    converter = Converter(small.models_dir, OptimizationConfig(device="cpu"))
+    samples = (0.1 * np.random.default_rng(0).standard_normal(16_000 * 30)).astype(np.float32)
+    converter.convert(samples, 16_000, small.voice, listener=heard.append)
+    fractions = [each.fraction for each in heard if each.stage == "pitch"]
+    assert len(set(fractions)) == len(fractions) > 5
+    assert fractions == sorted(fractions)
+
+
 def test_a_cancel_is_heard_while_the_pitch_is_found(
     small: SmallSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
