@@ -168,10 +168,11 @@ def child_ends_well() -> bool:
 
 def modules_outside(bundle: Path) -> list[str]:
     """Modules that were loaded from elsewhere: another machine will not have them."""
-    files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    names = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    # One that was never a file may bear a name alone: torch's `_ops.py`, those inside shiboken.
+    files = (Path(each) for each in names if each and Path(each).is_absolute())
     inside = bundle.resolve()
-    found = (Path(each).resolve() for each in files if each)
-    return sorted(str(each) for each in found if not each.is_relative_to(inside))
+    return sorted(str(each) for each in files if not each.resolve().is_relative_to(inside))
 
 
 def _fault(packages: Sequence[str]) -> str:

@@ -10,7 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from contents import EXCLUDED, OWN_PACKAGES, data_files, is_shipped, library_folder
+from contents import (
+    EXCLUDED,
+    NOT_ARCHIVED,
+    OWN_PACKAGES,
+    data_files,
+    is_shipped,
+    library_folder,
+)
 from info_plist import info_plist
 from project import ROOT
 
@@ -58,7 +65,7 @@ class Bundle:
         """What comes from this project, and what py2app wrote for it."""
         for name in (*OWN_PACKAGES, "resources"):
             yield from (path for path in (self.library / name).rglob("*") if path.is_file())
-        yield from self.resources.glob("*.py")
+        yield from self.resources.glob("*.py*")
         yield self.plist
 
 
@@ -90,6 +97,12 @@ def _forbidden(bundle: Bundle) -> Iterator[str]:
         names |= {name.partition("/")[0].partition(".")[0] for name in file.namelist()}
     for name in sorted(names & set(EXCLUDED)):
         yield f"{name} must not be inside"
+    with zipfile.ZipFile(bundle.archive) as file:
+        kept = [name for name in file.namelist() if NOT_ARCHIVED & set(name.split("/"))]
+    if kept:
+        yield f"{bundle.archive.name} holds what only development needs, e.g. {kept[0]}"
+    for path in bundle.library.rglob("tests"):
+        yield f"{path.relative_to(bundle.app)} is for development only"
     for path in bundle.app.rglob("*"):
         if _GPL_LIBRARY.search(path.name) and path.is_file():
             yield f"{path.relative_to(bundle.app)} looks like a library under the GPL"
@@ -115,3 +128,10 @@ def _foreign_paths(bundle: Bundle, root: Path) -> Iterator[str]:
         for folder in sorted(folders):
             if folder + b"/" in content:
                 yield f"{path.relative_to(bundle.app)} names {folder.decode()} of this machine"
+    # What others have built may name a home, and it may be called like this one: not the tree.
+    folders.discard(str(Path.home()).encode())
+    with zipfile.ZipFile(bundle.archive) as file:
+        for name in file.namelist():
+            content = file.read(name)
+            if any(folder + b"/" in content for folder in folders):
+                yield f"{bundle.archive.name}: {name} names a folder of this machine"

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,8 +26,14 @@ from trim import trim
 
 TREE = ROOT / "build" / "collection"
 
-RUNS = (("--self-test",), ("--engine", "doctor"), ("--engine", "--help"))
-"""What the bundle must be able to do."""
+_MEASURE = ("--synthetic", "--seconds", "1", "--index-rows", "64", "--flags", "use_fp16")
+RUNS = (
+    ("--self-test",),
+    ("--engine", "doctor"),
+    ("--engine", "benchmark", *_MEASURE, "--chart", "{scratch}/chart.png"),
+    ("--engine", "tune", "--seconds", "2", "--flags", "use_fp16"),
+)
+"""What the bundle must be able to do; the last two start processes of its own."""
 
 
 class _NoStandalone:
@@ -107,12 +114,13 @@ def boot(bundle: Bundle, *arguments: str, cwd: str = "/") -> subprocess.Complete
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        user="nobody" if os.geteuid() == 0 else None,  # root may write what is read-only
         check=False,
     )
 
 
 def make_read_only(folder: Path) -> None:
-    """As where it is installed; root may write all the same, then this proves nothing."""
+    """As where it is installed."""
     for path in [folder, *folder.rglob("*")]:
         if not path.is_symlink():
             path.chmod(path.stat().st_mode & ~0o222)
@@ -135,10 +143,22 @@ def main() -> int:
     for fault in faults:
         print(f"fault: {fault}", file=sys.stderr)
     make_read_only(bundle.app)
-    runs = [boot(bundle, *arguments) for arguments in RUNS]
-    for arguments, done in zip(RUNS, runs, strict=True):
-        print(f"--- {' '.join(arguments)} ended with {done.returncode}", done.stdout, sep="\n")
-    return 1 if faults or any(done.returncode for done in runs) else 0
+    codes = [run(bundle, arguments) for arguments in RUNS]
+    return 1 if faults or any(codes) else 0
+
+
+def run(bundle: Bundle, arguments: tuple[str, ...]) -> int:
+    """Run and print what came; the exit code."""
+    with tempfile.TemporaryDirectory() as scratch:
+        Path(scratch).chmod(0o777)
+        done = boot(bundle, *(each.format(scratch=scratch) for each in arguments))
+        made = [path.name for path in Path(scratch).iterdir()]
+    print(
+        f"--- {' '.join(arguments)} ended with {done.returncode}, made {made}",
+        done.stdout,
+        sep="\n",
+    )
+    return done.returncode
 
 
 if __name__ == "__main__":

@@ -48,6 +48,14 @@ _UNUSED_QT = (
 )
 """Modules of Qt, without their first two letters. `library_reference.py` tells what is missed."""
 
+_TORCH_TESTS = (
+    *("distributed", "generated", "opinfo", "data", "test_module", "common_methods_invocations.py"),
+    *("common_modules.py", "common_nn.py", "common_quantization.py", "common_distributed.py"),
+)
+"""Only torch's own tests import these; other files beside them are imported by torch itself."""
+
+_UNUSED_PILLOW = ("avif", "imagingtk")
+
 DELETED = (
     "engine/audio/container_*.py",  # they need PyAV
     "PySide6/Qt/qml",
@@ -78,24 +86,30 @@ DELETED = (
     "torch/include",
     "torch/share",
     "torch/test",
+    *(f"torch/testing/_internal/{name}" for name in _TORCH_TESTS),
     "torch/bin/protoc*",
     "torch/bin/test*",
     "torch/lib/*.a",
     "torch/**/*.pyi",
     "torch/**/*.h",
-    "numpy/**/tests",
     "numpy/_core/include",
-    "scipy/**/tests",
     "scipy/**/*.pyi",
     "scipy/**/*.pxd",
     "numpy/**/*.pyi",
     "numpy/**/*.pxd",
     "faiss/contrib",
-    "sympy/**/tests",
+    *(f"PIL/_{name}*" for name in _UNUSED_PILLOW),
+    "PIL/.dylibs/libavif*",
+    "PIL/**/*.pyi",
+    "**/tests",
+    "**/conftest.py",
     "**/__pycache__",
 )
 """Patterns inside `Contents/Resources/lib/python3.x`; one that finds nothing is no failure, for
 the packages differ between systems. Caches are made again, for the place where they lie."""
+
+NOT_ARCHIVED = frozenset({"__pycache__", "tests", "_examples"})
+"""Folders that `trim.py` takes out of the zip, too."""
 
 _RESOURCES = ("icons", "self_test", "starter", "translations")
 _NOT_SHIPPED = frozenset({".ts", ".py", ".sh"})

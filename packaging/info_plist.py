@@ -87,6 +87,6 @@ def services() -> list[dict[str, Any]]:
             "NSMessage": "convertFiles",
             "NSPortName": APP_NAME,
             "NSSendFileTypes": ["public.audio", "public.movie"],
-            "NSRequiredContext": {"NSTextContent": "FilePath"},
+            "NSRequiredContext": {"NSApplicationIdentifier": "com.apple.finder"},
         }
     ]

@@ -18,6 +18,10 @@ DIST = ROOT / "dist"
 _DEEP = 20_000
 """modulegraph follows torch's imports by recursion."""
 
+UNWANTED_RECIPES = ("PIL", "sslmod")
+"""Of py2app: one loads Pillow at every start, though it goes in whole; the other copies the
+certificates of the machine that builds, though `engine/weights` trusts those of the user's Mac."""
+
 
 def options() -> dict[str, Any]:
     """What py2app is told."""
@@ -37,8 +41,15 @@ def options() -> dict[str, Any]:
     }
 
 
+def drop_recipes(recipes: Any) -> None:
+    """Take the unwanted ones away from ``py2app.recipes``."""
+    for name in UNWANTED_RECIPES:
+        getattr(recipes, name).check = lambda *_: None
+
+
 def main() -> None:
     """Build."""
+    import py2app.recipes
     from icon import write_icns
     from setuptools import setup
 
@@ -48,6 +59,7 @@ def main() -> None:
     os.chdir(ROOT / "packaging")
     BUILD.mkdir(parents=True, exist_ok=True)
     write_icns(BUILD / ICON)
+    drop_recipes(py2app.recipes)
     setup(
         name=APP_NAME,
         version=read_project().version,

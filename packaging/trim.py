@@ -12,12 +12,13 @@ import plistlib
 import shutil
 import struct
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from py_compile import PycInvalidationMode
 
 from bundle import Bundle, check
-from contents import DELETED
+from contents import DELETED, NOT_ARCHIVED
 
 _FAT = 0xCAFEBABE
 _FAT_64 = 0xCAFEBABF
@@ -29,6 +30,9 @@ _MANY = 30
 def trim(bundle: Bundle) -> None:
     """All of it."""
     trim_library(bundle.library)
+    packages = {path.name for path in bundle.library.iterdir() if path.is_dir()}
+    trim_archive(bundle.archive, packages)
+    shutil.rmtree(bundle.resources / "__pycache__", ignore_errors=True)  # names the builder
     for path in sorted((bundle.app / "Contents" / "Frameworks").rglob("*")):
         keep_arm64(path)
     forget_builder(bundle.plist)
@@ -42,6 +46,22 @@ def trim_library(library: Path) -> None:
     for path in library.rglob("*"):
         keep_arm64(path)
     compile_all(library)
+
+
+def trim_archive(archive: Path, beside: set[str]) -> None:
+    """The zip: without what only development needs, and without data of packages that lie beside.
+
+    Parameters
+    ----------
+    beside : names in the folder of packages, where their data are
+    """
+    whole = archive.with_name(archive.name + ".part")
+    with zipfile.ZipFile(archive) as old, zipfile.ZipFile(whole, "w") as new:
+        for info in old.infolist():
+            folders = info.filename.split("/")
+            if folders[0] not in beside and not NOT_ARCHIVED & set(folders):
+                new.writestr(info, old.read(info), info.compress_type)
+    whole.replace(archive)
 
 
 def delete(folder: Path, patterns: tuple[str, ...]) -> None:

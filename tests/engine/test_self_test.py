@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -98,6 +99,16 @@ def test_a_module_that_cannot_be_imported_fails_it(
 def test_modules_from_outside_a_bundle_are_found(tmp_path: Path) -> None:
     assert str(Path(np.__file__).resolve()) in self_test.modules_outside(tmp_path)
     assert self_test.modules_outside(Path("/")) == []
+
+
+def test_a_module_that_was_never_a_file_is_nowhere_outside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = ModuleType("made_of_nothing")
+    made.__file__ = "made_of_nothing.py"
+    monkeypatch.setitem(sys.modules, made.__name__, made)
+    found = self_test.modules_outside(tmp_path)
+    assert not any("made_of_nothing" in each for each in found)
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux tells what is mapped")

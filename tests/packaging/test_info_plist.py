@@ -60,6 +60,9 @@ def test_the_service_sends_the_message_that_the_app_answers() -> None:
     (service,) = info_plist()["NSServices"]
     assert service["NSMessage"] == MESSAGE
     assert service["NSMenuItem"] == {"default": "Convert with Ultimate RVC"}
+    # As Automator writes it for Finder's own actions.
+    assert service["NSRequiredContext"] == {"NSApplicationIdentifier": "com.apple.finder"}
+    assert service["NSSendFileTypes"] == ["public.audio", "public.movie"]
     assert service["NSPortName"] == info_plist()["CFBundleName"]
 
 

@@ -3,12 +3,13 @@ from __future__ import annotations
 import plistlib
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 from library_reference import lost_references, read_references
 from signing import signing_order
-from trim import compile_all, delete, forget_builder, keep_arm64, mend_framework
+from trim import compile_all, delete, forget_builder, keep_arm64, mend_framework, trim_archive
 
 from tests.packaging.mach_o import ARM64, X86_64, library, universal, write
 
@@ -43,6 +44,23 @@ def test_what_matches_goes_with_the_links_to_it(tmp_path: Path) -> None:
     delete(tmp_path, ("torch/include", "torch/**/*.h", "absent/*"))
     left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*"))
     assert left == ["torch", "torch/lib", "torch/lib/a.dylib"]
+
+
+def test_the_zip_keeps_modules_and_metadata_and_loses_tests_caches_and_what_lies_beside(
+    tmp_path: Path,
+) -> None:
+    archive = tmp_path / "python311.zip"
+    names = ["os.pyc", "torch-2.13.0.dist-info/METADATA", "networkx/__init__.pyc"]
+    dropped = ["numpy/_core/lib/libnpymath.a", "mpmath/tests/a.pyc", "fsspec/__pycache__/a.pyc"]
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for name in names + dropped:
+            file.writestr(name, name.encode())
+    trim_archive(archive, {"numpy"})
+    with zipfile.ZipFile(archive) as file:
+        assert file.namelist() == names
+        assert file.read("os.pyc") == b"os.pyc"
+        assert {info.compress_type for info in file.infolist()} == {zipfile.ZIP_DEFLATED}
+    assert [path.name for path in tmp_path.iterdir()] == ["python311.zip"]
 
 
 def test_a_framework_from_a_wheel_gets_its_links(tmp_path: Path) -> None:
