@@ -69,6 +69,9 @@ _AGAIN = (
     if bundle_contents() is None
     else "the app is damaged: download it again"
 )
+_FETCH = (
+    '"urvc models download"' if bundle_contents() is None else "the app's settings, under Models,"
+)
 _SEARCHES = "searches an index with --retrieval faiss"
 _QT_CODE = "from PySide6 import QtCore, QtWidgets; print(QtCore.qVersion())"
 _LIBRARIES = (
@@ -109,9 +112,9 @@ def run_checks(models: Path | None = None, *, verify: bool = False) -> list[Chec
         _python(),
         *_torch_and_device(),
         _memory(),
-        _disk("Disk here", Path.cwd()),
+        _disk("Disk here", _here()),
         _disk("Disk of the models folder", folder),
-        _output_folder(Path.cwd()),
+        _output_folder(_here()),
         *shared,
         _starter(folder, needed=any(check.state != "ok" for check in shared)),
         *map(_library, _LIBRARIES),
@@ -197,6 +200,12 @@ def _disk(name: str, folder: Path) -> Check:
     return Check(name, "warn", detail, "free some space: results and shared weights need room")
 
 
+def _here() -> Path:
+    """Where results would go: the working folder; an app that Finder starts has none."""
+    folder = Path.cwd()
+    return Path.home() if folder == Path("/") and bundle_contents() is not None else folder
+
+
 def _output_folder(folder: Path) -> Check:
     try:
         with tempfile.TemporaryFile(dir=folder):
@@ -221,8 +230,8 @@ def _weights(name: str, folder: Path, files: tuple[Path, ...], *, verify: bool) 
     if missing:
         listed = " and ".join(str(file.relative_to(folder)) for file in missing)
         advice = (
-            f'"urvc models download" fetches it into "{folder}"; voices from the community need '
-            "it, the starter does not"
+            f'{_FETCH} can fetch it into "{folder}"; voices from the community need it, '
+            "the starter does not"
         )
         return Check(name, "warn", f"missing or empty: {listed}", advice)
     found = ", ".join(

@@ -61,9 +61,15 @@ class LoginItem:
 
 
 def start_command(executable: Path) -> list[str]:
-    """How to start, hidden: the bundle by ``open``, else Python with the package."""
+    """How to start, hidden: the bundle by ``open``, else Python with the package.
+
+    An app that was not moved since it was downloaded runs from a place that macOS makes up each
+    time: it is then started by its name.
+    """
     bundle = next((place for place in executable.parents if place.suffix == ".app"), None)
     # Python itself may lie in a bundle (Python.app of a framework build): that is not this app.
     if bundle is not None and bundle.name != "Python.app":
-        return ["/usr/bin/open", str(bundle), "--args", BACKGROUND]
+        moved = "AppTranslocation" not in bundle.parts
+        what = [str(bundle)] if moved else ["-b", LABEL]
+        return ["/usr/bin/open", *what, "--args", BACKGROUND]
     return [str(executable), "-P", "-m", "desktop", BACKGROUND]

@@ -96,6 +96,8 @@ def test_the_bundle_is_started_by_open_and_a_source_tree_by_its_python() -> None
         "--args",
         "--background",
     ]
+    made_up = Path("/private/var/folders/x/AppTranslocation/1-2/d", *inside.parts[2:])
+    assert start_command(made_up)[1:3] == ["-b", "local.ultimate-rvc"]
     framework = Path("/Library/Python.framework/Resources/Python.app/Contents/MacOS/Python")
     assert start_command(framework)[1:] == ["-P", "-m", "desktop", "--background"]
 

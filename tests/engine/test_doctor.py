@@ -145,3 +145,14 @@ def test_the_models_folder_is_the_given_one_then_the_environments_then_the_syste
     monkeypatch.setenv("URVC_MODELS_DIR", "")
     assert models_dir().parts[-2:] == ("Ultimate RVC", "models")
     assert models_dir().is_absolute()
+
+
+def test_an_app_that_finder_started_in_the_root_speaks_of_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir("/")
+    assert doctor._here() == Path("/")
+    monkeypatch.setenv("RESOURCEPATH", str(tmp_path / "Contents" / "Resources"))
+    assert doctor._here() == Path.home()
+    monkeypatch.chdir(tmp_path)
+    assert doctor._here() == tmp_path
