@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from engine import device as devices
 from engine.audio.reader import read_audio
 from engine.audio.writer import write_audio
 from engine.device import DeviceName
@@ -25,10 +26,12 @@ from engine.errors import OptionError, UserError
 from engine.optimization import VARIABLES, OptimizationConfig
 from engine.weights.location import starter_dir
 
+HALF_FLAG = "use_fp16"
+
 STAGES_NOT_COUNTED = ("load",)
 """Loading is paid once a session; the table shows it apart."""
 
-BASELINE, TOGETHER = "baseline", "all together"
+BASELINE, TOGETHER, IN_HALF = "baseline", "all together", "all, half precision"
 
 
 @dataclass(frozen=True)
@@ -68,26 +71,35 @@ class Job:
 def configurations(device: DeviceName, only: Iterable[str] | None) -> dict[str, OptimizationConfig]:
     """Baseline, each flag alone, and all of the device's preset together, in that order.
 
+    Half precision comes last, beside all others, where the device has it and the preset leaves it
+    off, because it changes the sound.
+
     Raises
     ------
-    OptionError : a flag of ``only`` that the preset of this device does not turn on
+    OptionError : a flag of ``only`` that is neither half precision nor on in this device's preset
     """
     preset = OptimizationConfig.for_this_machine(device)
     plain = {**asdict(OptimizationConfig.baseline()), "device": preset.device}
+    has_half = devices.half_type(preset.device) is not None
+    asked_half = has_half and HALF_FLAG in (only or ())
     goal = {**asdict(preset), "enable_profiling": False}
+    goal[HALF_FLAG] = preset.use_fp16 or asked_half
     flags = [name for name, value in goal.items() if value != plain[name]]
     unknown = sorted(set(only or ()) - set(flags))
     if unknown:
         raise OptionError(
             f'Cannot measure the flag "{unknown[0]}"',
-            f"the preset of this device turns on {', '.join(flags)}",
+            f"measured can be what helps this device: {', '.join(flags)}",
             "name one of these",
         )
     chosen = [name for name in flags if only is None or name in only]
     found = {BASELINE: OptimizationConfig(**plain)}
     for name in chosen:
         found[name] = OptimizationConfig(**{**plain, name: goal[name]})
-    found[TOGETHER] = OptimizationConfig(**{**plain, **{name: goal[name] for name in chosen}})
+    together = {**plain, **{name: goal[name] for name in chosen}}
+    found[TOGETHER] = OptimizationConfig(**together)
+    if only is None and has_half and not goal[HALF_FLAG]:
+        found[IN_HALF] = OptimizationConfig(**{**together, HALF_FLAG: True})
     return found
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import device as devices
-from engine.benchmark import BASELINE, STAGES_NOT_COUNTED, TOGETHER, Job, Measurement
+from engine.benchmark import BASELINE, IN_HALF, STAGES_NOT_COUNTED, TOGETHER, Job, Measurement
 from engine.device import DeviceName
 from engine.errors import OptionError, OutputFileError
 
@@ -71,17 +71,22 @@ def as_json(measured: Sequence[Measurement], job: Job, device: DeviceName) -> di
     }
 
 
-def readme_row(told: dict[str, Any]) -> str:
-    """The line of this machine in the table in the README, from what `as_json` tells.
+def readme_rows(told: dict[str, Any]) -> str:
+    """The lines of this machine in the table in the README, from what `as_json` tells.
 
-    Columns: machine, sound and voice, seconds of the baseline and of all together, x realtime,
+    Columns: machine, sound and voice, flags, seconds of the baseline and with them, x realtime,
     speed-up, peak memory of both, difference in dB.
     """
-    by_name = {each["name"]: each for each in told["measurements"]}
-    plain, fast = by_name[BASELINE], by_name[TOGETHER]
+    plain = next(each for each in told["measurements"] if each["name"] == BASELINE)
+    fast = [each for each in told["measurements"] if each["name"] in (TOGETHER, IN_HALF)]
+    return "\n".join(_readme_row(told, plain, each) for each in fast)
+
+
+def _readme_row(told: dict[str, Any], plain: dict[str, Any], fast: dict[str, Any]) -> str:
     cells = [
         told["machine"],
         f"{told['seconds_of_sound']:g} s, {told['voice']}",
+        fast["name"],
         f"{plain['seconds']:.1f} s",
         f"{fast['seconds']:.1f} s",
         f"{fast['realtime']:.1f} ×",

@@ -9,6 +9,7 @@ from typing import TypeVar, cast
 
 import torch
 
+from engine import device as devices
 from engine.errors import OptionError, VoiceFileError
 from engine.loaded import Models
 from engine.models.compilation import CompiledVocoder
@@ -72,9 +73,11 @@ class ModelStore:
     def warnings(self) -> list[str]:
         """What did not work as configured, each a sentence."""
         found = self._loaded.get("compiled")
-        if found is None or self._config.compile == "none":
-            return []
-        return cast(CompiledVocoder, found[1]).warnings
+        recording = found is not None and self._config.compile != "none"
+        warnings = list(cast(CompiledVocoder, found[1]).warnings) if found and recording else []
+        if self._config.use_fp16 and devices.half_type(self._config.device) is None:
+            warnings.append("half precision is off: this processor computes no faster with it")
+        return warnings
 
     def models(self, voice: VoiceFiles, options: Sequence[ConversionOptions], run: Run) -> Models:
         """All that conversions with these options need.
@@ -110,14 +113,23 @@ class ModelStore:
         """The network on its device, in the layout and precision of the configuration."""
         if self._config.use_channels_last:
             use_channels_last(network)
-        if self._is_half(part):
-            to_half(network)
+        dtype = self._half_type(part)
+        if dtype is not None:
+            to_half(network, dtype)
         return network.to(self._placement.of(part))
 
-    def _is_half(self, part: Part) -> bool:
-        """Half precision is for the device; what stays behind on the CPU is not rounded for it."""
-        left_behind = self._placement.of(part) == CPU and self._config.device != CPU
-        return self._config.use_fp16 and not left_behind
+    def _half_type(self, part: Part) -> torch.dtype | None:
+        """The 16-bit type of a part; None where it stays float32.
+
+        Half precision is for the device; what stays behind on the CPU is not rounded for it. Where
+        the CPU is the device, 8 bits are enough for sound, but not for a pitch or a distance.
+        """
+        device = self._placement.of(part)
+        if not self._config.use_fp16 or (device == CPU and self._config.device != CPU):
+            return None
+        if device == CPU and part in ("pitch", "retrieval"):
+            return None
+        return devices.half_type(device)
 
     def _compiled(self, synthesizer: Synthesizer) -> CompiledVocoder:
         return self._kept("compiled", id(synthesizer), lambda: CompiledVocoder(synthesizer))
@@ -170,7 +182,7 @@ class ModelStore:
             index = open_index(path, card.feature_channels)
             check_index(card, index.rows, path)
             if self._config.use_gpu_retrieval:
-                dtype = torch.float16 if self._is_half("retrieval") else torch.float32
+                dtype = self._half_type("retrieval") or torch.float32
                 device = self._placement.retrieval
                 return ExactSearch(index.rows, device, weighting, dtype=dtype)
             return FaissSearch(index, weighting)

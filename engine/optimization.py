@@ -34,7 +34,8 @@ class OptimizationConfig:
     use_gpu_retrieval : exact search on the device, rows resident there between jobs; False is
         faiss on the CPU with the index as it is stored (which looks into one list only)
     use_gpu_filter : the 48 Hz high-pass on the device, to within 1e-4; False is scipy's filtfilt
-    use_fp16 : half precision where it is borne; phase, norms, softmax and distances stay float32
+    use_fp16 : half precision where it is borne; phase, norms, softmax and distances stay float32.
+        float16 on a GPU; bfloat16 on a CPU that has instructions for it, there but for the pitch
     use_channels_last : convolutions in the memory layout in which they run fastest; it also keeps
         each under Metal's limit of 65,536 per dimension
     compile : record the vocoder's graph once per length (``torchscript``), or not (``none``)
@@ -113,8 +114,8 @@ class OptimizationConfig:
 
     @classmethod
     def for_cpu(cls) -> OptimizationConfig:
-        """A processor alone."""
-        return cls(device="cpu")
+        """A processor alone; shorter tiles, because its memory is everybody's."""
+        return cls(device="cpu", tile_frames=250)
 
     @classmethod
     def for_this_machine(cls, device: DeviceName = "auto") -> OptimizationConfig:

@@ -69,7 +69,7 @@ def _benchmark(given: argparse.Namespace) -> int:
 
 def _measure(job: Job, given: argparse.Namespace) -> int:
     from engine.benchmark import run_benchmark
-    from engine.benchmark_report import as_json, as_table, draw_chart, readme_row
+    from engine.benchmark_report import as_json, as_table, draw_chart, readme_rows
 
     only = None if given.flags is None else [name.strip() for name in given.flags.split(",")]
     measured = run_benchmark(
@@ -81,5 +81,5 @@ def _measure(job: Job, given: argparse.Namespace) -> int:
         given.save.write_text(text + "\n", encoding="utf-8")
     if given.chart is not None:
         draw_chart(given.chart, told)
-    print(text if given.json else f"{as_table(measured)}\n\nfor the README:\n{readme_row(told)}")
+    print(text if given.json else f"{as_table(measured)}\n\nfor the README:\n{readme_rows(told)}")
     return EXIT_OK

@@ -19,8 +19,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from engine.models.layers import MAX_CONV_SAMPLES, convolve_in_stretches
 
-TILE_FLOATS = 1 << 20
-"""Residual blocks run over stretches of this size (4 MB): read and written in the cache."""
+TILE_FLOATS = 1 << 19
+"""Residual blocks run over stretches of this size (2 MB): read and written in the cache."""
 
 FRONT_END_TILE_FRAMES = 100
 """Two seconds of the content encoder's front end at a time: 13 MB after its first layer."""
@@ -35,6 +35,8 @@ _TILES = {
     "stretch_frames": LEVEL_STRETCH_FRAMES,
 }
 """Names under which networks keep the sizes of their tiles; None there means no tiles."""
+
+_ONEDNN_TYPES = (torch.float32, torch.bfloat16)
 
 _FEWEST_PRODUCTS = 16
 """A linear layer narrower than this is not worth a matrix kernel."""
@@ -83,8 +85,8 @@ def product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     torch multiplies by MKL on the CPU, which is slow on processors of other makers than its own:
     70 GFLOP/s against oneDNN's 150 on one core of an EPYC.
     """
-    plain_on_cpu = x.device.type == "cpu" and x.dtype == torch.float32
-    if not plain_on_cpu or min(weight.shape) < _FEWEST_PRODUCTS or not has_onednn_products():
+    on_cpu = x.device.type == "cpu" and x.dtype in _ONEDNN_TYPES
+    if not on_cpu or min(weight.shape) < _FEWEST_PRODUCTS or not has_onednn_products():
         return F.linear(x, weight, bias)
     multiply = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 - it has no public name
     result: Tensor = multiply(x, weight, bias, "none", [], "")
@@ -162,12 +164,12 @@ class ChannelsLastConv(nn.Conv1d):
         return result.squeeze(2)
 
     def _fuses(self, x: Tensor) -> bool:
-        """Whether oneDNN can be asked directly: float32 on the CPU, and nothing is recorded.
+        """Whether oneDNN can be asked directly: on the CPU, and nothing is recorded.
 
         TorchScript has no name for the type of a list among the arguments.
         """
-        plain = x.device.type == "cpu" and x.dtype == self.weight.dtype == torch.float32
-        return plain and has_onednn_products() and not is_recording()
+        same = x.dtype == self.weight.dtype and x.dtype in _ONEDNN_TYPES
+        return same and x.device.type == "cpu" and has_onednn_products() and not is_recording()
 
     def _steps(self) -> tuple[list[int], list[int], list[int], int]:
         """Padding, stride, dilation, groups, of pictures."""

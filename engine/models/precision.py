@@ -1,8 +1,8 @@
 """Networks in half precision where that does no harm.
 
-Convolutions and linear layers hold float16 weights and take float16; what adds up, compares or
-keeps time stays float32: norms, softmax, the phase of the source, the latent, the pitch's GRU, and
-the last step to samples.
+Convolutions and linear layers hold 16-bit weights and take 16-bit numbers; what adds up, compares
+or keeps time stays float32: norms, softmax, the phase of the source, the latent, the pitch's GRU,
+and the last step to samples.
 """
 
 from __future__ import annotations
@@ -23,10 +23,14 @@ _KEPT = ("m_source", "proj", "final_proj", "fc")
 projection, and what follows RMVPE's U-Net."""
 
 
-def to_half(network: nn.Module) -> nn.Module:
+def to_half(network: nn.Module, dtype: torch.dtype = torch.float16) -> nn.Module:
     """Turn a network to half precision, in place; its inputs and outputs stay float32.
 
     After `engine.models.layout.use_channels_last`, if both are wanted.
+
+    Parameters
+    ----------
+    dtype : float16, or bfloat16, which processors know: 8 bits of each number instead of 11
 
     Returns
     -------
@@ -34,11 +38,19 @@ def to_half(network: nn.Module) -> nn.Module:
     """
     for name, layer in network.named_modules():
         if isinstance(layer, _ROUNDED) and not _is_kept(name):
-            layer.half()
-            layer.register_forward_pre_hook(_cast(torch.float16))
+            layer.to(dtype)
+            layer.register_forward_pre_hook(_cast(dtype))
         elif isinstance(layer, _EXACT + _ROUNDED):
             layer.register_forward_pre_hook(_cast(torch.float32))
+    _let_go_of_the_file(network)
     return network
+
+
+def _let_go_of_the_file(network: nn.Module) -> None:
+    """Copy what stayed float32: a single view of a mapped file keeps all of it in memory."""
+    for kept in (*network.parameters(), *network.buffers()):
+        if kept.dtype == torch.float32:
+            kept.data = kept.data.clone()
 
 
 def _is_kept(name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,10 @@ import pytest
 import torch
 from PIL import Image
 
+from engine import device as devices
 from engine.benchmark import (
     BASELINE,
+    IN_HALF,
     TOGETHER,
     Job,
     Measurement,
@@ -20,7 +23,7 @@ from engine.benchmark import (
     difference_db,
     run_benchmark,
 )
-from engine.benchmark_report import as_json, as_table, draw_chart, readme_row
+from engine.benchmark_report import as_json, as_table, draw_chart, readme_rows
 from engine.cli import main
 from engine.errors import OptionError, UserError
 from engine.optimization import OptimizationConfig
@@ -34,7 +37,10 @@ from tests.engine.small_set import write_small_set
 def test_each_flag_is_measured_alone_and_all_together() -> None:
     found = configurations("cpu", None)
     assert next(iter(found)) == BASELINE
+    half = found.pop(IN_HALF, None)
     assert list(found)[-1] == TOGETHER
+    assert (half is not None) == (devices.half_type("cpu") is not None)
+    assert half is None or half == replace(found[TOGETHER], use_fp16=True)
     baseline = OptimizationConfig.baseline()
     assert found[BASELINE] == baseline
     for name, config in list(found.items())[1:-1]:
@@ -45,6 +51,16 @@ def test_each_flag_is_measured_alone_and_all_together() -> None:
 def test_a_flag_the_device_does_not_use_is_refused() -> None:
     with pytest.raises(OptionError, match="use_warp_drive"):
         configurations("cpu", ["use_warp_drive"])
+
+
+def test_half_precision_is_measured_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "half_type", lambda device: torch.bfloat16)
+    found = configurations("cpu", ["use_fp16"])
+    assert list(found) == [BASELINE, "use_fp16", TOGETHER]
+    assert found[TOGETHER].use_fp16
+    monkeypatch.setattr(devices, "half_type", lambda device: None)
+    with pytest.raises(OptionError, match="use_fp16"):
+        configurations("cpu", ["use_fp16"])
 
 
 def test_a_measured_run_tells_times_memory_and_difference(tmp_path: Path) -> None:
@@ -75,8 +91,8 @@ def two_measurements() -> list[Measurement]:
 
 def test_the_row_for_the_readme_has_the_figures_of_the_run() -> None:
     told = as_json(two_measurements(), Job(60.0, Path("aria.pth")), "cpu")
-    row = readme_row(told)
-    assert row.startswith(f"| {told['machine']} | 60 s, aria.pth | 40.0 s | 20.0 s |")
+    row = readme_rows(told)
+    assert row.startswith(f"| {told['machine']} | 60 s, aria.pth | {TOGETHER} | 40.0 s | 20.0 s |")
     assert row.endswith("| 3.0 × | 2.00 × | 3.00 → 1.00 GB | 71 dB |")
 
 

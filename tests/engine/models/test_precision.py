@@ -49,6 +49,15 @@ def test_a_half_precision_synthesizer_stays_near(vocoder: Vocoder, fast: bool) -
     assert level_db < 110  # it is another precision, not the same network
 
 
+@pytest.mark.parametrize("vocoder", Vocoder)
+def test_a_synthesizer_of_8_bits_is_heard_as_the_same(vocoder: Vocoder) -> None:
+    network = small(vocoder)
+    phone = torch.randn(1, 40, 12, generator=torch.Generator().manual_seed(0))
+    half = to_half(use_channels_last(copy.deepcopy(network)), torch.bfloat16)
+    assert isinstance(half, Synthesizer)
+    assert 25 < agreement_db(whole(half, phone), whole(network, phone)) < 80
+
+
 @pytest.mark.parametrize("fast", [False, True])
 @pytest.mark.parametrize("norm", ["group", "layer"])
 def test_a_half_precision_content_encoder_stays_near(norm: str, fast: bool) -> None:
