@@ -11,6 +11,7 @@ import platform
 import resource
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
@@ -70,16 +71,27 @@ def choose_device(name: DeviceName = "auto") -> torch.device:
     prepare_environment()
     import torch
 
-    missing = {"mps": _why_no_metal, "cuda": _why_no_cuda}
+    missing: dict[DeviceName, Callable[[], str | None]] = {
+        "mps": _why_no_metal, "cuda": _why_no_cuda,
+    }  # fmt: skip
     if name == "auto":
-        found = next((each for each, why in missing.items() if why() is None), "cpu")
-        return torch.device(found)
+        name = next((each for each, why in missing.items() if why() is None), "cpu")
     reason = missing[name]() if name in missing else None
     if reason is not None:
         raise DeviceError(
             f'Cannot use the device "{name}"', reason, 'choose "cpu", or "auto" for what is there'
         )
+    if name == "cuda":
+        _compute_in_float32()
     return torch.device(name)
+
+
+def _compute_in_float32() -> None:
+    """Keep cuDNN from rounding what is float32 to 10 bits (TF32), as it would by itself."""
+    import torch
+
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def device_name(device: torch.device) -> DeviceName:

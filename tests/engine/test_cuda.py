@@ -1,0 +1,113 @@
+"""Where there is a CUDA GPU: the reference's sound, few transfers, batches that change nothing."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from engine import ConversionOptions, Converter, OptimizationConfig, VoiceFiles
+from engine.pipeline import Source
+from engine.retrieval.search import ExactSearch
+from tests.engine.small_set import SmallSet, write_small_set
+from tests.engine.test_parity import CASES
+from tests.sound import signal_to_error_db
+from tests.weights_maker import GOLDEN
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+
+PLAIN = replace(
+    OptimizationConfig.for_nvidia_gpu(),
+    use_gpu_retrieval=False,  # the reference searched with faiss
+    use_fp16=False,
+    use_shape_buckets=False,
+)
+
+
+@pytest.fixture(scope="module", params=["float32", "float16"])
+def converter(request: pytest.FixtureRequest, full_models_dir: Path) -> Converter:
+    return Converter(full_models_dir, replace(PLAIN, use_fp16=request.param == "float16"))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_whole_conversion_equals_the_reference(
+    case: str, converter: Converter, full_voice: Callable[[str], Path]
+) -> None:
+    golden = np.load(GOLDEN / f"{case}.npz")
+    settings = json.loads(str(golden["settings"]))
+    index = GOLDEN / f"{case}.index"
+    result = converter.convert(
+        golden["audio"],
+        16_000,
+        VoiceFiles(full_voice(settings["voice"]), index if index.exists() else None),
+        ConversionOptions(
+            semitones=settings["pitch"],
+            index_rate=settings["index_rate"],
+            protect=settings["protect"],
+            pitch_method="rmvpe",
+            noise=False,
+        ),
+    )
+    assert result.samples is not None
+    assert "cuda" in result.device
+    level_db = signal_to_error_db(golden["out"], result.samples[: len(golden["out"])])
+    half = converter.optimization.use_fp16
+    print(f"{case}: {'float16' if half else 'float32'} {level_db:.1f} dB")
+    # Half precision moves the pitch by fractions of a cent, and the phase adds them up.
+    assert level_db >= (10 if half else 60)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> SmallSet:
+    return write_small_set(tmp_path_factory.mktemp("small"))
+
+
+def tones(count: int, seconds: float) -> list[Source]:
+    times_s = np.arange(round(seconds * 16_000)) / 16_000
+    return [
+        Source(
+            (0.3 * np.sin(2 * np.pi * (150 + 30 * number) * times_s)).astype(np.float32)[:, None],
+            16_000,
+            ConversionOptions(noise=False),
+        )
+        for number in range(count)
+    ]
+
+
+def test_sound_comes_back_once_a_tile_and_nothing_else(small: SmallSet) -> None:
+    config = replace(PLAIN, use_gpu_retrieval=True, tile_frames=400)
+    converter = Converter(small.models_dir, config)
+    converter.convert_together(tones(1, 8.0), small.voice)
+    activities = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
+    with torch.profiler.profile(activities=activities) as profile:
+        converter.convert_together(tones(1, 8.0), small.voice)
+    copies = Counter(event.name for event in profile.events() if "Memcpy" in event.name)
+    print(copies)
+    downloads = sum(count for name, count in copies.items() if "DtoH" in name)
+    assert downloads == 2 + 2  # what was filtered, the pitch; two tiles of sound
+
+
+@pytest.mark.parametrize("batch", [2, 4])
+def test_batches_change_nothing(small: SmallSet, batch: int) -> None:
+    alone = Converter(small.models_dir, replace(PLAIN, batch_size=1))
+    together = Converter(small.models_dir, replace(PLAIN, batch_size=batch))
+    expected = alone.convert_together(tones(4, 6.0), small.voice)
+    found = together.convert_together(tones(4, 6.0), small.voice)
+    for one, other in zip(expected, found, strict=True):
+        assert one.samples is not None
+        assert other.samples is not None
+        assert signal_to_error_db(one.samples, other.samples) > 60
+
+
+def test_retrieval_finds_what_the_processor_finds() -> None:
+    rows = np.random.default_rng(0).standard_normal((30_000, 768)).astype(np.float32)
+    features = torch.from_numpy(rows[:1000] + 0.3)
+    expected = ExactSearch(rows, "cpu").blend(features)
+    found = ExactSearch(rows, "cuda").blend(features.cuda()).cpu()
+    assert signal_to_error_db(expected.numpy(), found.numpy()) > 80
