@@ -35,6 +35,9 @@ RUNS = (
 )
 """What the bundle must be able to do; the last two start processes of its own."""
 
+WINDOW_S = 12.0
+"""So long the app is left alone: its window is there, and torch's libraries are open."""
+
 
 class _NoStandalone:
     """Stands for the part of py2app that follows the libraries which Mach-O files name."""
@@ -83,18 +86,35 @@ def collect() -> Bundle:
         sys.argv = before
         os.chdir(ROOT)
     bundle = Bundle(TREE / f"{APP_NAME}.app")
+    add_libraries(bundle)
+    return bundle
+
+
+def add_libraries(bundle: Bundle) -> None:
+    """What py2app takes care of on the Mac, and what lies elsewhere on Linux."""
+    name = str(sysconfig.get_config_var("INSTSONAME"))
+    if ".so" in name:  # Python's own; on the Mac its framework
+        _frameworks(bundle).mkdir(exist_ok=True)
+        shutil.copy(Path(str(sysconfig.get_config_var("LIBDIR")), name), _frameworks(bundle))
     # Linux' wheels keep their libraries beside the packages, those for macOS inside them.
     for folder in Path(sysconfig.get_path("purelib")).glob("*.libs"):
         if folder.stem in EXCLUDED:
             continue
         shutil.copytree(folder, bundle.library / folder.name)
-    return bundle
 
 
-def boot(bundle: Bundle, *arguments: str, cwd: str = "/") -> subprocess.CompletedProcess[str]:
-    """Run the bundle as its program does: the same interpreter, environment and first script.
+def _frameworks(bundle: Bundle) -> Path:
+    return bundle.app / "Contents" / "Frameworks"
+
+
+def boot(bundle: Bundle, arguments: list[str], scratch: Path) -> subprocess.Popen[str]:
+    """Start the bundle as its program does: the same interpreter, environment and first script.
 
     What it prints on both streams is joined.
+
+    Parameters
+    ----------
+    scratch : where settings and what was measured are kept; `nobody` has no home
     """
     program = bundle.app / "Contents" / "MacOS"
     environment = {  # what py2app's program sets; no HOME, no PATH on which there is a compiler
@@ -105,17 +125,21 @@ def boot(bundle: Bundle, *arguments: str, cwd: str = "/") -> subprocess.Complete
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
         "PATH": "/nowhere",
+        "LD_LIBRARY_PATH": str(_frameworks(bundle)),
         "QT_QPA_PLATFORM": "offscreen",
+        "URVC_TUNING_DIR": str(scratch),
+        "XDG_CONFIG_HOME": str(scratch),
+        "XDG_DATA_HOME": str(scratch),
+        "XDG_STATE_HOME": str(scratch),
     }
-    return subprocess.run(
+    return subprocess.Popen(
         [str(program / "python"), str(bundle.resources / "__boot__.py"), *arguments],
-        cwd=cwd,
+        cwd="/",
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         user="nobody" if os.geteuid() == 0 else None,  # root may write what is read-only
-        check=False,
     )
 
 
@@ -144,21 +168,36 @@ def main() -> int:
         print(f"fault: {fault}", file=sys.stderr)
     make_read_only(bundle.app)
     codes = [run(bundle, arguments) for arguments in RUNS]
-    return 1 if faults or any(codes) else 0
+    return 0 if window_stays(bundle) and not faults and not any(codes) else 1
 
 
 def run(bundle: Bundle, arguments: tuple[str, ...]) -> int:
     """Run and print what came; the exit code."""
-    with tempfile.TemporaryDirectory() as scratch:
-        Path(scratch).chmod(0o777)
-        done = boot(bundle, *(each.format(scratch=scratch) for each in arguments))
-        made = [path.name for path in Path(scratch).iterdir()]
-    print(
-        f"--- {' '.join(arguments)} ended with {done.returncode}, made {made}",
-        done.stdout,
-        sep="\n",
-    )
-    return done.returncode
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        scratch.chmod(0o777)
+        process = boot(bundle, [each.format(scratch=scratch) for each in arguments], scratch)
+        said, _ = process.communicate()
+        made = sorted(path.name for path in scratch.iterdir())
+    title = " ".join(arguments)
+    print(f"--- {title} ended with {process.returncode}, made {made}", said, sep="\n")
+    return process.returncode
+
+
+def window_stays(bundle: Bundle) -> bool:
+    """Whether the app itself starts, without a fault, and goes on until it is ended."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        process = boot(bundle, [], Path(folder))
+        try:
+            process.wait(WINDOW_S)
+            stayed = False
+        except subprocess.TimeoutExpired:
+            stayed = True
+            process.terminate()
+        said, _ = process.communicate()
+    print(f"--- the window {'stayed' if stayed else 'did not stay'}", said, sep="\n")
+    return stayed and "Traceback" not in said
 
 
 if __name__ == "__main__":

@@ -33,8 +33,9 @@ def trim(bundle: Bundle) -> None:
     packages = {path.name for path in bundle.library.iterdir() if path.is_dir()}
     trim_archive(bundle.archive, packages)
     shutil.rmtree(bundle.resources / "__pycache__", ignore_errors=True)  # names the builder
-    for path in sorted((bundle.app / "Contents" / "Frameworks").rglob("*")):
-        keep_arm64(path)
+    for name in ("Frameworks", "MacOS"):
+        for path in sorted((bundle.app / "Contents" / name).rglob("*")):
+            keep_arm64(path)
     forget_builder(bundle.plist)
 
 
