@@ -1,0 +1,27 @@
+"""What the README promises is there: each file and each step that it names."""
+
+from __future__ import annotations
+
+import re
+
+from project import ROOT
+
+TEXT = (ROOT / "packaging" / "README.md").read_text(encoding="utf-8")
+STEPS = ("environment", "build", "trim", "sign", "verify", "smoke_test", "image", "notarise")
+
+
+def test_every_file_it_names_is_there() -> None:
+    named = set(re.findall(r"\b(?:packaging|tests|resources|engine)/[\w/.-]+\.(?:py|sh)\b", TEXT))
+    assert len(named) > 15
+    assert {each for each in named if not (ROOT / each).is_file()} == set()
+
+
+def test_every_file_of_the_folder_is_named() -> None:
+    files = [path.name for path in (ROOT / "packaging").iterdir() if path.suffix in (".py", ".sh")]
+    helpers = {"project.py", "requirement.py"}
+    assert {name for name in files if name not in TEXT} <= helpers
+
+
+def test_every_step_of_the_build_has_its_command() -> None:
+    calls = " ".join(re.findall(r"packaging/build_app\.sh ([\w ]+)", TEXT))
+    assert set(STEPS) <= set(calls.split())
