@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QMimeData, QUrl
+from PySide6.QtCore import QMimeData, Qt, QUrl
 from PySide6.QtGui import QAction, QGuiApplication
 from PySide6.QtWidgets import QMenu
 from pytestqt.qtbot import QtBot
@@ -224,9 +224,15 @@ def ended(bench: Bench, outcome: Callable[[str], Outcome]) -> None:
     bench.queue.finish(outcome(job.id))
 
 
+def put(monkeypatch: pytest.MonkeyPatch, state: Qt.ApplicationState) -> None:
+    """Behind other windows or in front, wherever other tests have left it."""
+    monkeypatch.setattr(QGuiApplication, "applicationState", staticmethod(lambda: state))
+
+
 def test_what_ends_behind_other_windows_is_told_by_a_banner_that_reveals_it(
-    bench: Bench, qtbot: QtBot
+    bench: Bench, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    put(monkeypatch, Qt.ApplicationState.ApplicationInactive)
     output = bench.folder / "song (Starter).wav"
     ended(bench, lambda name: Finished(name, output, 9.0, 1.0, (), "CPU", 0, 0))
     ended(bench, lambda name: Failed(name, "The disk is full", ""))
@@ -238,7 +244,18 @@ def test_what_ends_behind_other_windows_is_told_by_a_banner_that_reveals_it(
         bench.banners.clicked.emit(None)
 
 
-def test_who_wants_no_messages_is_not_asked_for_permission_and_gets_none(bench: Bench) -> None:
+def test_what_ends_before_the_users_eyes_is_not_told(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(monkeypatch, Qt.ApplicationState.ApplicationActive)
+    ended(bench, lambda name: Failed(name, "The disk is full", ""))
+    assert bench.banners.told == []
+
+
+def test_who_wants_no_messages_is_not_asked_for_permission_and_gets_none(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(monkeypatch, Qt.ApplicationState.ApplicationInactive)
     bench.queue.busy_changed.emit(True)
     bench.settings.set(NOTIFY, False)
     bench.queue.busy_changed.emit(True)
