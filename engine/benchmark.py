@@ -7,7 +7,6 @@ own and nothing is warm from the one before. Noise is off: what differs is the f
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from engine.audio.reader import read_audio
 from engine.audio.writer import write_audio
 from engine.device import DeviceName
 from engine.errors import OptionError, UserError
+from engine.interpreter import child_environment
 from engine.optimization import VARIABLES, OptimizationConfig
 from engine.weights.location import starter_dir
 
@@ -149,8 +149,7 @@ def _convert(source: Path, output: Path, job: Job, config: OptimizationConfig) -
     ):  # fmt: skip
         command += [] if value is None else [option, value]
     by_field = {name: variable for variable, name in VARIABLES.items()}
-    environment = dict(os.environ)
-    environment["PYTHONPATH"] = str(Path(__file__).resolve().parent.parent)
+    environment = child_environment()
     for field in fields(config):
         environment[by_field[field.name]] = str(getattr(config, field.name)).lower()
     done = subprocess.run(  # noqa: S603 - our own interpreter and module

@@ -11,9 +11,15 @@ LIMIT_S = 120.0
 """Loading PyTorch from a cold disk can take half a minute."""
 
 
+def child_environment() -> dict[str, str]:
+    """Of a process that imports this program, wherever it is started."""
+    root, others = str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH")
+    path = root if not others else os.pathsep.join((root, others))
+    return {**os.environ, "PYTHONPATH": path}
+
+
 def run_python(arguments: list[str]) -> tuple[bool, list[str]]:
     """Run this Python; whether it went well, and what it said (never empty)."""
-    root = str(Path(__file__).resolve().parents[1])
     try:
         done = subprocess.run(  # noqa: S603 - our own Python, no shell
             [sys.executable, "-P", *arguments],
@@ -21,7 +27,7 @@ def run_python(arguments: list[str]) -> tuple[bool, list[str]]:
             text=True,
             errors="replace",
             timeout=LIMIT_S,
-            env=os.environ | {"PYTHONPATH": root, "PYTHONIOENCODING": "utf-8"},
+            env=child_environment() | {"PYTHONIOENCODING": "utf-8"},
             check=False,
         )
     except subprocess.TimeoutExpired:

@@ -14,7 +14,7 @@ from engine.errors import OptionError, VoiceFileError
 from engine.loaded import Models
 from engine.models.compilation import CompiledVocoder
 from engine.models.content_encoder import ContentEncoder
-from engine.models.layout import use_channels_last
+from engine.models.layout import CACHE_TILES, DEVICE_TILES, use_channels_last
 from engine.models.precision import to_half
 from engine.models.rmvpe import Rmvpe
 from engine.models.synthesizer import Synthesizer, build_synthesizer
@@ -112,7 +112,8 @@ class ModelStore:
     def _tuned(self, network: Network, part: Part) -> Network:
         """The network on its device, in the layout and precision of the configuration."""
         if self._config.use_channels_last:
-            use_channels_last(network)
+            on_cpu = self._placement.of(part) == CPU
+            use_channels_last(network, CACHE_TILES if on_cpu else DEVICE_TILES)
         dtype = self._half_type(part)
         if dtype is not None:
             to_half(network, dtype)
@@ -121,13 +122,14 @@ class ModelStore:
     def _half_type(self, part: Part) -> torch.dtype | None:
         """The 16-bit type of a part; None where it stays float32.
 
-        Half precision is for the device; what stays behind on the CPU is not rounded for it. Where
-        the CPU is the device, 8 bits are enough for sound, but not for a pitch or a distance.
+        Half precision is for the device; what stays behind on the CPU is not rounded for it. The
+        pitch stays exact everywhere: the phase adds up every error, so that after a second nothing
+        is the same. Where the CPU is the device, 8 bits are not enough for a distance either.
         """
         device = self._placement.of(part)
         if not self._config.use_fp16 or (device == CPU and self._config.device != CPU):
             return None
-        if device == CPU and part in ("pitch", "retrieval"):
+        if part == "pitch" or (part == "retrieval" and device == CPU):
             return None
         return devices.half_type(device)
 

@@ -35,7 +35,7 @@ class OptimizationConfig:
         faiss on the CPU with the index as it is stored (which looks into one list only)
     use_gpu_filter : the 48 Hz high-pass on the device, to within 1e-4; False is scipy's filtfilt
     use_fp16 : half precision where it is borne; phase, norms, softmax and distances stay float32.
-        float16 on a GPU; bfloat16 on a CPU that has instructions for it, there but for the pitch
+        float16 on a GPU; bfloat16 on a CPU that has instructions for it. Never for the pitch
     use_channels_last : convolutions in the memory layout in which they run fastest; it also keeps
         each under Metal's limit of 65,536 per dimension
     compile : record the vocoder's graph once per length (``torchscript``), or not (``none``)
@@ -103,11 +103,12 @@ class OptimizationConfig:
 
     @classmethod
     def for_nvidia_gpu(cls) -> OptimizationConfig:
-        """CUDA."""
+        """CUDA; its plain convolutions are the faster ones."""
         return cls(
             device="cuda",
             use_gpu_filter=True,
             use_fp16=True,
+            use_channels_last=False,
             use_shape_buckets=True,
             batch_size=4,
         )

@@ -1,8 +1,8 @@
 """Networks in half precision where that does no harm.
 
 Convolutions and linear layers hold 16-bit weights and take 16-bit numbers; what adds up, compares
-or keeps time stays float32: norms, softmax, the phase of the source, the latent, the pitch's GRU,
-and the last step to samples.
+or keeps time stays float32: norms, softmax, the phase of the source, the latent, and the last step
+to samples. The pitch network is not for half precision: phase adds up every error of f0.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from engine.models.decimation import Decimation
 from engine.models.layers import ChannelNorm
 
-_ROUNDED = (nn.Conv1d, nn.ConvTranspose1d, nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
-_EXACT = (nn.LayerNorm, nn.GroupNorm, nn.BatchNorm2d, ChannelNorm, nn.GRU, Decimation)
+_ROUNDED = (nn.Conv1d, nn.ConvTranspose1d, nn.Linear)
+_EXACT = (nn.LayerNorm, nn.GroupNorm, ChannelNorm, Decimation)
 
-_KEPT = ("m_source", "proj", "final_proj", "fc")
-"""Parts that stay float32: the source of the vocoder, the statistics of the latent, the content's
-projection, and what follows RMVPE's U-Net."""
+_KEPT = ("m_source", "proj", "final_proj")
+"""Parts that stay float32: the source of the vocoder, the statistics of the latent, and the
+content's projection."""
 
 
 def to_half(network: nn.Module, dtype: torch.dtype = torch.float16) -> nn.Module:

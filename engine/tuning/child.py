@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import queue
 import signal
 import subprocess
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from engine.errors import UserError
+from engine.interpreter import child_environment
 from engine.progress import CancelToken
 from engine.tuning_file import TUNING_VARIABLE
 
@@ -44,8 +44,7 @@ class Child:
 
     def __init__(self, cancel: CancelToken, tuning_dir: Path | None = None) -> None:
         self._cancel = cancel
-        self._environment = dict(os.environ)
-        self._environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[2])
+        self._environment = child_environment()
         if tuning_dir is not None:
             self._environment[TUNING_VARIABLE] = str(tuning_dir)
 

@@ -59,8 +59,7 @@ def test_a_whole_conversion_equals_the_reference(
     level_db = signal_to_error_db(golden["out"], result.samples[: len(golden["out"])])
     half = converter.optimization.use_fp16
     print(f"{case}: {'float16' if half else 'float32'} {level_db:.1f} dB")
-    # Half precision moves the pitch by fractions of a cent, and the phase adds them up.
-    assert level_db >= (10 if half else 60)
+    assert level_db >= (25 if half else 60)
 
 
 @pytest.fixture(scope="module")
@@ -80,17 +79,20 @@ def tones(count: int, seconds: float) -> list[Source]:
     ]
 
 
-def test_sound_comes_back_once_a_tile_and_nothing_else(small: SmallSet) -> None:
+def test_sound_comes_back_once_a_tile_and_nothing_else(small: SmallSet, tmp_path: Path) -> None:
     config = replace(PLAIN, use_gpu_retrieval=True, tile_frames=400)
+    curve = tmp_path / "curve.csv"  # a tracker without weights does its last steps on the host
+    curve.write_text("0,200\n10,300\n")
     converter = Converter(small.models_dir, config)
-    converter.convert_together(tones(1, 8.0), small.voice)
+    sources = [replace(s, options=replace(s.options, f0_file=curve)) for s in tones(1, 8.0)]
+    converter.convert_together(sources, small.voice)
     activities = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
     with torch.profiler.profile(activities=activities) as profile:
-        converter.convert_together(tones(1, 8.0), small.voice)
+        converter.convert_together(sources, small.voice)
     copies = Counter(event.name for event in profile.events() if "Memcpy" in event.name)
     print(copies)
     downloads = sum(count for name, count in copies.items() if "DtoH" in name)
-    assert downloads == 2 + 2  # what was filtered, the pitch; two tiles of sound
+    assert downloads == 1 + 2  # what was filtered; two tiles of sound
 
 
 @pytest.mark.parametrize("batch", [2, 4])

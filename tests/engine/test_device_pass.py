@@ -89,8 +89,9 @@ def networks(vocoder: Vocoder, way: Way) -> Models:
         synthesizer = Synthesizer(sizes)
         pitch_network = RmvpeNetwork()
     pitch = Rmvpe(pitch_network)
-    for network in (content, synthesizer, pitch):
+    for network in (content, synthesizer):
         way.prepare(network.to(DEVICE))  # tables without weights were made on the host
+    replace(way, half=False).prepare(pitch.to(DEVICE))  # the pitch is never rounded
     rows = np.lib.stride_tricks.as_strided(np.zeros(768, np.float32), (20_000, 768), (0, 4))
     search = ExactSearch(rows, DEVICE, dtype=torch.float16 if way.half else torch.float32)
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from engine.audio.device_filter import highpass_48hz_on_device
 from engine.models.content_encoder import ContentEncoder
-from engine.models.layout import use_channels_last
+from engine.models.layout import DEVICE_TILES, use_channels_last
 from engine.models.precision import to_half
 from engine.models.rmvpe import Rmvpe, RmvpeNetwork
 from engine.models.source import SourceInput
@@ -58,7 +58,7 @@ class Way:
     def prepare(self, network: torch.nn.Module) -> torch.nn.Module:
         network = network.eval().requires_grad_(requires_grad=False)
         if self.fast:
-            network = use_channels_last(network)
+            network = use_channels_last(network, DEVICE_TILES)
         return to_half(network) if self.half else network
 
 
@@ -74,7 +74,7 @@ def tracking(way: Way) -> Callable[[], Tensor]:
     with torch.device("meta"):
         network = RmvpeNetwork()
     model = Rmvpe(network).to("meta")
-    way.prepare(model)
+    replace(way, half=False).prepare(model)  # the pitch is never rounded
 
     def run() -> Tensor:
         # A GRU is recorded step by step, which takes long: a short stretch through the whole

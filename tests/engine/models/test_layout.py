@@ -45,7 +45,7 @@ def weight_bytes(network: nn.Module) -> int:
 def test_a_fast_synthesizer_equals_the_plain_one(
     vocoder: Vocoder, resblock: str, tile_floats: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(layout._TILES, "tile_floats", tile_floats)
+    monkeypatch.setitem(layout.CACHE_TILES, "tile_floats", tile_floats)
     plain = small(vocoder, resblock=resblock)
     fast = use_channels_last(copy.deepcopy(plain))
     frames, batch = 60, 2
@@ -134,7 +134,7 @@ def small_encoder(norm: str) -> ContentEncoder:
 def test_a_fast_content_encoder_equals_the_plain_one(
     norm: str, n_samples: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(layout._TILES, "tile_frames", 20)
+    monkeypatch.setitem(layout.CACHE_TILES, "tile_frames", 20)
     plain = small_encoder(norm)
     fast = use_channels_last(copy.deepcopy(plain))
     audio = torch.randn(2, n_samples, generator=torch.Generator().manual_seed(0))
@@ -147,7 +147,7 @@ def test_a_fast_content_encoder_equals_the_plain_one(
 def test_fast_rmvpe_equals_the_plain_one(
     stretch_frames: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(layout._TILES, "stretch_frames", stretch_frames)
+    monkeypatch.setitem(layout.CACHE_TILES, "stretch_frames", stretch_frames)
     recipe = manifest("rmvpe")
     with torch.device("meta"):
         plain = RmvpeNetwork()

@@ -10,13 +10,11 @@ from torch import Tensor, nn
 
 from engine.models.layout import use_channels_last
 from engine.models.precision import to_half
-from engine.models.rmvpe import RmvpeNetwork
 from engine.models.source import Harmonics
 from engine.models.synthesizer import Synthesizer
 from engine.models.synthesizer_sizes import Vocoder
 from tests.engine.models.test_layout import agreement_db, small_encoder
 from tests.engine.models.test_synthesizer import melody, noisy, small, source_of
-from tests.weights_maker import make_tensors, manifest
 
 
 def whole(network: Synthesizer, phone: Tensor) -> Tensor:
@@ -71,25 +69,6 @@ def test_a_half_precision_content_encoder_stays_near(norm: str, fast: bool) -> N
         content = half(audio, 2, project=project)
         assert content.dtype == torch.float32
         assert agreement_db(content, plain(audio, 2, project=project)) > 35
-
-
-@pytest.mark.parametrize("fast", [False, True])
-def test_half_precision_rmvpe_stays_near(fast: bool) -> None:
-    recipe = manifest("rmvpe")
-    with torch.device("meta"):
-        plain = RmvpeNetwork()
-    plain.load_state_dict(make_tensors(recipe["tensors"], recipe["salt"]), assign=True)
-    plain.eval().requires_grad_(requires_grad=False)
-    half = copy.deepcopy(plain)
-    if fast:
-        use_channels_last(half)
-    to_half(half)
-    mel = torch.randn(128, 64, generator=torch.Generator().manual_seed(0))
-    features = half.features(mel)
-    state = torch.zeros(2, 1, 256)
-    salience = half.salience(features, state)[0]
-    assert salience.dtype == torch.float32
-    assert agreement_db(salience, plain.salience(plain.features(mel), state)[0]) > 35
 
 
 def test_what_keeps_time_and_what_adds_up_stays_in_float32() -> None:
