@@ -18,6 +18,7 @@ SHAPE_CONTRAST = 3.0
 """What WCAG 2.2 (level AA) asks for: of text, and of bars, frames and marks."""
 
 _STEPS = 20
+_QUIET_SELECTION = 0.10
 
 _STAGES = {  # hue in degrees, saturation 0..255; spread so that neighbours differ
     "load": (220, 20),
@@ -82,10 +83,23 @@ def secondary_text(palette: QPalette) -> QColor:
     return legible(quiet, _grounds(palette), TEXT_CONTRAST)
 
 
+def selection(palette: QPalette, *, focused: bool = True) -> QColor:
+    """Behind a selected row: the system's colour, darker where its own text could not be read.
+
+    Without the focus it is grey, as in Finder, and text on it is as usual.
+    """
+    if not focused:
+        base = palette.color(QPalette.ColorRole.Base)
+        return blend(palette.color(QPalette.ColorRole.Text), base, _QUIET_SELECTION)
+    colour = palette.color(QPalette.ColorGroup.Active, QPalette.ColorRole.Highlight)
+    text = palette.color(QPalette.ColorGroup.Active, QPalette.ColorRole.HighlightedText)
+    return legible(colour, [text], TEXT_CONTRAST)
+
+
 def selected_text(palette: QPalette, *, quiet: bool = False) -> QColor:
-    """On a selected row; quiet for what explains."""
-    back = palette.color(QPalette.ColorRole.Highlight)
-    front = palette.color(QPalette.ColorRole.HighlightedText)
+    """On a selected row that has the focus; quiet for what explains."""
+    back = selection(palette)
+    front = palette.color(QPalette.ColorGroup.Active, QPalette.ColorRole.HighlightedText)
     return legible(blend(front, back, 0.85 if quiet else 1.0), [back], TEXT_CONTRAST)
 
 
@@ -137,9 +151,10 @@ def stage_colour(stage: str, palette: QPalette) -> QColor:
     return legible(colour, [palette.color(QPalette.ColorRole.Base)], SHAPE_CONTRAST)
 
 
-def _grounds(palette: QPalette) -> tuple[QColor, QColor]:
+def _grounds(palette: QPalette) -> tuple[QColor, ...]:
     """What most things stand on."""
-    return palette.color(QPalette.ColorRole.Base), palette.color(QPalette.ColorRole.Window)
+    base, window = palette.color(QPalette.ColorRole.Base), palette.color(QPalette.ColorRole.Window)
+    return base, window, selection(palette, focused=False)
 
 
 def _luminance(colour: QColor) -> float:

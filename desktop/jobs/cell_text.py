@@ -9,6 +9,7 @@ from desktop.jobs.job import Job, JobProgress, JobState, StageTime
 from engine.options import ConversionOptions
 
 DASH = "–"
+_SHORT_S = 9.95
 
 
 def _tr(text: str) -> str:
@@ -20,6 +21,13 @@ def clock(seconds: float) -> str:
     minutes, rest_s = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest_s:02d}" if hours else f"{minutes}:{rest_s:02d}"
+
+
+def took(seconds: float) -> str:
+    """``0.6 s`` where a clock would say next to nothing; from ten seconds on as `clock`."""
+    if not seconds:
+        return ""
+    return f"{seconds:.1f} s" if seconds < _SHORT_S else clock(seconds)
 
 
 def speed(realtime: float | None) -> str:
@@ -88,7 +96,7 @@ def cell_text(job: Job, progress: JobProgress | None, column: str, *, stopping: 
         return _tr("Loading…") if loading else state_name(job.state)
     if column == "ELAPSED":
         elapsed_s = progress.elapsed_s if progress else job.taken_s
-        return clock(elapsed_s) if elapsed_s else ""
+        return took(elapsed_s) if job.is_over else clock(elapsed_s) if elapsed_s else ""
     if column == "REMAINING":
         left_s = progress.remaining_s if progress else None
         return "" if left_s is None else clock(left_s + 0.5)

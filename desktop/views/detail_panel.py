@@ -67,6 +67,12 @@ class DetailPanel(QWidget):
         """The sentence shown, if the job failed."""
         return self._failure.text() if self._pages.currentWidget() is self._failure else ""
 
+    def show_count(self, count: int) -> None:
+        """Say how many are selected, where it is not one."""
+        self.show_job(None, None)
+        if count:
+            self._title.set_text(self.tr("{count} files selected").format(count=count))
+
     def show_job(self, job: Job | None, progress: JobProgress | None) -> None:
         """Show a job as it is now; None shows an empty chart."""
         self._job = job

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QMimeData, QPointF, QRectF, Qt, QUrl, Signal
@@ -13,6 +12,9 @@ from desktop import style
 from desktop.jobs.intake import Intake
 
 _MARK_POINTS = 76
+_BARS = (0.2, 0.42, 0.75, 0.5, 1.0, 0.66, 0.86, 0.36, 0.56, 0.26)
+"""Heights of the drawn waveform."""
+
 _WEB = ("https://", "http://")
 _LONGEST_LINK = 120
 
@@ -94,15 +96,20 @@ class DropOverlay(QWidget):
         colour = style.accent(palette) if self._welcome else style.bad(palette)
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        veil = palette.color(QPalette.ColorRole.Window)
-        veil.setAlphaF(0.97)
-        painter.fillRect(self.rect(), veil)
+        # Not see-through: words behind words can be read by nobody.
+        painter.fillRect(self.rect(), palette.color(QPalette.ColorRole.Window))
         frame = QRectF(self.rect()).adjusted(14, 14, -14, -14)
         tint = QColor(colour)
         tint.setAlphaF(0.10)
         painter.setBrush(tint)
         painter.setPen(QPen(colour, 2.5))
         painter.drawRoundedRect(frame, 14, 14)
+        mark = QRectF(0, 0, 2 * _MARK_POINTS, _MARK_POINTS)
+        mark.moveCenter(frame.center() - QPointF(0, 1.35 * _MARK_POINTS))
+        if self._welcome:
+            _paint_bars(painter, mark, palette)
+        else:
+            _paint_refusal(painter, mark, colour)
         painter.setPen(palette.color(QPalette.ColorRole.WindowText))
         painter.setFont(style.heading_font(self, 1.7))
         wide = int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap)
@@ -117,26 +124,38 @@ class DropOverlay(QWidget):
 class _Mark(QWidget):
     """A drawn waveform: what is dropped, and what comes back."""
 
-    _HEIGHTS: Sequence[float] = (0.2, 0.42, 0.75, 0.5, 1.0, 0.66, 0.86, 0.36, 0.56, 0.26)
-
     def __init__(self) -> None:
         super().__init__()
         self.setFixedSize(_MARK_POINTS * 2, _MARK_POINTS)
 
     def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        """Ten bars, the accent colour growing along them."""
-        palette = self.palette()
+        """In the colours of the moment."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        grey, colour = style.track(palette), style.accent(palette)
-        step = self.width() / len(self._HEIGHTS)
-        for place, share in enumerate(self._HEIGHTS):
-            mixed = style.blend(colour, grey, place / (len(self._HEIGHTS) - 1))
-            painter.setPen(QPen(mixed, 7, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
-            x = (place + 0.5) * step
-            half = share * (self.height() - 8) / 2
-            middle = self.height() / 2
-            painter.drawLine(QPointF(x, middle - half), QPointF(x, middle + half))
+        _paint_bars(painter, QRectF(self.rect()), self.palette())
+
+
+def _paint_bars(painter: QPainter, place: QRectF, palette: QPalette) -> None:
+    """Ten bars, the accent colour growing along them."""
+    grey, colour = style.track(palette), style.accent(palette)
+    step = place.width() / len(_BARS)
+    middle = place.center().y()
+    for number, share in enumerate(_BARS):
+        mixed = style.blend(colour, grey, number / (len(_BARS) - 1))
+        painter.setPen(QPen(mixed, 7, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
+        x = place.left() + (number + 0.5) * step
+        half = share * (place.height() - 8) / 2
+        painter.drawLine(QPointF(x, middle - half), QPointF(x, middle + half))
+
+
+def _paint_refusal(painter: QPainter, place: QRectF, colour: QColor) -> None:
+    """A circle with a bar across."""
+    radius = 0.36 * place.height()
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.setPen(QPen(colour, 6, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
+    painter.drawEllipse(place.center(), radius, radius)
+    aside = QPointF(radius, radius) * 0.7071
+    painter.drawLine(place.center() - aside, place.center() + aside)
 
 
 class EmptyPage(QWidget):

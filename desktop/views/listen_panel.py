@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 from desktop import settings as settings_table
 from desktop.audio.position import position_text
 from desktop.icons import symbol
-from desktop.jobs.job import Job
+from desktop.jobs.job import Job, JobState
 from desktop.settings import Settings
 from desktop.style import MARGIN, SecondaryLabel, figures_font
 from desktop.views.side_button import SideButton
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from desktop.audio.waveform import Waveform
 
 _SIDES = 2
+_WITHOUT_RESULT = frozenset({JobState.FAILED, JobState.CANCELLED})
 _JUST_MATCHED_DB = 0.05
 
 
@@ -60,6 +61,7 @@ class ListenPanel(QWidget):
         self._scanner: WaveformScanner | None = None
         self._files: tuple[Path | None, Path | None] = (None, None)
         self._waveforms: dict[Path, Waveform] = {}
+        self._is_hopeless = False
         self._build()
         settings.changed.connect(self._setting_changed)
         for side in range(_SIDES):
@@ -71,7 +73,9 @@ class ListenPanel(QWidget):
     def set_job(self, job: Job | None) -> None:
         """Show another job, or none; a job whose result has come keeps its place."""
         files = (None, None) if job is None else (job.source, job.output)
+        self._is_hopeless = job is not None and job.state in _WITHOUT_RESULT
         if files == self._files:
+            self._show_lane(1)
             return
         place_s = self._player.position_s if self._player and files[0] == self._files[0] else 0.0
         self._files = files
@@ -204,7 +208,8 @@ class ListenPanel(QWidget):
         elif self._files[0] is None:
             message = self.tr("Select a file in the list to listen to it") if side == 0 else ""
         elif file is None:
-            message = self.tr("The result will appear here")
+            hopeless = self._is_hopeless
+            message = self.tr("No result") if hopeless else self.tr("The result will appear here")
         self._lanes[side].show_waveform(waveform, message)
         self._lanes[side].set_axis(self._length_s())
 

@@ -6,10 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QEvent, QPoint, Signal
-from PySide6.QtGui import (
-    QCloseEvent,
-    QGuiApplication,
-)
+from PySide6.QtGui import QCloseEvent, QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from desktop.error_text import machine_lines
@@ -234,7 +231,10 @@ class MainWindow(DropWindow):
 
     def _on_selection(self) -> None:
         job = self._shown_job()
-        self.detail.show_job(job, self.queue.progress(job.id) if job else None)
+        if job is None:
+            self.detail.show_count(len(self.queue_view.selected_ids()))
+        else:
+            self.detail.show_job(job, self.queue.progress(job.id))
         self.actions_.refresh()
         self.job_selected.emit(job)
 
@@ -271,10 +271,12 @@ class MainWindow(DropWindow):
         count = self.queue.count(JobState.INTERRUPTED)
         if not count:
             return
-        text = self.tr("%n conversion(s) were not finished when the app ended", "", count)
+        text = self.tr("One conversion was not finished when the app ended")
+        if count > 1:
+            text = self.tr("{count} conversions were not finished when the app ended")
         undone = [job.id for job in self.queue.jobs() if job.state is JobState.INTERRUPTED]
         self.notice.tell(
-            text,
+            text.format(count=count),
             (
                 (self.tr("Remove"), lambda: self.queue.remove(undone)),
                 (self.tr("Continue"), self.queue.resume_interrupted),

@@ -109,6 +109,10 @@
         <source>No file selected</source>
         <translation>未選取檔案</translation>
     </message>
+    <message>
+        <source>{count} files selected</source>
+        <translation>已選取 {count} 個檔案</translation>
+    </message>
 </context>
 <context>
     <name>DropOverlay</name>
@@ -312,6 +316,10 @@
         <translation>試聽</translation>
     </message>
     <message>
+        <source>No result</source>
+        <translation>沒有結果</translation>
+    </message>
+    <message>
         <source>Pause</source>
         <translation>暫停</translation>
     </message>
@@ -397,10 +405,6 @@
 </context>
 <context>
     <name>MainWindow</name>
-    <message numerus="yes">
-        <source>%n conversion(s) were not finished when the app ended</source>
-        <translation><numerusform>上次結束時有 %n 個轉換尚未完成</numerusform></translation>
-    </message>
     <message>
         <source>About Ultimate RVC</source>
         <translation>關於 Ultimate RVC</translation>
@@ -426,6 +430,10 @@
         <translation>未加入：{why}。</translation>
     </message>
     <message>
+        <source>One conversion was not finished when the app ended</source>
+        <translation>上次結束時有一個轉換尚未完成</translation>
+    </message>
+    <message>
         <source>Remove</source>
         <translation>移除</translation>
     </message>
@@ -444,6 +452,10 @@
     <message>
         <source>Voices</source>
         <translation>聲音</translation>
+    </message>
+    <message>
+        <source>{count} conversions were not finished when the app ended</source>
+        <translation>上次結束時有 {count} 個轉換尚未完成</translation>
     </message>
     <message>
         <source>“{name}” is installed and chosen</source>

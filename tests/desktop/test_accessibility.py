@@ -73,7 +73,10 @@ def test_text_can_be_read(palette: QPalette) -> None:
         assert contrast(style.bad(palette), ground) >= TEXT_CONTRAST
     for ground in grounds:
         assert contrast(palette.color(Role.WindowText), ground) >= TEXT_CONTRAST
-    row = palette.color(Role.Highlight)
+    row, quiet_row = style.selection(palette), style.selection(palette, focused=False)
+    assert contrast(palette.color(Role.HighlightedText), row) >= TEXT_CONTRAST
+    for colour in (palette.color(Role.Text), style.secondary_text(palette), style.bad(palette)):
+        assert contrast(colour, quiet_row) >= TEXT_CONTRAST
     for quiet in (False, True):
         assert contrast(style.selected_text(palette, quiet=quiet), row) >= TEXT_CONTRAST
     for colour in (style.caution(palette), style.accent(palette)):  # the line of notices

@@ -63,7 +63,7 @@ def test_every_outcome_ends_the_job_and_a_second_one_changes_nothing(
     assert states == [JobState.FINISHED, JobState.FAILED, JobState.CANCELLED, JobState.WAITING]
     assert [each.state for each in ended] == states[:3]
     assert cell(queue, 0, Column.SPEED) == "2.0 ×"
-    assert cell(queue, 0, Column.ELAPSED) == "0:02"
+    assert cell(queue, 0, Column.ELAPSED) == "2.0 s"
     found = queue.job(B.id)
     assert found is not None
     assert found.message == "It broke."

@@ -1,72 +1,158 @@
-"""Pictures of every state of the app, to be looked at: ``python -m … FOLDER [LANGUAGE]``."""
+"""Pictures of every state of the app, to be looked at.
+
+``python -m tests.desktop.session.pictures FOLDER [--language zh_TW] [--scale 2] [--looks dark]``
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
+import os
+import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from desktop.json_file import write_text
 from desktop.setting_table import LANGUAGE
-from tests.desktop.session.screen import Screen
+from engine.voices.library import VoiceLibrary
+from engine.weights.location import starter_dir
+from tests.desktop.session.screen import SIZE, Screen
 from tests.desktop.session.session import Session, states_of
 from tests.desktop.session.sound_files import broken, long_song, song, video
+from tests.desktop.session.witness import POINTS_VARIABLE
 
-SIZES = {"small": (900, 600), "usual": (1040, 700)}
-PANES = 5
+SMALLEST, USUAL = (900, 600), (1040, 700)
+PANES = ("general", "optimization", "voices", "models", "advanced")
+VOICES = ("Aria", "Baritone 2 (live)", "小鈴")
+LOOKS = ("light", "dark")
+_POINTS = "9.75"
+"""Letters as large as a Mac's, 13 pixels."""
+
+_FONTS = """<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig>
+  <include>/etc/fonts/fonts.conf</include>
+  <match target="pattern">
+    <test name="family"><string>sans-serif</string></test>
+    <edit name="family" mode="prepend" binding="strong">
+      <string>Inter</string><string>Noto Sans CJK TC</string>
+    </edit>
+  </match>
+</fontconfig>
+"""
+"""The fonts that are next to those of a Mac, where they are installed."""
 
 
 class Album:
     """Takes pictures of one session in one look."""
 
-    def __init__(self, screen: Screen, folder: Path, look: str) -> None:
-        self._screen, self._folder, self._look = screen, folder, look
+    def __init__(self, session: Session, folder: Path, look: str) -> None:
+        self._session, self._folder, self._look = session, folder, look
 
-    def take(self, name: str) -> None:
-        """What is on the screen once all is painted."""
-        self._screen.move_to((5, 895))
-        self._screen.settle()
-        self._screen.picture(self._folder / f"{name}-{self._look}.png")
+    def take(self, name: str, *, rest: bool = True) -> None:
+        """What is on the screen once all is painted; ``rest`` takes the mouse out of the way."""
+        screen = self._session.screen
+        if rest:
+            screen.move_to((5, SIZE[1] - 5))
+        screen.settle()
+        kind = "settings" if name.startswith("settings") else "main"
+        number, *frame = self._session.ask("window", kind)
+        screen.picture(self._folder / f"{name}-{self._look}.png", number, (frame[0], frame[1]))
 
 
-def show_all(session: Session, sounds: Path, album: Album) -> None:
-    """One walk through the app."""
+def first_start(session: Session, album: Album, language: str) -> None:
+    """The app as it is on its first day."""
     session.start()
-    session.ask("resize", *SIZES["small"])
+    album.take("first-start")
+    session.click("button", "Not Now" if language == "en" else "稍後再說")
+    session.ask("resize", *SMALLEST)
     album.take("empty")
-    session.ask("resize", *SIZES["usual"])
-    files = [broken(sounds), video(sounds), song(sounds), long_song(sounds)]
 
-    def picture_of_promise() -> None:
-        session.until(lambda now: now["overlay"], "the promise")
-        session.screen.settle()
-        session.screen.picture(album._folder / f"drop-{album._look}.png")
 
-    session.drag_in(files, let_go=picture_of_promise)
-    session.until(lambda now: _fraction(now, "long.flac") > 0.3, "a third is done")
-    session.click("row", "long.flac")
+def drags(session: Session, album: Album, files: list[Path], refused: Path) -> None:
+    """What is promised while something is over the window."""
+
+    def picture(name: str) -> Callable[[], None]:
+        def take() -> None:
+            session.until(lambda now: now["overlay"], "the promise")
+            album.take(name, rest=False)
+
+        return take
+
+    session.ask("resize", *USUAL)
+    session.drag_in([refused], let_go=picture("refused"))
+    session.drag_in(files, let_go=picture("drop"))
+
+
+def conversions(session: Session, album: Album) -> None:
+    """Busy, finished, failed, and one of them put into question."""
+    session.until(lambda now: _fraction(now, "Interview.flac") > 0.12, "an eighth is done")
+    session.click("row", "Interview.flac")
     album.take("busy")
-    session.click("row", "song.wav")
+    session.click("row", "Verse 1 – lead vocal.wav")
     session.until(lambda now: all(now["listen"]["ready"]), "both waveforms")
     album.take("finished")
-    session.click("row", "broken.wav")
+    session.click("row", "broken take.wav")
     album.take("failed")
+    session.screen.key("ctrl+a")
+    album.take("all-selected")
+    session.screen.key("F1")
+    session.until(lambda now: now["question"], "the keys")
+    album.take("keys")
+    session.screen.key("Escape")
+    session.until(lambda now: not now["question"], "no keys")
+    session.screen.key("ctrl+shift+l")
+    album.take("link")
+    session.screen.key("Escape")
+    session.screen.settle()
     session.screen.key("ctrl+q")
     session.until(lambda now: now["question"], "the question")
     album.take("question")
     session.screen.key("Escape")
     session.until(lambda now: not now["question"], "no question")
+
+
+def settings(session: Session, album: Album) -> None:
+    """Every pane."""
     session.screen.key("ctrl+comma")
     session.until(lambda now: now["settings"], "the settings")
-    for pane in range(1, PANES + 1):
-        session.screen.key(f"ctrl+{pane}")
+    for number, pane in enumerate(PANES, 1):
+        session.screen.key(f"ctrl+{number}")
         album.take(f"settings-{pane}")
     session.screen.key("ctrl+w")
+    session.until(lambda now: not now["settings"], "no settings")
+
+
+def after_a_crash(session: Session, album: Album) -> None:
+    """The next start offers what was undone; then the largest window."""
     session.kill()
     session.start()
-    session.ask("resize", *SIZES["usual"])
+    session.ask("resize", *USUAL)
     album.take("unfinished")
+    session.ask("resize", SIZE[0] - 80, SIZE[1] - 100)
+    album.take("large")
+
+
+def prepare(session: Session, sounds: Path, language: str) -> list[Path]:
+    """Voices, language, and files as a person has them."""
+    values = {"values": {LANGUAGE.key: language}, "memory": {}}
+    write_text(session.data / "settings.json", json.dumps(values))
+    library = VoiceLibrary(session.data / "voices")
+    for name in VOICES:
+        copied = Path(shutil.copy(starter_dir() / "voice.pth", sounds / f"{name}.pth"))
+        index = Path(shutil.copy(starter_dir() / "starter.index", sounds / f"{name}.index"))
+        library.import_files((copied, index))
+        copied.unlink()
+        index.unlink()
+    return [
+        broken(sounds, "broken take.wav"),
+        video(sounds, "rehearsal 2024-11-03.mp4"),
+        song(sounds, "Verse 1 – lead vocal.wav"),
+        long_song(sounds, "Interview.flac", times=20),
+        song(sounds, "副歌 – chorus 🎤.wav"),
+        long_song(sounds, "Second set.flac", times=300),
+    ]
 
 
 def _fraction(state: dict[str, object], name: str) -> float:
@@ -76,23 +162,43 @@ def _fraction(state: dict[str, object], name: str) -> float:
     return 0.0
 
 
+def walk(language: str, scale: int, target: Path, look: str) -> None:
+    """Through the whole app, in one look."""
+    with tempfile.TemporaryDirectory(prefix="urvc") as made, Screen(scale=scale) as screen:
+        folder = Path(made)
+        session = Session(screen, folder, dark=look == "dark", first=True)
+        sounds = folder / "Songs"
+        sounds.mkdir()
+        files = prepare(session, sounds, language)
+        refused = sounds / "lyrics.txt"
+        refused.write_text("la la la")
+        album = Album(session, target, look)
+        try:
+            first_start(session, album, language)
+            drags(session, album, files, refused)
+            conversions(session, album)
+            settings(session, album)
+            after_a_crash(session, album)
+        finally:
+            session.close()
+
+
 def main() -> None:
-    """Both looks."""
-    target = Path(sys.argv[1]).absolute()
+    """All looks that are asked for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.desktop.session.pictures")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--language", default="en")
+    parser.add_argument("--scale", type=int, default=1)
+    parser.add_argument("--looks", nargs="*", default=LOOKS, choices=LOOKS)
+    given = parser.parse_args()
+    target = given.folder.absolute()
     target.mkdir(parents=True, exist_ok=True)
-    language = sys.argv[2] if len(sys.argv) > 2 else "en"
-    for look in ("light", "dark"):
-        with tempfile.TemporaryDirectory(prefix="urvc") as made, Screen() as screen:
-            folder = Path(made)
-            session = Session(screen, folder, dark=look == "dark")
-            settings = {"values": {LANGUAGE.key: language}, "memory": {}}
-            write_text(session.data / "settings.json", json.dumps(settings))
-            sounds = folder / "Songs"
-            sounds.mkdir()
-            try:
-                show_all(session, sounds, Album(screen, target, look))
-            finally:
-                session.close()
+    os.environ[POINTS_VARIABLE] = _POINTS
+    fonts = target / "fonts.conf"
+    fonts.write_text(_FONTS)
+    os.environ["FONTCONFIG_FILE"] = str(fonts)
+    for look in given.looks:
+        walk(given.language, given.scale, target, look)
 
 
 if __name__ == "__main__":

@@ -46,10 +46,12 @@ class Screen:
     Parameters
     ----------
     panel : with a status area
+    scale : pixels for each point; places and sizes are in points all the same
     """
 
-    def __init__(self, *, panel: bool = False) -> None:
+    def __init__(self, *, panel: bool = False, scale: int = 1) -> None:
         self._wants_panel = panel
+        self._scale = scale
         self._processes: list[subprocess.Popen[bytes]] = []
         self._folder = tempfile.TemporaryDirectory(prefix="screen")
         self.display = ""
@@ -73,11 +75,24 @@ class Screen:
         """For programs that shall show their windows here."""
         left_out = ("QT_QPA_PLATFORM", "WAYLAND_DISPLAY", "SESSION_MANAGER")
         kept = {name: value for name, value in os.environ.items() if name not in left_out}
-        return {**kept, "DISPLAY": self.display, "QT_QPA_PLATFORM": "xcb", "LC_ALL": "C.UTF-8"}
+        own = {"DISPLAY": self.display, "QT_QPA_PLATFORM": "xcb", "LC_ALL": "C.UTF-8"}
+        return {**kept, **own, "QT_SCALE_FACTOR": str(self._scale)}
 
-    def picture(self, path: Path) -> None:
-        """Everything on the screen as a PNG (needs ImageMagick)."""
-        self._run("import", "-window", "root", str(path))
+    def picture(self, path: Path, window: int, frame: tuple[int, int]) -> None:
+        """What is seen where a window is, also of others above it (needs ImageMagick).
+
+        Parameters
+        ----------
+        frame : width of the window's frame at the left and the top; xdotool counts it twice
+        """
+        asked = ("xdotool", "getwindowgeometry", "--shell", str(window))
+        told = subprocess.run(
+            asked, env=self.environment, check=True, timeout=PATIENCE_S, capture_output=True
+        )
+        place = dict(line.split("=") for line in told.stdout.decode().split())
+        left, top = (int(place[k]) - w * self._scale for k, w in zip("XY", frame, strict=True))
+        part = f"{place['WIDTH']}x{place['HEIGHT']}+{left}+{top}"
+        self._run("import", "-window", "root", "-crop", part, "+repage", str(path))
 
     def settle(self) -> None:
         """Give windows the time to paint; for pictures, no test depends on it."""
@@ -87,7 +102,7 @@ class Screen:
 
     def click(self, place: tuple[int, int], button: int = 1) -> None:
         """Click there."""
-        self._xdotool("mousemove", "--sync", *map(str, place))
+        self.move_to(place)
         self._xdotool("click", str(button))
 
     def key(self, *keys: str) -> None:
@@ -96,17 +111,17 @@ class Screen:
 
     def press_and_drag(self, start: tuple[int, int], end: tuple[int, int]) -> None:
         """Press there, move here as a hand would, keep the button down."""
-        self._xdotool("mousemove", "--sync", *map(str, start))
+        self.move_to(start)
         self._xdotool("mousedown", "1")
         for step in range(1, _DRAG_STEPS + 1):
             share = step / _DRAG_STEPS
-            at = [round(a + (b - a) * share) for a, b in zip(start, end, strict=True)]
-            self._xdotool("mousemove", *map(str, at))
+            x, y = (round(a + (b - a) * share) for a, b in zip(start, end, strict=True))
+            self.move_to((x, y))
             time.sleep(0.05)
 
     def move_to(self, place: tuple[int, int]) -> None:
         """Move the mouse there at once."""
-        self._xdotool("mousemove", *map(str, place))
+        self._xdotool("mousemove", *(str(each * self._scale) for each in place))
 
     def release(self) -> None:
         """Let the button go."""
@@ -116,7 +131,7 @@ class Screen:
 
     def _start(self) -> None:
         reading, writing = os.pipe()
-        width, height = SIZE
+        width, height = (self._scale * each for each in SIZE)
         server = subprocess.Popen(
             ["Xvfb", "-displayfd", str(writing), "-screen", "0", f"{width}x{height}x24",
              "-nolisten", "tcp", "-noreset", "-dpi", "96"],

@@ -21,10 +21,12 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QMenu, QWid
 
 import desktop.app as composition
 from desktop.jobs.job import Job
+from desktop.paths import AppPaths
 from desktop.views.listen_panel import ListenPanel
 
 SOCKET_VARIABLE = "WITNESS_SOCKET"
 DARK_VARIABLE = "WITNESS_DARK"
+POINTS_VARIABLE = "WITNESS_POINTS"
 
 
 class Witness(QObject):
@@ -110,6 +112,13 @@ class Witness(QObject):
         place = self._app.menu_bar.tray.geometry()
         return [place.center().x(), place.center().y()] if place.isValid() else None
 
+    def window(self, kind: str) -> list[int]:
+        """Number of a window, ``main`` or ``settings``, and its frame's width at left and top."""
+        settings = self._app.settings_window
+        window = settings if kind == "settings" and settings else self._app.window
+        frame = window.geometry().topLeft() - window.frameGeometry().topLeft()
+        return [int(window.winId()), frame.x(), frame.y()]
+
     def resize(self, width: int, height: int) -> bool:
         """The window at the place and size that pictures are taken with."""
         self._app.window.setGeometry(40, 40, width, height)
@@ -171,6 +180,14 @@ def _open_menu() -> list[str]:
 
 class Watched(composition.App):
     """The app with a witness in it."""
+
+    def __init__(self, paths: AppPaths) -> None:
+        points = float(os.environ.get(POINTS_VARIABLE, 0))
+        if points:
+            font = QApplication.font()
+            font.setPointSizeF(points)
+            QApplication.setFont(font)
+        super().__init__(paths)
 
     def start(self, files: Sequence[Path] = (), *, hidden: bool = False) -> None:
         if os.environ.get(DARK_VARIABLE):
