@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from recipe.chance import Chance
 from recipe.distance import energy_distance
 from recipe.export import export
 from recipe.mel import BANDS, log_mel
 from recipe.network import content, new_encoder, new_voice, prior, source_of, vocode
-from recipe.training import Chance
+from recipe.track import Tracks
 from recipe.vocoder import pitch_between
 
 from engine.models.synthesizer import build_synthesizer
@@ -88,8 +89,9 @@ def test_the_true_sound_twice_is_at_no_distance() -> None:
 
 def test_pitch_between_frames_is_a_line_and_never_leaves_the_voiced_stretch() -> None:
     f0_hz = np.array([100.0, 110.0, 0.0, 0.0], np.float32)
-    found = pitch_between(f0_hz, np.array([0.0, 0.5, 1.25, 1.75, 2.5]))
-    assert found == pytest.approx([100.0, 105.0, 110.0, 0.0, 0.0])
+    tracks = Tracks.of([np.ones(3, np.float32), f0_hz], torch.device("cpu"))
+    found = pitch_between(tracks, torch.tensor([1]), torch.tensor([[0.0, 0.5, 1.25, 1.75, 2.5]]))
+    assert found[0].tolist() == pytest.approx([100.0, 105.0, 110.0, 0.0, 0.0])
 
 
 @pytest.fixture(scope="module")

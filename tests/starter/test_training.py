@@ -1,29 +1,32 @@
 import json
+import time
 from pathlib import Path
 
 import pytest
 import torch
-from recipe.training import Chance, Group, Schedule, Training, averaged, step_of
+from recipe.chance import Chance
+from recipe.training import Effort, Group, Schedule, Training, averaged, step_of
 from torch import Tensor, nn
 
 SCHEDULE = Schedule(steps=12, rate=0.05, warm_up_steps=3, plateau=0.5, last=0.1)
 
 
-def training(file: Path) -> tuple[Training, nn.Module]:
+def training(file: Path, effort: Effort | None = None) -> tuple[Training, nn.Module]:
     torch.manual_seed(4)
     network = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
-    made = Training({"net": network}, [Group(list(network.parameters()))], SCHEDULE, file, seed=9)
+    groups = [Group(list(network.parameters()))]
+    made = Training({"net": network}, groups, SCHEDULE, file, effort=effort, seed=9)
     return made, network
 
 
-def run(file: Path, until: int | None = None) -> dict[str, Tensor]:
-    made, network = training(file)
+def run(file: Path, until: int | None = None, effort: Effort | None = None) -> dict[str, Tensor]:
+    made, network = training(file, effort)
 
     def loss_of(chance: Chance) -> tuple[Tensor, dict[str, float]]:
         seen = chance.normal(8, 3)
-        wanted = seen.sum(1, keepdim=True) + float(chance.numbers.normal()) * 0.1
+        wanted = seen.sum(1, keepdim=True) + chance.normal(1) * 0.1
         loss = (network(seen) - wanted).square().mean()
-        return loss, {"loss": float(loss.detach())}
+        return loss, {"loss": loss}
 
     made.run(loss_of, lambda: {"held out": 1.0}, validate_every=4, until=until)
     return {name: value.clone() for name, value in network.state_dict().items()}
@@ -91,4 +94,28 @@ def test_a_step_draws_the_same_numbers_whenever_it_runs() -> None:
     drawn = first.normal(4)
     assert torch.equal(drawn, again.normal(4))
     assert not torch.equal(drawn, other.normal(4))
-    assert first.numbers.integers(1000) == again.numbers.integers(1000)
+    assert first.normal(1) == again.normal(1)
+
+
+def test_the_draws_keep_within_their_limits() -> None:
+    chance = Chance.of_step(2, 0)
+    counts = torch.tensor([1, 2, 1000])
+    drawn = torch.stack([chance.below(counts) for _ in range(200)])
+    assert (drawn >= 0).all()
+    assert (drawn < counts).all()
+    assert set(drawn[:, 1].tolist()) == {0, 1}
+    spread = chance.log_uniform((0.5, 2.0), 1000)
+    assert 0.5 <= float(spread.min()) < 0.55
+    assert 1.8 < float(spread.max()) <= 2.0
+    assert float(chance.happens(0.3, 4000).float().mean()) == pytest.approx(0.3, abs=0.03)
+
+
+def test_a_training_can_be_given_other_steps_or_a_time_to_end_at(tmp_path: Path) -> None:
+    cpu = torch.device("cpu")
+    run(tmp_path / "steps.safetensors", effort=Effort(cpu, steps=7))
+    assert step_of(tmp_path / "steps.safetensors") == 7
+    ends_at_s = time.time() + 1.5
+    run(tmp_path / "time.safetensors", effort=Effort(cpu, ends_at_s=ends_at_s))
+    assert time.time() == pytest.approx(ends_at_s, abs=1.0)
+    notes = (tmp_path / "time.jsonl").read_text().splitlines()
+    assert step_of(tmp_path / "time.safetensors") == json.loads(notes[-1])["step"] > 7

@@ -7,17 +7,17 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import platformdirs
 import torch
 
 from engine.models.content_encoder import ContentEncoder
 from engine.weights.content_encoder import load_content_encoder
 from recipe.network import new_encoder
-from recipe.training import averaged
+from recipe.training import Effort, averaged
 
 HERE = Path(__file__).resolve().parents[1]
-STEPS = "data", "encoder", "vocoder", "voice", "export", "report"
+READINGS = "readings.safetensors"
+STAGES = "data", "encoder", "vocoder", "readings", "prior", "joint", "export", "report"
 
 
 def main() -> None:
@@ -30,7 +30,9 @@ def main() -> None:
         "data": _data,
         "encoder": _encoder,
         "vocoder": _vocoder,
-        "voice": _voice,
+        "readings": _readings,
+        "prior": _prior,
+        "joint": _joint,
         "export": _export,
         "report": _report,
     }
@@ -39,34 +41,37 @@ def main() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="recipe", description=__doc__)
-    parser.add_argument("stage", choices=STEPS)
+    parser.add_argument("stage", choices=STAGES)
     cache = Path(platformdirs.user_cache_dir("Ultimate RVC", appauthor=False), "starter-recipe")
     parser.add_argument("--work", type=Path, default=cache, help="where speech and weights lie")
     parser.add_argument("--output", type=Path, default=HERE, help="where the finished set goes")
     parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1, help="also processes that make data")
     parser.add_argument("--batch", type=int, help="clips a step, instead of the stage's own number")
+    parser.add_argument("--steps", type=int, help="instead of the stage's own number")
+    parser.add_argument("--ends-at", type=float, help="seconds since 1970, instead of steps")
     parser.add_argument("--warm-start", type=Path, help="folder of an encoder to begin with")
-    parser.add_argument("--flite-sentences", type=int, default=1200)
-    parser.add_argument("--espeak-sentences", type=int, default=3000)
+    parser.add_argument("--flite-sentences", type=int, default=1400)
+    parser.add_argument("--espeak-sentences", type=int, default=6000)
     parser.add_argument("--report-sentences", type=int, default=16)
     return parser
+
+
+def _effort(arguments: argparse.Namespace) -> Effort:
+    return Effort(arguments.device, arguments.batch, arguments.steps, arguments.ends_at)
 
 
 def _data(arguments: argparse.Namespace) -> None:
     from recipe.data import make_data
 
-    make_data(arguments.work, arguments.flite_sentences, arguments.espeak_sentences)
-
-
-def _batch(arguments: argparse.Namespace) -> dict[str, int]:
-    return {} if arguments.batch is None else {"batch": arguments.batch}
+    sentences = arguments.flite_sentences, arguments.espeak_sentences
+    make_data(arguments.work, *sentences, arguments.threads)
 
 
 def _vocoder(arguments: argparse.Namespace) -> None:
     from recipe.vocoder import train_vocoder
 
-    train_vocoder(arguments.work, arguments.device, **_batch(arguments))
+    train_vocoder(arguments.work, _effort(arguments))
 
 
 def _encoder(arguments: argparse.Namespace) -> None:
@@ -74,7 +79,7 @@ def _encoder(arguments: argparse.Namespace) -> None:
 
     begin = arguments.warm_start
     start = None if begin is None else load_content_encoder(begin).state_dict()
-    train_encoder(arguments.work, arguments.device, start, **_batch(arguments))
+    train_encoder(arguments.work, _effort(arguments), start)
 
 
 def _trained_encoder(arguments: argparse.Namespace) -> ContentEncoder:
@@ -83,25 +88,38 @@ def _trained_encoder(arguments: argparse.Namespace) -> ContentEncoder:
     return encoder.to(arguments.device).eval().requires_grad_(requires_grad=False)
 
 
-def _voice(arguments: argparse.Namespace) -> None:
-    from recipe.reading import load_readings
-    from recipe.voice import train_joint, train_prior
+def _readings(arguments: argparse.Namespace) -> None:
+    from recipe.reading import make_readings
 
-    work, device = arguments.work, arguments.device
-    readings = load_readings(work, _trained_encoder(arguments), device)
-    vocoder = averaged(work / "vocoder.safetensors", "voice")
-    train_prior(work, device, readings, vocoder, **_batch(arguments))
-    start = averaged(work / "prior.safetensors", "voice")
-    train_joint(work, device, readings, start, **_batch(arguments))
+    if not (file := arguments.work / READINGS).exists():
+        readings = make_readings(arguments.work, _trained_encoder(arguments), arguments.device)
+        readings.save(file)
+
+
+def _prior(arguments: argparse.Namespace) -> None:
+    from recipe.reading import load_readings
+    from recipe.voice import train_prior
+
+    readings = load_readings(arguments.work / READINGS, arguments.device)
+    train_prior(arguments.work, _effort(arguments), readings)
+
+
+def _joint(arguments: argparse.Namespace) -> None:
+    from recipe.reading import load_readings
+    from recipe.voice import joined, train_joint
+
+    readings = load_readings(arguments.work / READINGS, arguments.device)
+    files = (arguments.work / f"{stage}.safetensors" for stage in ("vocoder", "prior"))
+    start = joined(*(averaged(file, "voice") for file in files))
+    train_joint(arguments.work, _effort(arguments), readings, start)
 
 
 def _export(arguments: argparse.Namespace) -> None:
     from recipe.export import export
-    from recipe.reading import load_readings
+    from recipe.reading import target_features
 
     encoder = _trained_encoder(arguments)
-    readings = load_readings(arguments.work, encoder, arguments.device, most=400)
-    features = np.concatenate([each.views[0] for each in readings]).astype(np.float32)
+    features = target_features(arguments.work, encoder, most=400)
     voice = averaged(arguments.work / "joint.safetensors", "voice")
     export(arguments.output, encoder.state_dict(), voice, features)
 

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from recipe.mel import log_mel
+from recipe.mel import hann, log_mel
+from recipe.training import Figures
 
 WINDOWS_SAMPLES = (128, 256, 512, 1024)
 """The shortest sees that a fricative is chopped at the frame rate, the longest the harmonics."""
@@ -29,7 +30,7 @@ def spectra(samples: Tensor) -> Spectra:
     """Magnitudes [B, bins, frames] of each window, per root of its energy, and the log-mel."""
     found = []
     for size in WINDOWS_SAMPLES:
-        window = torch.hann_window(size, device=samples.device)
+        window = hann(size, samples.device)
         window = window / window.norm()
         spectrum = torch.stft(
             samples, size, size // 4, size, window, center=False, return_complex=True
@@ -48,18 +49,17 @@ def distance(first: Spectra, second: Spectra, loudness: Sequence[Tensor]) -> Ten
     return total
 
 
-def energy_distance(real: Tensor, first: Tensor, second: Tensor) -> tuple[Tensor, dict[str, float]]:
+def energy_distance(real: Tensor, first: Tensor, second: Tensor) -> tuple[Tensor, Figures]:
     """Loss of two independent results for the same input, each [B, N], against the real sound.
 
     Returns
     -------
     the loss, and ``apart``: how far the two results are from each other; ``mel``: log-mel L1
     """
-    of_real, of_first, of_second = spectra(real), spectra(first), spectra(second)
+    together = [each.chunk(3) for each in spectra(torch.cat([real, first, second]))]
+    of_real, of_first, of_second = ([parts[i] for parts in together] for i in range(3))
     loudness = [each.mean(dim=(1, 2)) + QUIETEST for each in of_real[:-1]]
     off = distance(of_first, of_real, loudness) + distance(of_second, of_real, loudness)
     apart = distance(of_first, of_second, loudness)
     mel = (of_first[-1] - of_real[-1]).abs().mean()
-    measured = {"off": off / 2, "apart": apart, "mel": mel}
-    figures = {name: float(value.detach()) for name, value in measured.items()}
-    return (off - apart) / 2, figures
+    return (off - apart) / 2, {"off": off / 2, "apart": apart, "mel": mel}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +19,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from engine.models.content_encoder import ContentEncoder
-from recipe.alignment import Alignment, align
+from recipe.alignment import align
 from recipe.augmentation import recorded
+from recipe.chance import Chance
+from recipe.data import ESPEAK, HELD_OUT, OTHERS, TARGET
 from recipe.mel import BANDS, latent
 from recipe.network import CONTENT_WIDTH, autocast, content, new_encoder
 from recipe.phoneme import CLASSES
 from recipe.speech_set import HOP_SAMPLES, RATE_HZ, Utterance, load_set
-from recipe.training import Chance, Group, Schedule, Training
+from recipe.track import Tracks
+from recipe.training import Effort, Figures, Group, Schedule, Training
 
-SCHEDULE = Schedule(steps=6000, rate=8e-4)
+SCHEDULE = Schedule(steps=2250, rate=8e-4, warm_up_steps=300)
+BATCH = 48
 CLIP_SAMPLES = 32_000
 FRAME_SAMPLES, FRAME_CENTRE = 320, 200
 FRAMES = (CLIP_SAMPLES - FRAME_CENTRE * 2) // FRAME_SAMPLES + 1
@@ -35,43 +40,34 @@ PACES = (0.78, 1.28)
 
 RESAMPLED = 0.8
 MARGIN_SAMPLES = 3000
-SHARES = {"espeak": 0.4, "slt": 0.22, "awb": 0.19, "rms": 0.19}
+SHARES = {ESPEAK: 0.4, TARGET: 0.15, **dict.fromkeys(OTHERS, 0.15)}
+LABEL_SAMPLES = 16
+"""So finely are phonemes kept: a millisecond."""
+
 SMOOTH = 24
 """Cosines of the target's spectrum that are asked for: formants, but no harmonics."""
 
 CONSISTENCY_WEIGHT, SPECTRUM_WEIGHT = 0.5, 0.5
-NO_SPECTRUM = -1.0
+DROPPED = 0.1
+"""Share of the features that the phoneme has to be found without."""
+
+UNKNOWN = -1e4
 
 
-@dataclass(frozen=True, eq=False)
-class Lesson:
-    """An utterance and, where the target reads the same, its smoothed spectrum over time."""
-
-    utterance: Utterance
-    spectrum: NDArray[np.float32] | None = None
-    alignment: Alignment | None = None
-
-
-def train_encoder(
-    folder: Path, device: torch.device, start: Mapping[str, Tensor] | None, batch: int = 8
-) -> None:
+def train_encoder(folder: Path, effort: Effort, start: Mapping[str, Tensor] | None) -> None:
     """Train ``folder/encoder.safetensors`` to its end, or go on with it.
 
     Parameters
     ----------
     start : weights to begin with instead of a filter bank and chance
     """
-    lessons = load_lessons(folder)
-    unseen = load_set(folder / "kal16.plain.npz")
+    device = effort.device
+    lessons = load_lessons(folder, device)
+    unseen = load_set(folder / f"{HELD_OUT}.npz")
     encoder = new_encoder(seed=1)
     if start is not None:
         encoder.load_state_dict(dict(start))
-    heads = nn.ModuleDict(
-        {
-            "phoneme": nn.Linear(CONTENT_WIDTH, len(CLASSES)),
-            "spectrum": nn.Linear(CONTENT_WIDTH, 2 * SMOOTH),
-        }
-    )
+    heads = new_heads()
     encoder.to(device)
     heads.to(device)
     trained = [*encoder.parameters(), *heads.parameters()]
@@ -80,12 +76,13 @@ def train_encoder(
         [Group(trained)],
         SCHEDULE,
         folder / "encoder.safetensors",
+        effort=effort,
         clip=2.0,
         seed=1,
     )
 
-    def loss_of(chance: Chance) -> tuple[Tensor, dict[str, float]]:
-        clips, classes, spectrum = (each.to(device) for each in clips_of(lessons, batch, chance))
+    def loss_of(chance: Chance) -> tuple[Tensor, Figures]:
+        clips, classes, spectrum = clips_of(lessons, effort.batch or BATCH, chance)
         with autocast(device):
             features = content(encoder, clips)
         return _loss(features, heads, classes, spectrum, chance)
@@ -95,112 +92,143 @@ def train_encoder(
     )
 
 
+def new_heads() -> nn.ModuleDict:
+    """What the losses read from the features; no part of what ships."""
+    return nn.ModuleDict(
+        {
+            "phoneme": nn.Linear(CONTENT_WIDTH, len(CLASSES)),
+            "spectrum": nn.Linear(CONTENT_WIDTH, 2 * SMOOTH),
+        }
+    )
+
+
 def _loss(
     features: Tensor, heads: nn.ModuleDict, classes: Tensor, spectrum: Tensor, chance: Chance
-) -> tuple[Tensor, dict[str, float]]:
+) -> tuple[Tensor, Figures]:
     both = classes.repeat(2, 1)
-    kept = torch.rand(features.shape, generator=chance.tensors).to(features.device) > 0.1
-    scores = heads["phoneme"](features * kept / 0.9)
+    kept = chance.happens(1 - DROPPED, *features.shape) / (1 - DROPPED)
+    scores = heads["phoneme"](features * kept)
     phoneme = F.cross_entropy(scores.transpose(1, 2), both, label_smoothing=0.05)
     first, second = features.chunk(2)
     apart = (1 - F.cosine_similarity(first, second, dim=-1)).mean()
-    known = (spectrum[..., :1] > NO_SPECTRUM * 1e3).float().repeat(2, 1, 1)
+    known = (spectrum[..., :1] > UNKNOWN / 2).float().repeat(2, 1, 1)
     off = (heads["spectrum"](features) - spectrum.repeat(2, 1, 1)).abs() * known
     smooth = off.sum() / (known.sum().clamp(min=1) * spectrum.shape[-1])
     right = (scores.argmax(-1) == both).float().mean()
-    figures = {
-        "phoneme": float(phoneme.detach()),
-        "right": float(right),
-        "apart": float(apart.detach()),
-        "spectrum": float(smooth.detach()),
-    }
+    figures = {"phoneme": phoneme, "right": right, "apart": apart, "spectrum": smooth}
     return phoneme + CONSISTENCY_WEIGHT * apart + SPECTRUM_WEIGHT * smooth, figures
 
 
-def load_lessons(folder: Path) -> dict[str, list[Lesson]]:
+@dataclass(frozen=True, eq=False)
+class Lessons:
+    """Every set end to end, ready to be drawn from.
+
+    Attributes
+    ----------
+    sounds : each utterance in each of its voices, one after another
+    first, voices : int64 [U]  where an utterance's voices begin, and how many there are
+    classes : phonemes by the millisecond
+    spectra : the target's smoothed spectrum every 10 ms of this voice's time; one row of
+        `UNKNOWN` where the target does not read the same
+    sets : int64 [S, 2]  first utterance of each set, and how many it has; in `SHARES`' order
+    """
+
+    sounds: Tracks
+    first: Tensor
+    voices: Tensor
+    classes: Tracks
+    spectra: Tracks
+    sets: Tensor
+
+
+def load_lessons(folder: Path, device: torch.device) -> Lessons:
     """Every set, the target's spectrum beside the sentences that it reads too."""
-    sets = {name: load_set(folder / f"{name}.npz") for name in SHARES}
-    targets = {each.text: (each, smoothed(each)) for each in sets["slt"]}
-    lessons = {"espeak": [Lesson(each) for each in sets["espeak"]]}
-    for name in ("slt", "awb", "rms"):
-        lessons[name] = [_lesson(each, targets) for each in sets[name]]
-    return lessons
+    sets = [load_set(folder / f"{name}.npz") for name in SHARES]
+    targets = {each.text: each for each in sets[[*SHARES].index(TARGET)]}
+    spectra = {text: smoothed(each, device) for text, each in targets.items()}
+    utterances = [each for one in sets for each in one]
+    voices = [1 + len(each.copies) for each in utterances]
+    counts = np.array([len(each) for each in sets])
+    spans = np.stack([counts.cumsum() - counts, counts], axis=1)
+
+    def numbers(values: list[int] | NDArray[np.int64]) -> Tensor:
+        return torch.as_tensor(values, device=device)
+
+    return Lessons(
+        Tracks.of([voice for each in utterances for voice in (each.samples, *each.copies)], device),
+        numbers([0, *accumulate(voices)][:-1]),
+        numbers(voices),
+        Tracks.of([_labels(each) for each in utterances], device),
+        Tracks.of([_spectrum_here(each, targets, spectra) for each in utterances], device),
+        numbers(spans),
+    )
 
 
-def _lesson(
-    utterance: Utterance, targets: Mapping[str, tuple[Utterance, NDArray[np.float32]]]
-) -> Lesson:
-    target, spectrum = targets[utterance.text]
-    alignment = align(utterance, target)
-    return Lesson(utterance) if alignment is None else Lesson(utterance, spectrum, alignment)
+def _labels(utterance: Utterance) -> NDArray[np.uint8]:
+    middles = np.arange(len(utterance.samples) // LABEL_SAMPLES) * LABEL_SAMPLES + LABEL_SAMPLES / 2
+    return utterance.classes_at(middles / RATE_HZ).astype(np.uint8)
 
 
-def smoothed(utterance: Utterance) -> NDArray[np.float32]:
-    """The first cosines of the latent of each 10 ms frame, float32 [T, 24]."""
-    sound = utterance.samples.astype(np.float32) / 32_768
-    z = latent(torch.from_numpy(sound)[None])[0]
-    bands = (torch.arange(BANDS) + 0.5) * (torch.pi / BANDS)
-    cosines = (bands[None] * torch.arange(SMOOTH)[:, None]).cos() * (2 / BANDS) ** 0.5
-    found: NDArray[np.float32] = (0.5 * cosines @ z).T.numpy()
+def _spectrum_here(
+    utterance: Utterance,
+    targets: Mapping[str, Utterance],
+    spectra: Mapping[str, NDArray[np.float16]],
+) -> NDArray[np.float16]:
+    """The target's spectrum where it says the same, float16 [T, 24]; one unknown row else."""
+    target = targets.get(utterance.text)
+    alignment = None if target is None else align(utterance, target)
+    if alignment is None:
+        return np.full((1, SMOOTH), UNKNOWN, np.float16)
+    spectrum = spectra[utterance.text]
+    middles_s = (np.arange(len(utterance.samples) // HOP_SAMPLES) + 0.5) * HOP_SAMPLES / RATE_HZ
+    at = np.floor(alignment.there(middles_s) * RATE_HZ / HOP_SAMPLES).astype(int)
+    found: NDArray[np.float16] = spectrum[at.clip(0, len(spectrum) - 1)]
     return found
 
 
-def clips_of(
-    lessons: Mapping[str, list[Lesson]], count: int, chance: Chance
-) -> tuple[Tensor, Tensor, Tensor]:
+def smoothed(utterance: Utterance, device: torch.device) -> NDArray[np.float16]:
+    """The first cosines of the latent of each 10 ms frame, float16 [T, 24]."""
+    sound = torch.from_numpy(utterance.samples.astype(np.float32) / 32_768).to(device)
+    z = latent(sound[None])[0].cpu()
+    bands = (torch.arange(BANDS) + 0.5) * (torch.pi / BANDS)
+    cosines = (bands[None] * torch.arange(SMOOTH)[:, None]).cos() * (2 / BANDS) ** 0.5
+    found: NDArray[np.float16] = (0.5 * cosines @ z).T.numpy().astype(np.float16)
+    return found
+
+
+@torch.no_grad()
+def clips_of(lessons: Lessons, count: int, chance: Chance) -> tuple[Tensor, Tensor, Tensor]:
     """A batch: two views of each clip, first all first ones.
 
     Returns
     -------
     float32 [2 B, N], classes int64 [B, T], spectrum float32 [B, T, 48] (far below 0 if unknown)
     """
-    numbers = chance.numbers
-    first, second, classes, spectra = [], [], [], []
-    for _ in range(count):
-        name = numbers.choice(list(SHARES), p=list(SHARES.values()))
-        lesson = lessons[name][numbers.integers(len(lessons[name]))]
-        pace = np.exp(numbers.uniform(*np.log(PACES))) if numbers.random() < RESAMPLED else 1.0
-        wanted = int(CLIP_SAMPLES * pace) + 2
-        spare = len(lesson.utterance.samples) - wanted + MARGIN_SAMPLES
-        start = int(numbers.integers(-MARGIN_SAMPLES, max(spare, 1 - MARGIN_SAMPLES)))
-        voices = [lesson.utterance.samples, *lesson.utterance.copies]
-        one, other = numbers.permutation(len(voices))[[0, -1]]
-        first.append(recorded(_played(voices[one], start, wanted, pace), numbers))
-        second.append(recorded(_played(voices[other], start, wanted, pace), numbers))
-        centres = (np.arange(FRAMES) * FRAME_SAMPLES + FRAME_CENTRE) * pace + start
-        classes.append(lesson.utterance.classes_at(centres / RATE_HZ))
-        spectra.append(_spectrum_at(lesson, centres, pace))
-    stacked = np.stack([*first, *second])
-    return (
-        torch.from_numpy(stacked),
-        torch.from_numpy(np.stack(classes)),
-        torch.from_numpy(np.stack(spectra)),
+    device = lessons.sets.device
+    shares = torch.tensor([*accumulate(SHARES.values())], device=device)
+    which_set = torch.searchsorted(shares, chance.uniform(0.0, 1.0, count)).clamp(
+        max=len(SHARES) - 1
     )
-
-
-def _played(
-    samples: NDArray[np.int16], start: int, wanted: int, pace: float
-) -> NDArray[np.float64]:
-    """A stretch, silent where the utterance has not begun or is over, at another pace."""
-    stretch = np.zeros(wanted)
-    low, high = max(start, 0), min(start + wanted, len(samples))
-    stretch[low - start : high - start] = samples[low:high] / 32_768
-    played: NDArray[np.float64] = np.interp(
-        np.arange(CLIP_SAMPLES) * pace, np.arange(wanted), stretch
-    )
-    return played
-
-
-def _spectrum_at(lesson: Lesson, centres: NDArray[np.floating], pace: float) -> NDArray[np.float32]:
-    """The target's two 10 ms frames for each feature frame, float32 [T, 48]."""
-    if lesson.spectrum is None or lesson.alignment is None:
-        return np.full((FRAMES, 2 * SMOOTH), NO_SPECTRUM * 1e4, np.float32)
-    halves = []
-    for side in (-0.5, 0.5):
-        there_s = lesson.alignment.there((centres + side * HOP_SAMPLES * pace) / RATE_HZ)
-        at = np.floor(there_s * RATE_HZ / HOP_SAMPLES).astype(int)
-        halves.append(lesson.spectrum[at.clip(0, len(lesson.spectrum) - 1)])
-    return np.concatenate(halves, axis=1)
+    first, counts = lessons.sets[which_set].unbind(1)
+    which = first + chance.below(counts)
+    paces = torch.where(chance.happens(RESAMPLED, count), chance.log_uniform(PACES, count), 1.0)
+    voices = lessons.voices[which]
+    one = chance.below(voices)
+    other = (one + 1 + chance.below((voices - 1).clamp(min=1))) % voices
+    sounding = lessons.first[which] + one
+    spare = lessons.sounds.lengths[sounding] - CLIP_SAMPLES * paces + MARGIN_SAMPLES
+    start = chance.below((spare + MARGIN_SAMPLES).long().clamp(min=1)) - MARGIN_SAMPLES
+    pace, begin = paces[:, None].double(), start[:, None]
+    places = begin + torch.arange(CLIP_SAMPLES, device=device) * pace
+    clips = [lessons.sounds.sound_at(lessons.first[which] + each, places) for each in (one, other)]
+    centres = begin + (torch.arange(FRAMES, device=device) * FRAME_SAMPLES + FRAME_CENTRE) * pace
+    label_at = (centres / LABEL_SAMPLES).floor().long()
+    classes = lessons.classes.at(which, label_at) * lessons.classes.inside(which, label_at)
+    halves = [
+        lessons.spectra.at(which, (middle / HOP_SAMPLES).floor().long())
+        for middle in (centres - HOP_SAMPLES / 2 * pace, centres + HOP_SAMPLES / 2 * pace)
+    ]
+    return recorded(torch.cat(clips), chance), classes.long(), torch.cat(halves, dim=2).float()
 
 
 @torch.no_grad()

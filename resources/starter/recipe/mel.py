@@ -6,6 +6,8 @@ lets the vocoder train alone, from the true mel, and turns prior and flow into a
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -30,15 +32,26 @@ def log_mel(samples: Tensor) -> Tensor:
     """
     margin = (FFT_SAMPLES - HOP_SAMPLES) // 2
     padded = F.pad(samples[:, None], (margin, margin), mode="reflect")[:, 0]
-    window = torch.hann_window(WINDOW_SAMPLES, device=samples.device)
+    window = hann(WINDOW_SAMPLES, samples.device)
     spectrum = torch.stft(
         padded, FFT_SAMPLES, HOP_SAMPLES, WINDOW_SAMPLES, window, center=False, return_complex=True
     )
     power = spectrum.real.square() + spectrum.imag.square()
-    filters = mel_filter_bank(RATE_HZ, FFT_SAMPLES, BANDS, 0.0, RATE_HZ / 2).to(samples.device)
+    filters = _filters(samples.device)
     return (filters @ (power + 1e-9).sqrt()).clamp(min=SMALLEST).log()
 
 
 def latent(samples: Tensor) -> Tensor:
     """What the vocoder is given, [B, N] -> [B, 80, N // 160]."""
     return (log_mel(samples) - MIDDLE) / SPREAD
+
+
+@cache
+def hann(length: int, device: torch.device) -> Tensor:
+    """The window, made once for each device."""
+    return torch.hann_window(length, device=device)
+
+
+@cache
+def _filters(device: torch.device) -> Tensor:
+    return mel_filter_bank(RATE_HZ, FFT_SAMPLES, BANDS, 0.0, RATE_HZ / 2).to(device)

@@ -12,16 +12,16 @@ from engine.models.content_encoder import ContentEncoder, ContentEncoderSizes
 from engine.models.source import SourceInput
 from engine.models.synthesizer import Synthesizer
 from engine.models.synthesizer_sizes import SynthesizerSizes, Vocoder
+from recipe.chance import Chance
 from recipe.mel import BANDS
 from recipe.speech_set import HOP_SAMPLES, RATE_HZ
-from recipe.training import Chance
 
 CONTENT_WIDTH = 256
 VOICE_SIZES = SynthesizerSizes(
     vocoder=Vocoder.NSF,
     feature_channels=CONTENT_WIDTH,
     inter_channels=BANDS,
-    hidden_channels=128,
+    hidden_channels=192,
     filter_channels=512,
     heads=2,
     layers=4,
@@ -46,8 +46,8 @@ ENCODER_SIZES = ContentEncoderSizes(
     feat_extract_activation="gelu",
     feat_proj_layer_norm=True,
     hidden_size=CONTENT_WIDTH,
-    intermediate_size=768,
-    num_hidden_layers=4,
+    intermediate_size=1024,
+    num_hidden_layers=6,
     num_attention_heads=4,
     hidden_act="gelu",
     num_conv_pos_embeddings=48,
@@ -131,11 +131,10 @@ def content(encoder: ContentEncoder, samples: Tensor) -> Tensor:
 def source_of(f0_hz: Tensor, chance: Chance) -> SourceInput:
     """The vocoder's source for a stretch of speech, at a phase that it cannot know."""
     batch, frames = f0_hz.shape
-    first = torch.rand(batch, 1, generator=chance.tensors, dtype=torch.float64)
-    cycles = (f0_hz.cpu().double() * (HOP_SAMPLES / RATE_HZ)).cumsum(1)
+    first = chance.uniform(0.0, 1.0, batch, 1).double()
+    cycles = (f0_hz.double() * (HOP_SAMPLES / RATE_HZ)).cumsum(1)
     phase = torch.cat([first, first + cycles[:, :-1]], dim=1) % 1.0
-    noise = chance.normal(batch, frames * HOP_SAMPLES, 1)
-    return SourceInput(f0_hz, phase.float().to(f0_hz.device), noise.to(f0_hz.device))
+    return SourceInput(f0_hz, phase.float(), chance.normal(batch, frames * HOP_SAMPLES, 1))
 
 
 def autocast(device: torch.device) -> torch.autocast:

@@ -23,11 +23,11 @@ from engine.pitch.yin import track_yin
 from engine.voices.checkpoint import load_voice
 from engine.voices.stored import read_record, write_checkpoint
 from recipe import measure
+from recipe.chance import Chance
 from recipe.curve import Curves, curve_table
 from recipe.mel import latent
 from recipe.network import vocode
 from recipe.spectrogram import write_spectrograms
-from recipe.training import Chance
 from recipe.trial import UNHEARD, Spoken, keep, trial_clips
 
 TARGET_HZ = 178.0
@@ -130,7 +130,9 @@ def make_report(folder: Path, output: Path, curves: Curves, sentences: int = 16)
         done = [candidate.convert(clip) for clip in clips]
         own = [clip for clip in clips if clip.voice == "slt"]
         done += [candidate.vocode(clip) for clip in own]
-        shifts = _shifts(candidate, [clip for clip in clips if clip.voice == "kal16"][:4], output)
+        shifts = _shifts(
+            candidate, [clip for clip in clips if clip.voice == UNHEARD[0]][:4], output
+        )
     voices = _voices(done, own)
     figures = {"voices": voices, "shifts": shifts, "curves": curves}
     _draw(done, output)

@@ -10,17 +10,19 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-SAVE_EVERY_S = 180.0
+from recipe.chance import Chance
+
+SAVE_EVERY_S = 60.0
 REPORT_EVERY_STEPS = 50
-AVERAGE_DECAY = 0.999
+AVERAGE_EVERY_STEPS = 10
+AVERAGE_DECAY = 0.99
 
 log = logging.getLogger(__name__)
 
@@ -44,35 +46,18 @@ class Schedule:
     plateau: float = 0.4
     last: float = 0.05
 
-    def rate_at(self, step: int) -> float:
-        """Learning rate of a step, 0 being the first."""
+    def rate_at(self, step: int, done: float | None = None) -> float:
+        """Learning rate of a step, 0 being the first, with a share ``done`` of the training."""
         rise = min(1.0, (step + 1) / self.warm_up_steps)
-        done = step / self.steps
+        done = step / self.steps if done is None else done
         fall = 1.0 if done < self.plateau else (1.0 - done) / (1.0 - self.plateau)
         return self.rate * rise * max(self.last, fall)
 
 
-@dataclass(frozen=True)
-class Chance:
-    """Where the random numbers of one step come from."""
+Figures = dict[str, Tensor]
 
-    numbers: np.random.Generator
-    tensors: torch.Generator
-
-    @classmethod
-    def of_step(cls, seed: int, step: int) -> Chance:
-        """The same numbers for the same step, whatever came before."""
-        numbers = np.random.default_rng((seed, step))
-        tensors = torch.Generator().manual_seed(int(numbers.integers(2**62)))
-        return cls(numbers, tensors)
-
-    def normal(self, *shape: int) -> Tensor:
-        """Standard normal, float32, on the CPU."""
-        return torch.randn(*shape, generator=self.tensors)
-
-
-StepLoss = Callable[[Chance], tuple[Tensor, dict[str, float]]]
-"""Makes a batch, returns the loss and the figures to be reported."""
+StepLoss = Callable[[Chance], tuple[Tensor, Figures]]
+"""Makes a batch, returns the loss and the figures to be reported: tensors, read only then."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +66,28 @@ class Group:
 
     parameters: Sequence[nn.Parameter]
     share: float = 1.0
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What a stage may take: of the machine, and of time.
+
+    Attributes
+    ----------
+    device : where it runs
+    batch : clips a step, None for the stage's own number
+    steps : instead of the schedule's
+    ends_at_s : seconds since 1970 at which the stage is to be over, instead of a number of steps
+    """
+
+    device: torch.device
+    batch: int | None = None
+    steps: int | None = None
+    ends_at_s: float | None = None
+
+    def schedule(self, usual: Schedule) -> Schedule:
+        """The stage's usual schedule, stretched to the steps that were asked for."""
+        return usual if self.steps is None else replace(usual, steps=self.steps)
 
 
 class Training:
@@ -99,23 +106,30 @@ class Training:
         schedule: Schedule,
         file: Path,
         *,
+        effort: Effort | None = None,
         betas: tuple[float, float] = (0.9, 0.98),
         clip: float = 1.0,
         seed: int = 0,
     ) -> None:
-        self._networks = dict(networks)
+        effort = effort or Effort(torch.device("cpu"))
+        self._weights = _named(networks)
         self._groups = list(groups)
-        self._schedule = schedule
+        self._trained = [each for group in self._groups for each in group.parameters]
+        self._schedule = effort.schedule(schedule)
+        self._device, self._ends_at_s = effort.device, effort.ends_at_s
+        self._began_s = time.time()
         self._file = file
         self._clip = clip
         self._seed = seed
+        self._fused = self._device.type == "cuda"
         self._optimiser = torch.optim.AdamW(
             [{"params": list(group.parameters)} for group in self._groups],
             lr=schedule.rate,
             betas=betas,
             weight_decay=0.01,
+            fused=self._fused,
         )
-        self._average = {name: value.detach().clone() for name, value in self._weights().items()}
+        self._average = {name: value.detach().clone() for name, value in self._weights.items()}
         self.step = 0
         if file.exists():
             self._load()
@@ -128,22 +142,34 @@ class Training:
         until: int | None = None,
     ) -> None:
         """Train to the end of the schedule (or to step ``until``), saving as it goes."""
-        end = self._schedule.steps if until is None else min(until, self._schedule.steps)
-        saved_s = time.monotonic()
-        while self.step < end:
+        saved_s = self._began_s = time.time()
+        while not self._is_over(until):
             figures = self._advance(loss_of)
             if self.step % REPORT_EVERY_STEPS == 0:
-                self._note({"step": self.step, **figures})
-            if self.step % validate_every == 0 or self.step == self._schedule.steps:
+                self._note({"step": self.step, **_read(figures)})
+            if self.step % validate_every == 0:
                 self._note({"step": self.step, **self.with_average(validate)})
-            if time.monotonic() - saved_s > SAVE_EVERY_S:
+            if time.time() - saved_s > SAVE_EVERY_S:
                 self._save()
-                saved_s = time.monotonic()
+                saved_s = time.time()
+        if self._is_over(None) and self.step % validate_every:
+            self._note({"step": self.step, **self.with_average(validate)})
         self._save()
+
+    def _is_over(self, until: int | None) -> bool:
+        if until is not None and self.step >= until:
+            return True
+        return self._done() >= 1.0
+
+    def _done(self) -> float:
+        """The share of the training that is behind: of its steps, or of its time."""
+        if self._ends_at_s is None:
+            return self.step / self._schedule.steps
+        return (time.time() - self._began_s) / max(self._ends_at_s - self._began_s, 1.0)
 
     def with_average(self, measure: Callable[[], dict[str, float]]) -> dict[str, float]:
         """Run something with the averaged weights in place of the last ones."""
-        weights = self._weights()
+        weights = self._weights
         last = {name: value.detach().clone() for name, value in weights.items()}
         with torch.no_grad():
             for name, value in weights.items():
@@ -153,29 +179,26 @@ class Training:
                 value.copy_(last[name])
         return figures
 
-    def _advance(self, loss_of: StepLoss) -> dict[str, float]:
-        rate = self._schedule.rate_at(self.step)
+    def _advance(self, loss_of: StepLoss) -> Figures:
+        rate = self._schedule.rate_at(self.step, self._done())
         for settings, group in zip(self._optimiser.param_groups, self._groups, strict=True):
             settings["lr"] = rate * group.share
-        loss, figures = loss_of(Chance.of_step(self._seed, self.step))
+        loss, figures = loss_of(Chance.of_step(self._seed, self.step, self._device))
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        trained = [each for group in self._groups for each in group.parameters]
-        length = nn.utils.clip_grad_norm_(trained, self._clip)
+        length = nn.utils.clip_grad_norm_(self._trained, self._clip)
         self._optimiser.step()
         self.step += 1
-        decay = min(AVERAGE_DECAY, self.step / (self.step + 10))
-        with torch.no_grad():
-            for name, value in self._weights().items():
-                self._average[name].lerp_(value, 1 - decay)
-        return {**figures, "gradient": float(length), "rate": rate}
+        if self.step % AVERAGE_EVERY_STEPS == 0:
+            self._take_average()
+        return {**figures, "gradient": length, "rate": torch.tensor(rate)}
 
-    def _weights(self) -> dict[str, Tensor]:
-        return {
-            f"{prefix}.{name}": value
-            for prefix, network in self._networks.items()
-            for name, value in network.state_dict(keep_vars=True).items()
-        }
+    def _take_average(self) -> None:
+        times = self.step // AVERAGE_EVERY_STEPS
+        decay = min(AVERAGE_DECAY, times / (times + 10))
+        with torch.no_grad():
+            for name, value in self._weights.items():
+                self._average[name].lerp_(value, 1 - decay)
 
     def _note(self, figures: dict[str, float]) -> None:
         log.info("%s", " ".join(f"{name} {value:.4g}" for name, value in figures.items()))
@@ -184,7 +207,7 @@ class Training:
 
     def _moments(self) -> dict[str, Tensor]:
         """The optimiser's state under stable names, its step counts among them."""
-        named = {id(value): name for name, value in self._weights().items()}
+        named = {id(value): name for name, value in self._weights.items()}
         return {
             f"{kind}/{named[id(parameter)]}": value
             for parameter, state in self._optimiser.state.items()
@@ -192,7 +215,7 @@ class Training:
         }
 
     def _save(self) -> None:
-        tensors = {f"last/{name}": value.detach() for name, value in self._weights().items()}
+        tensors = {f"last/{name}": value.detach() for name, value in self._weights.items()}
         tensors |= {f"average/{name}": value for name, value in self._average.items()}
         tensors |= self._moments()
         partial = self._file.with_name(self._file.name + ".partial")
@@ -203,7 +226,7 @@ class Training:
     def _load(self) -> None:
         tensors = load_file(self._file)
         with torch.no_grad():
-            for name, value in self._weights().items():
+            for name, value in self._weights.items():
                 value.copy_(tensors[f"last/{name}"])
                 self._average[name].copy_(tensors[f"average/{name}"])
         self._restore_moments(tensors)
@@ -211,14 +234,14 @@ class Training:
         self._forget_later_notes()
 
     def _restore_moments(self, tensors: Mapping[str, Tensor]) -> None:
-        weights = self._weights()
+        weights = self._weights
         for group in self._groups:
             for parameter in group.parameters:
                 name = next(key for key, value in weights.items() if value is parameter)
                 if f"exp_avg/{name}" in tensors:
                     self._optimiser.state[parameter] = {
                         kind: tensors[f"{kind}/{name}"].to(
-                            "cpu" if kind == "step" else parameter.device
+                            parameter.device if self._fused or kind != "step" else "cpu"
                         )
                         for kind in ("step", "exp_avg", "exp_avg_sq")
                     }
@@ -230,6 +253,18 @@ class Training:
             lines = curve.read_text(encoding="utf-8").splitlines()
             kept = [line for line in lines if json.loads(line)["step"] <= self.step]
             curve.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+
+
+def _named(networks: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+    return {
+        f"{prefix}.{name}": value
+        for prefix, network in networks.items()
+        for name, value in network.state_dict(keep_vars=True).items()
+    }
+
+
+def _read(figures: Figures) -> dict[str, float]:
+    return {name: float(value.detach()) for name, value in figures.items()}
 
 
 def step_of(file: Path) -> int:

@@ -51,8 +51,8 @@ def trial_clips(folder: Path, sentences: int) -> Iterator[Spoken]:
         yield Spoken("human", text, _ready(*_read(file)))
 
 
-UNHEARD = ("kal16", "kd", "klatt4", "human")
-"""Voices that no training heard; rms was heard, but not these sentences."""
+UNHEARD = ("kd", "klatt4", "human")
+"""Voices that no training heard; the others were heard, but not these sentences."""
 
 Speaker = Callable[[str], tuple[NDArray[np.float32], int]]
 

@@ -4,7 +4,7 @@ with the vocoder, its sound.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +12,18 @@ import torch
 from torch import Tensor
 
 from engine.models.synthesizer import Synthesizer
+from recipe.chance import Chance
 from recipe.distance import energy_distance
 from recipe.mel import log_mel
 from recipe.network import autocast, new_voice, prior, vocode
-from recipe.reading import Batch, Reading, batch_of, whole
+from recipe.reading import Batch, Readings
 from recipe.speech_set import HOP_SAMPLES
-from recipe.training import Chance, Group, Schedule, Training
-from recipe.vocoder import HELD_OUT, SEGMENT_FRAMES
+from recipe.training import Effort, Figures, Group, Schedule, Training
+from recipe.vocoder import HELD_OUT, SEGMENT_FRAMES, inner
 
-PRIOR_SCHEDULE = Schedule(steps=3000, rate=1e-3)
-JOINT_SCHEDULE = Schedule(steps=6000, rate=3e-4, plateau=0.2)
+PRIOR_SCHEDULE = Schedule(steps=1500, rate=1e-3, warm_up_steps=200)
+JOINT_SCHEDULE = Schedule(steps=1700, rate=3e-4, plateau=0.2, warm_up_steps=200)
+PRIOR_BATCH, JOINT_BATCH = 48, 32
 PRIOR_PAIRS, JOINT_PAIRS = 75, 50
 SLOPE_WEIGHT = 0.5
 LATENT_WEIGHT = 3.0
@@ -29,103 +31,105 @@ VOCODER_SHARE = 0.7
 """Of the learning rate: a vocoder that is taught too fast unlearns first."""
 
 
-def train_prior(
-    folder: Path,
-    device: torch.device,
-    readings: Sequence[Reading],
-    vocoder: Mapping[str, Tensor],
-    batch: int = 12,
-) -> None:
+def train_prior(folder: Path, effort: Effort, readings: Readings) -> None:
     """Train ``folder/prior.safetensors``: z from features and pitch, by L1 and L1 of its slope."""
-    voice = new_voice(seed=2)
-    voice.load_state_dict({**voice.state_dict(), **vocoder_part(vocoder)})
-    voice.to(device)
-    held_out, seen = readings[:HELD_OUT], readings[HELD_OUT:]
-    trained = [*voice.enc_p.parameters(), *voice.flow.parameters()]
+    device, count = effort.device, effort.batch or PRIOR_BATCH
+    voice = new_voice(seed=0).to(device)
     training = Training(
-        {"voice": voice}, [Group(trained)], PRIOR_SCHEDULE, folder / "prior.safetensors", seed=2
+        {"voice": voice},
+        [Group([*voice.enc_p.parameters(), *voice.flow.parameters()])],
+        PRIOR_SCHEDULE,
+        folder / "prior.safetensors",
+        effort=effort,
+        seed=2,
     )
 
-    def loss_of(chance: Chance) -> tuple[Tensor, dict[str, float]]:
-        drawn = batch_of(seen, batch, PRIOR_PAIRS, chance).to(device)
+    def loss_of(chance: Chance) -> tuple[Tensor, Figures]:
+        drawn = readings.draw(count, PRIOR_PAIRS, chance, HELD_OUT)
         with autocast(device):
             z = prior(voice, drawn.features, drawn.coarse)
         off = _latent_error(z, drawn)
         slope = (z.diff(dim=2) - drawn.z.diff(dim=2)).abs().mean()
-        return off + SLOPE_WEIGHT * slope, {"z": float(off.detach())}
+        return off + SLOPE_WEIGHT * slope, {"z": off}
 
-    training.run(loss_of, lambda: held_out_error(voice, held_out, device, sound=False))
+    training.run(loss_of, lambda: held_out_error(voice, readings, sound=False))
 
 
 def train_joint(
-    folder: Path,
-    device: torch.device,
-    readings: Sequence[Reading],
-    start: Mapping[str, Tensor],
-    batch: int = 4,
+    folder: Path, effort: Effort, readings: Readings, start: Mapping[str, Tensor]
 ) -> None:
-    """Train ``folder/joint.safetensors``: the sound, from features and pitch."""
-    voice = new_voice(seed=3)
+    """Train ``folder/joint.safetensors``: the sound, from features and pitch.
+
+    Parameters
+    ----------
+    start : weights of all parts, see `joined`
+    """
+    device, count = effort.device, effort.batch or JOINT_BATCH
+    voice = new_voice(seed=0)
     voice.load_state_dict(dict(start))
     voice.to(device)
-    held_out, seen = readings[:HELD_OUT], readings[HELD_OUT:]
     training = Training(
         {"voice": voice},
         [
-            Group([*voice.dec.parameters(), *voice.emb_g.parameters()], VOCODER_SHARE),
+            Group([*voice.dec.parameters()], VOCODER_SHARE),
             Group([*voice.enc_p.parameters(), *voice.flow.parameters()]),
         ],
         JOINT_SCHEDULE,
         folder / "joint.safetensors",
+        effort=effort,
         betas=(0.8, 0.99),
         clip=20.0,
         seed=3,
     )
 
-    def loss_of(chance: Chance) -> tuple[Tensor, dict[str, float]]:
-        drawn = batch_of(seen, batch, JOINT_PAIRS, chance).to(device)
+    def loss_of(chance: Chance) -> tuple[Tensor, Figures]:
+        drawn = readings.draw(count, JOINT_PAIRS, chance, HELD_OUT)
         with autocast(device):
             z = prior(voice, drawn.features, drawn.coarse)
-        starts = chance.numbers.integers(2 * JOINT_PAIRS - SEGMENT_FRAMES + 1, size=batch)
-        cut = _cut(z, starts)
-        f0_hz = _cut(drawn.f0_hz, starts)
+        last = torch.full((count,), 2 * JOINT_PAIRS - SEGMENT_FRAMES + 1, device=device)
+        starts = chance.below(last)
+        f0_hz = _cut(drawn.f0_hz, starts, SEGMENT_FRAMES).repeat(2, 1)
         real = _cut(drawn.samples, starts * HOP_SAMPLES, SEGMENT_FRAMES * HOP_SAMPLES)
         with autocast(device):
-            made = vocode(voice, cut.repeat(2, 1, 1), f0_hz.repeat(2, 1), chance)
-        loss, figures = energy_distance(real, *made.chunk(2))
+            made = vocode(voice, _cut(z, starts, SEGMENT_FRAMES).repeat(2, 1, 1), f0_hz, chance)
+        loss, figures = energy_distance(inner(real), *inner(made).chunk(2))
         off = _latent_error(z, drawn)
-        return loss + LATENT_WEIGHT * off, {**figures, "z": float(off.detach())}
+        return loss + LATENT_WEIGHT * off, {**figures, "z": off}
 
-    training.run(loss_of, lambda: held_out_error(voice, held_out, device), validate_every=250)
+    training.run(loss_of, lambda: held_out_error(voice, readings), validate_every=500)
 
 
-def vocoder_part(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights that stage 1 trained."""
-    return {name: value for name, value in state.items() if name.startswith(("dec.", "emb_g."))}
+def joined(vocoder: Mapping[str, Tensor], prior_part: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of stage 1's vocoder and of stage 3's other parts."""
+    return {
+        name: vocoder[name] if name.startswith("dec.") else value
+        for name, value in prior_part.items()
+    }
 
 
 def _latent_error(z: Tensor, drawn: Batch) -> Tensor:
     return (z - drawn.z).abs().mean()
 
 
-def _cut(values: Tensor, starts: np.ndarray, length: int = SEGMENT_FRAMES) -> Tensor:
-    """Another stretch of the last axis for each row."""
-    rows = [row[..., start : start + length] for row, start in zip(values, starts, strict=True)]
-    return torch.stack(rows)
+def _cut(values: Tensor, starts: Tensor, length: int) -> Tensor:
+    """Another stretch of the last axis for each row, [B, ..., T] -> [B, ..., length]."""
+    at = starts[:, None] + torch.arange(length, device=starts.device)
+    at = at.reshape(len(at), *[1] * (values.dim() - 2), length)
+    return values.gather(-1, at.expand(*values.shape[:-1], length))
 
 
 @torch.no_grad()
 def held_out_error(
-    voice: Synthesizer, readings: Sequence[Reading], device: torch.device, *, sound: bool = True
+    voice: Synthesizer, readings: Readings, *, sound: bool = True
 ) -> dict[str, float]:
     """L1 of z, and of the log-mel of the sound, of sentences never trained on, others speaking."""
     latents, sounds = [], []
-    for i, reading in enumerate(readings):
-        drawn = whole(reading, view=1 + i % (len(reading.views) - 1)).to(device)
+    for i in range(HELD_OUT):
+        drawn = readings.whole(i, view=1 + i % (readings.views - 1))
         z = prior(voice, drawn.features, drawn.coarse)
         latents.append(float(_latent_error(z, drawn)))
         if sound:
-            made = vocode(voice, z, drawn.f0_hz, Chance.of_step(1, i))
+            made = vocode(voice, z, drawn.f0_hz, Chance.of_step(1, i, z.device))
             sounds.append(float((log_mel(made) - log_mel(drawn.samples)).abs().mean()))
     figures = {"held-out z": float(np.mean(latents))}
     return {**figures, "held-out mel": float(np.mean(sounds))} if sounds else figures
