@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QTimer, Slot
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QMessageBox, QPushButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMessageBox, QPushButton, QVBoxLayout, QWidget
 
 from desktop.macos.reveal import reveal
 from desktop.paths import AppPaths
 from desktop.settings import PROFILING, Settings
+from desktop.style import GAP
 from desktop.views.setting_row import SettingRow, caption
 from desktop.views.settings_pages import TablePage
 
@@ -46,9 +47,6 @@ class AdvancedPage(TablePage):
         self.show_data.clicked.connect(self._show_data)
         self.reset_all = QPushButton(self.tr("Reset All Settings…"))
         self.reset_all.clicked.connect(self._reset_all)
-        form = QFormLayout()
-        form.setVerticalSpacing(4)
-        form.setHorizontalSpacing(12)
         self._said = caption("")
         for name, buttons, help_text in (
             (
@@ -67,10 +65,10 @@ class AdvancedPage(TablePage):
                 self.tr("Queue, voices and results stay."),
             ),
         ):
-            form.addRow(QLabel(name), _row(buttons))
-            form.addRow("", caption(help_text))
-        form.addRow("", self._said)
-        self.column.insertLayout(1, form)
+            label = QLabel(name)
+            label.setContentsMargins(0, 4, 0, 0)  # on one line with what stands in the button
+            self.form.addRow(label, _deeds(buttons, help_text))
+        self.form.addRow("", self._said)
 
     def _add_profiling(self) -> None:
         """The engine's own switch, which stands among its flags too."""
@@ -118,9 +116,15 @@ class AdvancedPage(TablePage):
         QTimer.singleShot(_SAID_MS, self._said, self._said.clear)
 
 
-def _row(buttons: tuple[QPushButton, ...]) -> QHBoxLayout:
+def _deeds(buttons: tuple[QPushButton, ...], help_text: str) -> QVBoxLayout:
+    """Buttons beside each other, and what they do below."""
     row = QHBoxLayout()
+    row.setSpacing(GAP)
     for button in buttons:
         row.addWidget(button)
     row.addStretch(1)
-    return row
+    column = QVBoxLayout()
+    column.setSpacing(4)
+    column.addLayout(row)
+    column.addWidget(caption(help_text))
+    return column

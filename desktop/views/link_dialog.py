@@ -6,7 +6,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from PySide6.QtCore import QSize, Qt, Signal, Slot
-from PySide6.QtGui import QCloseEvent, QShowEvent
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
@@ -106,14 +106,10 @@ class LinkDialog(QDialog):
             return None
         return self._offers[self.list.indexOfTopLevelItem(item)]
 
-    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 - Qt's name
-        """Closing stops a download; what has come is kept for the next try."""
-        self.task.cancel()
-        super().closeEvent(event)
-
     def reject(self) -> None:
-        """Escape, and the Close button."""
-        self.close()
+        """Closing, in whichever way, stops a download; what has come is kept for the next try."""
+        self.task.cancel()
+        super().reject()
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
         """Type at once."""

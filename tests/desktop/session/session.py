@@ -15,7 +15,7 @@ from desktop.paths import DATA_VARIABLE
 from engine.weights.location import MODELS_VARIABLE
 from tests.desktop.session.drag_source import SIDE
 from tests.desktop.session.screen import PATIENCE_S, SIZE, Screen, wait_until
-from tests.desktop.session.witness import DARK_VARIABLE, SOCKET_VARIABLE
+from tests.desktop.session.witness import LOOK_VARIABLE, SOCKET_VARIABLE
 
 ROOT = Path(__file__).parents[3]
 _SOURCE_PLACE = (SIZE[0] - SIDE - 10, 10)
@@ -34,12 +34,12 @@ class Session:
     """
 
     def __init__(
-        self, screen: Screen, folder: Path, *, dark: bool = False, first: bool = False
+        self, screen: Screen, folder: Path, *, look: str = "", first: bool = False
     ) -> None:
         self.screen = screen
         self.data = folder / "data"
         self._folder = folder
-        self._dark = dark
+        self._look = look
         self._count = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
@@ -65,7 +65,7 @@ class Session:
         """Start it and wait for its window."""
         self._count += 1
         name = str(self._folder / f"w{self._count}")
-        more = {SOCKET_VARIABLE: name, **({DARK_VARIABLE: "1"} if self._dark else {})}
+        more = {SOCKET_VARIABLE: name, LOOK_VARIABLE: self._look}
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "tests.desktop.session.witness", *map(str, files)],
             env={**self.environment, **more}, cwd=self._folder,

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QObject, QPoint, QRect, Qt, Slot
+from PySide6.QtCore import QObject, QPoint, QRect, Slot
 from PySide6.QtGui import QAction, QGuiApplication
 from PySide6.QtNetwork import QLocalServer
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QMenu, QWidget
@@ -23,10 +23,11 @@ import desktop.app as composition
 from desktop.jobs.job import Job
 from desktop.paths import AppPaths
 from desktop.views.listen_panel import ListenPanel
+from tests.desktop.session.look import wear
 
 SOCKET_VARIABLE = "WITNESS_SOCKET"
-DARK_VARIABLE = "WITNESS_DARK"
-POINTS_VARIABLE = "WITNESS_POINTS"
+LOOK_VARIABLE = "WITNESS_LOOK"
+"""One of `tests.desktop.session.look`; without it the app looks as the system has it."""
 
 
 class Witness(QObject):
@@ -182,16 +183,11 @@ class Watched(composition.App):
     """The app with a witness in it."""
 
     def __init__(self, paths: AppPaths) -> None:
-        points = float(os.environ.get(POINTS_VARIABLE, 0))
-        if points:
-            font = QApplication.font()
-            font.setPointSizeF(points)
-            QApplication.setFont(font)
+        if os.environ.get(LOOK_VARIABLE):
+            wear(os.environ[LOOK_VARIABLE])
         super().__init__(paths)
 
     def start(self, files: Sequence[Path] = (), *, hidden: bool = False) -> None:
-        if os.environ.get(DARK_VARIABLE):
-            QGuiApplication.styleHints().setColorScheme(Qt.ColorScheme.Dark)
         self.witness = Witness(self, os.environ[SOCKET_VARIABLE])
         super().start(files, hidden=hidden)
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from desktop.views.link_dialog import LinkDialog
@@ -54,6 +55,17 @@ def put_repository(server: FaultServer, names: list[str]) -> str:
     for name in names:
         server.put(ARIA, f"/ann/v/resolve/main/{name}")
     return server.url("/ann/v")
+
+
+def test_escape_the_close_button_and_the_frame_close_it(qtbot: QtBot, dialog: LinkDialog) -> None:
+    for close in (
+        lambda: qtbot.keyClick(dialog.field, Qt.Key.Key_Escape),
+        dialog.close_button.click,
+        dialog.close,
+    ):
+        dialog.show()
+        close()
+        assert not dialog.isVisible()
 
 
 def test_size_source_and_files_are_shown_before_anything_is_fetched(
