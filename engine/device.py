@@ -119,6 +119,15 @@ def half_type(device: str) -> torch.dtype | None:
     return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else None  # noqa: SLF001 - it has no public name
 
 
+def recurrent_device(device: str) -> str:
+    """Where a network on a device has its recurrent layers.
+
+    Metal has no kernel for a GRU: torch launches a dozen for each of its steps, 18,000 in three
+    minutes of sound. A processor takes a few microseconds a step.
+    """
+    return "cpu" if device.startswith("mps") else device
+
+
 def synchronize(device: torch.device) -> None:
     """Wait until the device has done all that was asked of it (timings need this)."""
     import torch

@@ -202,7 +202,8 @@ class ModelStore:
         network: Rmvpe = self._kept(
             "rmvpe", _identity(path), lambda: self._tuned(load_rmvpe(path), "pitch")
         )
-        return rmvpe_tracker(network.to(device), *_rmvpe_range(options), run.follow_pitch)
+        network.to(device).network.fc.to(devices.recurrent_device(device))
+        return rmvpe_tracker(network, *_rmvpe_range(options), run.follow_pitch)
 
     def _kept(self, kind: str, key: Hashable, load: Callable[[], T]) -> T:
         """What `load` gave last time for this key, else what it gives now; one of each kind."""

@@ -233,7 +233,10 @@ class RmvpeNetwork(nn.Module):
 
 
 class Rmvpe(nn.Module):
-    """From samples to pitch salience in bounded memory."""
+    """From samples to pitch salience in bounded memory.
+
+    The GRU and what follows it (`RmvpeNetwork.fc`) may lie on another device than the rest.
+    """
 
     def __init__(self, network: RmvpeNetwork) -> None:
         super().__init__()
@@ -244,7 +247,7 @@ class Rmvpe(nn.Module):
     def salience(self, audio: Tensor, *, whole_frames: int = WHOLE_FRAMES) -> Tensor:
         """Samples float32 [N], mono 16 kHz -> salience [N // 160 + 1, 360], 100 frames a second.
 
-        Bin i stands for 1997.379 + 20 i cents above 10 Hz. The result is on the network's device.
+        Bin i stands for 1997.379 + 20 i cents above 10 Hz. The result is on the GRU's device.
         """
         return torch.cat(list(self.salience_pieces(audio, whole_frames=whole_frames)))
 
@@ -271,14 +274,15 @@ class Rmvpe(nn.Module):
         n_frames = audio.shape[-1] // HOP_SAMPLES + 1
         stretches: list[Tensor] = []
         done = 0
+        recurrent = next(self.network.fc.parameters())
         for features in self._features(audio, n_frames, whole_frames):
             if pause is not None:
                 pause(min(done / n_frames, 1.0))
-            stretches.append(features)
+            stretches.append(features.to(recurrent.device))
             done += features.shape[1]
         # Some units of a GRU never forget, so no finite look-ahead gives the backward way its
         # state: walk from the end once and note the state behind each stretch.
-        state = self.log_mel.window.new_zeros(2, 1, GRU_WIDTH)
+        state = recurrent.new_zeros(2, 1, GRU_WIDTH)
         behind = [state]
         for features in stretches[:0:-1]:
             behind.append(self.network.last_state(features, behind[-1]))

@@ -11,6 +11,7 @@ import torch
 
 from engine import device as devices
 from engine.errors import DeviceError
+from tests.engine.operator_table import runs_on_metal
 
 CPU = torch.device("cpu")
 WITHOUT_METAL = pytest.mark.skipif(torch.backends.mps.is_available(), reason="there is Metal")
@@ -134,3 +135,10 @@ def test_a_real_failure_for_want_of_memory_is_recognised() -> None:
 )
 def test_only_want_of_memory_counts_as_that(error: Exception, expected: bool) -> None:
     assert devices.is_out_of_memory(error) is expected
+
+
+def test_recurrent_layers_stay_on_the_processor_where_the_device_has_no_kernel_for_them() -> None:
+    assert devices.recurrent_device("mps") == "cpu"
+    assert devices.recurrent_device("mps:0") == "cpu"
+    assert devices.recurrent_device("cuda") == "cuda"
+    assert not runs_on_metal("aten::_thnn_fused_gru_cell")

@@ -45,6 +45,8 @@ ENGINE = Path(__file__).parents[2] / "engine"
 
 FILTERED = ("pipeline.py", "<lambda>")
 """What was filtered: the host cuts it at its quietest points."""
+FEATURES = ("rmvpe.py", "salience_pieces")
+"""What RMVPE's GRU hears, where it runs on the host."""
 PITCH = ("contour.py", "pitch_contour")
 """The pitch curve: its phase is summed on the host, in float64, which Metal has not."""
 SAMPLES = ("synthesis.py", "_vocode_tile")
@@ -80,6 +82,14 @@ def _who_asks() -> tuple[str, str]:
     return Path(frame.f_code.co_filename).name, frame.f_code.co_name
 
 
+def make_recurrent() -> torch.nn.ModuleList:
+    """What follows RMVPE's U-Net, on the host, where Metal leaves it."""
+    fc = RmvpeNetwork().fc
+    for weights in fc.parameters():
+        weights.data.zero_()
+    return fc
+
+
 @cache
 def networks(vocoder: Vocoder, way: Way) -> Models:
     """The largest that people use, with an index of 20,000 rows."""
@@ -92,6 +102,8 @@ def networks(vocoder: Vocoder, way: Way) -> Models:
     for network in (content, synthesizer):
         way.prepare(network.to(DEVICE))  # tables without weights were made on the host
     replace(way, half=False).prepare(pitch.to(DEVICE))  # the pitch is never rounded
+    if way.gru_at_home:
+        pitch.network.fc = make_recurrent()
     rows = np.lib.stride_tricks.as_strided(np.zeros(768, np.float32), (20_000, 768), (0, 4))
     search = ExactSearch(rows, DEVICE, dtype=torch.float16 if way.half else torch.float32)
 
@@ -133,6 +145,13 @@ def test_nothing_but_pitch_and_finished_samples_comes_back(way: Way) -> None:
     assert passage.reads == []
     assert passage.doubles == []
     assert {name for name in passage.operators if not runs_on_metal(name)} == set()
+
+
+def test_the_gru_that_metal_leaves_to_the_host_costs_one_read_more() -> None:
+    way = Way(gru_at_home=True)
+    passage = passed(networks(Vocoder.NSF, way), config_for(way), 2.0, ConversionOptions())
+    assert passage.downloads == {FILTERED: 1, FEATURES: 1, SAMPLES: 1}
+    assert passage.reads == []
 
 
 @pytest.mark.parametrize("vocoder", list(Vocoder))

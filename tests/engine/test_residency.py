@@ -50,10 +50,11 @@ def sizes_48k(vocoder: Vocoder) -> SynthesizerSizes:
 
 @dataclass(frozen=True)
 class Way:
-    """How the networks are prepared."""
+    """How the networks are prepared, and whether RMVPE's GRU stays on the host."""
 
     fast: bool = True
     half: bool = False
+    gru_at_home: bool = False
 
     def prepare(self, network: torch.nn.Module) -> torch.nn.Module:
         network = network.eval().requires_grad_(requires_grad=False)
