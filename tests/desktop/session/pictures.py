@@ -26,6 +26,8 @@ SMALLEST, USUAL = (900, 600), (1040, 700)
 PANES = ("general", "optimization", "voices", "models", "advanced")
 VOICES = ("Aria", "Baritone 2 (live)", "小鈴")
 
+_SHOWN_FRACTION = 0.11
+
 _FONTS = """<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
 <fontconfig>
@@ -84,7 +86,8 @@ def drags(session: Session, album: Album, files: list[Path], refused: Path) -> N
 
 def conversions(session: Session, album: Album) -> None:
     """Busy, finished, failed, and one of them put into question."""
-    session.until(lambda now: _fraction(now, "Interview.flac") > 0.11, "a tenth is done")
+    begun = lambda now: _fraction(now, "Interview.flac") > _SHOWN_FRACTION  # noqa: E731
+    session.until(begun, "a tenth is done", patience_s=180)
     session.click("row", "Interview.flac")
     album.take("busy")
     session.click("row", "Verse 1 – lead vocal.wav")

@@ -32,9 +32,9 @@ def missing_programs(*more: str) -> list[str]:
     return [name for name in (*PROGRAMS, *more) if shutil.which(name) is None]
 
 
-def wait_until(condition: Callable[[], object], what: str) -> None:
+def wait_until(condition: Callable[[], object], what: str, patience_s: float = PATIENCE_S) -> None:
     """Wait for a state, however long it takes within reason."""
-    end_s = time.monotonic() + PATIENCE_S
+    end_s = time.monotonic() + patience_s
     while not condition():
         assert time.monotonic() < end_s, f"still not: {what}"
         time.sleep(0.03)

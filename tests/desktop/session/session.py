@@ -119,7 +119,9 @@ class Session:
         found: State = self.ask("state")
         return found
 
-    def until(self, condition: Callable[[State], object], what: str) -> State:
+    def until(
+        self, condition: Callable[[State], object], what: str, patience_s: float = PATIENCE_S
+    ) -> State:
         """Wait for a state; it is returned."""
         last: State = {}
 
@@ -129,7 +131,7 @@ class Session:
             return bool(condition(last))
 
         try:
-            wait_until(holds, what)
+            wait_until(holds, what, patience_s)
         except AssertionError as error:
             raise AssertionError(f"{error}: {last}") from None
         return last
