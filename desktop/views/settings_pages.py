@@ -69,7 +69,8 @@ class TablePage(QWidget):
             row = SettingRow(setting)
             row.editor.edited.connect(self._apply)
             self.rows[setting.key] = row
-            name = QLabel("" if setting.kind == "bool" else text(setting.label) + ":")
+            label = self.tr("{name}:").format(name=text(setting.label))
+            name = QLabel("" if setting.kind == "bool" else label)
             name.setContentsMargins(0, 1, 0, 0)
             form.addRow(name, row)
         return form

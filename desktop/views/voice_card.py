@@ -101,8 +101,9 @@ class VoiceCard(QWidget):
             shown = QLabel(value)
             shown.setWordWrap(True)
             shown.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-            label = QLabel(name + ":")
-            label.setForegroundRole(QPalette.ColorRole.PlaceholderText)
+            label = SecondaryLabel(self.tr("{name}:").format(name=name))
+            label.setWordWrap(False)
+            label.setFont(self.font())
             self._facts.addRow(label, shown)
         for button in (self.picture_button, self.index_button, self.remove_button):
             button.setEnabled(not voice.built_in)

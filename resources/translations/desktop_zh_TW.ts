@@ -743,6 +743,10 @@
         <source>Restore Defaults</source>
         <translation>回復預設值</translation>
     </message>
+    <message>
+        <source>{name}:</source>
+        <translation>{name}：</translation>
+    </message>
 </context>
 <context>
     <name>TimingView</name>
@@ -867,6 +871,10 @@
     <message>
         <source>without pitch</source>
         <translation>不跟隨音高</translation>
+    </message>
+    <message>
+        <source>{name}:</source>
+        <translation>{name}：</translation>
     </message>
 </context>
 <context>
