@@ -108,5 +108,7 @@ class MainLayout(QWidget):
     def show_progress(self, progress: JobProgress) -> None:
         """The remaining time of the running job."""
         if progress.remaining_s is not None:
-            left = self.tr("{time} left").format(time=clock(progress.remaining_s + 0.5))
+            alone = not self._queue.count(JobState.WAITING)
+            text = self.tr("{time} left") if alone else self.tr("{time} left for this file")
+            left = text.format(time=clock(progress.remaining_s + 0.5))
             self._status.setText(f"{self._status_base}  ·  {left}")

@@ -402,6 +402,10 @@
         <source>{time} left</source>
         <translation>剩餘 {time}</translation>
     </message>
+    <message>
+        <source>{time} left for this file</source>
+        <translation>這個檔案剩餘 {time}</translation>
+    </message>
 </context>
 <context>
     <name>MainWindow</name>
