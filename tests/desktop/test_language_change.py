@@ -47,7 +47,7 @@ def test_menus_panes_and_table_change_and_change_back(app: App, qtbot: QtBot) ->
     assert app.window.isVisible()
     assert app.settings_window is not None
     assert app.settings_window.isVisible()
-    assert "語言:" in {label.text() for label in app.settings_window.findChildren(QLabel)}
+    assert "語言：" in {label.text() for label in app.settings_window.findChildren(QLabel)}
     assert app.queue.headerData(0, app.window.queue_view.horizontalHeader().orientation()) == "名稱"
     speak(app, "en", qtbot)
     assert titles(app) == english
