@@ -190,6 +190,8 @@ class MenuBar(QObject):
 
     @Slot(object)
     def _notify(self, job: Job) -> None:
+        if job.state is JobState.CANCELLED:  # the user knows, and there may be a thousand
+            return
         in_front = QGuiApplication.applicationState() == Qt.ApplicationState.ApplicationActive
         if not self._settings.value(NOTIFY) or in_front:
             return
@@ -198,7 +200,6 @@ class MenuBar(QObject):
             self._tell(self.tr("Finished"), text, job.output)
         elif job.state is JobState.FAILED:
             self._tell(self.tr("Not converted"), spoken(job.message), None)
-        # of a cancelled one the user knows
 
     def _tell(self, title: str, text: str, file: Path | None) -> None:
         if self._banners.is_available:

@@ -80,7 +80,7 @@ def secondary_text(palette: QPalette) -> QColor:
     """For what explains."""
     back = palette.color(QPalette.ColorRole.Base)
     quiet = blend(palette.color(QPalette.ColorRole.Text), back, 0.68)
-    return legible(quiet, _grounds(palette), TEXT_CONTRAST)
+    return _on_grounds(quiet, palette, TEXT_CONTRAST)
 
 
 def selection(palette: QPalette, *, focused: bool = True) -> QColor:
@@ -89,8 +89,8 @@ def selection(palette: QPalette, *, focused: bool = True) -> QColor:
     Without the focus it is grey, as in Finder, and text on it is as usual.
     """
     if not focused:
-        base = palette.color(QPalette.ColorRole.Base)
-        return blend(palette.color(QPalette.ColorRole.Text), base, _QUIET_SELECTION)
+        text, base = (palette.color(r) for r in (QPalette.ColorRole.Text, QPalette.ColorRole.Base))
+        return QColor.fromRgb(_quiet_selection(text.rgb(), base.rgb()))
     colour = palette.color(QPalette.ColorGroup.Active, QPalette.ColorRole.Highlight)
     text = palette.color(QPalette.ColorGroup.Active, QPalette.ColorRole.HighlightedText)
     return legible(colour, [text], TEXT_CONTRAST)
@@ -123,25 +123,25 @@ def sidebar(palette: QPalette) -> QColor:
 
 def accent(palette: QPalette) -> QColor:
     """The user's accent colour, so that a bar or frame of it is seen."""
-    return legible(palette.color(QPalette.ColorRole.Accent), _grounds(palette), SHAPE_CONTRAST)
+    return _on_grounds(palette.color(QPalette.ColorRole.Accent), palette, SHAPE_CONTRAST)
 
 
 def good(palette: QPalette) -> QColor:
     """For what is finished."""
     colour = QColor("#30c463") if is_dark(palette) else QColor("#1b8a3f")
-    return legible(colour, _grounds(palette), SHAPE_CONTRAST)
+    return _on_grounds(colour, palette, SHAPE_CONTRAST)
 
 
 def bad(palette: QPalette) -> QColor:
     """For what failed; its sentence is written in it."""
     colour = QColor("#ff6b63") if is_dark(palette) else QColor("#c4281c")
-    return legible(colour, _grounds(palette), TEXT_CONTRAST)
+    return _on_grounds(colour, palette, TEXT_CONTRAST)
 
 
 def caution(palette: QPalette) -> QColor:
     """For what wants attention."""
     colour = QColor("#ffb340") if is_dark(palette) else QColor("#a15c00")
-    return legible(colour, _grounds(palette), SHAPE_CONTRAST)
+    return _on_grounds(colour, palette, SHAPE_CONTRAST)
 
 
 def stage_colour(stage: str, palette: QPalette) -> QColor:
@@ -151,10 +151,17 @@ def stage_colour(stage: str, palette: QPalette) -> QColor:
     return legible(colour, [palette.color(QPalette.ColorRole.Base)], SHAPE_CONTRAST)
 
 
-def _grounds(palette: QPalette) -> tuple[QColor, ...]:
-    """What most things stand on."""
+def _on_grounds(colour: QColor, palette: QPalette, least: float) -> QColor:
+    """The colour as it stands out from what most things stand on; rows ask for it often."""
     base, window = palette.color(QPalette.ColorRole.Base), palette.color(QPalette.ColorRole.Window)
-    return base, window, selection(palette, focused=False)
+    text = palette.color(QPalette.ColorRole.Text)
+    quiet = _quiet_selection(text.rgb(), base.rgb())
+    return QColor.fromRgb(_legible(colour.rgb(), (base.rgb(), window.rgb(), quiet), least))
+
+
+@lru_cache(maxsize=64)
+def _quiet_selection(text: int, base: int) -> int:
+    return blend(QColor.fromRgb(text), QColor.fromRgb(base), _QUIET_SELECTION).rgb()
 
 
 def _luminance(colour: QColor) -> float:

@@ -38,6 +38,9 @@ SILENCE_GUARD_FRAMES = 10
 MIN_SILENCE_FRAMES = 30
 """Shorter gaps are synthesised: nothing would be gained."""
 
+_HALVES_AT_A_TIME = 12_000
+"""Halves of frames, 5 ms each, that are looked at together: a minute."""
+
 CROSSFADE_FRAMES = 2
 """20 ms round each joint, in which one piece fades into the next (both run on in phase)."""
 
@@ -87,14 +90,16 @@ def plan_pieces(audio: NDArray[np.float32], frames: int) -> tuple[Piece, ...]:
 
 def _frame_loudness(audio: NDArray[np.float32], frames: int) -> NDArray[np.float64]:
     """Sum of |x| over the 160 samples centred on the start of each frame, float64 [frames]."""
-    total = np.zeros(frames * HOP_SAMPLES + 1)
-    covered = min(len(audio), frames * HOP_SAMPLES)
-    np.cumsum(np.abs(audio[:covered]), dtype=np.float64, out=total[1 : covered + 1])
-    total[covered + 1 :] = total[covered]
-    centres = np.arange(frames) * HOP_SAMPLES
-    low = np.maximum(centres - HOP_SAMPLES // 2, 0)
-    result: NDArray[np.float64] = total[centres + HOP_SAMPLES // 2] - total[low]
-    return result
+    half = HOP_SAMPLES // 2
+    halves = np.zeros(2 * frames)
+    # A minute at a time: at once, numpy would keep every other thread waiting for seconds.
+    for first in range(0, 2 * frames, _HALVES_AT_A_TIME):
+        part = np.abs(audio[first * half : (first + _HALVES_AT_A_TIME) * half])
+        sums = np.add.reduceat(part, np.arange(0, len(part), half), dtype=np.float64)
+        sums = sums[: 2 * frames - first]
+        halves[first : first + len(sums)] = sums
+    halves[2::2] += halves[1:-1:2]
+    return halves[::2]
 
 
 def pad_context(

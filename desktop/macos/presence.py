@@ -55,7 +55,7 @@ class SystemPresence(QObject):
         queue.queue_changed.connect(self._count)
         queue.progressed.connect(self._follow)
         queue.busy_changed.connect(self._follow)
-        queue.job_changed.connect(self._follow)
+        queue.queue_changed.connect(self._follow)
         queue.busy_changed.connect(self.nap_guard.set_busy)
         settings.changed.connect(self._apply)
         self._count()

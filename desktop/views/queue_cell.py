@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPalette
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
@@ -14,6 +16,12 @@ from desktop.jobs.queue import JOB_ROLE, PROGRESS_ROLE, STOPPING_ROLE, Column
 
 PADDING = 14
 _BAR_HEIGHT = 6
+_DOTS: dict[JobState, Callable[[QPalette], QColor]] = {
+    JobState.FINISHED: style.good,
+    JobState.FAILED: style.bad,
+    JobState.RUNNING: style.accent,
+    JobState.INTERRUPTED: style.caution,
+}
 
 
 class QueueCell(QStyledItemDelegate):
@@ -106,15 +114,9 @@ def _paint_state(
         right = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         painter.drawText(place, right, f"{progress.fraction:.0%}")
         return
-    colours = {
-        JobState.FINISHED: style.good(palette),
-        JobState.FAILED: style.bad(palette),
-        JobState.RUNNING: style.accent(palette),
-        JobState.INTERRUPTED: style.caution(palette),
-    }
     painter.setPen(Qt.PenStyle.NoPen)
-    dot = colours.get(job.state, style.secondary_text(palette))
-    painter.setBrush(style.selected_text(palette) if selected else dot)
+    dot = style.selected_text if selected else _DOTS.get(job.state, style.secondary_text)
+    painter.setBrush(dot(palette))
     painter.drawEllipse(QRectF(place.left(), place.center().y() - 3, 8, 8))
     painter.setPen(_text_colour(palette, selected=selected))
     shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, place.width() - 16)

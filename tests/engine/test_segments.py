@@ -18,6 +18,7 @@ from engine.segments import (
     SILENCE_GUARD_FRAMES,
     Joiner,
     Piece,
+    _frame_loudness,
     active_frames,
     count_frames,
     pad_context,
@@ -53,6 +54,16 @@ def test_pieces_cover_a_long_file_without_gap_or_overlap(frames: int) -> None:
     assert all(a.stop == b.start for a, b in itertools.pairwise(pieces))
     assert all(piece.frames >= CONTEXT_FRAMES for piece in pieces)
     assert all(piece.frames <= CUT_EVERY_FRAMES + CUT_SEARCH_FRAMES for piece in pieces)
+
+
+@pytest.mark.parametrize(("samples", "frames"), [(1120, 7), (1003, 7), (1_000_005, 6251), (50, 3)])
+def test_the_loudness_of_a_frame_is_what_lies_round_its_start(samples: int, frames: int) -> None:
+    audio = np.random.default_rng(0).standard_normal(samples).astype(np.float32)
+    found = _frame_loudness(audio, frames)
+    centres = [0, 1, frames // 2, frames - 1]
+    expected = [np.abs(audio[max(160 * c - 80, 0) : 160 * c + 80]).sum() for c in centres]
+    assert len(found) == frames
+    assert found[centres] == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_cut_falls_into_the_pause() -> None:
