@@ -6,8 +6,8 @@ import dataclasses
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from random import getrandbits
 from typing import Any, cast
-from uuid import uuid4
 
 from engine.errors import OptionError
 from engine.options import ConversionOptions
@@ -81,6 +81,13 @@ class JobProgress:
     memory_bytes: int = 0
 
 
+def _new_id() -> str:
+    """As good as a UUID, which asks the system: there the window's thread would give way to others
+    for each of a thousand dropped files.
+    """
+    return f"{getrandbits(128):032x}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """A file, the voice it shall get, with which settings, and what came of it.
@@ -98,7 +105,7 @@ class Job:
     voice: Voice
     options: ConversionOptions = field(default_factory=ConversionOptions)
     output_dir: Path | None = None
-    id: str = field(default_factory=lambda: uuid4().hex)
+    id: str = field(default_factory=_new_id)
     state: JobState = JobState.WAITING
     stages: tuple[StageTime, ...] = ()
     source_s: float = 0.0
