@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from recipe.chance import Chance
-from recipe.training import Effort, Group, Schedule, Training, averaged, step_of
+from recipe.training import Effort, Schedule, Training, averaged, step_of
 from torch import Tensor, nn
 
 SCHEDULE = Schedule(steps=12, rate=0.05, warm_up_steps=3, plateau=0.5, last=0.1)
@@ -14,8 +14,7 @@ SCHEDULE = Schedule(steps=12, rate=0.05, warm_up_steps=3, plateau=0.5, last=0.1)
 def training(file: Path, effort: Effort | None = None) -> tuple[Training, nn.Module]:
     torch.manual_seed(4)
     network = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
-    groups = [Group(list(network.parameters()))]
-    made = Training({"net": network}, groups, SCHEDULE, file, effort=effort, seed=9)
+    made = Training({"net": network}, network.parameters(), SCHEDULE, file, effort=effort, seed=9)
     return made, network
 
 

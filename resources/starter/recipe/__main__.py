@@ -17,7 +17,7 @@ from recipe.training import Effort, averaged
 
 HERE = Path(__file__).resolve().parents[1]
 READINGS = "readings.safetensors"
-STAGES = "data", "encoder", "vocoder", "readings", "prior", "joint", "export", "report"
+STAGES = "data", "encoder", "vocoder", "readings", "prior", "export", "report"
 
 
 def main() -> None:
@@ -32,7 +32,6 @@ def main() -> None:
         "vocoder": _vocoder,
         "readings": _readings,
         "prior": _prior,
-        "joint": _joint,
         "export": _export,
         "report": _report,
     }
@@ -104,23 +103,15 @@ def _prior(arguments: argparse.Namespace) -> None:
     train_prior(arguments.work, _effort(arguments), readings)
 
 
-def _joint(arguments: argparse.Namespace) -> None:
-    from recipe.reading import load_readings
-    from recipe.voice import joined, train_joint
-
-    readings = load_readings(arguments.work / READINGS, arguments.device)
-    files = (arguments.work / f"{stage}.safetensors" for stage in ("vocoder", "prior"))
-    start = joined(*(averaged(file, "voice") for file in files))
-    train_joint(arguments.work, _effort(arguments), readings, start)
-
-
 def _export(arguments: argparse.Namespace) -> None:
     from recipe.export import export
     from recipe.reading import target_features
+    from recipe.voice import joined
 
     encoder = _trained_encoder(arguments)
     features = target_features(arguments.work, encoder, most=400)
-    voice = averaged(arguments.work / "joint.safetensors", "voice")
+    files = (arguments.work / f"{stage}.safetensors" for stage in ("vocoder", "prior"))
+    voice = joined(*(averaged(file, "voice") for file in files))
     export(arguments.output, encoder.state_dict(), voice, features)
 
 

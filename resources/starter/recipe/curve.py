@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-STAGES = ("encoder", "vocoder", "prior", "joint")
+STAGES = ("encoder", "vocoder", "prior")
 
 Curves = dict[str, list[dict[str, float]]]
 

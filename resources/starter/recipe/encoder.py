@@ -28,7 +28,7 @@ from recipe.network import CONTENT_WIDTH, autocast, content, new_encoder
 from recipe.phoneme import CLASSES
 from recipe.speech_set import HOP_SAMPLES, RATE_HZ, Utterance, load_set
 from recipe.track import Tracks
-from recipe.training import Effort, Figures, Group, Schedule, Training
+from recipe.training import Effort, Figures, Schedule, Training
 
 SCHEDULE = Schedule(steps=2250, rate=8e-4, warm_up_steps=300)
 BATCH = 48
@@ -70,10 +70,9 @@ def train_encoder(folder: Path, effort: Effort, start: Mapping[str, Tensor] | No
     heads = new_heads()
     encoder.to(device)
     heads.to(device)
-    trained = [*encoder.parameters(), *heads.parameters()]
     training = Training(
         {"encoder": encoder, "heads": heads},
-        [Group(trained)],
+        [*encoder.parameters(), *heads.parameters()],
         SCHEDULE,
         folder / "encoder.safetensors",
         effort=effort,

@@ -40,13 +40,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Features [B, T, 256] at 100 a second, levels of pitch and f0 [B, T], z [B, 80, T], sound."""
+    """Features [B, T, 256] at 100 a second, levels of pitch [B, T], z [B, 80, T]."""
 
     features: Tensor
     coarse: Tensor
-    f0_hz: Tensor
     z: Tensor
-    samples: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,13 +57,11 @@ class Readings:
         the first view is the target itself as it is
     z : float16 [T, 80] of every sentence
     pitches : float32 [T]
-    sounds : int16 [160 T]
     """
 
     features: Tracks
     z: Tracks
     pitches: Tracks
-    sounds: Tracks
 
     @property
     def count(self) -> int:
@@ -105,27 +101,23 @@ class Readings:
         """Values as they lie, features still at 50 a second."""
         halves = start[:, None] + torch.arange(pairs, device=start.device)
         frames = 2 * start[:, None] + torch.arange(2 * pairs, device=start.device)
-        samples = 2 * HOP_SAMPLES * start[:, None]
-        samples = samples + torch.arange(2 * pairs * HOP_SAMPLES, device=start.device)
         inside = self.z.inside(which, frames)
         z = torch.where(inside[..., None], self.z.at(which, frames).float(), SILENCE)
         f0_hz = self.pitches.at(which, frames) * inside
         return Batch(
             self.features.at(which * self.views + view, halves).float(),
             coarse_pitch(f0_hz),
-            f0_hz,
             z.transpose(1, 2),
-            self.sounds.sound_at(which, samples.double()),
         )
 
     @staticmethod
     def _batch(features: Tensor, drawn: Batch) -> Batch:
         doubled = features.repeat_interleave(2, dim=1)
-        return Batch(doubled, drawn.coarse, drawn.f0_hz, drawn.z, drawn.samples)
+        return Batch(doubled, drawn.coarse, drawn.z)
 
     def save(self, path: Path) -> None:
         """Write beside, then rename."""
-        parts = {"features": self.features, "z": self.z, "f0": self.pitches, "sounds": self.sounds}
+        parts = {"features": self.features, "z": self.z, "f0": self.pitches}
         tensors = {
             f"{name}.{field}": getattr(part, field).cpu()
             for name, part in parts.items()
@@ -139,11 +131,11 @@ class Readings:
 def load_readings(path: Path, device: torch.device) -> Readings:
     """What `Readings.save` wrote."""
     stored = load_file(path, str(device))
-    features, z, f0_hz, sounds = (
+    features, z, f0_hz = (
         Tracks(*(stored[f"{name}.{field}"] for field in ("values", "starts", "lengths")))
-        for name in ("features", "z", "f0", "sounds")
+        for name in ("features", "z", "f0")
     )
-    return Readings(features, z, f0_hz, sounds)
+    return Readings(features, z, f0_hz)
 
 
 def make_readings(folder: Path, encoder: ContentEncoder, device: torch.device) -> Readings:
@@ -161,7 +153,7 @@ def make_readings(folder: Path, encoder: ContentEncoder, device: torch.device) -
     sounds = [each.samples[: _frames(each) * HOP_SAMPLES] for each in target]
     latents = [_latent(sound, device) for sound in sounds]
     pitches = [each.f0_hz[: _frames(each)] for each in target]
-    return Readings(*(Tracks.of(each, device) for each in (features, latents, pitches, sounds)))
+    return Readings(*(Tracks.of(each, device) for each in (features, latents, pitches)))
 
 
 def target_features(folder: Path, encoder: ContentEncoder, most: int) -> NDArray[np.float32]:

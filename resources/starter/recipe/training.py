@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -61,14 +61,6 @@ StepLoss = Callable[[Chance], tuple[Tensor, Figures]]
 
 
 @dataclass(frozen=True)
-class Group:
-    """Parameters with a learning rate of their own, as a share of the schedule's."""
-
-    parameters: Sequence[nn.Parameter]
-    share: float = 1.0
-
-
-@dataclass(frozen=True)
 class Effort:
     """What a stage may take: of the machine, and of time.
 
@@ -95,14 +87,15 @@ class Training:
 
     Parameters
     ----------
-    networks : by name; all of their parameters are kept, those in `groups` are trained
+    networks : by name; all of their parameters are kept
+    trained : those of them that are trained
     file : the checkpoint; its curve lies beside it as ``.jsonl``
     """
 
     def __init__(
         self,
         networks: Mapping[str, nn.Module],
-        groups: Iterable[Group],
+        trained: Iterable[nn.Parameter],
         schedule: Schedule,
         file: Path,
         *,
@@ -113,8 +106,7 @@ class Training:
     ) -> None:
         effort = effort or Effort(torch.device("cpu"))
         self._weights = _named(networks)
-        self._groups = list(groups)
-        self._trained = [each for group in self._groups for each in group.parameters]
+        self._trained = list(trained)
         self._schedule = effort.schedule(schedule)
         self._device, self._ends_at_s = effort.device, effort.ends_at_s
         self._began_s = time.time()
@@ -123,7 +115,7 @@ class Training:
         self._seed = seed
         self._fused = self._device.type == "cuda"
         self._optimiser = torch.optim.AdamW(
-            [{"params": list(group.parameters)} for group in self._groups],
+            self._trained,
             lr=schedule.rate,
             betas=betas,
             weight_decay=0.01,
@@ -181,8 +173,8 @@ class Training:
 
     def _advance(self, loss_of: StepLoss) -> Figures:
         rate = self._schedule.rate_at(self.step, self._done())
-        for settings, group in zip(self._optimiser.param_groups, self._groups, strict=True):
-            settings["lr"] = rate * group.share
+        for settings in self._optimiser.param_groups:
+            settings["lr"] = rate
         loss, figures = loss_of(Chance.of_step(self._seed, self.step, self._device))
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -235,16 +227,15 @@ class Training:
 
     def _restore_moments(self, tensors: Mapping[str, Tensor]) -> None:
         weights = self._weights
-        for group in self._groups:
-            for parameter in group.parameters:
-                name = next(key for key, value in weights.items() if value is parameter)
-                if f"exp_avg/{name}" in tensors:
-                    self._optimiser.state[parameter] = {
-                        kind: tensors[f"{kind}/{name}"].to(
-                            parameter.device if self._fused or kind != "step" else "cpu"
-                        )
-                        for kind in ("step", "exp_avg", "exp_avg_sq")
-                    }
+        for parameter in self._trained:
+            name = next(key for key, value in weights.items() if value is parameter)
+            if f"exp_avg/{name}" in tensors:
+                self._optimiser.state[parameter] = {
+                    kind: tensors[f"{kind}/{name}"].to(
+                        parameter.device if self._fused or kind != "step" else "cpu"
+                    )
+                    for kind in ("step", "exp_avg", "exp_avg_sq")
+                }
 
     def _forget_later_notes(self) -> None:
         """What was noted after the checkpoint is trained, and noted, again."""

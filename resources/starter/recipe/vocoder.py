@@ -16,7 +16,7 @@ from recipe.mel import latent, log_mel
 from recipe.network import autocast, new_voice, vocode
 from recipe.speech_set import HOP_SAMPLES, Utterance, load_set
 from recipe.track import Tracks
-from recipe.training import Effort, Figures, Group, Schedule, Training
+from recipe.training import Effort, Figures, Schedule, Training
 
 HELD_OUT = 12
 """Utterances of the target, the first ones, that no stage trains on."""
@@ -38,7 +38,7 @@ def train_vocoder(folder: Path, effort: Effort) -> None:
     voice = new_voice(seed=0).to(device)
     training = Training(
         {"voice": voice},
-        [Group([*voice.dec.parameters()])],
+        voice.dec.parameters(),
         SCHEDULE,
         folder / "vocoder.safetensors",
         effort=effort,
