@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,13 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from engine import ConversionOptions, Converter, OptimizationConfig, VoiceFiles
+from engine import ConversionOptions, Converter, OptimizationConfig
 from engine.pipeline import Source
 from engine.retrieval.search import ExactSearch
 from tests.engine.small_set import SmallSet, write_small_set
-from tests.engine.test_parity import CASES
+from tests.engine.test_parity import CASES, level_against_the_reference_db
 from tests.sound import signal_to_error_db
-from tests.weights_maker import GOLDEN
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 
@@ -39,24 +37,7 @@ def converter(request: pytest.FixtureRequest, full_models_dir: Path) -> Converte
 def test_a_whole_conversion_equals_the_reference(
     case: str, converter: Converter, full_voice: Callable[[str], Path]
 ) -> None:
-    golden = np.load(GOLDEN / f"{case}.npz")
-    settings = json.loads(str(golden["settings"]))
-    index = GOLDEN / f"{case}.index"
-    result = converter.convert(
-        golden["audio"],
-        16_000,
-        VoiceFiles(full_voice(settings["voice"]), index if index.exists() else None),
-        ConversionOptions(
-            semitones=settings["pitch"],
-            index_rate=settings["index_rate"],
-            protect=settings["protect"],
-            pitch_method="rmvpe",
-            noise=False,
-        ),
-    )
-    assert result.samples is not None
-    assert "cuda" in result.device
-    level_db = signal_to_error_db(golden["out"], result.samples[: len(golden["out"])])
+    level_db = level_against_the_reference_db(case, converter, full_voice)
     half = converter.optimization.use_fp16
     print(f"{case}: {'float16' if half else 'float32'} {level_db:.1f} dB")
     assert level_db >= (25 if half else 60)

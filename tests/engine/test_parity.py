@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from engine import ConversionOptions, Converter, OptimizationConfig, VoiceFiles
+from engine import device as devices
 from tests.sound import signal_to_error_db
 from tests.weights_maker import GOLDEN
 
@@ -32,10 +33,10 @@ def converter(request: pytest.FixtureRequest, full_models_dir: Path) -> Converte
     return Converter(full_models_dir, replace(config, use_gpu_retrieval=False))
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_a_whole_conversion_equals_the_reference(
+def level_against_the_reference_db(
     case: str, converter: Converter, full_voice: Callable[[str], Path]
-) -> None:
+) -> float:
+    """Convert a golden case without noise; how far above the difference its sound is."""
     golden = np.load(GOLDEN / f"{case}.npz")
     settings = json.loads(str(golden["settings"]))
     index = GOLDEN / f"{case}.index"
@@ -55,5 +56,28 @@ def test_a_whole_conversion_equals_the_reference(
     assert result.rate_hz == settings["sr"]
     assert len(result.samples) == len(golden["audio"]) * settings["sr"] // 16_000
     # The reference ends 20 ms early, a fault of its own.
-    level_db = signal_to_error_db(golden["out"], result.samples[: len(golden["out"])])
-    assert level_db >= 60
+    return signal_to_error_db(golden["out"], result.samples[: len(golden["out"])])
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_whole_conversion_equals_the_reference(
+    case: str, converter: Converter, full_voice: Callable[[str], Path]
+) -> None:
+    assert level_against_the_reference_db(case, converter, full_voice) >= 60
+
+
+@pytest.fixture(scope="module")
+def half_converter(full_models_dir: Path) -> Converter:
+    if devices.half_type("cpu") is None:
+        pytest.skip("this processor has no 16-bit arithmetic")
+    config = replace(OptimizationConfig.for_cpu(), use_gpu_retrieval=False, use_fp16=True)
+    return Converter(full_models_dir, config)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_half_precision_is_heard_as_the_same(
+    case: str, half_converter: Converter, full_voice: Callable[[str], Path]
+) -> None:
+    level_db = level_against_the_reference_db(case, half_converter, full_voice)
+    print(f"{case}: {level_db:.1f} dB")
+    assert 20 < level_db < 60
