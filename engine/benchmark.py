@@ -151,7 +151,8 @@ def _convert(source: Path, output: Path, job: Job, config: OptimizationConfig) -
     by_field = {name: variable for variable, name in VARIABLES.items()}
     environment = child_environment()
     for field in fields(config):
-        environment[by_field[field.name]] = str(getattr(config, field.name)).lower()
+        # Empty would count as unset, and what tuning found would take its place.
+        environment[by_field[field.name]] = str(getattr(config, field.name)).lower() or "none"
     done = subprocess.run(  # noqa: S603 - our own interpreter and module
         [str(part) for part in command],
         env=environment,

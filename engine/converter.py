@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -175,7 +176,8 @@ class Converter:
         run = Run(self.profiler, self._store.placement, listener, cancel)
         with run.stage("decode"):
             audio = read_audio(source, mono=not options.stereo)
-        voice_rate_hz = self._store.voice(voice, run)[0].sample_rate_hz
+        with self._within_memory():
+            voice_rate_hz = self._store.voice(voice, run)[0].sample_rate_hz
         rate_hz = file_rate(options.file_format, options.output_rate_hz or voice_rate_hz)
         in_file = replace(options, output_rate_hz=rate_hz)
         (samples,), _ = self._convert([Source(audio.samples, audio.rate_hz, in_file)], voice, run)
@@ -237,24 +239,33 @@ class Converter:
     def _convert(
         self, sources: Sequence[Source], voice: VoiceFiles, run: Run
     ) -> tuple[list[Floats], VoiceCard]:
-        with torch.inference_mode():
-            try:
-                models = self._store.models(voice, [source.options for source in sources], run)
-                converted = convert_together(sources, models, self.optimization, run)
-                for sentence in self._store.warnings():
-                    run.note(sentence)
-            except (RuntimeError, MemoryError) as error:
-                if not devices.is_out_of_memory(error):
-                    raise
-                raise DeviceError(
-                    "Cannot convert this",
-                    f"the memory of {self.device.type} does not suffice, even for small pieces",
-                    "close other programs, convert a shorter file, or use the device cpu",
-                ) from error
-            else:
-                return converted, models.card
-            finally:
-                devices.empty_cache(self.device)
+        with torch.inference_mode(), self._within_memory():
+            models = self._store.models(voice, [source.options for source in sources], run)
+            converted = convert_together(sources, models, self.optimization, run)
+            for sentence in self._store.warnings():
+                run.note(sentence)
+            return converted, models.card
+
+    @contextmanager
+    def _within_memory(self) -> Iterator[None]:
+        """Whatever happens, give back what the device holds for nothing.
+
+        Raises
+        ------
+        DeviceError : its memory did not suffice
+        """
+        try:
+            yield
+        except (RuntimeError, MemoryError) as error:
+            if not devices.is_out_of_memory(error):
+                raise
+            raise DeviceError(
+                "Cannot convert this",
+                f"the memory of {self.device.type} does not suffice, even for small pieces",
+                "close other programs, convert a shorter file, or use the device cpu",
+            ) from error
+        finally:
+            devices.empty_cache(self.device)
 
     def _result(self, run: Run, started: float, source_s: float) -> ConversionResult:
         return ConversionResult(

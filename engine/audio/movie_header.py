@@ -89,7 +89,7 @@ def sound_track(header: bytes) -> SoundTrack | None:
         if media is not None and handler is not None and handler[8:12] == b"soun":
             try:
                 return _track(media)
-            except (struct.error, ZeroDivisionError):
+            except (struct.error, ZeroDivisionError, IndexError):
                 continue
     return None
 

@@ -80,6 +80,10 @@ def _job(given: argparse.Namespace) -> TuningJob:
     from engine.tuning import TuningJob
 
     if given.voice is None:
+        if given.index is not None:
+            raise OptionError(
+                "Cannot use --index without --voice", "an index belongs to a voice", "name both"
+            )
         return TuningJob.with_installed_voice(given.seconds, given.device, given.models_dir)
     voice = chosen_voice(given)
     index = given.index or voice.index

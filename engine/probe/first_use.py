@@ -14,6 +14,9 @@ from engine.probe.examination import Examination, Finding, PartRun, parts_to_exa
 from engine.probe.record import ProbeRecord
 from engine.probe.second import part_run
 
+FULL_WIDTH = 768
+"""Of the content encoder that community voices need; the starter's is narrower."""
+
 
 class FirstUse:
     """Knows, or finds out, which parts a device can be trusted with.
@@ -43,6 +46,7 @@ class FirstUse:
         layout = "channels last" if config.use_channels_last else "plain layout"
         self._record = ProbeRecord(full_name, f"{precision}, {layout}", folder)
         self._known = {} if device == CPU else self._record.findings()
+        self._fine_when_small: set[Part] = set()
 
     @property
     def placement(self) -> Placement:
@@ -85,6 +89,9 @@ class FirstUse:
             return False
         wanted = parts_to_examine(on_device, device_filter=self._config.use_gpu_filter)
         kept_away = {*self._known, *parse_parts(self._config.cpu_parts)}
+        small = on_device.content.sizes.hidden_size < FULL_WIDTH
+        if small:
+            kept_away |= self._fine_when_small
         parts = [part for part in wanted if part not in kept_away]
         if not parts:
             return False
@@ -93,13 +100,17 @@ class FirstUse:
         try:
             for part in parts:
                 pause()
-                self._known[part] = self._examined(part, examination)
+                found = self._examined(part, examination, small=small)
+                if _is_kept(found, small=small):
+                    self._known[part] = found
+                else:
+                    self._fine_when_small.add(part)
         except (RuntimeError, MemoryError) as error:
             if not devices.is_out_of_memory(error):
                 raise
         return True
 
-    def _examined(self, part: Part, examination: Examination) -> Finding:
+    def _examined(self, part: Part, examination: Examination, *, small: bool) -> Finding:
         # A full disk only means that the next start asks again.
         may, found = True, None
         with contextlib.suppress(OSError):
@@ -108,5 +119,11 @@ class FirstUse:
             found = examination.examine(part) if may else Finding(part, "crashed")
         finally:
             with contextlib.suppress(OSError):
-                self._record.end(found)
+                kept = found if found is not None and _is_kept(found, small=small) else None
+                self._record.end(kept)
         return found
+
+
+def _is_kept(found: Finding, *, small: bool) -> bool:
+    """Whether it says something of other voices: small networks are neither slow nor proof."""
+    return not small or found.verdict not in ("right", "slower")

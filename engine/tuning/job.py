@@ -8,8 +8,7 @@ from pathlib import Path
 from engine.device import DeviceName
 from engine.tuning.comparison import MOST_ROUNDS
 from engine.voices.library import VoiceLibrary
-from engine.weights.catalogue import CONTENT_CONFIG, CONTENT_WEIGHTS, missing
-from engine.weights.location import models_dir
+from engine.weights.location import has_content_encoder, models_dir
 
 SYNTHETIC = "synthetic"
 
@@ -56,7 +55,7 @@ class TuningJob:
         """
         folder = models_dir(models_folder)
         voices = [voice for voice in (library or VoiceLibrary()).voices() if not voice.built_in]
-        if not voices or missing(folder, (CONTENT_CONFIG, CONTENT_WEIGHTS)):
+        if not voices or not has_content_encoder(folder):
             return cls(seconds, device)
         latest = max(voices, key=lambda voice: voice.imported)
         return cls(seconds, device, latest.weights, latest.index, latest.name, folder)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.benchmark import write_sound
-from engine.errors import DeviceError
+from engine.errors import DeviceError, UserError
 from engine.machine import Machine, app_version
 from engine.optimization import OptimizationConfig
 from engine.placement import PARTS
@@ -64,8 +64,21 @@ def tune(
         tuner = _Tuner(job, ask or Child(token, folder).ask, listener, Path(name))
         device, tuning = tuner.run()
     token.raise_if_cancelled()
-    TuningRecord(folder).save(device, tuning)
+    record = TuningRecord(folder)
+    earlier = record.tuning(device)
+    if job.only is not None and earlier is not None:
+        tuning = _joined(earlier, tuning, job.only)
+    record.save(device, tuning)
     return tuning
+
+
+def _joined(earlier: Tuning, tuning: Tuning, only: frozenset[str]) -> Tuning:
+    """What was just found of some flags, beside what had been found of the others."""
+    found = {name: value for name, value in tuning.flags.items() if name in only}
+    kept = tuple(figure for figure in earlier.figures if figure.flag not in only)
+    return replace(
+        tuning, flags={**tuning.flags, **earlier.flags, **found}, figures=(*kept, *tuning.figures)
+    )
 
 
 @dataclass
@@ -196,20 +209,20 @@ class _Tuner:
         candidate: Candidate,
     ) -> Answer | str:
         """What the process answered, or how it ended."""
-        work = {
-            "do": "trial",
-            "before": asdict(before),
-            "after": asdict(after),
-            "before_reference": str(self._reference(before)),
-            "after_reference": str(self._reference(after)),
-            "copies": candidate.copies,
-            "varied": candidate.varied,
-            "least_db": least_db(after),
-            "most_rounds": self.job.most_rounds,
-        }
         try:
+            work = {
+                "do": "trial",
+                "before": asdict(before),
+                "after": asdict(after),
+                "before_reference": str(self._reference(before)),
+                "after_reference": str(self._reference(after)),
+                "copies": candidate.copies,
+                "varied": candidate.varied,
+                "least_db": least_db(after),
+                "most_rounds": self.job.most_rounds,
+            }
             return self._ask({**self.common, **work})
-        except ChildDiedError as error:
+        except (ChildDiedError, UserError) as error:  # the other flags are measured all the same
             return str(error)
 
     def _reference(self, config: OptimizationConfig) -> Path:

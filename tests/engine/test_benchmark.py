@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+from engine import benchmark
 from engine import device as devices
 from engine.benchmark import (
     BASELINE,
@@ -133,3 +135,17 @@ def test_nonsense_is_refused_in_one_sentence(capfd: pytest.CaptureFixture[str]) 
     for arguments in (["--seconds", "0"], ["--synthetic", "--voice", "x.pth"], ["--flags", "nope"]):
         assert main(["benchmark", "--device", "cpu", *arguments]) == 2
         assert capfd.readouterr().err.count("\n") == 1
+
+
+def test_no_part_on_the_cpu_is_said_in_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, str] = {}
+
+    def run(
+        command: list[str], env: dict[str, str], **_: object
+    ) -> subprocess.CompletedProcess[str]:
+        seen.update(env)
+        return subprocess.CompletedProcess(command, 0, "{}", "")
+
+    monkeypatch.setattr(benchmark.subprocess, "run", run)
+    benchmark._convert(Path("a.wav"), Path("b.wav"), Job(1.0), OptimizationConfig.baseline())
+    assert seen["RVC_CPU_PARTS"] == "none"

@@ -20,6 +20,7 @@ from engine.loaded import Models
 from engine.machine import Machine
 from engine.options import ConversionResult
 from engine.placement import PARTS, Part
+from engine.probe import first_use
 from engine.probe.examination import Finding, agreement_db
 from engine.probe.record import FILE, ProbeRecord
 from engine.probe.second import Given, part_run
@@ -59,6 +60,7 @@ class Bench:
         self, small: SmallSet, folder: Path, monkeypatch: pytest.MonkeyPatch, **faults: Fault
     ) -> None:
         give_second_device(monkeypatch)
+        monkeypatch.setattr(first_use, "FULL_WIDTH", 0)  # these networks are small
         self.folder = folder
         self.faults: dict[str, Fault] = faults
         self.examined: list[str] = []
@@ -81,7 +83,7 @@ class Bench:
     def _run(self, part: Part, models: Models, given: Given, device: str) -> Callable[[], Tensor]:
         plain = part_run(part, models, given, device)
         if device != SECOND:
-            return _not_faster_than(plain, 0.02)
+            return _not_faster_than(plain, 0.1)
         self.examined.append(part)
         fault = self.faults.get(part)
         return plain if fault is None else lambda: fault(plain())
@@ -127,6 +129,22 @@ def test_a_part_with_a_fault_runs_on_the_cpu_and_the_user_is_told_which_and_why(
     assert "\n" not in note
     expected = Converter(small.models_dir, OptimizationConfig(cpu_parts=part, use_gpu_filter=True))
     assert signal_to_error_db(bench.run(expected).samples, result.samples) > 100
+
+
+def test_small_networks_say_nothing_of_others_but_that_a_part_is_wrong(
+    small: SmallSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults = {"content": FAULTS["slower"][0], "vocoder": FAULTS["wrong"][0]}
+    bench = Bench(small, tmp_path, monkeypatch, **faults)
+    monkeypatch.setattr(first_use, "FULL_WIDTH", 768)
+    converter = bench.converter()
+    bench.run(converter)
+    assert converter._store.placement.cpu_parts == ("vocoder",)
+    bench.examined.clear()
+    bench.run(converter)
+    assert bench.examined == []  # once a session
+    again = bench.converter()
+    assert {finding.part for finding in again._store.first_use.findings()} == {"vocoder"}
 
 
 def test_what_was_found_is_kept_and_not_asked_again(

@@ -137,6 +137,32 @@ def test_a_way_that_ends_its_process_is_rejected_with_how_it_ended(tmp_path: Pat
     assert "SIGABRT" in figure.detail
 
 
+def test_a_way_that_is_refused_leaves_the_others_to_be_measured(tmp_path: Path) -> None:
+    class Refusing(Bench):
+        def ask(self, work: Mapping[str, Any], hear: Callable[[Answer], None]) -> Answer:
+            if work["do"] == "trial" and work["after"]["tile_frames"] == 1600:
+                raise DeviceError("Cannot convert this", "the memory does not suffice", "wait")
+            return super().ask(work, hear)
+
+    tuning = tune(TuningJob(voice=VOICE), folder=tmp_path, ask=Refusing().ask)
+    failed = [figure for figure in tuning.figures if figure.reason == "failed"]
+    assert [(figure.flag, figure.value) for figure in failed] == [("tile_frames", 1600)]
+    assert "memory does not suffice" in failed[0].detail
+    assert {"compile", "use_fp16"} <= {figure.flag for figure in tuning.figures}
+
+
+def test_measuring_one_flag_keeps_what_was_found_of_the_others(tmp_path: Path) -> None:
+    first = tune(TuningJob(voice=VOICE), folder=tmp_path, ask=Bench(compile_torchscript=0.5).ask)
+    assert first.flags["compile"] == "torchscript"
+    only = frozenset({"use_fp16"})
+    bench = Bench(use_fp16=0.5)
+    second = tune(TuningJob(voice=VOICE, only=only), folder=tmp_path, ask=bench.ask)
+    assert second.flags["use_fp16"] is True
+    assert second.flags["compile"] == "torchscript"
+    assert len(second.figures) == len(first.figures)
+    assert TuningRecord(tmp_path).flags("cpu")["compile"] == "torchscript"
+
+
 def test_larger_batches_are_tried_only_while_the_smaller_ones_pay(tmp_path: Path) -> None:
     alone = Bench().tune(tmp_path)
     assert [f.value for f in alone.figures if f.flag == "batch_size"] == [2]
