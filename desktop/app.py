@@ -77,6 +77,7 @@ class App(QObject):
         self._ask = ask
         self._leave = leave
         self._closed = False
+        self._hidden = False
         self.garbage = GarbageTimer(self)
         self.crash = CrashReporter(paths.logs)
         self.settings = Settings(paths.settings_file)
@@ -97,6 +98,7 @@ class App(QObject):
 
     def start(self, files: Sequence[Path] = (), *, hidden: bool = False) -> None:
         """Show the window and take the files that the app was started with."""
+        self._hidden = hidden
         if not hidden:
             self.window.show_and_raise()
             self.window.desk.offer_once()
@@ -117,6 +119,14 @@ class App(QObject):
     def take(self, files: Sequence[Path]) -> None:
         """Do what dropping these on the window does."""
         self.window.take(list(files))
+
+    def reopen(self) -> None:
+        """A click on the Dock icon; after a hidden start the first one is the start itself."""
+        hidden, self._hidden = self._hidden, False
+        windows = (self.window, self.settings_window)
+        shown = any(each is not None and each.isVisible() for each in windows)
+        if not hidden and not shown and not self._closed:
+            self.show_window()
 
     def show_settings(self) -> None:
         """The settings' own window."""
@@ -149,6 +159,9 @@ class App(QObject):
         if self._closed:
             return
         self._closed = True
+        application = QApplication.instance()
+        if isinstance(application, Application):
+            application.is_over = True
         self.window.hide()
         self.sleep_guard.set_busy(False)
         self.menu_bar.tray.hide()
@@ -279,6 +292,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     app = App(paths)
     app.crash.install()
     instance.received.connect(app.take_from_elsewhere)
+    application.reopened.connect(app.reopen)
+    application.quit_asked.connect(app.quit)
     application.files_opened.connect(lambda: app.take_from_elsewhere(application.take_files()))
     application.commitDataRequest.connect(lambda _manager: app.close())
     app.start([*files, *application.take_files()], hidden=BACKGROUND in given)

@@ -22,24 +22,34 @@ class Application(QApplication):
 
     files_opened = Signal()
     reopened = Signal()
+    quit_asked = Signal()
 
     def __init__(self, arguments: Sequence[str]) -> None:
         super().__init__(list(arguments))
         sys.setswitchinterval(TURN_S)
         self._files: list[Path] = []
+        self.is_over = False
         self.setApplicationName(NAME)
         self.setApplicationDisplayName(NAME)
         self.setDesktopFileName("ultimate-rvc")
         self.setQuitOnLastWindowClosed(False)
 
     def event(self, event: QEvent) -> bool:
-        """Files dropped on the Dock icon or opened with the app, and a click on that icon."""
+        """Files dropped on the Dock icon or opened with the app, a click on it, and its Quit.
+
+        The system's Quit is asked of the app, which asks the user while it is busy.
+        """
         if isinstance(event, QFileOpenEvent) and event.file():
             self._files.append(Path(event.file()))
             self.files_opened.emit()
             return True
         if event.type() == QEvent.Type.ApplicationActivate:
             self.reopened.emit()
+        if event.type() == QEvent.Type.Quit and not self.is_over:
+            self.quit_asked.emit()
+            if not self.is_over:
+                event.ignore()
+                return True
         return super().event(event)
 
     def take_files(self) -> list[Path]:

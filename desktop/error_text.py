@@ -12,6 +12,7 @@ from pathlib import Path
 from desktop.engine_words import spoken
 from engine.device import is_out_of_memory
 from engine.errors import UserError
+from engine.machine import app_version
 
 _PATH = re.compile(
     r"(?:(?<=[\s\"'(=])|^)(?:[A-Za-z]:[\\/]|~?/)(?=\S)[^\n\"'<>|:]*[\\/]", re.MULTILINE
@@ -48,7 +49,7 @@ def machine_lines() -> str:
     """Program, Python and system, one a line."""
     return "\n".join(
         (
-            f"Ultimate RVC {_version_of('ultimate-rvc-macos')}",
+            "Ultimate RVC " + app_version(),
             f"Python {platform.python_version()}",
             f"PySide6 {_version_of('PySide6-Essentials')}, torch {_version_of('torch')}",
             f"{platform.platform()} ({platform.machine()})",

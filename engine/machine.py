@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import platform
+import plistlib
+import tomllib
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
+from engine.bundle import bundle_contents
 from engine.device import chip_name
+
+_PROJECT = Path(__file__).resolve().parents[1] / "pyproject.toml"
 
 
 @dataclass(frozen=True)
@@ -39,8 +45,15 @@ class Machine:
 
 
 def app_version() -> str:
-    """Of this program; "" where it runs without having been installed."""
-    return _version("ultimate-rvc-macos")
+    """Of this program: as its bundle, else its project's file says; "" where neither is there."""
+    contents = bundle_contents()
+    try:
+        if contents is not None:
+            info = plistlib.loads((contents / "Info.plist").read_bytes())
+            return str(info["CFBundleShortVersionString"])
+        return str(tomllib.loads(_PROJECT.read_text(encoding="utf-8"))["project"]["version"])
+    except (OSError, ValueError, KeyError, plistlib.InvalidFileException):
+        return ""
 
 
 def _version(package: str) -> str:

@@ -44,7 +44,7 @@ NOT_SHOWN = frozenset(
         "Tunnel connection failed",
         "Tunnel connection failed:",
         "Ultimate RVC",
-        "Ultimate RVC {version_of}",
+        "Ultimate RVC {app_version}",
         "UltimateRVC (voice conversion for macOS)",
         "a reference to what is no storage",
         "a record cut short",

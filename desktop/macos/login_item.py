@@ -9,6 +9,7 @@ from pathlib import Path
 LABEL = "local.ultimate-rvc"
 
 BACKGROUND = "--background"
+_LAUNCHER = Path(__file__).resolve().parents[2] / "urvc-macos.sh"
 """Tells the app to start without its window."""
 
 
@@ -61,7 +62,7 @@ class LoginItem:
 
 
 def start_command(executable: Path) -> list[str]:
-    """How to start, hidden: the bundle by ``open``, else Python with the package.
+    """How to start, hidden: the bundle by ``open``, else the folder's own script.
 
     An app that was not moved since it was downloaded runs from a place that macOS makes up each
     time: it is then started by its name.
@@ -72,4 +73,4 @@ def start_command(executable: Path) -> list[str]:
         moved = "AppTranslocation" not in bundle.parts
         what = [str(bundle)] if moved else ["-b", LABEL]
         return ["/usr/bin/open", *what, "--args", BACKGROUND]
-    return [str(executable), "-P", "-m", "desktop", BACKGROUND]
+    return [str(_LAUNCHER), "run", BACKGROUND]

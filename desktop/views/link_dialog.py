@@ -65,6 +65,8 @@ class LinkDialog(QDialog):
         self._library = library
         self._mirror = mirror
         self._offers: tuple[VoiceOffer, ...] = ()
+        self._looked_at = ""
+        self._asked_meanwhile = ""
         self._fetching = False
         self.task = BackgroundTask(self)
         self.task.progressed.connect(self._show_progress)
@@ -76,7 +78,10 @@ class LinkDialog(QDialog):
         self._say(self._introduction())
 
     def ask(self, link: str) -> None:
-        """Put in a link and look at what it offers."""
+        """Put in a link and look at what it offers, once nothing else is being done."""
+        if self.task.is_running:
+            self._asked_meanwhile = link
+            return
         self.field.setText(link.strip())
         self.look()
 
@@ -86,6 +91,7 @@ class LinkDialog(QDialog):
         link = self.field.text().strip()
         if link and self.task.start(asking(link, self._mirror() or None)):
             self._fetching = False
+            self._looked_at = link
             self._show_offers(())
             self._say(self.tr("Asking {host}…").format(host=_host(link)))
             self._refresh()
@@ -121,7 +127,7 @@ class LinkDialog(QDialog):
         self.field = QLineEdit(clearButtonEnabled=True)
         self.field.setPlaceholderText("https://…")
         self.field.setAccessibleName(self.tr("Link"))
-        self.field.textChanged.connect(self._refresh)
+        self.field.textChanged.connect(self._on_edited)
         self.look_button = QPushButton(self.tr("Look"))
         self.look_button.setToolTip(self.tr("Asks for names and sizes; downloads nothing"))
         self.look_button.clicked.connect(self.look)
@@ -211,6 +217,14 @@ class LinkDialog(QDialog):
         self._refresh()
 
     @Slot()
+    def _on_edited(self, *_: object) -> None:
+        """Another link: what the one before offered is not what would be downloaded."""
+        if self._offers and self.field.text().strip() != self._looked_at:
+            self._show_offers(())
+            self._say(self._introduction())
+        self._refresh()
+
+    @Slot()
     def _refresh(self, *_: object) -> None:
         busy = self.task.is_running
         self.field.setEnabled(not (busy and self._fetching))
@@ -258,6 +272,9 @@ class LinkDialog(QDialog):
             self._say(text.format(count=count, host=_host(outcome.value[0].files[0].url)))
         self._fetching = False
         self._refresh()
+        link, self._asked_meanwhile = self._asked_meanwhile, ""
+        if link:
+            self.ask(link)
 
     def _say(self, sentence: str) -> None:
         self.message.setText(sentence)

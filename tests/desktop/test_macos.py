@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import plistlib
 import sys
 from pathlib import Path
@@ -99,7 +100,10 @@ def test_the_bundle_is_started_by_open_and_a_source_tree_by_its_python() -> None
     made_up = Path("/private/var/folders/x/AppTranslocation/1-2/d", *inside.parts[2:])
     assert start_command(made_up)[1:3] == ["-b", "local.ultimate-rvc"]
     framework = Path("/Library/Python.framework/Resources/Python.app/Contents/MacOS/Python")
-    assert start_command(framework)[1:] == ["-P", "-m", "desktop", "--background"]
+    launcher, *arguments = start_command(framework)
+    assert arguments == ["run", "--background"]
+    assert Path(launcher).name == "urvc-macos.sh"
+    assert os.access(launcher, os.X_OK)
 
 
 def test_the_dock_takes_a_number_everywhere(qtbot: QtBot) -> None:

@@ -144,3 +144,25 @@ def test_what_leads_to_no_voice_is_one_sentence(
     assert rows(dialog) == []
     assert dialog.look_button.isEnabled()
     assert not dialog.download.isEnabled()
+
+
+def test_what_another_link_offered_is_not_what_is_downloaded(
+    qtbot: QtBot, dialog: LinkDialog, server: FaultServer
+) -> None:
+    asked(qtbot, dialog, put_repository(server, ["x/aria.pth"]))
+    assert dialog.download.isEnabled()
+    dialog.field.setText(server.url("/ann/w"))
+    assert rows(dialog) == []
+    assert dialog.chosen() is None
+    assert not dialog.download.isEnabled()
+
+
+def test_a_link_that_comes_while_another_is_looked_at_is_looked_at_next(
+    qtbot: QtBot, dialog: LinkDialog, server: FaultServer
+) -> None:
+    link = put_repository(server, ["x/aria.pth"])
+    dialog.ask(server.url("/nowhere.zip"))
+    dialog.ask(link)
+    qtbot.waitUntil(lambda: bool(rows(dialog)), timeout=20_000)
+    assert dialog.field.text() == link
+    assert rows(dialog)[0][0] == "x/aria.pth"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import plistlib
+import re
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 
 from engine.cli import main
-from engine.machine import Machine
+from engine.machine import Machine, app_version
 from engine.optimization import OptimizationConfig, resolve
 from engine.tuning import Figure, Tuning, TuningRecord
 from engine.tuning.record import FILE
@@ -161,3 +163,17 @@ def test_the_command_line_uses_what_was_found_and_says_once_when_it_is_stale(
     assert "macOS 99" in err
     assert main(["tune", "--forget", "--device", "cpu"]) == 0
     assert TuningRecord().tuning("cpu") is None
+
+
+def test_the_program_knows_its_version_from_its_own_folder_and_from_its_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RESOURCEPATH", raising=False)
+    assert re.fullmatch(r"\d+\.\d+\.\d+", app_version())
+    contents = tmp_path / "Contents"
+    (contents / "Resources").mkdir(parents=True)
+    monkeypatch.setenv("RESOURCEPATH", str(contents / "Resources"))
+    assert app_version() == ""
+    info = plistlib.dumps({"CFBundleShortVersionString": "9.8.7"})
+    (contents / "Info.plist").write_bytes(info)
+    assert app_version() == "9.8.7"
