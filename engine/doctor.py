@@ -24,7 +24,7 @@ from engine.errors import DeviceError
 from engine.interpreter import run_python
 from engine.weights.catalogue import SHARED_FILES
 from engine.weights.local_file import file_sha256, spoken_size
-from engine.weights.location import CONTENT_ENCODER_DIR, RMVPE_FILE, models_dir, starter_dir
+from engine.weights.location import RMVPE_FILE, content_encoder_parts, models_dir, starter_dir
 
 State = Literal["ok", "warn", "fail"]
 
@@ -216,11 +216,9 @@ def _output_folder(folder: Path) -> Check:
 
 
 def _shared_weights(folder: Path, *, verify: bool) -> list[Check]:
-    encoder = folder / CONTENT_ENCODER_DIR
-    either = (encoder / "model.safetensors", encoder / "pytorch_model.bin")
-    weights = either[0] if either[0].is_file() else either[1]
+    files = content_encoder_parts(folder)
     return [
-        _weights("Content encoder", folder, (encoder / "config.json", weights), verify=verify),
+        _weights("Content encoder", folder, files, verify=verify),
         _weights("RMVPE (pitch)", folder, (folder / RMVPE_FILE,), verify=verify),
     ]
 

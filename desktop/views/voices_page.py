@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QShowEvent
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
@@ -90,6 +90,12 @@ class VoicesPage(QWidget):
         self.setAcceptDrops(True)
         self._build()
         self.refresh()
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
+        """A voice, or what one starts with, may have come by another way."""
+        if not any(task.is_running for task in (self.task, self.links.task, self._keeping)):
+            self.refresh()
+        super().showEvent(event)
 
     @Slot()
     def refresh(self) -> None:

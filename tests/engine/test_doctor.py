@@ -48,6 +48,12 @@ def test_safetensors_serve_as_well(models: Path) -> None:
     assert (found.state, "model.safetensors" in found.detail) == ("ok", True)
 
 
+def test_fairseqs_single_file_serves_as_well(models: Path) -> None:
+    (models / "hubert_base/pytorch_model.bin").rename(models / "hubert_base.pt")
+    found = shared(models)["Content encoder"]
+    assert (found.state, "hubert_base.pt" in found.detail) == ("ok", True)
+
+
 def test_verify_reads_the_files_and_names_the_unusual_one(
     models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,6 +71,16 @@ def test_a_dropped_voice_is_imported_shown_and_told(
     assert "Came from: Aria.pth" in page.card.facts_text()
 
 
+def test_a_voice_that_came_by_another_way_is_there_when_the_pane_is_shown_again(
+    page: VoicesPage, aria: Path
+) -> None:
+    page.hide()
+    page.library.import_files([aria])
+    assert page.list.count() == 1
+    page.show()
+    assert page.list.count() == 2
+
+
 def test_a_voice_can_be_renamed_and_a_taken_name_goes_back(
     qtbot: QtBot, page: VoicesPage, aria: Path
 ) -> None:
