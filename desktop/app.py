@@ -123,9 +123,7 @@ class App(QObject):
     def reopen(self) -> None:
         """A click on the Dock icon; after a hidden start the first one is the start itself."""
         hidden, self._hidden = self._hidden, False
-        windows = (self.window, self.settings_window)
-        shown = any(each is not None and each.isVisible() for each in windows)
-        if not hidden and not shown and not self._closed:
+        if not (hidden or self._closed or self.window.isVisible()):
             self.show_window()
 
     def show_settings(self) -> None:
@@ -159,8 +157,7 @@ class App(QObject):
         if self._closed:
             return
         self._closed = True
-        application = QApplication.instance()
-        if isinstance(application, Application):
+        if isinstance(application := QApplication.instance(), Application):
             application.is_over = True
         self.window.hide()
         self.sleep_guard.set_busy(False)

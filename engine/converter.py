@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from engine import device as devices
 from engine.audio.output_name import output_path_for
 from engine.audio.reader import read_audio
-from engine.audio.writer import check_output, file_rate, write_audio
+from engine.audio.writer import check_output, file_rate, write_free
 from engine.errors import (
     ConversionCancelled,
     DeviceError,
@@ -183,7 +182,7 @@ class Converter:
         (samples,), _ = self._convert([Source(audio.samples, audio.rate_hz, in_file)], voice, run)
         with run.stage("write", 1.0):
             free = partial(output_path_for, source, voice.title, output_dir, options.file_format)
-            path = _write(output or free, samples, rate_hz, options, overwrite=overwrite)
+            path = write_free(output or free, samples, rate_hz, options, overwrite=overwrite)
         result = self._result(run, started, audio.duration_s)
         notes = (*audio.notes, *run.notes)
         return replace(result, output_path=path, rate_hz=rate_hz, notes=notes)
@@ -286,23 +285,3 @@ def _is_same_file(one: Path, other: Path) -> bool:
         return one.samefile(other)
     except OSError:
         return False
-
-
-def _write(
-    path: Path | Callable[[], Path],
-    samples: Floats,
-    rate_hz: int,
-    options: ConversionOptions,
-    *,
-    overwrite: bool,
-) -> Path:
-    """Write a result; where the name is ours to choose, another taking it first is no failure."""
-    while True:
-        name = path if isinstance(path, Path) else path()
-        try:
-            return write_audio(
-                name, samples, rate_hz, options.file_format, options.subtype, overwrite=overwrite
-            )
-        except OutputFileError:
-            if isinstance(path, Path) or not os.path.lexists(name):
-                raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from engine.audio.atomic_file import atomic_file
 from engine.audio.encoder import MP3_V0, VORBIS_Q8, Encoding, encode
 from engine.audio.source import BLOCK_FRAMES, shown_name
 from engine.errors import OutputFileError
-from engine.options import FILE_FORMATS, FileFormat, Subtype
+from engine.options import FILE_FORMATS, ConversionOptions, FileFormat, Subtype
 
 SUBTYPES_OF: dict[FileFormat, tuple[Subtype, ...]] = {
     "wav": ("24", "16", "float"),
@@ -201,3 +202,23 @@ def _failed(path: Path, error: OSError) -> OutputFileError:
 
 def _unwritable(path: Path, why: str, advice: str) -> OutputFileError:
     return OutputFileError(f"Cannot write {shown_name(path)}", why, advice)
+
+
+def write_free(
+    path: Path | Callable[[], Path],
+    samples: NDArray[np.float32],
+    rate_hz: int,
+    options: ConversionOptions,
+    *,
+    overwrite: bool,
+) -> Path:
+    """Write a result; where the name is ours to choose, another taking it first is no failure."""
+    while True:
+        name = path if isinstance(path, Path) else path()
+        try:
+            return write_audio(
+                name, samples, rate_hz, options.file_format, options.subtype, overwrite=overwrite
+            )
+        except OutputFileError:
+            if isinstance(path, Path) or not os.path.lexists(name):
+                raise

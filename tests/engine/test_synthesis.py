@@ -12,6 +12,9 @@ from engine import ConversionOptions, Converter, OptimizationConfig
 from engine.models.synthesizer import Synthesizer
 from engine.pipeline import Source
 from engine.pitch.contour import pitch_contour
+from engine.placement import Placement
+from engine.profiling import PerformanceProfiler
+from engine.run import Run
 from engine.segments import CONTEXT_FRAMES, HOP_SAMPLES
 from tests.engine.small_set import SmallSet, write_small_set
 from tests.sound import signal_to_error_db
@@ -90,7 +93,7 @@ def test_protect_gives_unvoiced_frames_their_own_features_back(
         converter.convert_together([Source(samples, 16_000, options)], small.voice)
     own, retrieved, mixed = heard
     tracker = converter._store._tracker  # the same method as in the conversions
-    run = type("Run", (), {"pause": staticmethod(lambda: None)})()
+    run = Run(PerformanceProfiler(), Placement())
     padded = torch.from_numpy(np.pad(samples[:, 0], 16_000, mode="reflect"))
     f0_hz = pitch_contour(
         padded, 400, tracker(run, ConversionOptions(), "cpu"), ConversionOptions()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import plistlib
 import subprocess
 import sys
@@ -87,9 +88,11 @@ def test_modules_are_compiled_for_a_place_that_cannot_be_written(tmp_path: Path)
     assert str(tmp_path).encode() not in cache.read_bytes()
     module.write_bytes(b"raise RuntimeError\n")  # what is compiled counts
     code = "import engine.a; print(engine.a.where.co_name)"
+    alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
+        [sys.executable, "-c", code],
+        cwd=tmp_path, env=alone, capture_output=True, text=True, check=True,
+    )  # fmt: skip
     assert done.stdout == "<module>\n"
 
 
