@@ -35,6 +35,7 @@ def app(app_paths: AppPaths, qtbot: QtBot) -> Iterator[App]:
     app.start()
     yield app
     app.close()
+    QGuiApplication.clipboard().clear()  # what lies there would outlive Python, and crash
 
 
 def menus(app: App) -> dict[str, QMenu]:
