@@ -30,6 +30,9 @@ LEVEL_REACH_FRAMES = 2 * BLOCKS
 
 WHOLE_FRAMES = 8192
 """Up to 82 s of audio is one piece, as in the reference; longer audio is cut to bound memory."""
+STRETCH_FRAMES = 4096
+"""What is cut goes through the U-Net so many frames at a time, context included."""
+
 CONTEXT_FRAMES = 640
 """What a stretch sees beyond each of its ends. The layers reach about 1,600 frames, but what
 comes from beyond 640 moved no pitch of a minute of speech by more than 0.1 cents (random weights).
@@ -264,8 +267,8 @@ class Rmvpe(nn.Module):
         Parameters
         ----------
         audio : float32 [N]  mono, 16 kHz
-        whole_frames : longest stretch that goes through the U-Net at once, a multiple of 32;
-            shorter audio is one piece and exact
+        whole_frames : audio up to this long, a multiple of 32, is one piece and exact; longer
+            audio goes through the U-Net in stretches of at most `STRETCH_FRAMES`
         pause : called before each stretch with the share that is done; may raise to stop
 
         Memory: about 76 kB for each frame of a stretch, 1.5 kB for each frame of the audio.
@@ -296,7 +299,7 @@ class Rmvpe(nn.Module):
     def _features(self, audio: Tensor, n_frames: int, whole_frames: int) -> Iterator[Tensor]:
         """The U-Net's features [1, T', 384] of one stretch after another."""
         n_aligned = n_frames + -n_frames % ALIGN_FRAMES
-        step, context = whole_frames - 2 * CONTEXT_FRAMES, CONTEXT_FRAMES
+        step, context = min(whole_frames, STRETCH_FRAMES) - 2 * CONTEXT_FRAMES, CONTEXT_FRAMES
         if n_aligned <= whole_frames:
             step, context = n_aligned, 0
         for start in range(0, n_aligned, step):
