@@ -134,7 +134,11 @@ def added(conv: nn.Module, x: Tensor, other: Tensor) -> Tensor:
     """``conv(x) + other``."""
     if isinstance(conv, FusingConv):
         return conv.added(x, other)
-    result: Tensor = conv(x)
+    return summed(conv(x), other)
+
+
+def summed(result: Tensor, other: Tensor) -> Tensor:
+    """``result + other``, in place of `result` where both are of one type."""
     return result.add_(other) if result.dtype == other.dtype else result + other
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from engine.models.layers import MAX_CONV_SAMPLES, convolve_in_stretches
+from engine.models.layers import MAX_CONV_SAMPLES, convolve_in_stretches, summed
 
 CACHE_TILES: dict[str, int | None] = {
     "tile_floats": 1 << 19,
@@ -164,11 +164,10 @@ class ChannelsLastConv(nn.Conv1d):
     def added(self, x: Tensor, other: Tensor) -> Tensor:
         """``conv(x) + other``, ``[B, C, T] -> [B, C', T']``."""
         if not self._fuses(x) or other.dtype != x.dtype:
-            result: Tensor = self(x)
-            return result.add_(other) if result.dtype == other.dtype else result + other
+            return summed(self(x), other)
         fused = torch.ops.mkldnn._convolution_pointwise.binary  # noqa: SLF001 - see above
         operands = (as_picture(x), as_picture(other), self.weight, self.bias)
-        result = fused(*operands, *self._steps(), "add", 1.0, None, [], None)
+        result: Tensor = fused(*operands, *self._steps(), "add", 1.0, None, [], None)
         return result.squeeze(2)
 
     def _fuses(self, x: Tensor) -> bool:
