@@ -71,20 +71,19 @@ class Job:
 def configurations(device: DeviceName, only: Iterable[str] | None) -> dict[str, OptimizationConfig]:
     """Baseline, each flag alone, and all of the device's preset together, in that order.
 
-    Half precision comes last, beside all others, where the device has it and the preset leaves it
-    off, because it changes the sound.
+    Exact retrieval and half precision are measured alone, and half precision beside all others,
+    where the device has it and the preset leaves them off, because they change the sound.
 
     Raises
     ------
-    OptionError : a flag of ``only`` that is neither half precision nor on in this device's preset
+    OptionError : a flag of ``only`` that is neither of these nor on in this device's preset
     """
     preset = OptimizationConfig.for_this_machine(device)
     plain = {**asdict(OptimizationConfig.baseline()), "device": preset.device}
-    has_half = devices.half_type(preset.device) is not None
-    asked_half = has_half and HALF_FLAG in (only or ())
-    goal = {**asdict(preset), "enable_profiling": False}
-    goal[HALF_FLAG] = preset.use_fp16 or asked_half
-    flags = [name for name, value in goal.items() if value != plain[name]]
+    usual = {**asdict(preset), "enable_profiling": False}
+    possible = {**usual, "use_gpu_retrieval": True}
+    possible[HALF_FLAG] = devices.half_type(preset.device) is not None
+    flags = [name for name, value in possible.items() if value != plain[name]]
     unknown = sorted(set(only or ()) - set(flags))
     if unknown:
         raise OptionError(
@@ -95,10 +94,11 @@ def configurations(device: DeviceName, only: Iterable[str] | None) -> dict[str, 
     chosen = [name for name in flags if only is None or name in only]
     found = {BASELINE: OptimizationConfig(**plain)}
     for name in chosen:
-        found[name] = OptimizationConfig(**{**plain, name: goal[name]})
-    together = {**plain, **{name: goal[name] for name in chosen}}
+        found[name] = OptimizationConfig(**{**plain, name: possible[name]})
+    wanted = chosen if only is not None else [n for n in flags if usual[n] == possible[n]]
+    together = {**plain, **{name: possible[name] for name in wanted}}
     found[TOGETHER] = OptimizationConfig(**together)
-    if only is None and has_half and not goal[HALF_FLAG]:
+    if only is None and HALF_FLAG in flags and HALF_FLAG not in wanted:
         found[IN_HALF] = OptimizationConfig(**{**together, HALF_FLAG: True})
     return found
 

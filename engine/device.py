@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 DeviceName = Literal["auto", "mps", "cuda", "cpu"]
 DEVICE_NAMES: tuple[DeviceName, ...] = get_args(DeviceName)
 
-_M_MMAP_THRESHOLD = -3
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _LARGE_BLOCK_BYTES = 8 << 20
+_HELD_BYTES = 1 << 30
 
 OUT_OF_MEMORY_WORDS = (
     "out of memory",
@@ -46,13 +47,16 @@ def prepare_environment() -> None:
 
 @cache
 def _part_large_blocks() -> None:
-    """Let glibc keep blocks of 8 MB and more apart from its heap, and give them back when freed.
+    """Let glibc keep blocks of 8 MB and more apart from its heap, and hold on to the heap itself.
 
     Else it raises that limit to 32 MB by itself, and as torch wants its blocks aligned, the hole
     that a freed weight leaves takes no other weight of its size: RMVPE needed half as much again.
+    And it gives back the end of the heap at every chance, to be zeroed anew by the system for the
+    next layer: attention took 1.7 times as long. `release_heap` gives it back between the stages.
     """
     if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "mallopt"):
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK_BYTES)
+        ctypes.CDLL(None).mallopt(_M_TRIM_THRESHOLD, _HELD_BYTES)
 
 
 def choose_device(name: DeviceName = "auto") -> torch.device:

@@ -10,6 +10,7 @@ import torch
 
 from engine import device as devices
 from engine.models.content_encoder import ContentEncoder
+from engine.models.context import Context
 from engine.models.source import SourceInput
 from engine.models.synthesizer import Synthesizer
 from engine.options import ConversionOptions
@@ -38,7 +39,7 @@ class Models:
     card: VoiceCard
     content: ContentEncoder
     synthesizer: Synthesizer
-    vocode: Callable[[torch.Tensor, SourceInput | None, torch.Tensor], torch.Tensor]
+    vocode: Callable[[torch.Tensor, SourceInput | None, torch.Tensor, Context], torch.Tensor]
     search: Search | None
     tracker: TrackerOn | None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Literal, TypeVar, cast
 
 import torch
 
@@ -99,8 +99,10 @@ class ModelStore:
             content = self._content_encoder(card)
             retrieved = any(each.index_rate > 0 for each in options)
             search = self._search(voice, card) if retrieved else None
-            tracked = card.pitch_guided and any(each.f0_file is None for each in options)
+            tracked = [each for each in options if card.pitch_guided and each.f0_file is None]
             trackers = partial(self._tracker, run) if tracked else None
+            if any(self._pitch_method(each) == "rmvpe" for each in tracked):
+                self._rmvpe()
         vocode = synthesizer.vocode
         if self._config.compile == "torchscript":
             vocode = self._compiled(synthesizer).vocode
@@ -193,17 +195,20 @@ class ModelStore:
         return self._kept("search", key, load)
 
     def _tracker(self, run: Run, options: ConversionOptions, device: str) -> PitchTracker:
-        method = options.pitch_method
-        if method == "auto":
-            method = "rmvpe" if (self._models_dir / RMVPE_FILE).is_file() else "yin"
-        if method == "yin":
+        if self._pitch_method(options) == "yin":
             return yin_tracker(options.f0_min_hz, options.f0_max_hz, run.follow_pitch)
-        path = self._models_dir / RMVPE_FILE
-        network: Rmvpe = self._kept(
-            "rmvpe", _identity(path), lambda: self._tuned(load_rmvpe(path), "pitch")
-        )
+        network = self._rmvpe()
         network.to(device).network.fc.to(devices.recurrent_device(device))
         return rmvpe_tracker(network, *_rmvpe_range(options), run.follow_pitch)
+
+    def _pitch_method(self, options: ConversionOptions) -> Literal["rmvpe", "yin"]:
+        if options.pitch_method == "auto":
+            return "rmvpe" if (self._models_dir / RMVPE_FILE).is_file() else "yin"
+        return options.pitch_method
+
+    def _rmvpe(self) -> Rmvpe:
+        path = self._models_dir / RMVPE_FILE
+        return self._kept("rmvpe", _identity(path), lambda: self._tuned(load_rmvpe(path), "pitch"))
 
     def _kept(self, kind: str, key: Hashable, load: Callable[[], T]) -> T:
         """What `load` gave last time for this key, else what it gives now; one of each kind."""

@@ -192,9 +192,9 @@ class Synthesis:
         low = max(start - self._margin, 0)
         high = min(stop + self._margin, latent.shape[2])
         source = self._excitation(batch, low, high - low)
-        audio = self._models.vocode(latent[:, :, low:high], source, self._speakers(batch))
-        kept = audio[:, (start - low) * self._hop : (stop - low) * self._hop]
-        samples: Floats = kept.float().cpu().numpy()
+        context = (start - low, high - stop)
+        audio = self._models.vocode(latent[:, :, low:high], source, self._speakers(batch), context)
+        samples: Floats = audio.float().cpu().numpy()
         return samples
 
     def _excitation(self, batch: list[WorkItem], start: int, frames: int) -> SourceInput | None:

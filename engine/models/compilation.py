@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from engine.models.context import NO_CONTEXT, Context
 from engine.models.source import SourceInput
 from engine.models.synthesizer import Synthesizer
 
@@ -69,16 +70,23 @@ class CompiledVocoder:
         self._recordings: dict[tuple[object, ...], Compiled] = {}
         self.warnings: list[str] = []
 
-    def vocode(self, z: Tensor, source: SourceInput | None, speaker: Tensor) -> Tensor:
+    def vocode(
+        self,
+        z: Tensor,
+        source: SourceInput | None,
+        speaker: Tensor,
+        context: Context = NO_CONTEXT,
+    ) -> Tensor:
         """See `Synthesizer.vocode`."""
         if source is not None and source.layer_noise is not None and self._has_layer_noise():
             self._warn("graph compilation is off: this vocoder draws noise inside its layers")
-            return self._synthesizer.vocode(z, source, speaker)
+            return self._synthesizer.vocode(z, source, speaker, context)
         given = () if source is None else _tensors(source)
         inputs = (z, speaker, *(x for x in given if x is not None))
-        key = (*((x.shape, x.dtype, x.device) for x in inputs), *(x is None for x in given))
+        shapes = ((x.shape, x.dtype, x.device) for x in inputs)
+        key = (*shapes, *(x is None for x in given), context)
         if key not in self._recordings:
-            recorded = compile_traced(_Flat(self._synthesizer, given), inputs)
+            recorded = compile_traced(_Flat(self._synthesizer, given, context), inputs)
             self._recordings[key] = recorded
             if recorded.warning is not None:
                 self._warn(recorded.warning)
@@ -95,20 +103,24 @@ class CompiledVocoder:
 class _Flat(nn.Module):
     """`Synthesizer.vocode` with nothing but tensors for its inputs."""
 
-    def __init__(self, synthesizer: Synthesizer, source: tuple[Tensor | None, ...]) -> None:
+    def __init__(
+        self, synthesizer: Synthesizer, source: tuple[Tensor | None, ...], context: Context
+    ) -> None:
         super().__init__()
         self.synthesizer = synthesizer
+        self.context = context
         self.given = [x is not None for x in source]
 
     def forward(self, z: Tensor, speaker: Tensor, *source: Tensor) -> Tensor:
-        """Sound ``[B, T * hop]``; `source` holds those tensors of `SourceInput` that are given."""
+        """Sound ``[B, T' * hop]``; `source` holds those tensors of `SourceInput` that are given."""
         if not self.given:
-            return self.synthesizer.vocode(z, None, speaker)
+            return self.synthesizer.vocode(z, None, speaker, self.context)
         rest = iter(source)
         f0_hz, phase, noise, start_phase = (next(rest) if here else None for here in self.given)
         if f0_hz is None or phase is None:
             raise ValueError("a source has a pitch and a phase")
-        return self.synthesizer.vocode(z, SourceInput(f0_hz, phase, noise, start_phase), speaker)
+        given = SourceInput(f0_hz, phase, noise, start_phase)
+        return self.synthesizer.vocode(z, given, speaker, self.context)
 
 
 def _tensors(source: SourceInput) -> tuple[Tensor | None, ...]:

@@ -14,6 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.models.attention import attend
+from engine.models.layers import ScalingConv, activated
+
 SAMPLE_RATE_HZ = 16_000
 MAX_CONV_OUTPUT = 65_536
 """Metal before macOS 15.1 refuses convolutions with a longer output, time included."""
@@ -81,6 +84,8 @@ class _ConvLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, T] -> [B, C', T']."""
+        if self.layer_norm is None and self.conv_fits(x):
+            return activated(self.conv, x, self.activation)
         x = convolve_in_tiles(self.conv, x)
         if self.layer_norm is not None:
             if self.over_time:
@@ -89,18 +94,33 @@ class _ConvLayer(nn.Module):
                 x = self.layer_norm(x.transpose(1, 2)).transpose(1, 2)
         return self.activation(x)
 
+    def conv_fits(self, x: Tensor) -> bool:
+        """Whether Metal takes the convolution of ``[B, C, T]`` in one."""
+        return x.shape[-1] <= MAX_CONV_OUTPUT
+
     def scaled(self, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
         """`forward` with the norm over time already known, [B, C, T] -> [B, C', T']."""
+        if isinstance(self.conv, ScalingConv):
+            return self.activation(self.conv.scaled(x, scale, shift))
         return self.activation(torch.addcmul(shift, self.conv(x), scale))
 
     def scaling_over_time(self, x: Tensor, tile_samples: int) -> tuple[Tensor, Tensor] | None:
-        """What the norm over time multiplies by and adds, [B, C', 1] each; None without one.
-
-        Taken from a tile at a time: the mean of variances and the variance of means add up.
-        """
+        """What the norm over time multiplies by and adds, [B, C', 1] each; None without one."""
         norm = self.layer_norm
         if not isinstance(norm, nn.GroupNorm):
             return None
+        if isinstance(self.conv, ScalingConv) and x.device.type == "cpu":
+            variance, mean = self.conv.moments(x)
+        else:
+            variance, mean = self._moments_in_tiles(x, tile_samples)
+        scale = norm.weight * (variance + norm.eps).rsqrt()
+        return scale.unsqueeze(-1), (norm.bias - mean * scale).unsqueeze(-1)
+
+    def _moments_in_tiles(self, x: Tensor, tile_samples: int) -> tuple[Tensor, Tensor]:
+        """Variance and mean over time of the convolution, [B, C'] each.
+
+        Taken from a tile at a time: the mean of variances and the variance of means add up.
+        """
         kernel, stride = self.conv.kernel_size[0], self.conv.stride[0]
         n_out = (x.shape[-1] - kernel) // stride + 1
         step = max(tile_samples // stride, 1)
@@ -115,8 +135,7 @@ class _ConvLayer(nn.Module):
         variance, mean = torch.stack(share).sum(0)
         for weight, moment in zip(counts, moments, strict=True):
             variance = variance + weight * (moment[1] - mean).square()
-        scale = norm.weight * (variance + norm.eps).rsqrt()
-        return scale.unsqueeze(-1), (norm.bias - mean * scale).unsqueeze(-1)
+        return variance, mean
 
 
 def convolve_in_tiles(conv: nn.Conv1d, x: Tensor, max_frames: int = MAX_CONV_OUTPUT) -> Tensor:
@@ -231,7 +250,7 @@ class _Attention(nn.Module):
             projection(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for projection in (self.q_proj, self.k_proj, self.v_proj)
         )
-        mixed = F.scaled_dot_product_attention(query, key, value)
+        mixed = attend(query, key, value)
         return torch.as_tensor(self.out_proj(mixed.transpose(1, 2).flatten(2)))
 
 
@@ -245,7 +264,9 @@ class _FeedForward(nn.Module):
         self.activation = ACTIVATIONS[sizes.hidden_act]
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.as_tensor(self.output_dense(self.activation(self.intermediate_dense(x))))
+        return torch.as_tensor(
+            self.output_dense(activated(self.intermediate_dense, x, self.activation))
+        )
 
 
 class _Layer(nn.Module):

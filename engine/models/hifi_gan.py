@@ -7,11 +7,13 @@ import math
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.models.context import NO_CONTEXT, Context, cut_to, needed_samples, wanted_samples
 from engine.models.layers import (
     LEAKY_SLOPE,
     ResBlock,
     added,
     conv_reach,
+    edge_samples,
     mean_of,
     same_conv,
     source_conv,
@@ -79,6 +81,7 @@ class HifiGan(nn.Module):
         super().__init__()
         channels = stage_channels(sizes)
         self.hop_samples = sizes.hop_samples
+        self.rates = sizes.upsample_rates
         self.tile_floats: int | None = None
         self.guided = sizes.vocoder is Vocoder.NSF
         self.conv_pre = same_conv(sizes.inter_channels, channels[0], EDGE_KERNEL_SIZE)
@@ -98,27 +101,48 @@ class HifiGan(nn.Module):
         padding = EDGE_KERNEL_SIZE // 2
         self.conv_post = nn.Conv1d(channels[-1], 1, EDGE_KERNEL_SIZE, padding=padding, bias=False)
 
-    def forward(self, z: Tensor, source: SourceInput | None, speaker: Tensor) -> Tensor:
-        """``z [B, inter, T]``, ``speaker [B, gin, 1]`` -> sound ``[B, T * hop]`` in -1..1."""
+    def forward(
+        self,
+        z: Tensor,
+        source: SourceInput | None,
+        speaker: Tensor,
+        context: Context = NO_CONTEXT,
+    ) -> Tensor:
+        """``z [B, inter, T]``, ``speaker [B, gin, 1]`` -> sound ``[B, T' * hop]`` in -1..1.
+
+        T' is T without the context.
+        """
         wave = self.m_source(source) if self.guided else None
         x = self.conv_pre(z) + self.cond(speaker)
-        for stage, up in enumerate(self.ups):
-            x = up(F.leaky_relu_(x, LEAKY_SLOPE))
+        frames, start, stride = z.shape[-1], 0, self.hop_samples
+        needed = needed_samples(frames, context, self.rates, self._reaches())
+        for stage, (up, rate) in enumerate(zip(self.ups, self.rates, strict=True)):
+            stride //= rate
+            here = needed[stage]
+            x = cut_to(up(F.leaky_relu_(x, LEAKY_SLOPE)), here, start * rate)
+            start = here.start
             if wave is not None:
-                x = added(self.noise_convs[stage], wave, x)
+                x = added(
+                    self.noise_convs[stage], wave[..., start * stride : here.stop * stride], x
+                )
             blocks = self.resblocks[stage * self.kinds : (stage + 1) * self.kinds]
             x = mean_of([*blocks], x, self.tile_floats)
         sound: Tensor = self.conv_post(F.leaky_relu_(x, FINAL_SLOPE)).float().tanh()
-        return sound.squeeze(1)
+        return wanted_samples(sound.squeeze(1), context, frames, self.hop_samples, start)
 
     def receptive_field_frames(self) -> int:
         """Frames of context on either side beyond which the input does not matter."""
+        return conv_reach(self.conv_pre, conv_reach(self.ups[0], self._reaches()[0]))
+
+    def _reaches(self) -> list[int]:
+        """See `needed_samples`; with what the source's convolutions spoil at a cut."""
+        reaches: list[int] = []
         reach = conv_reach(self.conv_post, 0)
-        source_reach = 0
         for stage in reversed(range(len(self.ups))):
             blocks = [*self.resblocks][stage * self.kinds : (stage + 1) * self.kinds]
             reach = max(block.reach(reach) for block in blocks if isinstance(block, ResBlock))
             if self.guided:
-                source_reach = max(source_reach, conv_reach(self.noise_convs[stage], reach))
+                reach += edge_samples(self.noise_convs[stage])
+            reaches.append(reach)
             reach = conv_reach(self.ups[stage], reach)
-        return max(conv_reach(self.conv_pre, reach), -(-source_reach // self.hop_samples))
+        return reaches[::-1]

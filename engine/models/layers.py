@@ -120,6 +120,32 @@ class FusingConv(Protocol):
         """``conv(x) + other``."""
 
 
+@runtime_checkable
+class GeluLayer(Protocol):
+    """A layer that takes GELU while its result is still in the cache."""
+
+    def gelu(self, x: Tensor) -> Tensor:
+        """``gelu(layer(x))``."""
+
+
+@runtime_checkable
+class ScalingConv(Protocol):
+    """A convolution of a single channel, ``[B, 1, T] -> [B, C, T']``."""
+
+    def scaled(self, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+        """``conv(x) * scale + shift``, the latter ``[B, C, 1]``."""
+
+    def moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Variance and mean over time of ``conv(x)``, each float32 ``[B, C]``; on the CPU only."""
+
+
+def activated(layer: nn.Module, x: Tensor, activation: Callable[[Tensor], Tensor]) -> Tensor:
+    """``activation(layer(x))``."""
+    if activation is F.gelu and isinstance(layer, GeluLayer):
+        return layer.gelu(x)
+    return activation(layer(x))
+
+
 def residual_pair(first: nn.Module, second: nn.Module, x: Tensor, slope: float) -> Tensor:
     """``x`` and what two convolutions, each behind a LeakyReLU, make of it; ``[B, C, T]``."""
     inner = F.leaky_relu(x, slope)
@@ -208,17 +234,17 @@ def mean_of(blocks: Sequence[Block], x: Tensor, tile_floats: int | None = None) 
         total = sum(block(x) for block in blocks)
         return cast(Tensor, total) / len(blocks)
     batch, channels, length = x.shape
-    margin = max(block.reach(0) for block in blocks)
-    step = max(tile_floats // (batch * channels), 2 * margin)
-    step = min(step, MAX_CONV_SAMPLES - 2 * margin)
+    margins = [block.reach(0) for block in blocks]
+    widest = max(margins)
+    step = max(tile_floats // (batch * channels), 2 * widest)
+    step = min(step, MAX_CONV_SAMPLES - 2 * widest)
     mean = x.new_empty(batch, length, channels).transpose(1, 2)
     for start in range(0, length, step):
         stop = min(start + step, length)
-        low, high = max(start - margin, 0), min(stop + margin, length)
-        kept = slice(start - low, stop - low)
         total = mean[..., start:stop]
-        for index, block in enumerate(blocks):
-            done = block(x[..., low:high])[..., kept]
+        for index, (block, margin) in enumerate(zip(blocks, margins, strict=True)):
+            low, high = max(start - margin, 0), min(stop + margin, length)
+            done = block(x[..., low:high])[..., start - low : stop - low]
             if index == 0:
                 total.copy_(done)
             else:
@@ -269,6 +295,13 @@ def glide_weights(rate: int) -> Tensor:
     position = (torch.arange(rate, dtype=torch.float64, device="cpu") + 0.5) / rate - 0.5
     before, after = (-position).clamp(min=0), position.clamp(min=0)
     return torch.stack([before, 1 - before - after, after])
+
+
+def edge_samples(conv: nn.Module) -> int:
+    """Outputs at either end of a convolution in time that see its padding."""
+    if not isinstance(conv, nn.Conv1d):
+        raise TypeError(f"{type(conv).__name__} is no convolution in time")
+    return -(-int(conv.padding[0]) // conv.stride[0])
 
 
 def conv_reach(conv: nn.Module, samples: int) -> int:

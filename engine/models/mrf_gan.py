@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.models.context import NO_CONTEXT, Context, cut_to, needed_samples, wanted_samples
 from engine.models.hifi_gan import (
     EDGE_KERNEL_SIZE,
     FINAL_SLOPE,
@@ -19,6 +20,7 @@ from engine.models.layers import (
     LEAKY_SLOPE,
     added,
     conv_reach,
+    edge_samples,
     mean_of,
     residual_pair,
     same_conv,
@@ -66,6 +68,7 @@ class MrfGan(nn.Module):
         super().__init__()
         channels = stage_channels(sizes)
         self.hop_samples = sizes.hop_samples
+        self.rates = sizes.upsample_rates
         self.tile_floats: int | None = None
         self.m_source = MergedSource(sizes)
         self.conv_pre = same_conv(sizes.inter_channels, channels[0], EDGE_KERNEL_SIZE)
@@ -83,32 +86,46 @@ class MrfGan(nn.Module):
         )
         self.conv_post = same_conv(channels[-1], 1, EDGE_KERNEL_SIZE)
 
-    def forward(self, z: Tensor, source: SourceInput, speaker: Tensor) -> Tensor:
-        """``z [B, inter, T]``, ``speaker [B, gin, 1]`` -> sound ``[B, T * hop]`` in -1..1."""
+    def forward(
+        self, z: Tensor, source: SourceInput, speaker: Tensor, context: Context = NO_CONTEXT
+    ) -> Tensor:
+        """``z [B, inter, T]``, ``speaker [B, gin, 1]`` -> sound ``[B, T' * hop]`` in -1..1.
+
+        T' is T without the context.
+        """
         wave = self.m_source(source)
         x = self.conv_pre(z) + self.cond(speaker)
-        for up, noise_conv, blocks in zip(
-            self.upsamples, self.noise_convs, self._stages(), strict=True
+        frames, start, stride = z.shape[-1], 0, self.hop_samples
+        needed = needed_samples(frames, context, self.rates, self._reaches())
+        for rate, here, up, noise_conv, blocks in zip(
+            self.rates, needed, self.upsamples, self.noise_convs, self._stages(), strict=True
         ):
-            x = added(noise_conv, wave, up(F.leaky_relu_(x, LEAKY_SLOPE)))
+            stride //= rate
+            x = cut_to(up(F.leaky_relu_(x, LEAKY_SLOPE)), here, start * rate)
+            start = here.start
+            x = added(noise_conv, wave[..., start * stride : here.stop * stride], x)
             x = mean_of(blocks, x, self.tile_floats)
         sound: Tensor = self.conv_post(F.leaky_relu_(x, FINAL_SLOPE)).float().tanh()
-        return sound.squeeze(1)
+        return wanted_samples(sound.squeeze(1), context, frames, self.hop_samples, start)
 
     def receptive_field_frames(self) -> int:
         """Frames of context on either side beyond which the input does not matter."""
+        return conv_reach(self.conv_pre, conv_reach(self.upsamples[0], self._reaches()[0]))
+
+    def _reaches(self) -> list[int]:
+        """See `needed_samples`; with what the source's convolutions spoil at a cut."""
+        reaches: list[int] = []
         reach = conv_reach(self.conv_post, 0)
-        source_reach = 0
         for up, noise_conv, blocks in zip(
             reversed(self.upsamples),
             reversed(self.noise_convs),
             reversed(self._stages()),
             strict=True,
         ):
-            reach = max(block.reach(reach) for block in blocks)
-            source_reach = max(source_reach, conv_reach(noise_conv, reach))
+            reach = max(block.reach(reach) for block in blocks) + edge_samples(noise_conv)
+            reaches.append(reach)
             reach = conv_reach(up, reach)
-        return max(conv_reach(self.conv_pre, reach), -(-source_reach // self.hop_samples))
+        return reaches[::-1]
 
     def _stages(self) -> list[list[MrfBlock]]:
         return [

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.models.context import NO_CONTEXT, Context, cut_to, needed_samples, wanted_samples
 from engine.models.decimation import Decimation
 from engine.models.hifi_gan import EDGE_KERNEL_SIZE, source_strides, stage_channels
 from engine.models.layers import (
@@ -78,24 +80,18 @@ class ParallelBlock(nn.Module):
             for kernel_size in KERNEL_SIZES
         )
 
-    def forward(self, x: Tensor, stage: int, per_frame: int, noise: LayerNoise | None) -> Tensor:
-        """``[B, C_in, T'] -> [B, C_out, T']`` with `per_frame` samples to the frame."""
+    def forward(self, x: Tensor, noise: Callable[[str, int], Tensor | None]) -> Tensor:
+        """``[B, C_in, T'] -> [B, C_out, T']``; noise of a layer's name and its channels."""
         x = self.input_conv(x)
         total = torch.zeros_like(x)
         for index, block in enumerate(self.blocks):
             before, residual, after = block.children()
-            y = before(x, self._noise(noise, f"{stage}.{index}.0", per_frame))
-            y = after(
-                self._residual(residual, y), self._noise(noise, f"{stage}.{index}.1", per_frame)
-            )
-            total = total + y
+            y = self._residual(residual, before(x, noise(f"{index}.0", self.channels)))
+            total = total + after(y, noise(f"{index}.1", self.channels))
         return total / len(self.blocks)
 
     def _residual(self, block: nn.Module, x: Tensor) -> Tensor:
         return mean_of([cast(ResBlock, block)], x, self.tile_floats)
-
-    def _noise(self, noise: LayerNoise | None, layer: str, per_frame: int) -> Tensor | None:
-        return None if noise is None else noise(layer, self.channels, per_frame)
 
     def reach(self, samples: int) -> int:
         """Input samples needed on either side, for `samples` of the output's."""
@@ -123,6 +119,7 @@ class RefineGan(nn.Module):
 
     def __init__(self, sizes: SynthesizerSizes) -> None:
         super().__init__()
+        self.hop_samples = sizes.hop_samples
         self.rates = sizes.upsample_rates
         self.chained = sizes.vocoder is Vocoder.REFINE_CHAINED
         channels = stage_channels(sizes)
@@ -147,21 +144,29 @@ class RefineGan(nn.Module):
         padding = EDGE_KERNEL_SIZE // 2
         self.conv_post = nn.Conv1d(channels[-1], 1, EDGE_KERNEL_SIZE, padding=padding, bias=False)
 
-    def forward(self, z: Tensor, source: SourceInput, speaker: Tensor) -> Tensor:
-        """``z [B, inter, T]``, ``speaker [B, gin, 1]`` -> sound ``[B, T * hop]`` in -1..1."""
+    def forward(
+        self, z: Tensor, source: SourceInput, speaker: Tensor, context: Context = NO_CONTEXT
+    ) -> Tensor:
+        """``z [B, inter, T]``, ``speaker [B, gin, 1]`` -> sound ``[B, T' * hop]`` in -1..1.
+
+        T' is T without the context.
+        """
         wave = self.m_source(source)
         bottom, sides = self._chain(wave) if self.chained else self._direct(wave, z.shape[-1])
         x = torch.cat([self.mel_conv(z) + self.cond(speaker), bottom], dim=1)
-        per_frame = 1
+        frames, start, per_frame = z.shape[-1], 0, 1
+        needed = needed_samples(frames, context, self.rates, self._reaches())
         for stage, (rate, block) in enumerate(
             zip(self.rates, self.upsample_conv_blocks, strict=True)
         ):
             per_frame *= rate
-            x = upsample_linear(F.leaky_relu(x, SLOPE), rate)
-            x = torch.cat([x, sides[stage]], dim=1)
-            x = block(x, stage, per_frame, source.layer_noise)
+            here = needed[stage]
+            x = cut_to(upsample_linear(F.leaky_relu(x, SLOPE), rate), here, start * rate)
+            start = here.start
+            x = torch.cat([x, cut_to(sides[stage], here, 0)], dim=1)
+            x = block(x, _noise_of_stage(source.layer_noise, stage, per_frame, here))
         sound: Tensor = self.conv_post(F.leaky_relu(x, SLOPE)).float().tanh()
-        return sound.squeeze(1)
+        return wanted_samples(sound.squeeze(1), context, frames, self.hop_samples, start)
 
     def _direct(self, wave: Tensor, frames: int) -> tuple[Tensor, list[Tensor]]:
         """The source at the frame rate and at each stage's, each straight from the full rate."""
@@ -181,39 +186,57 @@ class RefineGan(nn.Module):
 
     def receptive_field_frames(self) -> int:
         """Frames of context on either side beyond which the input does not matter."""
+        reaches = self._reaches()
+        bottom = reaches[0] // self.rates[0] + 1
+        source_reach = self._source_reach(reaches, bottom)
+        # One frame more: f0 glides towards its neighbours.
+        source_frames = -(-source_reach // self.hop_samples) + 1
+        return max(conv_reach(self.mel_conv, bottom), source_frames)
+
+    def _reaches(self) -> list[int]:
+        """See `needed_samples`."""
+        reaches: list[int] = []
         reach = conv_reach(self.conv_post, 0)
-        side_reaches = []
         for rate, block in zip(
             reversed(self.rates), reversed([*self.upsample_conv_blocks]), strict=True
         ):
             reach = block.reach(reach) if isinstance(block, ParallelBlock) else reach
-            side_reaches.append(reach)
+            reaches.append(reach)
             reach = reach // rate + 1
-        frames = conv_reach(self.mel_conv, reach)
-        hop = 1
-        for rate in self.rates:
-            hop *= rate
-        source_reach = self._source_reach(side_reaches, reach, hop)
-        # One frame more: f0 glides towards its neighbours.
-        return max(frames, -(-source_reach // hop) + 1)
+        return reaches[::-1]
 
-    def _source_reach(self, side_reaches: list[int], bottom_frames: int, hop: int) -> int:
-        """Full-rate samples of the source on either side; `side_reaches` from the last stage up."""
+    def _source_reach(self, side_reaches: list[int], bottom_frames: int) -> int:
+        """Full-rate samples of the source on either side."""
         if not self.chained:
-            downs = [*self.downsample_blocks][::-1]
-            sides = [conv_reach(down, side) for down, side in zip(downs, side_reaches, strict=True)]
-            return max([*sides, conv_reach(self.pre_conv, bottom_frames * hop)])
+            sides = [
+                conv_reach(down, side)
+                for down, side in zip(self.downsample_blocks, side_reaches, strict=True)
+            ]
+            return max([*sides, conv_reach(self.pre_conv, bottom_frames * self.hop_samples)])
         reach = bottom_frames
         steps = zip(
             [*self.downsample_blocks][::-1],
             [*self.decimations][::-1],
-            side_reaches[::-1],
+            side_reaches,
             strict=True,
         )
         for conv, decimation, side in steps:
             if isinstance(decimation, Decimation):
                 reach = max(decimation.reach(conv_reach(conv, reach)), side)
         return conv_reach(self.pre_conv, reach)
+
+
+def _noise_of_stage(
+    noise: LayerNoise | None, stage: int, per_frame: int, needed: range
+) -> Callable[[str, int], Tensor | None]:
+    """What a stage's layers ask by the rest of their name and their channels."""
+
+    def draw(layer: str, channels: int) -> Tensor | None:
+        if noise is None:
+            return None
+        return cut_to(noise(f"{stage}.{layer}", channels, per_frame), needed, 0)
+
+    return draw
 
 
 def middle_of_frames(x: Tensor, frames: int) -> Tensor:

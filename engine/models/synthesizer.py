@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from engine.models.context import NO_CONTEXT, Context
 from engine.models.flow import Flow
 from engine.models.hifi_gan import HifiGan
 from engine.models.layers import empty_embedding
@@ -64,19 +65,27 @@ class Synthesizer(nn.Module):
         result: Tensor = self.flow(z, self._speaker(speaker))
         return result
 
-    def vocode(self, z: Tensor, source: SourceInput | None, speaker: Tensor) -> Tensor:
-        """Sound, float32 ``[B, T * hop]`` in -1..1 at the voice's rate.
+    def vocode(
+        self,
+        z: Tensor,
+        source: SourceInput | None,
+        speaker: Tensor,
+        context: Context = NO_CONTEXT,
+    ) -> Tensor:
+        """Sound, float32 ``[B, T' * hop]`` in -1..1 at the voice's rate; T' is T without context.
 
         Parameters
         ----------
         z : from `latent`
         source : pitch and noise; None for voices without pitch
         speaker : int64 ``[B]``
+        context : frames at either end of which no sound is wanted; with `receptive_field_frames`
+            of them the sound is that of the whole file
         """
         if self.sizes.pitch_guided == (source is None):
             raise ValueError("a source belongs to a pitch-guided voice, and to no other")
         # The vocoder may lie on another device than the rest.
-        sound: Tensor = self.dec(z, source, self._speaker(speaker).to(z.device))
+        sound: Tensor = self.dec(z, source, self._speaker(speaker).to(z.device), context)
         return sound
 
     def frame_phase(self, f0_hz: NDArray[np.float32]) -> NDArray[np.float64]:

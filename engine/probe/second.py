@@ -12,6 +12,7 @@ from torch import Tensor
 from engine.audio.device_filter import highpass_48hz_on_device
 from engine.audio.filters import highpass_48hz
 from engine.loaded import Models
+from engine.models.context import NO_CONTEXT
 from engine.models.source import SourceInput
 from engine.options import ConversionOptions
 from engine.pitch.curve import coarse_pitch
@@ -104,4 +105,4 @@ def _synthesizing(part: Part, models: Models, given: Given, device: str) -> Call
     if models.card.pitch_guided:
         phase = torch.from_numpy(network.frame_phase(f0_hz[0].numpy())).float()[None]
         source = SourceInput(f0_hz.to(device), phase.to(device))
-    return lambda: models.vocode(z, source, placed)
+    return lambda: models.vocode(z, source, placed, NO_CONTEXT)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.errors import IndexFileError
@@ -140,7 +141,8 @@ class FaissSearch:
     """The rows that faiss finds on the CPU with the file's own lists and ``nprobe``.
 
     Takes what `read_index` has accepted, because faiss' own reader believes sizes in a file.
-    A frame whose lists are empty keeps its features.
+    A frame whose lists are empty keeps its features. The rows that it compares are faiss' own:
+    those of `index` may go, unless the file maps numbers to rows (faiss does not look those up).
 
     Raises
     ------
@@ -148,9 +150,10 @@ class FaissSearch:
     """
 
     def __init__(self, index: RetrievalIndex, weighting: Weighting = "inverse_square") -> None:
-        self._rows = torch.from_numpy(index.rows)
+        self._width = index.rows.shape[1]
         self._weighting = weighting
         self._searcher = _load_with_faiss(index)
+        self._rows = torch.from_numpy(index.rows) if index.kind.startswith("IDMap") else None
 
     def blend(self, features: Tensor) -> Tensor:
         """See `Search.blend`.
@@ -159,7 +162,7 @@ class FaissSearch:
         ------
         ValueError : features of another width
         """
-        _check_width(features, self._rows.shape[1])
+        _check_width(features, self._width)
         retrieved = torch.empty_like(features)
         for start in range(0, len(features), _MAX_TILE_FRAMES):
             frames = slice(start, start + _MAX_TILE_FRAMES)
@@ -168,14 +171,21 @@ class FaissSearch:
 
     def _blend_tile(self, features: Tensor) -> Tensor:
         queries = np.ascontiguousarray(features.numpy(), dtype=np.float32)
-        with _one_thread():
-            _, found = self._searcher.search(queries, NEIGHBOURS)
-        ids = torch.from_numpy(found)
-        kept = ids >= 0  # faiss fills up with -1 where its lists hold fewer
-        neighbours = self._rows[ids.clamp(min=0)]
+        found, neighbours = self._found(queries)
+        kept = found >= 0  # faiss fills up with -1 where its lists hold fewer
         scores = squared_distances(features, neighbours)
         mean = weighted_mean(neighbours, scores, kept, self._weighting)
         return torch.where(kept.any(1, keepdim=True), mean, features)
+
+    def _found(self, queries: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
+        """Numbers of the nearest rows, int64 [T, 8] or -1, and those rows, [T, 8, d]."""
+        with _one_thread():
+            if self._rows is None:
+                _, found, rows = self._searcher.search_and_reconstruct(queries, NEIGHBOURS)
+                return torch.from_numpy(found), torch.from_numpy(np.nan_to_num(rows, copy=False))
+            _, found = self._searcher.search(queries, NEIGHBOURS)
+        ids = torch.from_numpy(found)
+        return ids, self._rows[ids.clamp(min=0)]
 
 
 def _lowest(ranks: Tensor) -> tuple[Tensor, Tensor]:

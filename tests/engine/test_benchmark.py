@@ -45,9 +45,14 @@ def test_each_flag_is_measured_alone_and_all_together() -> None:
     assert half is None or half == replace(found[TOGETHER], use_fp16=True)
     baseline = OptimizationConfig.baseline()
     assert found[BASELINE] == baseline
-    for name, config in list(found.items())[1:-1]:
-        assert getattr(config, name) == getattr(OptimizationConfig.for_cpu(), name)
-        assert getattr(config, name) != getattr(baseline, name)
+    alone = dict(list(found.items())[1:-1])
+    assert [name for name, config in alone.items() if config == baseline] == []
+    assert alone["use_gpu_retrieval"] == replace(baseline, use_gpu_retrieval=True)
+    assert ("use_fp16" in alone) == (half is not None)
+    usual = OptimizationConfig.for_cpu()
+    for name in alone.keys() - {"use_gpu_retrieval", "use_fp16"}:
+        assert alone[name] == replace(baseline, **{name: getattr(usual, name)})
+    assert found[TOGETHER] == usual
 
 
 def test_a_flag_the_device_does_not_use_is_refused() -> None:

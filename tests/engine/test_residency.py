@@ -124,7 +124,8 @@ def _synthesize(network: Synthesizer) -> Tensor:
         coarse = empty(1, PIECE_FRAMES, dtype=torch.int64)
     mean, log_scale = network.prior(empty(1, PIECE_FRAMES, 768), coarse)
     z = network.latent(mean, log_scale, empty(1, 192, PIECE_FRAMES), speaker)
-    frames = DEFAULT_TILE_FRAMES + 2 * network.receptive_field_frames()
+    context = network.receptive_field_frames()
+    frames = DEFAULT_TILE_FRAMES + 2 * context
     source = None
     if network.sizes.pitch_guided:
         harmonics, hop = network.sizes.harmonics, network.sizes.hop_samples
@@ -135,7 +136,7 @@ def _synthesize(network: Synthesizer) -> Tensor:
             empty(harmonics),
             lambda _, channels, per_frame: empty(1, channels, frames * per_frame),
         )
-    return network.vocode(z[..., :frames], source, speaker)
+    return network.vocode(z[..., :frames], source, speaker, (context, context))
 
 
 STAGES: dict[str, Callable[[Way], Callable[[], Tensor]]] = {

@@ -24,18 +24,23 @@ def test_a_recorded_vocoder_equals_the_vocoder_for_every_shape(
     if fast:
         use_channels_last(network)
     compiled, speaker = CompiledVocoder(network), torch.tensor([2])
-    for frames, seed in ((20, 0), (33, 1), (20, 2)):
+    for frames, seed, context in (
+        (20, 0, (0, 0)),
+        (33, 1, (9, 4)),
+        (20, 2, (0, 0)),
+        (33, 3, (4, 9)),
+    ):
         dice = torch.Generator().manual_seed(seed)
         z = torch.randn(1, 8, frames, generator=dice)
         source = None
         if network.sizes.pitch_guided:
             source = noisy(source_of(network, melody(frames, seed)), network)
             source = replace(source, layer_noise=None)
-        expected = network.vocode(z, source, speaker)
-        sound = compiled.vocode(z, source, speaker)
+        expected = network.vocode(z, source, speaker, context)
+        sound = compiled.vocode(z, source, speaker, context)
         torch.testing.assert_close(sound, expected, rtol=0, atol=1e-5)
     assert compiled.warnings == []
-    assert len(compiled._recordings) == 2
+    assert len(compiled._recordings) == 3
 
 
 def test_a_vocoder_that_draws_noise_inside_runs_as_it_is_and_says_so_once() -> None:
