@@ -54,8 +54,8 @@ class ExaminedStore(ModelStore):
         if self._examines:
             with run.stage("load"):
                 load = partial(self._on_cpu, voice, options)
-                found = self.first_use.examine(models, load, run.pause)
-            if found:
+                changed = self.first_use.examine(models, load, run.pause)
+            if changed:
                 self.place(self.first_use.placement)
                 run.placement = self.first_use.placement
                 models = super().models(voice, options, run)

@@ -19,7 +19,7 @@ from engine.models.precision import to_half
 from engine.models.rmvpe import Rmvpe
 from engine.models.synthesizer import Synthesizer, build_synthesizer
 from engine.optimization import OptimizationConfig
-from engine.options import ConversionOptions
+from engine.options import ConversionOptions, PitchMethod
 from engine.pitch.rmvpe import rmvpe_tracker
 from engine.pitch.tracker import PitchTracker
 from engine.pitch.yin import yin_tracker
@@ -101,12 +101,14 @@ class ModelStore:
             search = self._search(voice, card) if retrieved else None
             tracked = [each for each in options if card.pitch_guided and each.f0_file is None]
             trackers = partial(self._tracker, run) if tracked else None
-            if any(self._pitch_method(each) == "rmvpe" for each in tracked):
+            methods = {self._pitch_method(each) for each in tracked}
+            if "rmvpe" in methods:
                 self._rmvpe()
         vocode = synthesizer.vocode
         if self._config.compile == "torchscript":
             vocode = self._compiled(synthesizer).vocode
-        models = Models(card, content, synthesizer, vocode, search, trackers)
+        method: PitchMethod = methods.pop() if len(methods) == 1 else "auto"
+        models = Models(card, content, synthesizer, vocode, search, trackers, method)
         for part in PARTS:  # a conversion before may have moved one for want of memory
             models.place(part, self._placement.of(part))
         return models

@@ -151,15 +151,17 @@ class Synthesis:
         rows = sum(item.source.channels for item in batch)
         sound = np.zeros((rows, (high - low) * self._hop), np.float32)
         step = self._config.tile_frames or high - low
-        for start in range(low, high, step):
-            stop = min(start + step, high)
+        for begun in range(low, high, step):
+            stop = min(begun + step, high)
+            # A whole tile at the end too, rather than one of a length that is new to the device.
+            start = max(stop - step, low) if self._config.use_shape_buckets else begun
             part = self._audible(batch, start, stop)
             if part is not None:
                 with self._run.stage("synthesis"):
                     at = (part[0] - low) * self._hop
                     made = self._vocode_tile(batch, latent, *part)
                     sound[:, at : at + made.shape[1]] = made
-            self._run.advance((stop - start) * len(batch))
+            self._run.advance((stop - begun) * len(batch))
         return self._cut(batch, sound, spans, low)
 
     def _audible(self, batch: list[WorkItem], start: int, stop: int) -> tuple[int, int] | None:

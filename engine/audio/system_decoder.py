@@ -7,7 +7,9 @@ it does not take a video, ``avconvert`` (AVFoundation) takes the sound out of it
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -47,6 +49,9 @@ _CUT_S = 0.5
 _RIFF_BYTES = (1 << 32) - (1 << 20)
 """A longer sound goes into a CAF file, whose lengths have 64 bits."""
 
+_ROOM_BYTES = 16 << 20
+"""Where less is left on the disk, that is why the tools failed."""
+
 
 def probe(path: Path) -> AudioInfo:
     """Read the header; of a file without one that we can read, the decoded sound tells.
@@ -82,8 +87,6 @@ def decode(path: Path, *, mono: bool, damaged: bool = False) -> SourceAudio:
     with _decoded(path, track) as sound:
         try:
             found = sndfile_decoder.decode(sound, mono=mono)
-        except DecoderRefusal as error:
-            raise _unknown(path) from error
         except AudioFileError as error:  # it names the temporary file
             raise refused(path, error.why, error.advice) from error
     notes = ["parts of the file are damaged and were left out"] if damaged else []
@@ -101,10 +104,7 @@ def blocks(path: Path, start_s: float) -> Iterator[SoundBlock]:
     OSError : if the file cannot be opened, or the disk has no room for the decoded sound
     """
     with _decoded(path, _examine(path)) as sound:
-        try:
-            yield from sndfile_decoder.blocks(sound, start_s)
-        except DecoderRefusal as error:
-            raise _unknown(path) from error
+        yield from sndfile_decoder.blocks(sound, start_s)
 
 
 def _examine(path: Path) -> SoundTrack | None:
@@ -132,7 +132,13 @@ def _examine(path: Path) -> SoundTrack | None:
 
 @contextmanager
 def _decoded(path: Path, track: SoundTrack | None) -> Iterator[Path]:
-    """The sound as a file that libsndfile reads; gone afterwards."""
+    """The sound as a file that libsndfile reads; gone afterwards.
+
+    Raises
+    ------
+    AudioFileError : the tools make no sound of it, or none that libsndfile reads
+    OSError : the disk has no room for it
+    """
     if not AFCONVERT.is_file():
         why = "neither PyAV nor macOS' afconvert is here to decode it"
         raise refused(path, why, "install PyAV, or convert it to a WAV file first")
@@ -149,8 +155,13 @@ def _decoded(path: Path, track: SoundTrack | None) -> Iterator[Path]:
             and _run(afconvert_command(unpacked, sound))
         )
         if not well or not sound.is_file():
+            if shutil.disk_usage(folder).free < _ROOM_BYTES:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             raise _unknown(path)
-        yield sound
+        try:
+            yield sound
+        except DecoderRefusal as error:
+            raise _unknown(path) from error
 
 
 def afconvert_command(source: Path, target: Path) -> list[str]:

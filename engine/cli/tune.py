@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from engine.cli.convert import chosen_voice
 from engine.cli.output import EXIT_OK, ProgressBar, tell
 from engine.device import DEVICE_NAMES
-from engine.errors import OptionError
+from engine.errors import OptionError, OutputFileError
+from engine.tuning_file import TUNING_VARIABLE, tuning_dir
 
 if TYPE_CHECKING:
     from engine.tuning import Figure, Tuning, TuningJob, TuningProgress
@@ -63,6 +64,12 @@ def _tune(given: argparse.Namespace) -> int:
 
     try:
         tuning = tune(job, listen)
+    except OSError as error:
+        raise OutputFileError(
+            "Cannot keep what tuning finds",
+            f'the system reports of the folder "{tuning_dir()}": {error.strerror or error}',
+            f"make it writable, or name another in {TUNING_VARIABLE}",
+        ) from error
     finally:
         bar.clear()
     return EXIT_OK if tell(json.dumps(asdict(tuning)) if given.json else as_table(tuning)) else 2

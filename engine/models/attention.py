@@ -25,8 +25,8 @@ Heads = tuple[int, int] | tuple[slice, slice]
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Softmax of ``query @ key.T / sqrt(C)`` times value, each ``[B, heads, T, C]``.
 
-    torch's own way is the faster one but for 16 bits on the CPU. There the scores are of 16 bits
-    too; their softmax is not.
+    torch's own way is the faster one but for 16 bits on the CPU. There the scores have 16 bits too;
+    softmax adds up in float32 all the same.
     """
     if query.dtype == torch.float32 or not multiplies_by_onednn(query):
         return F.scaled_dot_product_attention(query, key, value)
@@ -36,8 +36,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         columns = value[head].transpose(-2, -1).contiguous()
         for start in range(0, query.shape[2], ROWS_AT_ONCE):
             rows = slice(start, start + ROWS_AT_ONCE)
-            scores = _products(query[head][..., rows, :], key[head])
-            attention = scores.softmax(dim=-1, dtype=torch.float32).to(value.dtype)
+            attention = _products(query[head][..., rows, :], key[head]).softmax(dim=-1)
             mixed[head][..., rows, :] = _products(attention, columns)
     return mixed
 

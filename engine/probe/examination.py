@@ -57,6 +57,7 @@ class Finding:
     device_s, cpu_s : seconds for the sound it was tried with; None where it did not get so far
     difference_db : signal over difference to the CPU; None where equal or not compared
     why : what the device said, if it failed
+    kind : of the part's network, see `engine.probe.kind`
     """
 
     part: Part
@@ -65,6 +66,7 @@ class Finding:
     cpu_s: float | None = None
     difference_db: float | None = None
     why: str = ""
+    kind: str = ""
 
     def sentence(self, device: str) -> str:
         """Which part runs on the CPU, and why, for the user."""

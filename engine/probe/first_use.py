@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from engine import device as devices
@@ -11,11 +12,9 @@ from engine.loaded import Models
 from engine.optimization import OptimizationConfig
 from engine.placement import CPU, Part, Placement, parse_parts
 from engine.probe.examination import Examination, Finding, PartRun, parts_to_examine
+from engine.probe.kind import kinds_of
 from engine.probe.record import ProbeRecord
 from engine.probe.second import part_run
-
-FULL_WIDTH = 768
-"""Of the content encoder that community voices need; the starter's is narrower."""
 
 
 class FirstUse:
@@ -46,13 +45,18 @@ class FirstUse:
         layout = "channels last" if config.use_channels_last else "plain layout"
         self._record = ProbeRecord(full_name, f"{precision}, {layout}", folder)
         self._known = {} if device == CPU else self._record.findings()
-        self._fine_when_small: set[Part] = set()
+        self._kinds: dict[Part, str] | None = None
 
     @property
     def placement(self) -> Placement:
-        """Everything on the device but what is known to be bad there, or kept from it."""
+        """Everything on the device but what is known to be bad there, or kept from it.
+
+        Before any voice was loaded, bad is what was so with every network that did the part's work.
+        """
         on_cpu: set[Part] = set(parse_parts(self._config.cpu_parts))
-        on_cpu |= {part for part, finding in self._known.items() if finding.verdict != "right"}
+        on_cpu |= {finding.part for finding in self._bad()}
+        if self._kinds is None:
+            on_cpu -= {part for (part, _), found in self._known.items() if found.verdict == "right"}
         if not self._config.use_gpu_filter:
             on_cpu.add("filter")
         if not self._config.use_gpu_retrieval:
@@ -60,8 +64,17 @@ class FirstUse:
         return Placement.on(self._device, on_cpu)
 
     def findings(self) -> tuple[Finding, ...]:
-        """What is known."""
+        """What is known, of all networks."""
         return tuple(self._known.values())
+
+    def _bad(self) -> list[Finding]:
+        """What the CPU has to do for the networks in use."""
+        kinds = self._kinds
+        return [
+            found
+            for (part, kind), found in self._known.items()
+            if found.verdict != "right" and (kinds is None or kinds.get(part, "") == kind)
+        ]
 
     def forget(self) -> None:
         """As if the device were new."""
@@ -71,59 +84,58 @@ class FirstUse:
 
     def sentences(self) -> list[str]:
         """Why parts run on the CPU, for the user."""
-        bad = [finding for finding in self._known.values() if finding.verdict != "right"]
-        return [finding.sentence(self._device) for finding in bad]
+        return [finding.sentence(self._device) for finding in self._bad()]
 
     def examine(
         self, on_device: Models, load_on_cpu: Callable[[], Models], pause: Callable[[], None]
     ) -> bool:
-        """Examine the parts that are not known yet; whether there were any.
+        """Examine the parts that are not known yet with these networks, which are now in use.
 
         Parameters
         ----------
         load_on_cpu : the same voice in float32 on the CPU
         pause : called between parts, and may raise to stop; what was found is kept, as it is
             when memory runs out, which says nothing of a part
+
+        Returns
+        -------
+        whether the placement may have changed
         """
         if self._device == CPU:
             return False
+        before = self.placement
+        self._kinds = kinds_of(on_device)
         wanted = parts_to_examine(on_device, device_filter=self._config.use_gpu_filter)
-        kept_away = {*self._known, *parse_parts(self._config.cpu_parts)}
-        small = on_device.content.sizes.hidden_size < FULL_WIDTH
-        if small:
-            kept_away |= self._fine_when_small
-        parts = [part for part in wanted if part not in kept_away]
+        kept_away = parse_parts(self._config.cpu_parts)
+        parts = [
+            part
+            for part in wanted
+            if part not in kept_away and (part, self._kinds.get(part, "")) not in self._known
+        ]
         if not parts:
-            return False
+            return self.placement != before
         half = self._config.use_fp16
         examination = Examination(on_device, load_on_cpu(), self._device, half=half, run=self._run)
         try:
             for part in parts:
                 pause()
-                found = self._examined(part, examination, small=small)
-                if _is_kept(found, small=small):
-                    self._known[part] = found
-                else:
-                    self._fine_when_small.add(part)
+                found = self._examined(part, examination)
+                self._known[part, found.kind] = found
         except (RuntimeError, MemoryError) as error:
             if not devices.is_out_of_memory(error):
                 raise
         return True
 
-    def _examined(self, part: Part, examination: Examination, *, small: bool) -> Finding:
+    def _examined(self, part: Part, examination: Examination) -> Finding:
+        kind = (self._kinds or {}).get(part, "")
         # A full disk only means that the next start asks again.
         may, found = True, None
         with contextlib.suppress(OSError):
-            may = self._record.begin(part)
+            may = self._record.begin(part, kind)
         try:
             found = examination.examine(part) if may else Finding(part, "crashed")
+            found = replace(found, kind=kind)
         finally:
             with contextlib.suppress(OSError):
-                kept = found if found is not None and _is_kept(found, small=small) else None
-                self._record.end(kept)
+                self._record.end(found)
         return found
-
-
-def _is_kept(found: Finding, *, small: bool) -> bool:
-    """Whether it says something of other voices: small networks are neither slow nor proof."""
-    return not small or found.verdict not in ("right", "slower")

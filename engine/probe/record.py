@@ -31,26 +31,26 @@ class ProbeRecord:
         self._file = tuning_dir(folder) / FILE
         self._key = f"{device}, {ways}"
 
-    def findings(self) -> dict[Part, Finding]:
-        """By part; nothing where this machine is not the one that was examined."""
+    def findings(self) -> dict[tuple[Part, str], Finding]:
+        """By part and kind; nothing where this machine is not the one that was examined."""
         found = (_finding(each) for each in _list(self._entry().get("findings")))
-        return {each.part: each for each in found if each is not None}
+        return {(each.part, each.kind): each for each in found if each is not None}
 
-    def begin(self, part: Part) -> bool:
+    def begin(self, part: Part, kind: str = "") -> bool:
         """Note that a part is about to be tried; False if that has ended the program too often."""
-        entry = self._entry()
-        before = _dictionary(entry.get("tries")).get(part)
+        entry, name = self._entry(), f"{part} {kind}".strip()
+        before = _dictionary(entry.get("tries")).get(name)
         count = before if isinstance(before, int) else 0
         if count >= _CRASHES:
             return False
-        self._write({**entry, "tries": {part: count + 1}})
+        self._write({**entry, "tries": {name: count + 1}})
         return True
 
     def end(self, finding: Finding | None = None) -> None:
         """Nothing is being tried any more; keep this beside what was known."""
         known = self.findings()
         if finding is not None:
-            known[finding.part] = finding
+            known[finding.part, finding.kind] = finding
         self._write({"findings": [asdict(each) for each in known.values()]})
 
     def forget(self) -> None:
@@ -87,4 +87,4 @@ def _finding(record: object) -> Finding | None:
     except TypeError:
         return None
     known = finding.part in PARTS and finding.verdict in get_args(Verdict)
-    return replace(finding, why=str(finding.why)) if known else None
+    return replace(finding, why=str(finding.why), kind=str(finding.kind)) if known else None

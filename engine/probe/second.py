@@ -85,7 +85,7 @@ def _tracking(models: Models, given: Given, device: str) -> Callable[[], Tensor]
     if models.tracker is None:
         raise ValueError("a voice without pitch has no tracker")
     samples = given.audio[0].to(device)
-    tracker = models.tracker(ConversionOptions(), device)
+    tracker = models.tracker(ConversionOptions(pitch_method=models.pitch_method), device)
     return lambda: tracker(samples)
 
 

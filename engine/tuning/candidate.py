@@ -21,8 +21,8 @@ NOT_MEASURED = frozenset({"device", "skip_silence", "retrieval_weighting", "enab
 LEFT_AS_IT_IS = frozenset({"use_gpu_retrieval"})
 """Measured, but not decided here: it finds other rows, and so sounds another way."""
 
-_LADDERS: dict[str, tuple[Any, ...]] = {"batch_size": (2, 4, 8)}
-"""The next value is tried only while the one before pays."""
+_LADDERS: dict[str, tuple[int, ...]] = {"batch_size": (1, 2, 4, 8)}
+"""Smaller values are all tried; a greater one only while the one before it pays."""
 
 _CHOICES: dict[str, tuple[Any, ...]] = {
     "tile_frames": (0, 200, 400, 800, 1600),
@@ -92,9 +92,11 @@ def values_to_try(flag: str, config: OptimizationConfig) -> list[Candidate]:
     if flag == "cpu_parts":
         return _parts(config)
     if flag in _LADDERS:
+        above = [value for value in _LADDERS[flag] if value > now]
         return [
-            Candidate(flag, value, copies=value, only_after_gain=place > 0)
-            for place, value in enumerate(_LADDERS[flag])
+            Candidate(flag, value, max(value, now), only_after_gain=value in above[1:])
+            for value in _LADDERS[flag]
+            if value != now
         ]
     if isinstance(now, bool):
         return [Candidate(flag, not now, varied=flag == "use_shape_buckets")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -29,6 +30,17 @@ class TuningRecord:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._file = tuning_dir(folder) / FILE
+
+    def require_writable(self) -> None:
+        """Nothing happens where something can be kept.
+
+        Raises
+        ------
+        OSError : the disk refuses
+        """
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=self._file.parent):
+            pass
 
     def tuning(self, device: str) -> Tuning | None:
         """What is kept for a device (``mps``, ``cuda``, ``cpu``), stale or not."""

@@ -57,14 +57,15 @@ def tune(
     ConversionCancelled : ``cancel`` was set; nothing was saved
     UserError : the voice cannot be converted, the device is not there, or its results are not
         those of the CPU
-    OSError : the disk is full or refuses
+    OSError : the disk is full or refuses; known before anything is measured, where it can be
     """
     token = cancel or CancelToken()
+    record = TuningRecord(folder)
+    record.require_writable()
     with tempfile.TemporaryDirectory() as name:
         tuner = _Tuner(job, ask or Child(token, folder).ask, listener, Path(name))
         device, tuning = tuner.run()
     token.raise_if_cancelled()
-    record = TuningRecord(folder)
     earlier = record.tuning(device)
     if job.only is not None and earlier is not None:
         tuning = _joined(earlier, tuning, job.only)

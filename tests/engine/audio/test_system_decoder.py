@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -188,6 +190,39 @@ def test_no_sound_at_all_is_one_sentence_and_leaves_nothing(mac: Mac, tmp_path: 
     path.write_bytes(np.random.default_rng(0).bytes(5000))
     with pytest.raises(AudioFileError, match="of a kind that macOS decodes, or it is damaged"):
         read_audio(path)
+    assert mac.left_behind == []
+
+
+def test_a_full_disk_is_not_called_a_damaged_file(
+    mac: Mac, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "noise.m4a"
+    path.write_bytes(np.random.default_rng(0).bytes(5000))
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=4096))
+    with pytest.raises(OSError, match="No space left"):
+        system_decoder.decode(path, mono=False)
+    assert mac.left_behind == []
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        system_decoder.probe,
+        lambda path: system_decoder.decode(path, mono=False),
+        lambda path: next(system_decoder.blocks(path, 0.0)),
+    ],
+)
+def test_a_sound_that_the_tools_leave_empty_is_one_sentence(
+    mac: Mac, tmp_path: Path, use: Callable[[Path], object]
+) -> None:
+    path = tmp_path / "odd.amr"
+    path.write_bytes(b"#!AMR\n" + bytes(100))
+    system_decoder.AFCONVERT.write_text(
+        f"#!{sys.executable}\nimport sys\nopen(sys.argv[-1], 'w')\n"
+    )
+    with pytest.raises(AudioFileError, match="of a kind that macOS decodes, or it is damaged"):
+        use(path)
     assert mac.left_behind == []
 
 

@@ -18,12 +18,13 @@ from engine.errors import ConversionCancelled
 from engine.examined_store import ExaminedStore
 from engine.loaded import Models
 from engine.machine import Machine
+from engine.models.synthesizer_sizes import Vocoder
 from engine.options import ConversionResult
 from engine.placement import PARTS, Part
-from engine.probe import first_use
 from engine.probe.examination import Finding, agreement_db
 from engine.probe.record import FILE, ProbeRecord
 from engine.probe.second import Given, part_run
+from engine.voice_files import VoiceFiles
 from tests.engine.second_device import SECOND, give_second_device
 from tests.engine.small_set import SmallSet, write_small_set
 from tests.sound import signal_to_error_db
@@ -60,7 +61,6 @@ class Bench:
         self, small: SmallSet, folder: Path, monkeypatch: pytest.MonkeyPatch, **faults: Fault
     ) -> None:
         give_second_device(monkeypatch)
-        monkeypatch.setattr(first_use, "FULL_WIDTH", 0)  # these networks are small
         self.folder = folder
         self.faults: dict[str, Fault] = faults
         self.examined: list[str] = []
@@ -74,11 +74,17 @@ class Bench:
     def convert(self, **flags: Any) -> ConversionResult:
         return self.run(self.converter(**flags))
 
-    def run(self, converter: Converter, cancel: CancelToken | None = None) -> ConversionResult:
+    def run(
+        self,
+        converter: Converter,
+        cancel: CancelToken | None = None,
+        voice: VoiceFiles | None = None,
+    ) -> ConversionResult:
         rng = np.random.default_rng(3)
         samples = (0.1 * rng.standard_normal(24_000)).astype(np.float32)
         options = ConversionOptions(seed=5)
-        return converter.convert(samples, 16_000, self._small.voice, options, cancel=cancel)
+        voice = voice or self._small.voice
+        return converter.convert(samples, 16_000, voice, options, cancel=cancel)
 
     def _run(self, part: Part, models: Models, given: Given, device: str) -> Callable[[], Tensor]:
         plain = part_run(part, models, given, device)
@@ -131,20 +137,41 @@ def test_a_part_with_a_fault_runs_on_the_cpu_and_the_user_is_told_which_and_why(
     assert signal_to_error_db(bench.run(expected).samples, result.samples) > 100
 
 
-def test_small_networks_say_nothing_of_others_but_that_a_part_is_wrong(
+def test_what_one_kind_of_voice_showed_says_nothing_of_another(
     small: SmallSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    faults = {"content": FAULTS["slower"][0], "vocoder": FAULTS["wrong"][0]}
-    bench = Bench(small, tmp_path, monkeypatch, **faults)
-    monkeypatch.setattr(first_use, "FULL_WIDTH", 768)
+    bench = Bench(small, tmp_path, monkeypatch)
     converter = bench.converter()
     bench.run(converter)
+    assert converter._store.placement.cpu_parts == ()
+    bench.examined.clear()
+    bench.faults["vocoder"] = FAULTS["wrong"][0]
+    other = write_small_set(tmp_path / "other", Vocoder.MRF).voice
+    (note,) = bench.run(converter, voice=other).notes
+    assert "the vocoder runs on the CPU" in note
+    assert set(bench.examined) == {"vocoder"}
     assert converter._store.placement.cpu_parts == ("vocoder",)
     bench.examined.clear()
+    assert bench.run(converter).notes == ()
+    assert converter._store.placement.cpu_parts == ()
+    assert bench.run(converter, voice=other).notes == (note,)
+    assert bench.examined == []
+    fresh = bench.converter()
+    assert fresh._store.placement.cpu_parts == ()  # it may be either
+    assert bench.run(fresh, voice=other).notes == (note,)
+    assert bench.examined == []
+
+
+def test_each_way_to_find_the_pitch_is_examined(
+    small: SmallSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(small, tmp_path, monkeypatch)
+    converter = bench.converter()
     bench.run(converter)
-    assert bench.examined == []  # once a session
-    again = bench.converter()
-    assert {finding.part for finding in again._store.first_use.findings()} == {"vocoder"}
+    kinds = {found.part: found.kind for found in converter._store.first_use.findings()}
+    assert kinds["pitch"] == "yin"
+    assert "16 wide" in kinds["vocoder"]
+    assert set(kinds) == set(PARTS)
 
 
 def test_what_was_found_is_kept_and_not_asked_again(
@@ -268,7 +295,7 @@ def test_a_damaged_record_counts_as_none(tmp_path: Path, content: str) -> None:
     record = ProbeRecord("Apple M3 (Metal)", "float32", tmp_path)
     assert record.findings() == {}
     record.end(Finding("pitch", "slower", 2.0, 1.0))
-    assert record.findings()["pitch"].verdict == "slower"
+    assert record.findings()["pitch", ""].verdict == "slower"
 
 
 def test_findings_of_another_kind_are_left_out(tmp_path: Path) -> None:
@@ -280,7 +307,7 @@ def test_findings_of_another_kind_are_left_out(tmp_path: Path) -> None:
     entry["findings"][0]["verdict"] = "magic"
     entry["findings"].append(7)
     (tmp_path / FILE).write_text(json.dumps(kept))
-    assert set(record.findings()) == {"content"}
+    assert set(record.findings()) == {("content", "")}
     record.forget()
     assert record.findings() == {}
 

@@ -178,11 +178,24 @@ def test_larger_batches_are_tried_only_while_the_smaller_ones_pay(tmp_path: Path
     }  # fmt: skip
 
 
+def test_smaller_batches_than_the_usual_are_tried_too(tmp_path: Path) -> None:
+    bench = Bench("cuda", batch_size_1=0.8)
+    tuning = bench.tune(tmp_path)
+    assert [f.value for f in tuning.figures if f.flag == "batch_size"] == [1, 2, 8]
+    assert tuning.flags["batch_size"] == 1
+    copies = [
+        work["copies"]
+        for work in bench.asked
+        if work["do"] == "trial" and work["before"]["batch_size"] != work["after"]["batch_size"]
+    ]
+    assert copies == [4, 4, 8]  # both ways are given the same, and enough for the larger batch
+
+
 def test_exact_search_is_measured_but_never_decided(tmp_path: Path) -> None:
     tuning = Bench(use_gpu_retrieval=5.0).tune(tmp_path)
     (figure,) = (f for f in tuning.figures if f.flag == "use_gpu_retrieval")
     assert (figure.reason, figure.kept) == ("left as it is", False)
-    assert figure.gain == pytest.approx(4.0)
+    assert figure.gain == pytest.approx(-0.8)
     assert "use_gpu_retrieval" not in tuning.flags
 
 
@@ -204,6 +217,24 @@ def test_the_same_plain_way_is_asked_for_once(tmp_path: Path) -> None:
     assert len(plain) == 3  # as the preset, with faiss' rows, with longer context
     assert {config["device"] for config in plain} == {"cpu"}
     assert not any(config["use_channels_last"] for config in plain)
+
+
+def test_a_folder_that_takes_nothing_is_known_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    folder = tmp_path / "file" / "tuning"
+    bench = Bench()
+    with pytest.raises(OSError, match="Not a directory"):
+        bench.tune(folder)
+    assert bench.asked == []
+    monkeypatch.setenv("URVC_TUNING_DIR", str(folder))
+    assert main(["tune", "--device", "cpu"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "Cannot keep what tuning finds" in said
+    assert str(folder) in said
+    assert "URVC_TUNING_DIR" in said
 
 
 def test_progress_only_grows(tmp_path: Path) -> None:
