@@ -39,9 +39,6 @@ CONTEXT_FRAMES = 640
 comes from beyond 640 moved no pitch of a minute of speech by more than 0.1 cents (random weights).
 """
 
-_SECOND_CORE = ThreadPoolExecutor(1, "gru")
-"""For one of the GRU's two ways; the other runs on the caller's."""
-
 
 class _Block(nn.Module):
     """Two 3x3 convolutions with batch norm and a residual, [B, C, T, M] -> [B, C', T, M]."""
@@ -218,9 +215,12 @@ class _BiGru(nn.Module):
         def ahead_of_it() -> tuple[Tensor, Tensor]:
             return self._one_way(x, state[:1], "l0")
 
-        there = _SECOND_CORE.submit(ahead_of_it)
-        back, back_last = self._one_way(x.flip(1), state[1:], "l0_reverse")
-        ahead, ahead_last = there.result()
+        # The thread ends with its work: while it lives, OpenMP counts its team among those that want
+        # a core, and lets every other one sleep at once, which cost the vocoder an eighth.
+        with ThreadPoolExecutor(1, "gru") as second_core:
+            there = second_core.submit(ahead_of_it)
+            back, back_last = self._one_way(x.flip(1), state[1:], "l0_reverse")
+            ahead, ahead_last = there.result()
         return torch.cat((ahead, back.flip(1)), -1), torch.cat((ahead_last, back_last))
 
     def _one_way(self, x: Tensor, state: Tensor, ending: str) -> tuple[Tensor, Tensor]:
