@@ -7,7 +7,6 @@ Attribute names are the keys of ``rmvpe.pt``, so that loading is strict.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import torch
@@ -203,40 +202,7 @@ class _BiGru(nn.Module):
 
     def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Features [1, T, 384], state of both ways [2, 1, 256] -> output [1, T, 512], state."""
-        if x.device.type == "cpu":
-            return self._both_at_once(x, state)
         y, last = self.gru(x, state)
-        return y, last
-
-    def _both_at_once(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """The same on a processor, each way on a core of its own: a step is too small for two."""
-
-        @torch.inference_mode()  # a thread begins without
-        def ahead_of_it() -> tuple[Tensor, Tensor]:
-            return self._one_way(x, state[:1], "l0")
-
-        # The thread ends with its work: while it lives, OpenMP counts its team among those that want
-        # a core, and lets every other one sleep at once, which cost the vocoder an eighth.
-        with ThreadPoolExecutor(1, "gru") as second_core:
-            there = second_core.submit(ahead_of_it)
-            back, back_last = self._one_way(x.flip(1), state[1:], "l0_reverse")
-            ahead, ahead_last = there.result()
-        return torch.cat((ahead, back.flip(1)), -1), torch.cat((ahead_last, back_last))
-
-    def _one_way(self, x: Tensor, state: Tensor, ending: str) -> tuple[Tensor, Tensor]:
-        names = (f"{kind}_{ending}" for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
-        weights: list[Tensor] = [self.gru.get_parameter(name) for name in names]
-        y, last = torch.gru(
-            x,
-            state,
-            weights,
-            has_biases=True,
-            num_layers=1,
-            dropout=0.0,
-            train=False,
-            bidirectional=False,
-            batch_first=True,
-        )
         return y, last
 
 
