@@ -283,8 +283,8 @@ def test_rows_in_half_precision_give_nearly_the_same(golden: dict[str, np.ndarra
 
 
 def test_the_lowest_ranks_are_found_by_groups_as_by_sorting() -> None:
-    ranks = torch.from_numpy(make_rows(32 * 100, 7))
+    ranks = torch.from_numpy(make_rows(7, 32 * 100))
     values, rows = _lowest(ranks)
-    expected = ranks.T.topk(16, dim=1, largest=False)
+    expected = ranks.topk(16, dim=1, largest=False)
     torch.testing.assert_close(values, expected.values, rtol=0, atol=0)
-    assert torch.equal(ranks.T.gather(1, rows), values)
+    assert torch.equal(ranks.gather(1, rows), values)
