@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer
-from PySide6.QtWidgets import QApplication, QMessageBox, QWidget
+from PySide6.QtWidgets import QApplication
 
 from desktop.application import Application
 from desktop.crash import CrashReporter
@@ -17,6 +17,7 @@ from desktop.garbage import GarbageTimer
 from desktop.icons import app_icon
 from desktop.jobs.draft import Draft
 from desktop.jobs.engine_door import MakeEngine
+from desktop.jobs.intake import Gatherer
 from desktop.jobs.leftover import remove_leftovers
 from desktop.jobs.native_library import open_torch_libraries
 from desktop.jobs.queue import JobQueue
@@ -35,26 +36,14 @@ from desktop.tasks.tuning import MachineFlags
 from desktop.translation import chosen_language, install_translators
 from desktop.views.listen_panel import ListenPanel
 from desktop.views.main_window import MainWindow
+from desktop.views.question import Ask, ask_user
 from desktop.views.settings_window import SettingsWindow
 from engine.device import prepare_environment
 from engine.tuning_file import TUNING_VARIABLE
 
-Ask = Callable[[QWidget, str, str, str], bool]
-"""A question: parent, text, explanation, the button that means yes."""
-
 _PATIENCE_S = 5.0
 _AGAIN_MS = 500
 BACKGROUND = "--background"
-
-
-def ask_user(parent: QWidget, text: str, explanation: str, yes: str) -> bool:
-    """Ask in a sheet over the window."""
-    box = QMessageBox(QMessageBox.Icon.Warning, "", text, parent=parent)
-    box.setInformativeText(explanation)
-    agree = box.addButton(yes, QMessageBox.ButtonRole.AcceptRole)
-    box.addButton(QMessageBox.StandardButton.Cancel)
-    box.exec()
-    return box.clickedButton() is agree
 
 
 class App(QObject):
@@ -88,6 +77,7 @@ class App(QObject):
         self.voices = VoiceList(paths.voices_dir)
         self.draft = Draft(self.settings, self.voices)
         self.runner = JobRunner(self.queue, self.settings, make_engine)
+        self.gatherer = Gatherer(self)  # what it gathers outlives a window
         self.settings_window: SettingsWindow | None = None
         self._make_window()
         self.crash.crashed.connect(self._on_crashed)
@@ -195,6 +185,7 @@ class App(QObject):
         for each in windows:
             each.remember_place()
         self.listen_panel.close_sound()
+        window.take_no_more()
         self._make_window()
         self.window.queue_view.select_jobs(selected)
         self._on_reachability()
@@ -208,7 +199,7 @@ class App(QObject):
             each.deleteLater()
 
     def _make_window(self) -> None:
-        self.window = MainWindow(self.queue, self.draft, self.voices, self.settings)
+        self.window = MainWindow(self.queue, self.draft, self.voices, self.settings, self.gatherer)
         self.window.report = self.crash.report
         self.window.quit_requested.connect(self.quit)
         self.window.settings_requested.connect(self.show_settings)

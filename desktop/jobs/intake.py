@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, QObject, Signal
+from PySide6.QtCore import QCoreApplication, QObject, Qt, Signal, Slot
 
 from engine.audio.suffixes import SUPPORTED_SUFFIXES
 
@@ -115,16 +115,33 @@ def _search(folder: Path, left: int) -> tuple[list[Path], bool, int]:
 
 
 class Gatherer(QObject):
-    """Sorts what was dropped off the GUI thread: a folder can be large, or on a slow disk."""
+    """Sorts what was dropped off the GUI thread: a folder can be large, or on a slow disk.
+
+    Signals
+    -------
+    gathered : (Intake)  on the GUI thread, to whoever listens when all is found
+    """
 
     gathered = Signal(object)
+    _found = Signal(object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        # Through a slot of this thread: a window that goes meanwhile must not take it along.
+        self._found.connect(self._tell, Qt.ConnectionType.QueuedConnection)
 
     def gather(self, paths: Sequence[Path]) -> None:
         """Sort; `gathered` tells the `Intake`. Plain files are told at once."""
         if not any(path.is_dir() for path in paths):
             self.gathered.emit(sort_paths(paths))
             return
-        threading.Thread(target=self._run, args=(tuple(paths),), daemon=True).start()
+        threading.Thread(
+            target=self._run, args=(tuple(paths),), name="gatherer", daemon=True
+        ).start()
 
     def _run(self, paths: tuple[Path, ...]) -> None:
-        self.gathered.emit(sort_paths(paths))
+        self._found.emit(sort_paths(paths))
+
+    @Slot(object)
+    def _tell(self, intake: Intake) -> None:
+        self.gathered.emit(intake)

@@ -14,11 +14,16 @@ from desktop.views.drop_area import DropOverlay, link_of, paths_of
 
 
 class DropWindow(QMainWindow):
-    """What is done with the files is for the heir to say."""
+    """What is done with the files is for the heir to say.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    gatherer : sorts what is dropped; one that others use too tells all of it to the last window
+    """
+
+    def __init__(self, gatherer: Gatherer | None = None) -> None:
         super().__init__()
-        self._gatherer = Gatherer(self)
+        self._gatherer = gatherer or Gatherer(self)
         self._gatherer.gathered.connect(self.accept_intake)
         self.overlay = DropOverlay(self)
         self.setAcceptDrops(True)
@@ -39,6 +44,10 @@ class DropWindow(QMainWindow):
         """Do what dropping these does."""
         if paths:
             self._gatherer.gather(paths)
+
+    def take_no_more(self) -> None:
+        """Leave what is still being gathered to the window that comes after this one."""
+        self._gatherer.gathered.disconnect(self.accept_intake)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802 - Qt's name
         """Say what would happen."""

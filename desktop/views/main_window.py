@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from desktop.error_text import machine_lines
 from desktop.jobs.draft import Draft
-from desktop.jobs.intake import VOICE_SUFFIXES, Intake
+from desktop.jobs.intake import VOICE_SUFFIXES, Gatherer, Intake
 from desktop.jobs.job import Job, JobProgress, JobState, Voice
 from desktop.jobs.queue import JobQueue
 from desktop.jobs.voice_list import VoiceList
@@ -44,9 +44,14 @@ class MainWindow(DropWindow):
     quit_requested = Signal()
 
     def __init__(
-        self, queue: JobQueue, draft: Draft, voices: VoiceList, settings: Settings
+        self,
+        queue: JobQueue,
+        draft: Draft,
+        voices: VoiceList,
+        settings: Settings,
+        gatherer: Gatherer | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(gatherer)
         self.queue = queue
         self.reopenable = False
         self.report: Callable[[], str] = machine_lines
@@ -56,11 +61,9 @@ class MainWindow(DropWindow):
         self._followed: str | None = None
         self.setWindowTitle("Ultimate RVC")
         self.setMinimumSize(*_SMALLEST_SIZE)
-        self.areas = MainLayout(queue, draft, voices)
-        self.setCentralWidget(self.areas)
-        self.queue_view = self.areas.queue_view
-        self.detail = self.areas.detail
-        self.notice = self.areas.notice
+        self.areas = areas = MainLayout(queue, draft, voices)
+        self.setCentralWidget(areas)
+        self.queue_view, self.detail, self.notice = areas.queue_view, areas.detail, areas.notice
         self.desk = VoiceDesk(self, self.notice, queue, draft, voices, settings)
         self.actions_ = WindowActions(self)
         self.actions_.fill(self.menuBar())
@@ -116,7 +119,7 @@ class MainWindow(DropWindow):
         if paths:
             self.take(paths)
         elif link:
-            self.desk.ask_for_link(link)
+            self.ask_for_link(link)
         else:
             self.notice.tell(self.tr("There is no file and no link in the clipboard"))
 
@@ -271,12 +274,11 @@ class MainWindow(DropWindow):
         count = self.queue.count(JobState.INTERRUPTED)
         if not count:
             return
-        text = self.tr("One conversion was not finished when the app ended")
-        if count > 1:
-            text = self.tr("{count} conversions were not finished when the app ended")
+        one = self.tr("One conversion was not finished when the app ended")
+        several = self.tr("{count} conversions were not finished when the app ended")
         undone = [job.id for job in self.queue.jobs() if job.state is JobState.INTERRUPTED]
         self.notice.tell(
-            text.format(count=count),
+            (several if count > 1 else one).format(count=count),
             (
                 (self.tr("Remove"), lambda: self.queue.remove(undone)),
                 (self.tr("Continue"), self.queue.resume_interrupted),

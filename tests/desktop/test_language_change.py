@@ -1,14 +1,17 @@
 """Another language is spoken at once, by the whole app, without disturbing its work."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QTranslator
 from PySide6.QtWidgets import QApplication, QLabel
 from pytestqt.qtbot import QtBot
+from shiboken6 import isValid
 
 from desktop.app import App
+from desktop.jobs import intake
 from desktop.jobs.job import JobState
 from desktop.paths import AppPaths
 from desktop.settings import LANGUAGE
@@ -96,3 +99,36 @@ def test_the_old_windows_are_gone_and_nothing_reaches_them(
     app.voices.refused.emit("No.")
     assert app.window.notice.text == "No."
     assert len(qapp.findChildren(QTranslator)) <= 4  # those of before are on their way out
+
+
+@pytest.mark.parametrize("found_late", [True, False])
+def test_a_folder_that_is_still_being_looked_through_arrives_all_the_same(
+    app: App, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, found_late: bool
+) -> None:
+    go = threading.Event()
+    sort_paths = intake.sort_paths
+
+    def slowly(paths: Iterable[Path]) -> intake.Intake:
+        go.wait(WAIT_MS / 1000)
+        return sort_paths(paths)
+
+    monkeypatch.setattr(intake, "sort_paths", slowly)
+    folder = tmp_path / "Songs"
+    folder.mkdir()
+    for name in ("a.wav", "b.wav"):
+        (folder / name).touch()
+    app.take([folder])
+    old = app.window
+    if found_late:
+        speak(app, "zh_TW", qtbot)
+        qtbot.waitUntil(lambda: not isValid(old), timeout=WAIT_MS)
+        go.set()
+    else:  # it is on its way when the windows change
+        go.set()
+        for thread in threading.enumerate():
+            if thread.name == "gatherer":
+                thread.join()
+        app.change_language()
+    qtbot.waitUntil(lambda: app.queue.rowCount() > 0, timeout=WAIT_MS)
+    qtbot.wait(50)
+    assert [job.source.name for job in app.queue.jobs()] == ["a.wav", "b.wav"]
