@@ -132,7 +132,7 @@ class Converter:
         converted, card = self._convert(checked, voice, run)
         run.finish()
         results = []
-        for source, samples in zip(checked, converted, strict=True):
+        for source, samples in zip(sources, converted, strict=True):
             result = self._result(run, started, len(source.samples) / source.rate_hz)
             kept = samples if source.options.stereo else samples[:, 0]
             results.append(replace(result, samples=kept, rate_hz=output_rate(source.options, card)))
@@ -179,12 +179,15 @@ class Converter:
             voice_rate_hz = self._store.voice(voice, run)[0].sample_rate_hz
         rate_hz = file_rate(options.file_format, options.output_rate_hz or voice_rate_hz)
         in_file = replace(options, output_rate_hz=rate_hz)
-        (samples,), _ = self._convert([Source(audio.samples, audio.rate_hz, in_file)], voice, run)
+        duration_s, notes = audio.duration_s, audio.notes
+        sources = [Source(audio.samples, audio.rate_hz, in_file)]
+        del audio  # it is the largest thing in memory, and `sources` lets it go in time
+        (samples,), _ = self._convert(sources, voice, run)
         with run.stage("write", 1.0):
             free = partial(output_path_for, source, voice.title, output_dir, options.file_format)
             path = write_free(output or free, samples, rate_hz, options, overwrite=overwrite)
-        result = self._result(run, started, audio.duration_s)
-        notes = (*audio.notes, *run.notes)
+        result = self._result(run, started, duration_s)
+        notes = (*notes, *run.notes)
         return replace(result, output_path=path, rate_hz=rate_hz, notes=notes)
 
     def warm_up(self, voice: VoiceFiles, cancel: CancelToken, *, even_on_cpu: bool = False) -> bool:
@@ -236,8 +239,9 @@ class Converter:
         devices.empty_cache(self.device)
 
     def _convert(
-        self, sources: Sequence[Source], voice: VoiceFiles, run: Run
+        self, sources: list[Source], voice: VoiceFiles, run: Run
     ) -> tuple[list[Floats], VoiceCard]:
+        """Samples of each source at its own output rate, and the voice; `sources` is emptied."""
         with torch.inference_mode(), self._within_memory():
             models = self._store.models(voice, [source.options for source in sources], run)
             converted = convert_together(sources, models, self.optimization, run)

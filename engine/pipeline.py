@@ -6,7 +6,7 @@ on purpose (joints, ends, repeatable noise).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -60,6 +60,23 @@ class Source:
     options: ConversionOptions
 
 
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """What is kept of a source once the networks' own ear has heard it.
+
+    Attributes
+    ----------
+    analysis : float32 [C, n]  16 kHz, peak-limited, without what lies below 48 Hz
+    n_samples, rate_hz : of the source
+    options : of this conversion
+    """
+
+    analysis: Floats
+    n_samples: int
+    rate_hz: int
+    options: ConversionOptions
+
+
 def checked_source(source: Source) -> Source:
     """The source with samples float32 [n, channels].
 
@@ -92,9 +109,13 @@ def checked_source(source: Source) -> Source:
 
 
 def convert_together(
-    sources: Sequence[Source], models: Models, config: OptimizationConfig, run: Run
+    sources: list[Source], models: Models, config: OptimizationConfig, run: Run
 ) -> list[Floats]:
     """Convert sources with one voice; their pieces share batches where they are equally long.
+
+    Parameters
+    ----------
+    sources : is emptied, so that an hour of sound takes memory only while it is listened to
 
     Returns
     -------
@@ -102,24 +123,26 @@ def convert_together(
     """
     with run.stage("filter", FILTERED_FRACTION):
         filtered = _filter_for(models, config, run)
-        analyses = [filtered(_analysis_signal(source)) for source in sources]
+        heard = [_hear(sources.pop(0), filtered) for _ in range(len(sources))]
     prepared, items = [], []
-    for source, analysis in zip(sources, analyses, strict=True):
-        ready, pieces = _prepare(source, analysis, models, config, run)
+    while heard:
+        ready, pieces = _prepare(heard.pop(0), models, config, run)
         prepared.append(ready)
         items += [work_item(ready, piece, buckets=config.use_shape_buckets) for piece in pieces]
     run.expect(sum(item.piece.frames for item in items))
     Synthesis(models, config, run).run(items)
     with run.stage("write"):
-        return [
-            _finish(ready.joiner.output, analysis, source, models.card)
-            for ready, analysis, source in zip(prepared, analyses, sources, strict=True)
-        ]
+        return [_finish(ready, models.card) for ready in prepared]
 
 
 def output_rate(options: ConversionOptions, card: VoiceCard) -> int:
     """Sample rate of a result in Hz."""
     return options.output_rate_hz or card.sample_rate_hz
+
+
+def _hear(source: Source, filtered: Callable[[Floats], Floats]) -> Heard:
+    analysis = filtered(_analysis_signal(source))
+    return Heard(analysis, len(source.samples), source.rate_hz, source.options)
 
 
 def _analysis_signal(source: Source) -> Floats:
@@ -158,10 +181,10 @@ def _two_channels(samples: Floats) -> Floats:
 
 
 def _prepare(
-    source: Source, analysis: Floats, models: Models, config: OptimizationConfig, run: Run
+    source: Heard, models: Models, config: OptimizationConfig, run: Run
 ) -> tuple[PreparedSource, tuple[Piece, ...]]:
     """Cut a source into pieces and find its pitch."""
-    frames = count_frames(len(source.samples), source.rate_hz)
+    analysis, frames = source.analysis, count_frames(source.n_samples, source.rate_hz)
     pieces = plan_pieces(middle_channel(analysis), frames)
     longest = max(window_frames(piece, buckets=config.use_shape_buckets) for piece in pieces)
     padded_frames = max(frames + 2 * CONTEXT_FRAMES, longest)
@@ -174,7 +197,17 @@ def _prepare(
             phase = models.synthesizer.frame_phase(contour.f0_hz)
     active = active_frames(analysis, frames) if config.skip_silence else np.ones(frames, np.bool_)
     joiner = Joiner(len(analysis), frames, models.synthesizer.sizes.hop_samples)
-    ready = PreparedSource(source.options, padded, frames, contour, phase, active, joiner)
+    ready = PreparedSource(
+        source.options,
+        source.n_samples,
+        source.rate_hz,
+        padded,
+        frames,
+        contour,
+        phase,
+        active,
+        joiner,
+    )
     return ready, tuple(piece for piece in pieces if active[piece.start : piece.stop].any())
 
 
@@ -191,9 +224,10 @@ def _contour(
     return within_memory("pitch", models, run, find)
 
 
-def _finish(output: Floats, analysis: Floats, source: Source, card: VoiceCard) -> Floats:
+def _finish(source: PreparedSource, card: VoiceCard) -> Floats:
     """Cut to length, follow the source's loudness, resample, limit the peak: [n, channels]."""
-    n_source, rate_hz, options = len(source.samples), source.rate_hz, source.options
+    n_source, rate_hz, options = source.n_samples, source.rate_hz, source.options
+    output = source.joiner.output
     voice_rate_hz = card.sample_rate_hz
     rate_out_hz = output_rate(options, card)
     output = output[:, : resampled_length(n_source, rate_hz, voice_rate_hz)]
@@ -201,7 +235,7 @@ def _finish(output: Floats, analysis: Floats, source: Source, card: VoiceCard) -
         output = np.stack(
             [
                 apply_volume_envelope(own, new, voice_rate_hz, options.volume_envelope)
-                for own, new in zip(analysis, output, strict=True)
+                for own, new in zip(source.analysis(), output, strict=True)
             ]
         )
     samples = np.ascontiguousarray(output.T)

@@ -8,12 +8,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from engine.audio.resampling import resampled_length
 from engine.models.source import LayerNoise, SourceInput
 from engine.models.synthesizer import Synthesizer
 from engine.noise import NoiseField
 from engine.options import ConversionOptions
 from engine.pitch.contour import PitchContour
-from engine.segments import CONTEXT_FRAMES, HOP_SAMPLES, Joiner, Piece, window_frames
+from engine.segments import (
+    ANALYSIS_RATE_HZ,
+    CONTEXT_FRAMES,
+    HOP_SAMPLES,
+    Joiner,
+    Piece,
+    window_frames,
+)
 
 Floats = NDArray[np.float32]
 
@@ -25,6 +33,7 @@ class PreparedSource:
     Attributes
     ----------
     options : of its conversion
+    n_samples, rate_hz : of the source as it was given
     padded : float32 [C, F * 160]  16 kHz, one second of context on both sides
     frames : without context
     contour : pitch, or None for a voice without
@@ -34,6 +43,8 @@ class PreparedSource:
     """
 
     options: ConversionOptions
+    n_samples: int
+    rate_hz: int
     padded: torch.Tensor
     frames: int
     contour: PitchContour | None
@@ -45,6 +56,16 @@ class PreparedSource:
     def channels(self) -> int:
         """Rows that go through the networks side by side."""
         return len(self.padded)
+
+    def analysis(self) -> Floats:
+        """What the networks hear without the context, float32 [C, n] at 16 kHz."""
+        low = CONTEXT_FRAMES * HOP_SAMPLES
+        n = min(
+            resampled_length(self.n_samples, self.rate_hz, ANALYSIS_RATE_HZ),
+            self.frames * HOP_SAMPLES,
+        )
+        heard: Floats = self.padded[:, low : low + max(n, 1)].numpy()
+        return heard
 
 
 @dataclass(frozen=True, eq=False)
