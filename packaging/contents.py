@@ -112,6 +112,9 @@ NOT_ARCHIVED = frozenset({"__pycache__", "tests", "_examples"})
 """Folders that `trim.py` takes out of the zip, too."""
 
 _RESOURCES = ("icons", "self_test", "starter", "translations")
+_LOCALIZED = ROOT / "resources" / "bundle"
+"""What macOS itself says of the app, a folder for each language."""
+
 _NOT_SHIPPED = frozenset({".ts", ".py", ".sh"})
 
 
@@ -127,13 +130,19 @@ def library_folder() -> str:
 
 
 def data_files() -> list[tuple[str, list[str]]]:
-    """Resources beside the packages, where the code looks for them: folder, files."""
+    """Folders in `Contents/Resources` with their files.
+
+    Resources lie beside the packages, where the code looks for them; texts of `Info.plist` in
+    other languages at the top, where macOS does.
+    """
     found: dict[str, list[str]] = {}
     for name in _RESOURCES:
         for path in sorted((ROOT / "resources" / name).rglob("*")):
             if path.is_file() and is_shipped(path):
                 folder = path.parent.relative_to(ROOT)
                 found.setdefault(f"{library_folder()}/{folder}", []).append(str(path))
+    for path in sorted(_LOCALIZED.glob("*.lproj/*.strings")):
+        found.setdefault(path.parent.name, []).append(str(path))
     found[library_folder()] = [str(ROOT / "LICENSE")]
     return sorted(found.items())
 

@@ -72,6 +72,14 @@ def test_a_missing_resource_is_found(bundle: Bundle) -> None:
     assert fault.endswith("resources/starter/voice.pth is missing")
 
 
+def test_a_missing_language_is_found(bundle: Bundle) -> None:
+    shutil.rmtree(bundle.resources / "zh-Hant.lproj")
+    assert check(bundle) == [
+        "zh-Hant.lproj/InfoPlist.strings is missing",
+        "zh-Hant.lproj/ServicesMenu.strings is missing",
+    ]
+
+
 def test_a_path_of_the_machine_that_built_it_is_found(bundle: Bundle) -> None:
     (bundle.library / "engine" / "a.pyc").write_bytes(b"\0" + str(ROOT).encode() + b"/engine/a.py")
     faults = check(bundle)
