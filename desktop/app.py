@@ -32,7 +32,8 @@ from desktop.paths import AppPaths
 from desktop.settings import LANGUAGE, Settings
 from desktop.single_instance import SingleInstance, hand_over, server_name
 from desktop.tasks.background import BackgroundTask
-from desktop.tasks.tuning import MachineFlags
+from desktop.tasks.tuning import MachineFlags, TuningWork
+from desktop.tasks.tuning_run import TuningRun
 from desktop.translation import chosen_language, install_translators
 from desktop.views.listen_panel import ListenPanel
 from desktop.views.main_window import MainWindow
@@ -71,6 +72,12 @@ class App(QObject):
         self.crash = CrashReporter(paths.logs)
         self.settings = Settings(paths.settings_file)
         self.machine_flags = MachineFlags(self.settings)
+        self.tuning = TuningRun(
+            self.settings,
+            is_busy=lambda: self.queue.is_busy,
+            make_work=lambda: TuningWork(paths.voices_dir),
+            parent=self,
+        )
         self.store = QueueStore(paths.queue_file)
         self.queue = JobQueue(self.store.load())
         threading.Thread(target=remove_leftovers, args=(self.queue.jobs(),), daemon=True).start()
@@ -83,6 +90,7 @@ class App(QObject):
         self.crash.crashed.connect(self._on_crashed)
         self.queue.queue_changed.connect(self._save)
         self.queue.busy_changed.connect(self.garbage.set_busy)
+        self.queue.busy_changed.connect(self.tuning.set_busy)
         self._plug_in()
         self.runner.start()
 
@@ -119,10 +127,7 @@ class App(QObject):
     def show_settings(self) -> None:
         """The settings' own window."""
         if self.settings_window is None:
-            self.settings_window = SettingsWindow(
-                self.settings, self._paths, is_busy=lambda: self.queue.is_busy
-            )
-            self.queue.busy_changed.connect(self.settings_window.set_busy)
+            self.settings_window = SettingsWindow(self.settings, self._paths, tuning=self.tuning)
             self.settings_window.report = self.crash.report
             self.settings_window.voices_changed.connect(self.voices.refresh)
         self.settings_window.show()
@@ -154,6 +159,7 @@ class App(QObject):
         self.menu_bar.tray.hide()
         self.listen_panel.close_sound()
         self.window.desk.close_tasks()
+        self.tuning.close()
         if self.settings_window is not None:
             self.settings_window.close_tasks()
             self.settings_window.hide()

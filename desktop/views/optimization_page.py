@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QMenu, QPushButton
 
 from desktop.settings import OPTIMIZATION_PREFIX, SETTINGS, Settings
-from desktop.tasks.background import Work
-from desktop.tasks.tuning import use_tuned
+from desktop.tasks.tuning_run import TuningRun
 from desktop.views.gain_text import gain_text
 from desktop.views.settings_pages import TablePage
 from desktop.views.tuning_panel import TuningPanel
@@ -25,18 +22,10 @@ class OptimizationPage(TablePage):
 
     Parameters
     ----------
-    is_busy : whether a conversion runs or waits
-    voices_dir : the voices to measure with; None is the user's own
-    make_work : what tunes; another in tests
+    run : what measures; None is one of its own
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        is_busy: Callable[[], bool] = lambda: False,
-        voices_dir: Path | None = None,
-        make_work: Callable[[], Work] | None = None,
-    ) -> None:
+    def __init__(self, settings: Settings, run: TuningRun | None = None) -> None:
         super().__init__(
             settings,
             "optimization",
@@ -59,22 +48,15 @@ class OptimizationPage(TablePage):
             self.presets.addAction(name).triggered.connect(partial(self._apply_preset, preset))
         button = QPushButton(self.tr("Presets"))
         button.setMenu(self.presets)
-        self.tuning = TuningPanel(is_busy, voices_dir, make_work)
+        run = run or TuningRun(settings, parent=self)
+        self.tuning = TuningPanel(run)
         self.tuning.buttons.insertWidget(2, button)
         self.tuning.buttons.addStretch(1)
-        self.tuning.tuned.connect(self._use_tuned)
+        run.tuned.connect(self._show_gains)
         self.column.insertWidget(1, self.tuning)
         self._show_gains()
 
-    def close_tasks(self) -> None:
-        """Stop a measurement before the app quits."""
-        self.tuning.close_tasks()
-
     @Slot()
-    def _use_tuned(self) -> None:
-        use_tuned(self._settings)
-        self._show_gains()
-
     def _show_gains(self) -> None:
         record = TuningRecord()
         latest = record.latest()

@@ -15,6 +15,7 @@ from desktop.icons import symbol
 from desktop.macos.login_item import LoginItem
 from desktop.paths import AppPaths
 from desktop.settings import MIRROR, START_AT_LOGIN, Settings
+from desktop.tasks.tuning_run import TuningRun
 from desktop.views.advanced_page import AdvancedPage
 from desktop.views.models_page import ModelsPage
 from desktop.views.optimization_page import OptimizationPage
@@ -30,6 +31,11 @@ _PANE = "settings_window.pane"
 class SettingsWindow(QMainWindow):
     """Panes are made when they are first shown.
 
+    Parameters
+    ----------
+    models_folder : of the shared networks; None for the usual one
+    tuning : the measurement of this machine; None is one of its own
+
     Signals
     -------
     voices_changed : the library has other voices, or other names, than before
@@ -44,12 +50,11 @@ class SettingsWindow(QMainWindow):
         models_folder: Path | None = None,
         parent: QWidget | None = None,
         *,
-        is_busy: Callable[[], bool] = lambda: False,
+        tuning: TuningRun | None = None,
     ) -> None:
         super().__init__(parent)
         self._settings = settings
-        self._is_busy = is_busy
-        self._optimization: OptimizationPage | None = None
+        self._tuning = tuning
         self._paths = paths
         self._models_folder = models_folder
         self.report: Callable[[], str] = machine_lines
@@ -100,14 +105,6 @@ class SettingsWindow(QMainWindow):
             self._models.close_tasks()
         if self._voices is not None:
             self._voices.close_tasks()
-        if self._optimization is not None:
-            self._optimization.close_tasks()
-
-    @Slot(bool)
-    def set_busy(self, busy: bool) -> None:  # noqa: FBT001 - the slot of a signal of one value
-        """A measurement that runs gives way to conversions."""
-        if busy and self._optimization is not None:
-            self._optimization.tuning.give_way()
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 - Qt's name
         """Remember where the window was."""
@@ -150,8 +147,7 @@ class SettingsWindow(QMainWindow):
         return scrolled(TablePage(self._settings, "general", left_out=left_out))
 
     def _make_optimization(self) -> QWidget:
-        self._optimization = OptimizationPage(self._settings, self._is_busy, self._paths.voices_dir)
-        return scrolled(self._optimization)
+        return scrolled(OptimizationPage(self._settings, self._tuning))
 
     def _make_advanced(self) -> QWidget:
         return scrolled(AdvancedPage(self._settings, self._paths, lambda: self.report()))

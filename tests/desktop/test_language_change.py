@@ -15,7 +15,12 @@ from desktop.jobs import intake
 from desktop.jobs.job import JobState
 from desktop.paths import AppPaths
 from desktop.settings import LANGUAGE
+from desktop.tasks.background import Listener
 from desktop.translation import install_translators
+from desktop.views.tuning_panel import TuningPanel
+from engine.machine import Machine
+from engine.progress import CancelToken
+from engine.tuning import Tuning, TuningProgress, TuningRecord
 from tests.desktop.fake_engine import FakeEngine
 
 WAIT_MS = 15_000
@@ -132,3 +137,83 @@ def test_a_folder_that_is_still_being_looked_through_arrives_all_the_same(
     qtbot.waitUntil(lambda: app.queue.rowCount() > 0, timeout=WAIT_MS)
     qtbot.wait(50)
     assert [job.source.name for job in app.queue.jobs()] == ["a.wav", "b.wav"]
+
+
+class Measurement:
+    """Finds the tiles that were fastest once it is let go."""
+
+    def __init__(self) -> None:
+        self.progress = TuningProgress("use_fp16", True, 0.4, 150.0)
+        self.go = threading.Event()
+
+    def __call__(self, cancel: CancelToken, tell: Listener) -> Tuning:
+        while not self.go.wait(0.005):
+            cancel.raise_if_cancelled()
+        when = "2026-11-24T12:00:00+00:00"
+        flags = {"tile_frames": 800}
+        found = Tuning(Machine.here(), "Apple M3", when, "0.1", "Aria", 10.0, flags, ())
+        TuningRecord().save("cpu", found)
+        return found
+
+
+@pytest.fixture
+def measurement(app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Measurement:
+    monkeypatch.setenv("URVC_TUNING_DIR", str(tmp_path / "tuning"))
+    made = Measurement()
+    app.tuning.make_work = lambda: made
+    return made
+
+
+def tuning_panel(app: App) -> TuningPanel:
+    assert app.settings_window is not None
+    (panel,) = app.settings_window.findChildren(TuningPanel)
+    return panel
+
+
+def test_a_measurement_goes_on_and_shows_in_the_new_settings_window(
+    app: App, qtbot: QtBot, measurement: Measurement
+) -> None:
+    app.show_optimization()
+    tuning_panel(app).button.click()
+    speak(app, "zh_TW", qtbot)
+    assert app.tuning.is_running
+    panel = tuning_panel(app)
+    assert panel.bar.isVisible()
+    assert panel.bar.value() == 400
+    assert panel.status.text().startswith("正在量測")
+    measurement.go.set()
+    qtbot.waitUntil(panel.button.isVisible, timeout=WAIT_MS)
+    assert "Apple M3" in panel.status.text()
+    assert app.settings.optimization().tile_frames == 800
+
+
+def test_a_measurement_can_be_cancelled_in_the_new_window_and_gives_way_without_one(
+    app: App, qtbot: QtBot, measurement: Measurement, tmp_path: Path
+) -> None:
+    app.show_optimization()
+    tuning_panel(app).button.click()
+    speak(app, "zh_TW", qtbot)
+    tuning_panel(app).cancel_button.click()
+    qtbot.waitUntil(lambda: app.tuning.last == "cancelled", timeout=WAIT_MS)
+    tuning_panel(app).button.click()
+    assert app.settings_window is not None
+    app.settings_window.close()
+    speak(app, "en", qtbot)
+    assert app.settings_window is None
+    assert app.tuning.is_running
+    (tmp_path / "next.wav").touch()
+    app.take([tmp_path / "next.wav"])
+    qtbot.waitUntil(lambda: app.tuning.last == "gave way", timeout=WAIT_MS)
+
+
+def test_a_measurement_without_a_window_is_used_all_the_same(
+    app: App, qtbot: QtBot, measurement: Measurement
+) -> None:
+    app.show_optimization()
+    tuning_panel(app).button.click()
+    assert app.settings_window is not None
+    app.settings_window.close()
+    speak(app, "zh_TW", qtbot)
+    measurement.go.set()
+    qtbot.waitUntil(lambda: app.tuning.last == "finished", timeout=WAIT_MS)
+    assert app.settings.optimization().tile_frames == 800

@@ -15,6 +15,7 @@ from pytestqt.qtbot import QtBot
 from desktop.settings import SETTINGS, Settings
 from desktop.tasks.background import Listener
 from desktop.tasks.tuning import MachineFlags, use_tuned
+from desktop.tasks.tuning_run import TuningRun
 from desktop.views.gain_text import gain_text
 from desktop.views.optimization_page import OptimizationPage
 from engine.errors import DeviceError
@@ -69,9 +70,8 @@ class Bench:
         self.settings = settings
         self.busy = False
         self.work = Work(outcome)
-        self.page = OptimizationPage(
-            settings, is_busy=lambda: self.busy, make_work=lambda: self.work
-        )
+        self.run = TuningRun(settings, lambda: self.busy, lambda: self.work)
+        self.page = OptimizationPage(settings, self.run)
         qtbot.addWidget(self.page)
         self.page.show()
         self.panel = self.page.tuning
@@ -81,14 +81,14 @@ class Bench:
         return self.page.rows[f"optimization.{flag}"].measured
 
     def wait_for_the_end(self) -> None:
-        self._qtbot.waitUntil(lambda: not self.panel.is_running, timeout=WAIT_MS)
+        self._qtbot.waitUntil(lambda: not self.run.is_running, timeout=WAIT_MS)
 
 
 @pytest.fixture
 def bench(qtbot: QtBot, settings: Settings) -> Iterator[Bench]:
     made = Bench(qtbot, settings, found(tile_frames=800, compile="none", use_fp16=False))
     yield made
-    made.page.close_tasks()
+    made.run.close()
 
 
 def test_before_anything_was_measured_no_row_claims_a_gain(bench: Bench) -> None:
@@ -98,7 +98,7 @@ def test_before_anything_was_measured_no_row_claims_a_gain(bench: Bench) -> None
 
 def test_while_it_runs_the_flag_the_time_left_and_a_bar_are_shown(bench: Bench) -> None:
     bench.panel.button.click()
-    assert bench.panel.is_running
+    assert bench.run.is_running
     assert bench.panel.bar.isVisible()
     assert bench.panel.bar.value() == 400
     assert bench.panel.cancel_button.isVisible()
@@ -127,13 +127,13 @@ def test_what_was_found_is_shown_at_each_flag_and_used(bench: Bench) -> None:
 def test_it_refuses_while_a_conversion_runs_or_waits_and_says_so(bench: Bench) -> None:
     bench.busy = True
     bench.panel.button.click()
-    assert not bench.panel.is_running
+    assert not bench.run.is_running
     assert "would spoil the figures" in bench.panel.status.text()
 
 
 def test_a_conversion_that_begins_stops_it(bench: Bench) -> None:
     bench.panel.button.click()
-    bench.panel.give_way()
+    bench.run.set_busy(True)
     bench.wait_for_the_end()
     assert "because a conversion began" in bench.panel.status.text()
     assert TuningRecord().latest() is None
