@@ -165,7 +165,8 @@ class App(QObject):
             self.settings_window.hide()
         self.settings.flush()
         self.store.save(self.queue.jobs())
-        in_time = self.runner.close(_PATIENCE_S)
+        in_time = self.voices.close(_PATIENCE_S)
+        in_time = self.runner.close(_PATIENCE_S) and in_time
         self.store.close()
         self.crash.uninstall()
         self.garbage.close()

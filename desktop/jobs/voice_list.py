@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
@@ -12,8 +13,9 @@ from desktop.engine_words import spoken
 from desktop.error_text import sentence_for
 from desktop.jobs.intake import voice_groups
 from desktop.jobs.job import Voice
-from engine.errors import LibraryError
+from engine.errors import ConversionCancelled, LibraryError
 from engine.options import ConversionOptions
+from engine.progress import CancelToken
 from engine.voices.entry import VOICE_OPTIONS, InstalledVoice, starter_entry
 from engine.voices.library import VoiceLibrary
 
@@ -37,6 +39,8 @@ class VoiceList(QObject):
         self.library = VoiceLibrary(root)
         self._found = self._read()
         self._installing = 0
+        self._closing = CancelToken()
+        self._threads: list[threading.Thread] = []
         self._done.connect(self._on_done)
         self._kept.connect(self._on_kept)
 
@@ -72,9 +76,11 @@ class VoiceList(QObject):
 
     def install(self, paths: Sequence[Path]) -> None:
         """Import files, folders and archives; `installed` or `refused` tells what came of it."""
+        if self._closing.cancelled:
+            return
         self._installing += 1
         self.changed.emit()
-        threading.Thread(target=self._run, args=(tuple(paths),), daemon=True).start()
+        self._begin(lambda: self._run(tuple(paths)))
 
     def keep_defaults(self, key: str, options: ConversionOptions) -> None:
         """Let the voice start with these settings from now on; `refused` tells a failure."""
@@ -88,9 +94,27 @@ class VoiceList(QObject):
             else:
                 self._kept.emit("")
 
-        threading.Thread(target=run, daemon=True).start()
+        self._begin(run)
+
+    def close(self, patience_s: float = 5.0) -> bool:
+        """Stop imports, and wait for what is being written; whether all ended in time.
+
+        From then on nothing is told any more.
+        """
+        self._closing.cancel()
+        end_s = time.monotonic() + patience_s
+        for thread in self._threads:
+            thread.join(max(0.0, end_s - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _begin(self, work: Callable[[], None]) -> None:
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        self._threads.append(threading.Thread(target=work, name="voices", daemon=True))
+        self._threads[-1].start()
 
     def _on_kept(self, sentence: str) -> None:
+        if self._closing.cancelled:
+            return
         self.refresh()
         if sentence:
             self.refused.emit(sentence)
@@ -106,7 +130,9 @@ class VoiceList(QObject):
         sentences: list[str] = []
         for group in voice_groups(paths):
             try:
-                report = self.library.import_files(group)
+                report = self.library.import_files(group, cancel=self._closing)
+            except ConversionCancelled:
+                break
             except Exception as error:  # noqa: BLE001 - the window says it; the thread must not die silently
                 sentences.append(sentence_for(error))
             else:
@@ -117,6 +143,8 @@ class VoiceList(QObject):
         self._done.emit(keys, sentences)
 
     def _on_done(self, keys: list[str], sentences: list[str]) -> None:
+        if self._closing.cancelled:
+            return
         self._installing -= 1
         self._found = self._read()
         self.changed.emit()
