@@ -88,7 +88,7 @@ step_build() {
 step_trim() {
     run "$python" "$root/packaging/trim.py" "$app" || die "The bundle breaks a rule: see above."
     run "$python" "$root/packaging/library_reference.py" "$app" ||
-        die "A library in the bundle does not find another one: see above."
+        die "A library in the bundle does not find another one, or needs a newer macOS: see above."
     run "$python" "$root/packaging/size_budget.py" "$app" ||
         die "A part of the bundle is too large: see above, and packaging/size_budget.toml."
 }

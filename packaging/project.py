@@ -14,7 +14,8 @@ BUNDLE_ID = "local.ultimate-rvc"
 """Also the label of the launch agent (`desktop/macos/login_item.py`)."""
 
 OLDEST_MACOS = "15.0"
-"""PySide6 6.11.3's bindings are built for it."""
+"""PySide6 6.11.3's bindings are built for it, whatever its wheel's name says (13; Qt itself is);
+`library_reference.py` finds what is built for a newer one. The jobs of mac.yml begin with it."""
 
 ARCHITECTURE = "arm64"
 """One alone: a universal program may be started under Rosetta, which has no Metal for torch."""

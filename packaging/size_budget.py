@@ -2,7 +2,7 @@
 
 ``--wheels`` measures without a Mac: the macOS wheels of what is installed here are fetched,
 unpacked, trimmed as the bundle is, and weighed; whether every library still finds those that it
-needs is looked at, too.
+needs, and is built for no newer macOS than the app, is looked at, too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bundle import Bundle
 from contents import IMPORT_NAMES
-from library_reference import lost_references
+from library_reference import lost_references, too_new
 from project import ROOT, read_project
 from trim import trim_library
 
@@ -73,7 +73,7 @@ def main() -> int:
             unpack_wheels(folder)
             trim_library(folder)
             sizes = part_sizes(folder, folder)
-            lost = list(lost_references(folder))
+            lost = [*lost_references(folder), *too_new(folder)]
         else:
             bundle = Bundle(Path(sys.argv[1]).resolve())
             sizes = part_sizes(bundle.library, bundle.app)

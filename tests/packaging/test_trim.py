@@ -8,11 +8,19 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from library_reference import lost_references, read_references
+from library_reference import lost_references, read_references, too_new
 from signing import signing_order
 from trim import compile_all, delete, forget_builder, keep_arm64, mend_framework, trim_archive
 
-from tests.packaging.mach_o import ARM64, X86_64, library, universal, write
+from tests.packaging.mach_o import (
+    ARM64,
+    X86_64,
+    build_version,
+    library,
+    oldest_version,
+    universal,
+    write,
+)
 
 
 def test_of_a_library_for_two_processors_apples_part_is_kept(tmp_path: Path) -> None:
@@ -134,6 +142,23 @@ def test_a_library_of_the_machine_that_built_it_is_lost(tmp_path: Path) -> None:
     write(tmp_path / "a.so", library(("/opt/homebrew/lib/libx.dylib", "@rpath/y.dylib")))
     assert len(list(lost_references(tmp_path))) == 2
     assert read_references(write(tmp_path / "b.txt", b"text")) is None
+
+
+def test_a_library_for_a_newer_macos_than_the_app_needs_is_found(tmp_path: Path) -> None:
+    write(tmp_path / "a/fits.so", library(("@rpath/b.dylib",), built_for=build_version(15)))
+    write(tmp_path / "a/old.so", library(built_for=oldest_version(10, 13)))
+    write(tmp_path / "a/silent.so", library())
+    write(tmp_path / "a/text.so", b"text")
+    assert list(too_new(tmp_path)) == []
+    write(tmp_path / "b/later.so", library(built_for=build_version(15, 4)))
+    write(tmp_path / "b/new.so", library(("@rpath/b.dylib",), built_for=build_version(26)))
+    write(tmp_path / "b/odd.so", library(built_for=oldest_version(16, 1)))
+    assert list(too_new(tmp_path)) == [
+        "b/later.so is built for macOS 15.4, not 15.0",
+        "b/new.so is built for macOS 26.0, not 15.0",
+        "b/odd.so is built for macOS 16.1, not 15.0",
+    ]
+    assert list(too_new(tmp_path, "26.0")) == []
 
 
 def test_what_lies_inside_is_signed_first_and_the_app_last(tmp_path: Path) -> None:

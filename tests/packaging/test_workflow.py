@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from project import ROOT
+from project import OLDEST_MACOS, ROOT
 
 yaml = pytest.importorskip("yaml")
 
@@ -26,13 +26,11 @@ def steps() -> list[dict[str, Any]]:
     return [step for job in jobs().values() for step in job["steps"]]
 
 
-def test_it_runs_on_both_macs_and_never_without_end() -> None:
-    assert [each["os"] for each in jobs()["tests"]["strategy"]["matrix"]["include"]] == [
-        "macos-14",
-        "macos-15",
-    ]
+def test_it_begins_with_the_oldest_macos_of_the_app_and_never_runs_without_end() -> None:
+    oldest = f"macos-{OLDEST_MACOS.partition('.')[0]}"
+    assert jobs()["tests"]["strategy"]["matrix"] == {"os": [oldest, "macos-26"]}
     assert all(job["timeout-minutes"] <= 90 for job in jobs().values())
-    assert {job["runs-on"] for job in jobs().values()} == {"${{ matrix.os }}", "macos-15"}
+    assert {job["runs-on"] for job in jobs().values()} == {"${{ matrix.os }}", oldest}
 
 
 def test_every_step_is_one_call_of_a_script_of_ours_or_a_pinned_action() -> None:
