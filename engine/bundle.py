@@ -13,3 +13,14 @@ def bundle_contents() -> Path | None:
     """The folder ``Contents``; None outside a bundle."""
     named = os.environ.get(VARIABLE, "")
     return Path(named).resolve().parent if named else None
+
+
+def advised(command: str, app: str) -> str:
+    """The advice that can be followed here.
+
+    Parameters
+    ----------
+    command : what to type; a checkout has the command ``urvc``
+    app : where in the app it is done; the bundle has no command
+    """
+    return command if bundle_contents() is None else app

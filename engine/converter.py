@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from engine import device as devices
-from engine.audio.output_name import output_path_for
-from engine.audio.reader import read_audio
-from engine.audio.writer import check_output, file_rate, write_free
-from engine.errors import (
-    ConversionCancelled,
-    DeviceError,
-    OutputFileError,
-)
+from engine.errors import ConversionCancelled, UserError
 from engine.examined_store import ExaminedStore
+from engine.file_conversion import FileConversion, carry_out, plan_all
 from engine.optimization import OptimizationConfig
 from engine.options import ConversionOptions, ConversionResult
 from engine.pipeline import Source, checked_source, convert_together, output_rate
@@ -162,33 +154,39 @@ class Converter:
         ConversionCancelled : ``cancel`` was set; nothing was written
         """
         options = options or ConversionOptions()
-        overwrite = options.overwrite and output is not None
-        planned = output or output_path_for(source, voice.title, output_dir, options.file_format)
-        if _is_same_file(planned, source):
-            raise OutputFileError(
-                f'Cannot write "{planned.name}"',
-                "it is the file that is to be converted",
-                "give the result another name",
-            )
-        check_output(planned, options.file_format, options.subtype, overwrite=overwrite)
-        started = time.perf_counter()
-        run = Run(self.profiler, self._store.placement, listener, cancel)
-        with run.stage("decode"):
-            audio = read_audio(source, mono=not options.stereo)
-        with self._within_memory():
-            voice_rate_hz = self._store.voice(voice, run)[0].sample_rate_hz
-        rate_hz = file_rate(options.file_format, options.output_rate_hz or voice_rate_hz)
-        in_file = replace(options, output_rate_hz=rate_hz)
-        duration_s, notes = audio.duration_s, audio.notes
-        sources = [Source(audio.samples, audio.rate_hz, in_file)]
-        del audio  # it is the largest thing in memory, and `sources` lets it go in time
-        (samples,), _ = self._convert(sources, voice, run)
-        with run.stage("write", 1.0):
-            free = partial(output_path_for, source, voice.title, output_dir, options.file_format)
-            path = write_free(output or free, samples, rate_hz, options, overwrite=overwrite)
-        result = self._result(run, started, duration_s)
-        notes = (*notes, *run.notes)
-        return replace(result, output_path=path, rate_hz=rate_hz, notes=notes)
+        file = FileConversion.plan(source, voice.title, options, output, output_dir)
+        (result,) = self._convert_files([file], voice, listener, cancel)
+        if isinstance(result, UserError):
+            raise result
+        return result
+
+    def convert_files(
+        self,
+        sources: Sequence[Path],
+        voice: VoiceFiles,
+        options: ConversionOptions | None = None,
+        *,
+        output_dir: Path | None = None,
+        listener: ProgressListener | None = None,
+        cancel: CancelToken | None = None,
+    ) -> list[ConversionResult | UserError]:
+        """Convert files together: their pieces share the batches of the configuration.
+
+        Each result is what `convert_file` gives, but for times and memory, which are those of all
+        together. A file that is refused keeps no other one waiting.
+
+        Returns
+        -------
+        for each source its result, or why there is none
+
+        Raises
+        ------
+        UserError : the voice or the device is refused; nothing was written
+        ConversionCancelled : ``cancel`` was set; what was written by then stays
+        """
+        options = options or ConversionOptions()
+        planned = plan_all(sources, voice.title, options, output_dir)
+        return self._convert_files(planned, voice, listener, cancel)
 
     def warm_up(self, voice: VoiceFiles, cancel: CancelToken, *, even_on_cpu: bool = False) -> bool:
         """Run every length of piece once, so that conversions need not wait for kernels.
@@ -238,37 +236,46 @@ class Converter:
         self._store.clear()
         devices.empty_cache(self.device)
 
+    def _convert_files(
+        self,
+        files: Sequence[FileConversion | UserError],
+        voice: VoiceFiles,
+        listener: ProgressListener | None,
+        cancel: CancelToken | None,
+    ) -> list[ConversionResult | UserError]:
+        """For each file its result, or why it was refused."""
+        started = time.perf_counter()
+        run = Run(self.profiler, self._store.placement, listener, cancel)
+
+        def voice_rate_hz() -> int:
+            with devices.within_memory(self.device):
+                return self._store.voice(voice, run)[0].sample_rate_hz
+
+        found = carry_out(
+            files, voice_rate_hz, lambda sources: self._convert(sources, voice, run)[0], run
+        )
+        results: list[ConversionResult | UserError] = []
+        for each in found:
+            if isinstance(each, UserError):
+                results.append(each)
+                continue
+            result = self._result(run, started, each.source_s)
+            notes = (*each.notes, *run.notes)
+            results.append(
+                replace(result, output_path=each.path, rate_hz=each.rate_hz, notes=notes)
+            )
+        return results
+
     def _convert(
         self, sources: list[Source], voice: VoiceFiles, run: Run
     ) -> tuple[list[Floats], VoiceCard]:
         """Samples of each source at its own output rate, and the voice; `sources` is emptied."""
-        with torch.inference_mode(), self._within_memory():
+        with torch.inference_mode(), devices.within_memory(self.device):
             models = self._store.models(voice, [source.options for source in sources], run)
             converted = convert_together(sources, models, self.optimization, run)
             for sentence in self._store.warnings():
                 run.note(sentence)
             return converted, models.card
-
-    @contextmanager
-    def _within_memory(self) -> Iterator[None]:
-        """Whatever happens, give back what the device holds for nothing.
-
-        Raises
-        ------
-        DeviceError : its memory did not suffice
-        """
-        try:
-            yield
-        except (RuntimeError, MemoryError) as error:
-            if not devices.is_out_of_memory(error):
-                raise
-            raise DeviceError(
-                "Cannot convert this",
-                f"the memory of {self.device.type} does not suffice, even for small pieces",
-                "close other programs, convert a shorter file, or use the device cpu",
-            ) from error
-        finally:
-            devices.empty_cache(self.device)
 
     def _result(self, run: Run, started: float, source_s: float) -> ConversionResult:
         return ConversionResult(
@@ -282,10 +289,3 @@ class Converter:
             peak_memory_bytes=devices.peak_memory_bytes(self.device),
             notes=tuple(run.notes),
         )
-
-
-def _is_same_file(one: Path, other: Path) -> bool:
-    try:
-        return one.samefile(other)
-    except OSError:
-        return False

@@ -11,7 +11,8 @@ import platform
 import resource
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
@@ -254,3 +255,25 @@ def _first_line(command: list[str]) -> str:
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.partition("\n")[0].strip()
+
+
+@contextmanager
+def within_memory(device: torch.device) -> Iterator[None]:
+    """Whatever happens, give back what the device holds for nothing.
+
+    Raises
+    ------
+    DeviceError : its memory did not suffice
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise DeviceError(
+            "Cannot convert this",
+            f"the memory of {device.type} does not suffice, even for small pieces",
+            "close other programs, convert a shorter file, or use the device cpu",
+        ) from error
+    finally:
+        empty_cache(device)

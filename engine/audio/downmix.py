@@ -27,7 +27,8 @@ def middle_channel(channels: NDArray[np.float32]) -> NDArray[np.float32]:
     float32 [n], a part of ``channels`` where it is one of them
     """
     if len(channels) == 1:
-        return channels[0]
+        only: NDArray[np.float32] = channels[0]
+        return only
     mean: NDArray[np.float32] = channels.mean(0)
     energies = np.einsum("cn,cn->c", channels, channels)
     loudest: NDArray[np.float32] = channels[energies.argmax()]

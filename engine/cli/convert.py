@@ -17,7 +17,10 @@ from engine.voices.found import VOICE_ENDINGS
 from engine.voices.library import VoiceLibrary
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from engine.converter import Converter
+    from engine.progress import StageProgress
     from engine.voice_files import VoiceFiles
 
 
@@ -135,42 +138,53 @@ def _convert(given: argparse.Namespace) -> int:
             "use --output-dir alone for several inputs",
         )
     from engine.converter import Converter
+    from engine.file_conversion import groups_of_files
     from engine.voice_files import VoiceFiles
 
     converter = Converter(given.models_dir, machine_config(given))
     voice = VoiceFiles(installed.weights, given.index or installed.index, installed.name)
-    failures = [
-        source
-        for source in given.inputs
-        if not _convert_one(converter, source, voice, options, given)
-    ]
-    return EXIT_FAILED if failures else EXIT_OK
+    groups = groups_of_files(given.inputs, converter.optimization.batch_size)
+    well = [_convert_group(converter, group, voice, options, given) for group in groups]
+    return EXIT_OK if all(well) else EXIT_FAILED
 
 
-def _convert_one(
+def _convert_group(
     converter: Converter,
-    source: Path,
+    sources: list[Path],
     voice: VoiceFiles,
     options: ConversionOptions,
     given: argparse.Namespace,
 ) -> bool:
-    """Convert a file and say how it went; a failure does not keep the next file waiting."""
-    bar = ProgressBar(one_line(source.name))
+    """Convert files together and say how it went; a failure keeps no other file waiting."""
+    others = f" and {len(sources) - 1} more" if len(sources) > 1 else ""
+    bar = ProgressBar(one_line(sources[0].name) + others)
+
+    def listen(progress: StageProgress) -> None:
+        bar.show(progress.fraction, progress.stage)
+
+    results: Sequence[ConversionResult | UserError]
     try:
-        result = converter.convert_file(
-            source,
-            voice,
-            options,
-            output=given.output,
-            output_dir=given.output_dir,
-            listener=lambda progress: bar.show(progress.fraction, progress.stage),
-        )
-    except UserError as error:
-        bar.clear()
-        print(f"urvc: {error}", file=sys.stderr)
-        return False
+        if given.output is not None:
+            (source,) = sources
+            results = [
+                converter.convert_file(source, voice, options, output=given.output, listener=listen)
+            ]
+        else:
+            results = converter.convert_files(
+                sources, voice, options, output_dir=given.output_dir, listener=listen
+            )
+    except UserError as error:  # of the voice or the device
+        results = [error]
     finally:
         bar.clear()
+    return all([_told(*pair, given) for pair in zip(sources, results, strict=False)])  # noqa: C419
+
+
+def _told(source: Path, result: ConversionResult | UserError, given: argparse.Namespace) -> bool:
+    """Say how a file went; whether it went well."""
+    if isinstance(result, UserError):
+        print(f"urvc: {result}", file=sys.stderr)
+        return False
     for note in result.notes:
         print(f"urvc: {one_line(source.name)}: {note}", file=sys.stderr)
     return tell(json.dumps(_as_json(source, result)) if given.json else _summary(source, result))

@@ -83,7 +83,10 @@ def _locate(path: Path) -> Path:
     raise WeightsError(
         "Cannot find the content encoder",
         why,
-        'fetch it with "urvc models download" ("urvc doctor" shows where each file belongs)',
+        advised(
+            'fetch it with "urvc models download" ("urvc doctor" shows where each file belongs)',
+            "download it in Settings › Models",
+        ),
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from engine.bundle import advised
 from engine.checkpoint_file import read_state_file
 from engine.errors import WeightsError
 from engine.models.rmvpe import Rmvpe, RmvpeNetwork
@@ -29,7 +30,10 @@ def load_rmvpe(path: Path) -> Rmvpe:
         raise WeightsError(
             "Cannot find the pitch network RMVPE",
             f'there is no "{file.name}" in "{file.parent}"',
-            'fetch it with "urvc models download", or choose the pitch method yin',
+            advised(
+                'fetch it with "urvc models download", or choose the pitch method yin',
+                "download it in Settings › Models, or choose the pitch method yin",
+            ),
         )
     tensors = tensors_of(read_state_file(file, WeightsError), file)
     with torch.device("meta"):
