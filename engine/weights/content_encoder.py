@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from engine.bundle import advised
 from engine.checkpoint_file import read_state_file
 from engine.errors import WeightsError
 from engine.models.content_encoder import ContentEncoder, ContentEncoderSizes

@@ -1,0 +1,69 @@
+"""Advice that can be followed where the program runs: a command, or a place in the app."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from desktop.engine_words import FOLDER, engine_words
+from engine.bundle import VARIABLE, advised, bundle_contents
+from engine.errors import WeightsError
+from engine.weights.content_encoder import load_content_encoder
+from engine.weights.rmvpe import load_rmvpe
+
+PLACE = "Settings › Models"
+MISSING = (load_content_encoder, load_rmvpe)
+
+
+def enter_bundle(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, str(folder / "Contents" / "Resources"))
+
+
+def refusal(load: Callable[[Path], object], folder: Path) -> str:
+    with pytest.raises(WeightsError) as caught:
+        load(folder)
+    return str(caught.value)
+
+
+def test_one_place_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    assert bundle_contents() is None
+    assert advised("type this", "go there") == "type this"
+    enter_bundle(tmp_path, monkeypatch)
+    assert bundle_contents() == tmp_path / "Contents"
+    assert advised("type this", "go there") == "go there"
+
+
+@pytest.mark.parametrize("load", MISSING)
+def test_a_checkout_names_the_command(
+    load: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    said = refusal(load, tmp_path)
+    assert '"urvc models download"' in said
+    assert PLACE not in said
+
+
+@pytest.mark.parametrize("load", MISSING)
+def test_the_bundle_names_the_place_in_the_app_and_no_command_in_each_language(
+    load: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enter_bundle(tmp_path, monkeypatch)
+    said = refusal(load, tmp_path)
+    assert f"; download it in {PLACE}" in said
+    assert "urvc" not in said.replace(str(tmp_path), "")
+    chinese = engine_words("zh_TW").say(said)
+    assert "請到「設定 › 模型」下載" in chinese
+    assert not re.search(r"[a-z]{3,} [a-z]{2,}", chinese.replace(str(tmp_path), "")), chinese
+
+
+def test_the_place_is_called_as_the_app_calls_it() -> None:
+    text = (FOLDER / "desktop_zh_TW.ts").read_text(encoding="utf-8")
+    window = text.partition("<name>SettingsWindow</name>")[2].partition("</context>")[0]
+    assert re.search(r"<source>Models</source>\s*<translation>模型</translation>", window)
+    assert re.search(
+        rf"<source>[^<]*{PLACE}[^<]*</source>\s*<translation>[^<]*「設定 › 模型」", text
+    )
