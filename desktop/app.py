@@ -73,10 +73,7 @@ class App(QObject):
         self.settings = Settings(paths.settings_file)
         self.machine_flags = MachineFlags(self.settings)
         self.tuning = TuningRun(
-            self.settings,
-            is_busy=lambda: self.queue.is_busy,
-            make_work=lambda: TuningWork(paths.voices_dir),
-            parent=self,
+            self.settings, lambda: self.queue.is_busy, lambda: TuningWork(paths.voices_dir), self
         )
         self.store = QueueStore(paths.queue_file)
         self.queue = JobQueue(self.store.load())
@@ -130,6 +127,7 @@ class App(QObject):
             self.settings_window = SettingsWindow(self.settings, self._paths, tuning=self.tuning)
             self.settings_window.report = self.crash.report
             self.settings_window.voices_changed.connect(self.voices.refresh)
+            self.voices.changed.connect(self.settings_window.look_at_voices)
         self.settings_window.show()
         self.settings_window.raise_()
         self.settings_window.activateWindow()
@@ -178,6 +176,8 @@ class App(QObject):
 
         While a download or an import has its progress in one of them, it waits.
         """
+        if self.settings_window is not None:
+            self.settings_window.keep_changes()
         windows = [each for each in (self.window, self.settings_window) if each is not None]
         tasks = [task for each in windows for task in each.findChildren(BackgroundTask)]
         if any(task.is_running for task in tasks):

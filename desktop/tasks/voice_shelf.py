@@ -15,6 +15,7 @@ from desktop.macos.trash import move_to_trash
 from desktop.tasks.background import Listener, Work
 from engine.errors import UserError
 from engine.progress import CancelToken
+from engine.voices.entry import InstalledVoice
 from engine.voices.importing import ImportReport
 from engine.voices.installation import Imported
 from engine.voices.library import VoiceLibrary
@@ -61,9 +62,13 @@ def fetching(library: VoiceLibrary, offer: VoiceOffer) -> Work:
     return lambda cancel, tell: library.import_offer(offer, downloaded=tell, cancel=cancel)
 
 
-def keeping(library: VoiceLibrary, key: str, defaults: Mapping[str, Any]) -> Work:
-    """Keep the settings that a voice starts with; returns the voice as it is then."""
-    return lambda _cancel, _tell: library.set_defaults(key, defaults)
+def keeping(library: VoiceLibrary, key: str, changes: Mapping[str, Any]) -> Work:
+    """Change some of the settings that a voice starts with; returns the voice as it is then."""
+
+    def work(_cancel: CancelToken, _tell: Listener) -> InstalledVoice:
+        return library.set_defaults(key, {**library.get(key).defaults, **changes})
+
+    return work
 
 
 def renaming(library: VoiceLibrary, key: str, name: str) -> Work:

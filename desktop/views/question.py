@@ -1,13 +1,17 @@
-"""A question that the app must not decide alone."""
+"""What only the user can answer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
-from PySide6.QtWidgets import QMessageBox, QWidget
+from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 Ask = Callable[[QWidget, str, str, str], bool]
 """A question: parent, text, explanation, the button that means yes."""
+
+ChooseFiles = Callable[[QWidget, str, str], list[Path]]
+"""Which files: parent, title, kinds as Qt writes them."""
 
 
 def ask_user(parent: QWidget, text: str, explanation: str, yes: str) -> bool:
@@ -18,3 +22,9 @@ def ask_user(parent: QWidget, text: str, explanation: str, yes: str) -> bool:
     box.addButton(QMessageBox.StandardButton.Cancel)
     box.exec()
     return box.clickedButton() is agree
+
+
+def choose_files(parent: QWidget, title: str, kinds: str) -> list[Path]:
+    """Ask for files."""
+    names, _ = QFileDialog.getOpenFileNames(parent, title, "", kinds)
+    return [Path(name) for name in names]

@@ -99,6 +99,17 @@ class SettingsWindow(QMainWindow):
         box = self.geometry()
         self._settings.remember(_GEOMETRY, [box.x(), box.y(), box.width(), box.height()])
 
+    @Slot()
+    def look_at_voices(self) -> None:
+        """Voices came or went by another way; a hidden pane looks when it is shown."""
+        if self._voices is not None and self._voices.isVisible():
+            self._voices.look_again()
+
+    def keep_changes(self) -> None:
+        """Begin to keep what was chosen a moment ago, before the window goes."""
+        if self._voices is not None:
+            self._voices.card.flush()
+
     def close_tasks(self) -> None:
         """Stop downloads and imports before the app quits."""
         if self._models is not None:

@@ -35,7 +35,7 @@ class VoiceCard(QWidget):
     -------
     renamed : (str) the new name
     picture_wanted, index_wanted, removal_wanted : a button was pressed
-    defaults_chosen : (key, options by name) with which the voice shall start from now on
+    defaults_chosen : (key, options by name) of those with which the voice starts, what was changed
     """
 
     renamed = Signal(str)
@@ -47,6 +47,7 @@ class VoiceCard(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._voice: InstalledVoice | None = None
+        self._changed: dict[str, float] = {}
         # A slider that is being dragged is kept once, not at every step.
         self._soon = QTimer(self, singleShot=True, interval=_KEEP_AFTER_MS)
         self._soon.timeout.connect(self._tell_defaults)
@@ -86,11 +87,17 @@ class VoiceCard(QWidget):
         column.addStretch(1)
         column.addLayout(foot)
 
+    @property
+    def voice(self) -> InstalledVoice | None:
+        """The voice that is shown, as it was when it was shown."""
+        return self._voice
+
     def show_voice(self, voice: InstalledVoice) -> None:
-        """Show another voice."""
-        self.flush()
+        """Show another voice, or this one as it is now."""
+        if self._voice is not None and self._voice.id != voice.id:
+            self.flush()
         self._voice = voice
-        self.defaults.show_options(voice.options(), ConversionOptions())
+        self._show_defaults()
         self._defaults_area.setVisible(not voice.built_in)
         self.name.setText(voice.name)
         self.name.setReadOnly(voice.built_in)
@@ -116,9 +123,11 @@ class VoiceCard(QWidget):
             else "\n".join(f"{n}: {v}" for n, v in self._told(self._voice))
         )
 
-    def try_again_soon(self) -> None:
-        """Tell the chosen settings once more: they could not be kept now."""
-        self._soon.start()
+    def update_defaults(self, voice: InstalledVoice) -> None:
+        """The shown voice starts with other settings now; nothing else is drawn anew."""
+        if self._voice is not None and self._voice.id == voice.id:
+            self._voice = voice
+            self._show_defaults()
 
     @Slot()
     def flush(self) -> None:
@@ -130,7 +139,7 @@ class VoiceCard(QWidget):
     def _make_defaults(self) -> QWidget:
         """The settings that the voice starts with."""
         self.defaults = VoiceSliders(columns=2)
-        self.defaults.changed.connect(lambda *_: self._soon.start())
+        self.defaults.changed.connect(self._on_moved)
         self._defaults_area = QWidget()
         title = SecondaryLabel(self.tr("Starts with these settings; double-click a name to reset."))
         column = QVBoxLayout(self._defaults_area)
@@ -139,11 +148,21 @@ class VoiceCard(QWidget):
         column.addWidget(self.defaults)
         return self._defaults_area
 
+    def _show_defaults(self) -> None:
+        """A slider that is being moved stays where the user has it."""
+        if self._voice is not None:
+            self.defaults.show_options(self._voice.options(**self._changed), ConversionOptions())
+
+    @Slot(str, float)
+    def _on_moved(self, name: str, value: float) -> None:
+        self._changed[name] = value
+        self._soon.start()
+
     @Slot()
     def _tell_defaults(self) -> None:
-        if self._voice is not None:
-            chosen = {name: row.value() for name, row in self.defaults.rows.items()}
-            self.defaults_chosen.emit(self._voice.id, {**self._voice.defaults, **chosen})
+        changed, self._changed = self._changed, {}
+        if self._voice is not None and changed:
+            self.defaults_chosen.emit(self._voice.id, changed)
 
     @Slot()
     def _rename(self) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QShowEvent
 from PySide6.QtWidgets import (
-    QFileDialog,
     QHBoxLayout,
     QListWidget,
     QListWidgetItem,
@@ -24,10 +23,10 @@ from desktop.error_text import sentence_for
 from desktop.icons import symbol
 from desktop.style import SecondaryLabel
 from desktop.tasks.background import BackgroundTask, Outcome, Work
+from desktop.tasks.defaults_keeper import DefaultsKeeper
 from desktop.tasks.voice_shelf import (
     importing,
     indexing,
-    keeping,
     picturing,
     renaming,
     report_sentence,
@@ -35,21 +34,15 @@ from desktop.tasks.voice_shelf import (
 )
 from desktop.views.drop_area import link_of
 from desktop.views.link_dialog import LinkDialog
+from desktop.views.question import ChooseFiles, choose_files
 from desktop.views.voice_card import VoiceCard
 from engine.errors import UserError
 from engine.voices.entry import InstalledVoice
 from engine.voices.importing import ImportReport
 from engine.voices.library import VoiceLibrary
 
-ChooseFiles = Callable[[QWidget, str, str], list[Path]]
 _KEY = Qt.ItemDataRole.UserRole
 _STEPS = 1000
-
-
-def choose_files(parent: QWidget, title: str, kinds: str) -> list[Path]:
-    """Ask for files."""
-    names, _ = QFileDialog.getOpenFileNames(parent, title, "", kinds)
-    return [Path(name) for name in names]
 
 
 class VoicesPage(QWidget):
@@ -85,37 +78,63 @@ class VoicesPage(QWidget):
         self.task = BackgroundTask(self)
         self.task.progressed.connect(self._show_progress)
         self.task.ended.connect(self._take_outcome)
-        self._keeping = BackgroundTask(self)
-        self._keeping.ended.connect(self._take_kept)
+        self.keeper = DefaultsKeeper(self.library, self)
+        self.keeper.kept.connect(self._take_kept)
         self.setAcceptDrops(True)
         self._build()
+        self.keeper.refused.connect(self._take_refused)
+        self.keeper.ended.connect(self.look_again)
+        self.links.task.ended.connect(self.look_again)
         self.refresh()
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
         """A voice, or what one starts with, may have come by another way."""
-        if not any(task.is_running for task in (self.task, self.links.task, self._keeping)):
-            self.refresh()
+        self.look_again()
         super().showEvent(event)
+
+    @Slot()
+    def look_again(self) -> None:
+        """Show what came by another way, once nothing is being done here.
+
+        What the user is at stays: a name that is being typed, a slider that is being moved.
+        """
+        if self.task.is_running or self.links.task.is_running or self.keeper.is_busy:
+            return
+        voices = self._read()
+        if voices != tuple(self._voices.values()):
+            self._fill(voices)
+            voice, shown = self._voices.get(self._chosen_key()), self.card.voice
+            if voice is None or shown is None or replace(shown, defaults=voice.defaults) != voice:
+                self._show_chosen()
+            else:
+                self.card.update_defaults(voice)
 
     @Slot()
     def refresh(self) -> None:
         """Show the library as it is on the disk."""
-        chosen = self._wanted_key or self._chosen_key()
+        self._fill(self._read())
+        self._show_chosen()
+
+    def _read(self) -> tuple[InstalledVoice, ...]:
         try:
-            voices = self.library.voices()
+            return self.library.voices()
         except UserError as error:
             self.message.setText(sentence_for(error))
-            voices = ()
+            return ()
+
+    def _fill(self, voices: Sequence[InstalledVoice]) -> None:
+        chosen = self._wanted_key or self._chosen_key()
         self._voices = {voice.id: voice for voice in voices}
-        self.list.clear()
-        for voice in voices:
-            item = QListWidgetItem(symbol("voices"), voice.name)
-            item.setData(_KEY, voice.id)
-            self.list.addItem(item)
-            if voice.id == chosen:
-                self.list.setCurrentItem(item)
-        if self.list.currentRow() < 0 and voices:
-            self.list.setCurrentRow(0)
+        with QSignalBlocker(self.list):
+            self.list.clear()
+            for voice in voices:
+                item = QListWidgetItem(symbol("voices"), voice.name)
+                item.setData(_KEY, voice.id)
+                self.list.addItem(item)
+                if voice.id == chosen:
+                    self.list.setCurrentItem(item)
+            if self.list.currentRow() < 0 and voices:
+                self.list.setCurrentRow(0)
 
     def import_paths(self, paths: Sequence[Path]) -> None:
         """Import what was dropped or chosen."""
@@ -124,8 +143,8 @@ class VoicesPage(QWidget):
     def close_tasks(self) -> None:
         """Stop what is running before the app quits."""
         self.card.flush()
-        for task in (self.task, self.links.task, self._keeping):
-            task.close()
+        for each in (self.task, self.links.task, self.keeper):
+            each.close()
 
     def ask_for_link(self, link: str = "") -> None:
         """Let the user paste a link, or look at this one."""
@@ -167,7 +186,7 @@ class VoicesPage(QWidget):
         self.card.picture_wanted.connect(self._give_picture)
         self.card.index_wanted.connect(self._give_index)
         self.card.removal_wanted.connect(self._remove)
-        self.card.defaults_chosen.connect(self._keep_defaults)
+        self.card.defaults_chosen.connect(self.keeper.keep)
         self.message = SecondaryLabel(
             self.tr("Drop .pth, .index, .zip, folders or links here to import them.")
         )
@@ -231,19 +250,17 @@ class VoicesPage(QWidget):
     def _remove(self) -> None:
         self._start(trashing(self.library, self._chosen_key()), "")
 
-    @Slot(str, object)
-    def _keep_defaults(self, key: str, defaults: Mapping[str, Any]) -> None:
-        if not self._keeping.start(keeping(self.library, key, defaults)):
-            self.card.try_again_soon()
-
     @Slot(object)
-    def _take_kept(self, outcome: Outcome) -> None:
-        """Nothing is drawn anew: the user may be moving the slider still."""
-        if outcome.state == "finished":
-            self._voices[outcome.value.id] = outcome.value
-            self.changed.emit()
-        else:
-            self.message.setText(outcome.sentence)
+    def _take_kept(self, voice: InstalledVoice) -> None:
+        self._voices[voice.id] = voice
+        if not self.keeper.is_busy:
+            self.card.update_defaults(voice)
+        self.changed.emit()
+
+    @Slot(str)
+    def _take_refused(self, sentence: str) -> None:
+        self.message.setText(sentence)
+        self._show_chosen()  # a slider goes back to what is kept
 
     @Slot(object)
     def _take_imported(self, report: ImportReport) -> None:
@@ -264,14 +281,12 @@ class VoicesPage(QWidget):
     def _take_outcome(self, outcome: Outcome) -> None:
         self._foot.setCurrentIndex(0)
         self.message.setText(self._sentence(outcome))
+        if isinstance(outcome.value, ImportReport) and outcome.value.imported:
+            self._wanted_key = outcome.value.imported[-1].voice.id
+        self.refresh()  # also where it failed: a name that was refused goes back
+        self._wanted_key = ""
         if outcome.state == "finished":
-            if isinstance(outcome.value, ImportReport) and outcome.value.imported:
-                self._wanted_key = outcome.value.imported[-1].voice.id
-            self.refresh()
-            self._wanted_key = ""
             self.changed.emit()
-        else:
-            self._show_chosen()  # a name that was refused goes back
 
     def _sentence(self, outcome: Outcome) -> str:
         if outcome.state == "failed":

@@ -1,4 +1,4 @@
-"""Quitting in the middle of an import: the voice is there whole, or not at all."""
+"""Voices that come in the window: in the settings at once, and whole or not at all at quitting."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from desktop.app import App
 from desktop.paths import AppPaths
+from desktop.views.voices_page import VoicesPage
 from engine.options import ConversionOptions
 from engine.progress import CancelToken
 from engine.voices import importing, library
@@ -125,3 +126,33 @@ def test_settings_that_are_being_kept_are_kept_before_the_app_is_gone(
     kept = read_entry(aria.voice.folder)  # not the library: that would wait
     assert kept is not None
     assert kept.defaults == {"semitones": 5}
+
+
+def test_a_voice_from_the_window_appears_in_the_open_settings(
+    app: App, qtbot: QtBot, tmp_path: Path
+) -> None:
+    app.show_settings()
+    assert app.settings_window is not None
+    app.settings_window.show_pane("voices")
+    (page,) = app.settings_window.findChildren(VoicesPage)
+    app.take([tmp_path / "Aria.pth"])
+    qtbot.waitUntil(lambda: page.list.count() == 2, timeout=10_000)
+    assert page.list.item(1).text() == "Aria"
+
+
+def test_a_slider_moved_just_before_the_language_changes_is_kept(
+    app: App, qtbot: QtBot, tmp_path: Path
+) -> None:
+    (aria,) = app.voices.library.import_files([tmp_path / "Aria.pth"]).imported
+    app.show_settings()
+    assert app.settings_window is not None
+    app.settings_window.show_pane("voices")
+    (page,) = app.settings_window.findChildren(VoicesPage)
+    page.list.setCurrentRow(1)
+    page.card.defaults.rows["semitones"].slider.setValue(30)
+    before = app.window
+    app.change_language()
+    qtbot.waitUntil(lambda: app.window is not before, timeout=10_000)
+    kept = read_entry(aria.voice.folder)
+    assert kept is not None
+    assert kept.defaults == {"semitones": 6}

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +12,9 @@ from PySide6.QtGui import QDropEvent, QImage
 from pytestqt.qtbot import QtBot
 
 from desktop.views.voices_page import VoicesPage
+from engine.errors import LibraryError
+from engine.voices.entry import InstalledVoice
+from tests.engine.voices import zoo
 from tests.weights_maker import small_record
 
 
@@ -177,6 +182,106 @@ def test_a_setting_is_kept_although_another_voice_is_shown_at_once(
         page.card.defaults.rows["semitones"].slider.setValue(20)
         page.list.setCurrentRow(0)
     assert page.library.get("Aria").defaults == {"semitones": -4.0}
+
+
+def defaults(page: VoicesPage, name: str = "Aria") -> Mapping[str, Any]:
+    return page.library.get(name).defaults
+
+
+def test_only_the_slider_that_was_moved_is_written(
+    qtbot: QtBot, page: VoicesPage, aria: Path
+) -> None:
+    imported(qtbot, page, aria)
+    page.library.set_defaults("Aria", {"protect": 0.1, "pitch_method": "yin"})  # elsewhere
+    with qtbot.waitSignal(page.changed, timeout=10_000):
+        page.card.defaults.rows["semitones"].slider.setValue(36)
+    assert defaults(page) == {"pitch_method": "yin", "protect": 0.1, "semitones": 12.0}
+    assert page.card.defaults.rows["protect"].value() == 0.1
+    with qtbot.waitSignal(page.changed, timeout=10_000):  # back to what is usual
+        page.card.defaults.rows["semitones"].slider.setValue(24)
+    assert defaults(page) == {"pitch_method": "yin", "protect": 0.1}
+
+
+def test_what_comes_by_another_way_leaves_alone_what_the_user_is_at(
+    qtbot: QtBot, page: VoicesPage, aria: Path, tmp_path: Path
+) -> None:
+    imported(qtbot, page, aria)
+    page.card.name.setText("Ari")
+    page.card.defaults.rows["semitones"].slider.setValue(30)
+    (tmp_path / "Bela.pth").write_bytes(zoo.voice(9))
+    page.library.import_files([tmp_path / "Bela.pth"])
+    page.library.set_defaults("Aria", {"protect": 0.1})
+    page.look_again()
+    assert names(page) == ["Starter", "Aria", "Bela"]
+    assert page.list.currentItem().text() == "Aria"
+    assert page.card.name.text() == "Ari"
+    assert page.card.defaults.rows["semitones"].value() == 6
+    assert page.card.defaults.rows["protect"].value() == 0.1
+    qtbot.waitUntil(lambda: defaults(page) == {"protect": 0.1, "semitones": 6}, timeout=10_000)
+
+
+def test_a_slider_that_cannot_be_kept_goes_back_and_says_why(
+    qtbot: QtBot, page: VoicesPage, aria: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imported(qtbot, page, aria)
+
+    def full(*_: object) -> InstalledVoice:
+        raise LibraryError("Cannot keep it", "the disk is full", "make room")
+
+    monkeypatch.setattr(page.library, "set_defaults", full)
+    with qtbot.waitSignal(page.keeper.refused, timeout=10_000):
+        page.card.defaults.rows["semitones"].slider.setValue(30)
+    assert page.card.defaults.rows["semitones"].value() == 0
+    assert "the disk is full" in page.message.text()
+
+
+@pytest.fixture
+def slow(page: VoicesPage, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """The first change is not kept before this is set."""
+    go = threading.Event()
+    set_defaults = page.library.set_defaults
+
+    def slowly(key: str, values: Mapping[str, Any]) -> InstalledVoice:
+        go.wait(10)
+        return set_defaults(key, values)
+
+    monkeypatch.setattr(page.library, "set_defaults", slowly)
+    return go
+
+
+def moved_while_another_is_kept(qtbot: QtBot, page: VoicesPage, aria: Path, other: Path) -> None:
+    """A slider of Aria and one of Bela while the first of Aria is being kept."""
+    other.write_bytes(zoo.voice(9))
+    page.library.import_files([other])
+    imported(qtbot, page, aria)
+    page.card.defaults.rows["semitones"].slider.setValue(30)
+    qtbot.waitUntil(lambda: page.keeper.is_busy, timeout=10_000)
+    page.card.defaults.rows["protect"].slider.setValue(10)
+    page.list.setCurrentRow(2)
+    page.card.defaults.rows["semitones"].slider.setValue(20)
+    page.list.setCurrentRow(0)
+
+
+def test_sliders_of_several_voices_are_all_kept(
+    qtbot: QtBot, page: VoicesPage, aria: Path, tmp_path: Path, slow: threading.Event
+) -> None:
+    moved_while_another_is_kept(qtbot, page, aria, tmp_path / "Bela.pth")
+    slow.set()
+    qtbot.waitUntil(lambda: not page.keeper.is_busy, timeout=10_000)
+    assert defaults(page) == {"protect": 0.1, "semitones": 6}
+    assert defaults(page, "Bela") == {"semitones": -4}
+
+
+def test_quitting_keeps_what_still_waits_to_be_kept(
+    qtbot: QtBot, page: VoicesPage, aria: Path, tmp_path: Path, slow: threading.Event
+) -> None:
+    moved_while_another_is_kept(qtbot, page, aria, tmp_path / "Bela.pth")
+    page.list.setCurrentRow(1)
+    page.card.defaults.rows["index_rate"].slider.setValue(50)
+    slow.set()
+    page.close_tasks()
+    assert defaults(page) == {"index_rate": 0.5, "protect": 0.1, "semitones": 6}
+    assert defaults(page, "Bela") == {"semitones": -4}
 
 
 def test_a_dropped_link_opens_the_dialog(page: VoicesPage) -> None:
