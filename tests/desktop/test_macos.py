@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import QProcess
 from PySide6.QtGui import QDesktopServices, QGuiApplication, QIcon
 from pytestqt.qtbot import QtBot
 
@@ -56,9 +57,14 @@ def test_sleep_is_held_off_once_and_let_go(qtbot: QtBot) -> None:
 
 def test_a_program_that_is_missing_is_no_failure(qtbot: QtBot, tmp_path: Path) -> None:
     guard = SleepGuard(command=[str(tmp_path / "no such program")])
-    guard.set_busy(True)
-    qtbot.wait(50)
-    guard.set_busy(False)
+    failed = QProcess.ProcessError.FailedToStart
+    for _ in range(2):
+        guard.set_busy(True)
+        process = guard._process
+        assert process is not None
+        qtbot.waitUntil(lambda process=process: process.error() == failed, timeout=5000)
+        guard.set_busy(False)
+        assert not guard.is_held
 
 
 def test_only_macos_has_caffeinate(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,9 +112,18 @@ def test_the_bundle_is_started_by_open_and_a_source_tree_by_its_python() -> None
     assert os.access(launcher, os.X_OK)
 
 
-def test_the_dock_takes_a_number_everywhere(qtbot: QtBot) -> None:
+def test_the_dock_is_given_the_number_and_without_an_app_nobody(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show_waiting(3)  # the true call, where there is no Dock
+    given: list[int] = []
+    monkeypatch.setattr(QGuiApplication, "setBadgeNumber", lambda _app, n: given.append(n))
     show_waiting(3)
     show_waiting(0)
+    assert given == [3, 0]
+    monkeypatch.setattr(QGuiApplication, "instance", staticmethod(lambda: None))
+    show_waiting(2)
+    assert given == [3, 0]
 
 
 def test_the_icon_in_the_dock_fills_with_the_progress(

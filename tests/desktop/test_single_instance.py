@@ -60,4 +60,6 @@ def test_nonsense_from_the_socket_is_thrown_away(qtbot: QtBot, tmp_path: Path) -
         with qtbot.assertNotEmitted(first.received, wait=60):
             socket.connectToServer(server_name(tmp_path))
             socket.write(line)
+        state = QLocalSocket.LocalSocketState.UnconnectedState
+        assert socket.state() == state, f"{line!r} was not looked at"
     first.close()
