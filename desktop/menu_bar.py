@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -80,7 +80,7 @@ class MenuBar(QObject):
         queue.progressed.connect(self._show_progress)
         queue.busy_changed.connect(self._show_progress)
         queue.queue_changed.connect(self._show_progress)
-        queue.job_ended.connect(self._notify)
+        queue.jobs_ended.connect(self._notify)
         settings.changed.connect(self._show_or_hide)
         self._show_or_hide(SHOW_MENU_BAR.key)
         self._show_progress()
@@ -189,12 +189,15 @@ class MenuBar(QObject):
         self._banners.ask(busy and self._settings.value(NOTIFY))
 
     @Slot(object)
-    def _notify(self, job: Job) -> None:
-        if job.state is JobState.CANCELLED:  # the user knows, and there may be a thousand
-            return
+    def _notify(self, jobs: Sequence[Job]) -> None:
         in_front = QGuiApplication.applicationState() == Qt.ApplicationState.ApplicationActive
         if not self._settings.value(NOTIFY) or in_front:
             return
+        for job in jobs:
+            self._notify_of(job)
+
+    def _notify_of(self, job: Job) -> None:
+        """Of one that was cancelled the user knows."""
         if job.state is JobState.FINISHED and job.output is not None:
             text = self.tr("{name}: click to show it").format(name=job.output.name)
             self._tell(self.tr("Finished"), text, job.output)

@@ -146,11 +146,10 @@ class Job:
 
 def job_to_record(job: Job) -> dict[str, Any]:
     """A job as JSON can hold it."""
-    record = dataclasses.asdict(job)
-    record = {name: _plain(value) for name, value in record.items()}
-    record["voice"] = {name: _plain(value) for name, value in record["voice"].items()}
+    record = _fields(job)
+    record["voice"] = _fields(job.voice)
     record["options"] = options_to_record(job.options)
-    record["stages"] = [list(dataclasses.astuple(each)) for each in job.stages]
+    record["stages"] = [list(_fields(each).values()) for each in job.stages]
     return record
 
 
@@ -211,6 +210,11 @@ def options_from_record(record: object) -> ConversionOptions:
 
 def _stage_from_record(stage: Any, seconds: Any, device: Any, held_bytes: Any = 0) -> StageTime:
     return StageTime(str(stage), float(seconds), str(device), int(held_bytes))
+
+
+def _fields(thing: Job | Voice | StageTime) -> dict[str, Any]:
+    """By name; not ``asdict``, whose deep copies of a thousand jobs hold up the window's thread."""
+    return {each.name: _plain(getattr(thing, each.name)) for each in dataclasses.fields(thing)}
 
 
 def _plain(value: Any) -> Any:

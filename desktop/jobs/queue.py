@@ -28,11 +28,17 @@ _MOST_BLOCKS = 20
 
 
 class JobQueue(JobTable):
-    """Jobs in the order in which they will be done; only the GUI thread touches it."""
+    """Jobs in the order in which they will be done; only the GUI thread touches it.
 
-    job_changed = Signal(str)
+    Signals
+    -------
+    jobs_changed : (ids)  at once what changed at once: each signal gives way to other threads
+    jobs_ended : (jobs)  as they are now
+    """
+
+    jobs_changed = Signal(object)
     progressed = Signal(object)
-    job_ended = Signal(object)
+    jobs_ended = Signal(object)
     queue_changed = Signal()
     busy_changed = Signal(bool)
     cancel_wanted = Signal(str)
@@ -66,8 +72,8 @@ class JobQueue(JobTable):
                 self._show(job.id)
                 self.cancel_wanted.emit(job.id)
         self._put(*given_up)
-        for job in given_up:
-            self.job_ended.emit(job)
+        if given_up:
+            self.jobs_ended.emit(tuple(given_up))
         self._tell()
 
     def retry(self, job_ids: Iterable[str]) -> None:
@@ -156,8 +162,9 @@ class JobQueue(JobTable):
         self._progress = None
         if job is None or job.state is not JobState.RUNNING:
             return
-        self._put(_ended(job, outcome))
-        self.job_ended.emit(self.job(job.id))
+        ended = _ended(job, outcome)
+        self._put(ended)
+        self.jobs_ended.emit((ended,))
         self._tell()
 
     # --- inside --------------------------------------------------------------------------------
@@ -172,8 +179,7 @@ class JobQueue(JobTable):
             self._jobs[row] = job
         if rows:
             self.dataChanged.emit(self.index(min(rows), 0), self.index(max(rows), _LAST_COLUMN))
-        for job in jobs:
-            self.job_changed.emit(job.id)
+            self.jobs_changed.emit(tuple(job.id for job in jobs))
 
     def _first_place(self, job: Job) -> int:
         """The first row that it may be moved to: what waits stays behind what runs."""
@@ -208,7 +214,7 @@ class JobQueue(JobTable):
         row = self._rows[job_id]
         self.dataChanged.emit(self.index(row, 0), self.index(row, _LAST_COLUMN))
         if not keep_quiet:
-            self.job_changed.emit(job_id)
+            self.jobs_changed.emit((job_id,))
 
     def _tell(self) -> None:
         self.queue_changed.emit()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QEvent, QPoint, Signal
@@ -204,7 +204,7 @@ class MainWindow(DropWindow):
         self.queue_view.open_wanted.connect(self.play_selected)
         self.queue_view.menu_wanted.connect(self._on_menu_wanted)
         queue.queue_changed.connect(self._on_queue_changed)
-        queue.job_changed.connect(self._on_job_changed)
+        queue.jobs_changed.connect(self._on_jobs_changed)
         queue.progressed.connect(self._on_progressed)
         self._voices.installed.connect(self._on_installed)
         self._voices.refused.connect(self._on_refused)
@@ -241,14 +241,14 @@ class MainWindow(DropWindow):
         self.actions_.refresh()
         self.job_selected.emit(job)
 
-    def _on_job_changed(self, job_id: str) -> None:
-        job = self.queue.job(job_id)
-        shown = self.queue_view.is_only_selected(job_id)
-        if job is not None and job.state is JobState.RUNNING:
+    def _on_jobs_changed(self, job_ids: Sequence[str]) -> None:
+        shown = any(map(self.queue_view.is_only_selected, job_ids))
+        job = self.queue.running()
+        if job is not None and job.id in job_ids:
             selected = self.queue_view.selected_ids()
             if not selected or selected == [self._followed]:
-                self._followed = job_id
-                self.queue_view.select_job(job_id)
+                self._followed = job.id
+                self.queue_view.select_job(job.id)
             else:
                 self._followed = None
         if shown:

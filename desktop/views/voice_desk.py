@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QObject
@@ -55,7 +56,7 @@ class VoiceDesk(QObject):
         self.links: LinkDialog | None = None
         self.shared: SharedSheet | None = None
         draft.changed.connect(self._on_draft_changed)
-        queue.job_ended.connect(self._on_job_ended)
+        queue.jobs_ended.connect(self._on_jobs_ended)
 
     def ask_for_link(self, link: str = "") -> None:
         """Let the user paste a link, or look at what this one offers."""
@@ -103,10 +104,11 @@ class VoiceDesk(QObject):
         self._picked = key
         self._hint(key, self._draft.voice.name)
 
-    def _on_job_ended(self, job: Job) -> None:
+    def _on_jobs_ended(self, jobs: Sequence[Job]) -> None:
         """A conversion that failed for want of the networks: here is the way out."""
-        if job.state is JobState.FAILED:
-            self._hint(job.voice.key, job.voice.name)
+        for job in jobs:
+            if job.state is JobState.FAILED:
+                self._hint(job.voice.key, job.voice.name)
 
     def _hint(self, key: str, name: str) -> None:
         """Tell that a voice lacks the shared networks, if it does."""

@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,8 +78,8 @@ class Soak:
         self._sources.mkdir()
         self._chance = random.Random(seed)
         self._begun = 0
-        self.app.queue.job_ended.connect(self._on_ended)
-        self.app.queue.job_changed.connect(self._on_changed)
+        self.app.queue.jobs_ended.connect(self._on_ended)
+        self.app.queue.jobs_changed.connect(self._on_changed)
 
     def write_files(self, count: int, start: int = 0) -> list[Path]:
         """Good ones, broken ones, ones that are gone when their turn comes; some take long."""
@@ -132,16 +133,16 @@ class Soak:
         """How many jobs are in each state."""
         return Counter(job.state for job in self.app.queue.jobs())
 
-    def _on_ended(self, job: Job) -> None:
-        self.ends[job.id] += 1
+    def _on_ended(self, jobs: Sequence[Job]) -> None:
+        self.ends.update(job.id for job in jobs)
 
-    def _on_changed(self, job_id: str) -> None:
-        job = self.app.queue.job(job_id)
-        if job is None or job.state is not JobState.RUNNING:
+    def _on_changed(self, job_ids: Sequence[str]) -> None:
+        job = self.app.queue.running()
+        if job is None or job.id not in job_ids:
             return
         self._begun += 1
         if job.title.startswith("slow") or self._chance.random() < 0.1:
-            self.app.queue.cancel([job_id])
+            self.app.queue.cancel([job.id])
         if self._begun % _MEDDLE_EVERY == 0:
             self._meddle()
 

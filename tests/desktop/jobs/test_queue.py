@@ -52,7 +52,7 @@ def test_every_outcome_ends_the_job_and_a_second_one_changes_nothing(
     queue: JobQueue, qtbot: QtBot
 ) -> None:
     ended = []
-    queue.job_ended.connect(ended.append)
+    queue.jobs_ended.connect(ended.extend)
     finished = Finished(A.id, A.source, 4.0, 2.0, (StageTime("pitch", 1, "cpu"),), "cpu", 5, 6)
     outcomes = (finished, Failed(B.id, "It broke.", "trace"), Cancelled(C.id))
     for outcome in outcomes:

@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from pytestqt.qtbot import QtBot
@@ -155,23 +155,24 @@ def test_a_thousand_jobs_each_end_in_exactly_one_state(bench: Bench, qtbot: QtBo
     ends: dict[str, list[JobState]] = {each.id: [] for each in jobs}
     threads = threading.active_count()
 
-    def on_end(ended: Job) -> None:
-        ends[ended.id].append(ended.state)
+    def on_end(ended: Sequence[Job]) -> None:
+        for each in ended:
+            ends[each.id].append(each.state)
 
-    def meddle(job_id: str) -> None:
-        found = bench.queue.job(job_id)
-        if found is None or found.state is not JobState.RUNNING:
+    def meddle(job_ids: Sequence[str]) -> None:
+        found = bench.queue.running()
+        if found is None or found.id not in job_ids:
             return
         if found.title.startswith("slow") or chance.random() < 0.1:
-            bench.queue.cancel([job_id])
+            bench.queue.cancel([found.id])
         if chance.random() < 0.1:
             waiting = [each.id for each in bench.queue.jobs() if each.state is JobState.WAITING]
             if waiting:
                 bench.queue.cancel([chance.choice(waiting)])
                 bench.queue.move([chance.choice(waiting)], chance.randrange(1000))
 
-    bench.queue.job_ended.connect(on_end)
-    bench.queue.job_changed.connect(meddle)
+    bench.queue.jobs_ended.connect(on_end)
+    bench.queue.jobs_changed.connect(meddle)
     begun_s = time.monotonic()
     bench.queue.add(jobs)
     qtbot.waitUntil(lambda: not bench.queue.is_busy, timeout=60_000)
