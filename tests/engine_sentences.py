@@ -27,6 +27,7 @@ LEFT_OUT = (
     "engine/checkpoint_pickle.py",
     "engine/doctor.py",
     "engine/models/",
+    "engine/probe/kind.py",
     "engine/profiling.py",
     "engine/self_test.py",
     "engine/synthetic.py",

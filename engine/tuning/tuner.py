@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.benchmark import write_sound
+from engine.bundle import advised
 from engine.errors import DeviceError, UserError
 from engine.machine import Machine, app_version
 from engine.optimization import OptimizationConfig
@@ -238,7 +239,10 @@ class _Tuner:
                 raise DeviceError(
                     "Cannot tune this machine",
                     f"the plain way on the CPU gives no result ({error})",
-                    "see what urvc doctor says",
+                    advised(
+                        "see what urvc doctor says",
+                        "copy the report in Settings › Advanced and send it in",
+                    ),
                 ) from error
             self.references[plain] = path
         return self.references[plain]

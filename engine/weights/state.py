@@ -9,10 +9,14 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from engine.bundle import advised
 from engine.errors import WeightsError
 
 Network = TypeVar("Network", bound=nn.Module)
-GET_AGAIN = 'download it again; "urvc doctor" shows where it belongs'
+GET_AGAIN = advised(
+    'download it again; "urvc doctor" shows where it belongs',
+    "download it again in Settings › Models",
+)
 
 
 def tensors_of(state: object, path: Path) -> dict[str, Tensor]:
