@@ -182,7 +182,7 @@ class Converter:
         Raises
         ------
         UserError : the voice or the device is refused; nothing was written
-        ConversionCancelled : ``cancel`` was set; what was written by then stays
+        ConversionCancelled : ``cancel`` was set; nothing was written
         """
         options = options or ConversionOptions()
         planned = plan_all(sources, voice.title, options, output_dir)

@@ -51,17 +51,28 @@ class ExaminedStore(ModelStore):
     def models(self, voice: VoiceFiles, options: Sequence[ConversionOptions], run: Run) -> Models:
         """See `ModelStore.models`; a device that is new here is examined first."""
         models = super().models(voice, options, run)
+        self.first_use.use(models)
+        if self.first_use.placement != self.placement:
+            del models  # before loading: never two at once in memory
+            models = self._elsewhere(voice, options, run)
         if self._examines:
             with run.stage("load"):
                 load = partial(self._on_cpu, voice, options)
-                changed = self.first_use.examine(models, load, run.pause)
-            if changed:
-                self.place(self.first_use.placement)
-                run.placement = self.first_use.placement
-                models = super().models(voice, options, run)
+                found = self.first_use.examine(models, load, run.pause)
+            if found and self.first_use.placement != self.placement:
+                del models
+                models = self._elsewhere(voice, options, run)
         for sentence in self.first_use.sentences():
             run.note(sentence)
         return models
+
+    def _elsewhere(
+        self, voice: VoiceFiles, options: Sequence[ConversionOptions], run: Run
+    ) -> Models:
+        """The networks where they belong by now."""
+        self.place(self.first_use.placement)
+        run.placement = self.first_use.placement
+        return super().models(voice, options, run)
 
     def _on_cpu(self, voice: VoiceFiles, options: Sequence[ConversionOptions]) -> Models:
         """The same voice in float32 on the CPU, to compare with."""

@@ -131,7 +131,7 @@ def carry_out(
     Raises
     ------
     UserError : of `voice_rate_hz` and `convert`; nothing was written
-    ConversionCancelled : what was written by then stays
+    ConversionCancelled : likewise
     """
     sources: list[Source] = []
     known: list[tuple[FileConversion, _Facts] | UserError] = []
@@ -156,6 +156,7 @@ def carry_out(
         sources[place] = replace(source, options=options)
         del source
     converted = iter(convert(sources))
+    run.pause()
     return [
         each if isinstance(each, UserError) else _written(*each, next(converted), voice_hz, run)
         for each in known
@@ -177,7 +178,7 @@ def _written(
 ) -> FileResult | UserError:
     rate_hz = _rate_hz(file.options, voice_rate_hz)
     try:
-        with run.stage("write", 1.0):
+        with run.stage("write", 1.0, stoppable=False):  # or half of the files would be there
             path = file.write(samples, rate_hz)
     except UserError as error:
         return error

@@ -42,14 +42,17 @@ class Run:
         self._frames_done = 0
 
     @contextmanager
-    def stage(self, stage: Stage, fraction: float | None = None) -> Iterator[None]:
+    def stage(
+        self, stage: Stage, fraction: float | None = None, *, stoppable: bool = True
+    ) -> Iterator[None]:
         """Time a stage; ``fraction`` of the whole conversion is done when it ends.
 
         Raises
         ------
-        ConversionCancelled : before the stage begins, if the user wants to stop
+        ConversionCancelled : before a stoppable stage begins, if the user wants to stop
         """
-        self._cancel.raise_if_cancelled()
+        if stoppable:
+            self._cancel.raise_if_cancelled()
         self._profiler.start(stage)
         if stage != "synthesis":  # whose tiles follow each other and use the same memory again
             devices.release_heap()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from engine.cli.machine import add_machine_options, machine_config
 from engine.cli.output import EXIT_FAILED, EXIT_OK, ProgressBar, one_line, tell
-from engine.errors import OptionError, UserError
+from engine.errors import DeviceError, OptionError, UserError
 from engine.options import FILE_FORMATS, SUBTYPES, ConversionOptions, ConversionResult, FileFormat
 from engine.voices.entry import InstalledVoice, starter_entry
 from engine.voices.found import VOICE_ENDINGS
@@ -173,7 +173,12 @@ def _convert_group(
             results = converter.convert_files(
                 sources, voice, options, output_dir=given.output_dir, listener=listen
             )
-    except UserError as error:  # of the voice or the device
+    except DeviceError as error:
+        if len(sources) > 1:  # alone they may find memory enough
+            bar.clear()
+            return all([_convert_group(converter, [e], voice, options, given) for e in sources])  # noqa: C419
+        results = [error]
+    except UserError as error:  # of the voice
         results = [error]
     finally:
         bar.clear()

@@ -55,8 +55,6 @@ class FirstUse:
         """
         on_cpu: set[Part] = set(parse_parts(self._config.cpu_parts))
         on_cpu |= {finding.part for finding in self._bad()}
-        if self._kinds is None:
-            on_cpu -= {part for (part, _), found in self._known.items() if found.verdict == "right"}
         if not self._config.use_gpu_filter:
             on_cpu.add("filter")
         if not self._config.use_gpu_retrieval:
@@ -69,12 +67,11 @@ class FirstUse:
 
     def _bad(self) -> list[Finding]:
         """What the CPU has to do for the networks in use."""
-        kinds = self._kinds
-        return [
-            found
-            for (part, kind), found in self._known.items()
-            if found.verdict != "right" and (kinds is None or kinds.get(part, "") == kind)
-        ]
+        bad = [found for found in self._known.values() if found.verdict != "right"]
+        if self._kinds is None:
+            right = {found.part for found in self._known.values() if found.verdict == "right"}
+            return [found for found in bad if found.part not in right]
+        return [found for found in bad if self._kinds.get(found.part, "") == found.kind]
 
     def forget(self) -> None:
         """As if the device were new."""
@@ -86,48 +83,47 @@ class FirstUse:
         """Why parts run on the CPU, for the user."""
         return [finding.sentence(self._device) for finding in self._bad()]
 
+    def use(self, models: Models) -> None:
+        """These networks are in use from now on; the placement is theirs."""
+        self._kinds = kinds_of(models)
+
     def examine(
         self, on_device: Models, load_on_cpu: Callable[[], Models], pause: Callable[[], None]
     ) -> bool:
-        """Examine the parts that are not known yet with these networks, which are now in use.
+        """Examine the parts that are not known yet; whether there were any.
 
         Parameters
         ----------
+        on_device : the networks in use, placed as `placement` says
         load_on_cpu : the same voice in float32 on the CPU
         pause : called between parts, and may raise to stop; what was found is kept, as it is
             when memory runs out, which says nothing of a part
-
-        Returns
-        -------
-        whether the placement may have changed
         """
         if self._device == CPU:
             return False
-        before = self.placement
-        self._kinds = kinds_of(on_device)
+        kinds = kinds_of(on_device)
         wanted = parts_to_examine(on_device, device_filter=self._config.use_gpu_filter)
         kept_away = parse_parts(self._config.cpu_parts)
         parts = [
             part
             for part in wanted
-            if part not in kept_away and (part, self._kinds.get(part, "")) not in self._known
+            if part not in kept_away and (part, kinds.get(part, "")) not in self._known
         ]
         if not parts:
-            return self.placement != before
+            return False
         half = self._config.use_fp16
         examination = Examination(on_device, load_on_cpu(), self._device, half=half, run=self._run)
         try:
             for part in parts:
                 pause()
-                found = self._examined(part, examination)
+                found = self._examined(part, kinds.get(part, ""), examination)
                 self._known[part, found.kind] = found
         except (RuntimeError, MemoryError) as error:
             if not devices.is_out_of_memory(error):
                 raise
         return True
 
-    def _examined(self, part: Part, examination: Examination) -> Finding:
-        kind = (self._kinds or {}).get(part, "")
+    def _examined(self, part: Part, kind: str, examination: Examination) -> Finding:
         # A full disk only means that the next start asks again.
         may, found = True, None
         with contextlib.suppress(OSError):
@@ -137,5 +133,5 @@ class FirstUse:
             found = replace(found, kind=kind)
         finally:
             with contextlib.suppress(OSError):
-                self._record.end(found)
+                self._record.end(part, kind, found)
         return found

@@ -9,6 +9,7 @@ from typing import Any, get_args
 from engine.machine import Machine
 from engine.placement import PARTS, Part
 from engine.probe.examination import Finding, Verdict
+from engine.probe.kind import PARTS_OF_KINDS
 from engine.tuning_file import read_object, tuning_dir, write_object
 
 FILE = "devices.json"
@@ -32,26 +33,36 @@ class ProbeRecord:
         self._key = f"{device}, {ways}"
 
     def findings(self) -> dict[tuple[Part, str], Finding]:
-        """By part and kind; nothing where this machine is not the one that was examined."""
+        """By part and kind; nothing where this machine is not the one that was examined.
+
+        Those of older versions, which knew no kinds, are left out.
+        """
         found = (_finding(each) for each in _list(self._entry().get("findings")))
-        return {(each.part, each.kind): each for each in found if each is not None}
+        return {
+            (each.part, each.kind): each
+            for each in found
+            if each is not None and bool(each.kind) == (each.part in PARTS_OF_KINDS)
+        }
 
     def begin(self, part: Part, kind: str = "") -> bool:
         """Note that a part is about to be tried; False if that has ended the program too often."""
-        entry, name = self._entry(), f"{part} {kind}".strip()
+        entry, name = self._entry(), _name(part, kind)
         before = _dictionary(entry.get("tries")).get(name)
         count = before if isinstance(before, int) else 0
         if count >= _CRASHES:
             return False
-        self._write({**entry, "tries": {name: count + 1}})
+        tries = {**_dictionary(entry.get("tries")), name: count + 1}
+        self._write({**entry, "tries": tries})
         return True
 
-    def end(self, finding: Finding | None = None) -> None:
-        """Nothing is being tried any more; keep this beside what was known."""
+    def end(self, part: Part, kind: str = "", finding: Finding | None = None) -> None:
+        """It is not being tried any more; keep the finding beside what was known."""
         known = self.findings()
         if finding is not None:
-            known[finding.part, finding.kind] = finding
-        self._write({"findings": [asdict(each) for each in known.values()]})
+            known[part, kind] = finding
+        tries = dict(_dictionary(self._entry().get("tries")))
+        tries.pop(_name(part, kind), None)
+        self._write({"findings": [asdict(each) for each in known.values()], "tries": tries})
 
     def forget(self) -> None:
         """Examine everything anew the next time."""
@@ -68,6 +79,10 @@ class ProbeRecord:
         kept, machine = read_object(self._file), asdict(Machine.here())
         others = _dictionary(kept.get("devices")) if kept.get("machine") == machine else {}
         write_object(self._file, {"machine": machine, "devices": {**others, self._key: entry}})
+
+
+def _name(part: Part, kind: str) -> str:
+    return f"{part} {kind}".strip()
 
 
 def _dictionary(value: object) -> dict[str, Any]:

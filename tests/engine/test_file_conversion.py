@@ -16,7 +16,7 @@ from engine import CancelToken, ConversionOptions, ConversionResult, Converter, 
 from engine import pipeline as pipelines
 from engine.cli import main
 from engine.errors import AudioFileError, ConversionCancelled, OutputFileError
-from engine.file_conversion import TOGETHER_S, groups_of_files
+from engine.file_conversion import TOGETHER_S, FileConversion, groups_of_files
 from engine.models.content_encoder import ContentEncoder
 from tests.engine.small_set import SmallSet, write_small_set
 from tests.sound import signal_to_error_db
@@ -105,6 +105,52 @@ def test_a_cancel_writes_nothing(small: SmallSet, sounds: list[Path], tmp_path: 
     with pytest.raises(ConversionCancelled):
         converter.convert_files(sounds, small.voice, cancel=token)
     assert sorted(tmp_path.glob("*.wav")) == sounds
+
+
+def test_a_cancel_while_results_are_written_leaves_all_of_them(
+    small: SmallSet, sounds: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token, write = CancelToken(), FileConversion.write
+
+    def cancelling(self: FileConversion, *given: object) -> Path:
+        token.cancel()
+        return write(self, *given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(FileConversion, "write", cancelling)
+    converter = Converter(small.models_dir, OptimizationConfig(device="cpu", batch_size=4))
+    results = converter.convert_files(sounds, small.voice, cancel=token)
+    assert all(isinstance(each, ConversionResult) for each in results)
+
+
+def test_files_of_one_name_get_names_of_their_own(
+    small: SmallSet, sounds: list[Path], tmp_path: Path
+) -> None:
+    converter = Converter(small.models_dir, OptimizationConfig(device="cpu", batch_size=4))
+    results = converter.convert_files([sounds[0]] * 3, small.voice)
+    written = {each.output_path for each in results if isinstance(each, ConversionResult)}
+    assert len(written) == 3
+    assert all(each is not None and each.is_file() for each in written)
+
+
+def test_where_memory_does_not_suffice_for_all_each_is_tried_alone(
+    small: SmallSet,
+    sounds: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    prepare, prepared = pipelines._prepare, []
+
+    def scarce(*given: object) -> object:
+        prepared.append(given)
+        if len(prepared) == 2:
+            raise MemoryError
+        return prepare(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(pipelines, "_prepare", scarce)
+    monkeypatch.setenv("RVC_BATCH_SIZE", "4")
+    where = ["--voice", small.voice.weights, "--models-dir", small.models_dir, "--device", "cpu"]
+    assert main(["convert", *map(str, [*sounds, *where])]) == 0
+    assert capsys.readouterr().out.count("\n") == 3
 
 
 def test_the_samples_of_a_file_are_let_go_once_they_were_heard(

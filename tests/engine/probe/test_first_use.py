@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from torch import Tensor
 
 from engine import CancelToken, ConversionOptions, Converter, OptimizationConfig
@@ -22,8 +19,7 @@ from engine.models.synthesizer_sizes import Vocoder
 from engine.options import ConversionResult
 from engine.placement import CPU, PARTS, Part
 from engine.probe import examination
-from engine.probe.examination import Finding, agreement_db, timed
-from engine.probe.record import FILE, ProbeRecord
+from engine.probe.record import ProbeRecord
 from engine.probe.second import Given, part_run
 from engine.voice_files import VoiceFiles
 from tests.engine.second_device import SECOND, give_second_device
@@ -65,14 +61,18 @@ class Bench:
         self.folder = folder
         self.faults: dict[str, Fault] = faults
         self.examined: list[str] = []
+        self.misplaced: list[str] = []
+        self._store: ExaminedStore | None = None
         self._small = small
         self._slow_runs: list[Callable[[], Tensor]] = []
         monkeypatch.setattr(ExaminedStore, "run_part", staticmethod(self._run))
         monkeypatch.setattr(examination, "timed", self._timed)
 
-    def converter(self, **flags: Any) -> Converter:
+    def converter(self, *, examine: bool = True, **flags: Any) -> Converter:
         config = OptimizationConfig(use_gpu_filter=True, **flags)
-        return Converter(self._small.models_dir, config, tuning_dir=self.folder)
+        return Converter(
+            self._small.models_dir, config, tuning_dir=self.folder, examine_device=examine
+        )
 
     def convert(self, **flags: Any) -> ConversionResult:
         return self.run(self.converter(**flags))
@@ -87,6 +87,7 @@ class Bench:
         samples = (0.1 * rng.standard_normal(24_000)).astype(np.float32)
         options = ConversionOptions(seed=5)
         voice = voice or self._small.voice
+        self._store = converter._store
         return converter.convert(samples, 16_000, voice, options, cancel=cancel)
 
     def _run(self, part: Part, models: Models, given: Given, device: str) -> Callable[[], Tensor]:
@@ -95,6 +96,8 @@ class Bench:
         if device != SECOND:
             return plain
         self.examined.append(part)
+        if self._store is not None and self._store.placement.of(part) != SECOND:
+            self.misplaced.append(part)
         if fault is None:
             return plain
 
@@ -166,6 +169,38 @@ def test_what_one_kind_of_voice_showed_says_nothing_of_another(
     assert fresh._store.placement.cpu_parts == ()  # it may be either
     assert bench.run(fresh, voice=other).notes == (note,)
     assert bench.examined == []
+
+
+def test_a_kind_that_is_new_is_examined_on_the_device_whatever_the_last_one_was(
+    small: SmallSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(small, tmp_path, monkeypatch, vocoder=FAULTS["wrong"][0])
+    converter = bench.converter()
+    bench.run(converter)
+    assert converter._store.placement.cpu_parts == ("vocoder",)
+    bench.faults.clear()
+    other = write_small_set(tmp_path / "other", Vocoder.MRF).voice
+    for each in (converter, bench.converter()):  # and with the record alone
+        assert bench.run(each, voice=other).notes == ()
+        assert each._store.placement.cpu_parts == ()
+    assert bench.misplaced == []
+    known = bench.converter(examine=False)  # as in tuning
+    assert len(bench.run(known).notes) == 1
+    assert known._store.placement.cpu_parts == ("vocoder",)
+    assert bench.run(known, voice=other).notes == ()
+    assert known._store.placement.cpu_parts == ()
+
+
+def test_a_part_that_is_right_still_stays_where_the_user_wants_it(
+    small: SmallSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(small, tmp_path, monkeypatch)
+    bench.convert()
+    for examine in (True, False):
+        converter = bench.converter(examine=examine, cpu_parts="vocoder")
+        assert converter._store.placement.cpu_parts == ("vocoder",)
+        bench.run(converter)
+        assert converter._store.placement.cpu_parts == ("vocoder",)
 
 
 def test_each_way_to_find_the_pitch_is_examined(
@@ -246,9 +281,9 @@ def test_a_part_that_ends_the_program_twice_is_given_up(
         dead.append(None)
         raise SystemExit
 
-    def end_unless_dead(self: ProbeRecord, finding: Finding | None = None) -> None:
+    def end_unless_dead(self: ProbeRecord, *found: Any) -> None:
         if not dead:
-            end(self, finding)
+            end(self, *found)
 
     bench = Bench(small, tmp_path, monkeypatch, latent=aborting)
     monkeypatch.setattr(ProbeRecord, "end", end_unless_dead)
@@ -293,51 +328,3 @@ def test_too_little_memory_says_nothing_about_a_part(
     assert bench.run(converter).notes == ()
     assert converter._store.placement.cpu_parts == ()
     assert {finding.part for finding in converter._store.first_use.findings()} == {"filter"}
-
-
-@pytest.mark.parametrize("content", ["", "[]", "{", '{"devices": 3}', '{"machine": {}}'])
-def test_a_damaged_record_counts_as_none(tmp_path: Path, content: str) -> None:
-    (tmp_path / FILE).write_text(content)
-    record = ProbeRecord("Apple M3 (Metal)", "float32", tmp_path)
-    assert record.findings() == {}
-    record.end(Finding("pitch", "slower", 2.0, 1.0))
-    assert record.findings()["pitch", ""].verdict == "slower"
-
-
-def test_findings_of_another_kind_are_left_out(tmp_path: Path) -> None:
-    record = ProbeRecord("Apple M3 (Metal)", "float32", tmp_path)
-    record.end(Finding("pitch", "right"))
-    record.end(Finding("content", "right"))
-    kept = json.loads((tmp_path / FILE).read_text())
-    (entry,) = kept["devices"].values()
-    entry["findings"][0]["verdict"] = "magic"
-    entry["findings"].append(7)
-    (tmp_path / FILE).write_text(json.dumps(kept))
-    assert set(record.findings()) == {("content", "")}
-    record.forget()
-    assert record.findings() == {}
-
-
-def test_a_few_frames_between_voiced_and_unvoiced_may_fall_to_either_side() -> None:
-    f0_hz = torch.full((100,), 180.0)
-    moved = f0_hz.clone()
-    moved[:2] = 0
-    assert agreement_db(f0_hz, moved, outliers=0.03) is None
-    level_db = agreement_db(f0_hz, moved)
-    assert level_db == pytest.approx(17.0, abs=0.1)
-
-
-def test_the_time_of_a_part_is_its_shortest_after_a_first_run() -> None:
-    waits_s = iter((0.3, 0.1, 0.02, 0.1, 0.1, 0.1))
-    runs: list[float] = []
-
-    def run() -> Tensor:
-        runs.append(next(waits_s))
-        time.sleep(runs[-1])
-        return torch.ones(2, dtype=torch.float16)
-
-    result, seconds = timed(run, CPU)
-    assert result.dtype == torch.float32
-    assert len(runs) > 2
-    assert seconds >= min(runs[1:])
-    assert seconds < sum(runs)
