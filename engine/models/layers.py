@@ -227,8 +227,8 @@ def mean_of(blocks: Sequence[Block], x: Tensor, tile_floats: int | None = None) 
     Parameters
     ----------
     tile_floats : None runs each block over the whole; else all of them over one stretch of this
-        many numbers after another, channels last, so that what passes between their layers stays
-        in the processor's cache. A stretch sees as far as the blocks reach: the same result.
+        many numbers after another (twice as many if they have 16 bits), channels last, so that what
+        passes between their layers stays in the processor's cache. A stretch sees as far as the blocks reach: the same result.
     """
     if tile_floats is None:
         total = sum(block(x) for block in blocks)
@@ -236,7 +236,8 @@ def mean_of(blocks: Sequence[Block], x: Tensor, tile_floats: int | None = None) 
     batch, channels, length = x.shape
     margins = [block.reach(0) for block in blocks]
     widest = max(margins)
-    step = max(tile_floats // (batch * channels), 2 * widest)
+    numbers = tile_floats * torch.float32.itemsize // x.element_size()
+    step = max(numbers // (batch * channels), 2 * widest)
     step = min(step, MAX_CONV_SAMPLES - 2 * widest)
     mean = x.new_empty(batch, length, channels).transpose(1, 2)
     for start in range(0, length, step):
