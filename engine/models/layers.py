@@ -228,7 +228,8 @@ def mean_of(blocks: Sequence[Block], x: Tensor, tile_floats: int | None = None) 
     ----------
     tile_floats : None runs each block over the whole; else all of them over one stretch of this
         many numbers after another (twice as many if they have 16 bits), channels last, so that what
-        passes between their layers stays in the processor's cache. A stretch sees as far as the blocks reach: the same result.
+        passes between their layers stays in the processor's cache. A stretch sees as far as the
+        blocks reach: the same result.
     """
     if tile_floats is None:
         total = sum(block(x) for block in blocks)

@@ -28,9 +28,9 @@ CACHE_TILES: dict[str, int | None] = {
 }
 """For a CPU: what passes between layers stays in its cache.
 
-Residual blocks of vocoders work on so many floats at a time (2 MB, whatever their precision); the content encoder's front
-end on so many of its frames (two seconds, 13 MB after its first layer); each level of RMVPE on so
-many frames of its own scale (of 2,048 numbers each, so 4 MB).
+Residual blocks of vocoders work on so many floats at a time (2 MB, whatever their precision); the
+content encoder's front end on so many of its frames (two seconds, 13 MB after its first layer);
+each level of RMVPE on so many frames of its own scale (of 2,048 numbers each, so 4 MB).
 """
 
 DEVICE_TILES: dict[str, int | None] = {
