@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
@@ -117,9 +118,10 @@ class OptimizationConfig:
     def for_cpu(cls) -> OptimizationConfig:
         """A processor alone; shorter tiles, because its memory is everybody's.
 
-        Exact search costs it six times what faiss takes for the one list that it looks into.
+        Exact search costs it six times what faiss takes for the one list that it looks into. Not
+        so on a Mac: faiss brings an OpenMP of its own, and two of them in a process may crash.
         """
-        return cls(device="cpu", use_gpu_retrieval=False, tile_frames=250)
+        return cls(device="cpu", use_gpu_retrieval=sys.platform == "darwin", tile_frames=250)
 
     @classmethod
     def for_this_machine(cls, device: DeviceName = "auto") -> OptimizationConfig:

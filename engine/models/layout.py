@@ -83,8 +83,10 @@ def has_onednn_products() -> bool:
 
 
 def multiplies_by_onednn(x: Tensor) -> bool:
-    """Whether `product` of this tensor goes by oneDNN."""
-    return x.device.type == "cpu" and x.dtype in _ONEDNN_TYPES and has_onednn_products()
+    """Whether `product` of this tensor goes by oneDNN, which has no way back for training."""
+    learns = x.requires_grad and torch.is_grad_enabled()
+    on_cpu = x.device.type == "cpu" and x.dtype in _ONEDNN_TYPES
+    return on_cpu and not learns and has_onednn_products()
 
 
 def is_recording() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 
 import pytest
 
@@ -100,3 +101,12 @@ def test_the_baseline_has_every_speed_up_off() -> None:
     assert baseline.compile == "none"
     assert not baseline.use_shape_buckets
     assert (baseline.batch_size, baseline.tile_frames) == (1, 0)
+
+
+def test_a_processor_alone_searches_with_faiss_but_not_on_a_mac(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert not OptimizationConfig.for_cpu().use_gpu_retrieval
+    monkeypatch.setattr(sys, "platform", "darwin")  # where two OpenMPs in a process may crash
+    assert OptimizationConfig.for_cpu().use_gpu_retrieval
