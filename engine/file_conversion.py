@@ -190,10 +190,12 @@ def groups_of_files(sources: Sequence[Path], size: int) -> list[list[Path]]:
 
     A file that cannot be read is by itself too: it is refused when its turn comes.
     """
+    if size < 2 or len(sources) < 2:  # nothing to ask of the files, which may mean to decode them
+        return [[source] for source in sources]
     groups: list[list[Path]] = []
     room_s = 0.0
     for source in sources:
-        seconds = _seconds(source) if size > 1 else TOGETHER_S
+        seconds = _seconds(source)
         if seconds > room_s or len(groups[-1]) >= size:
             groups.append([])
             room_s = TOGETHER_S

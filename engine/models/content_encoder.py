@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -84,19 +85,15 @@ class _ConvLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, T] -> [B, C', T']."""
-        if self.layer_norm is None and self.conv_fits(x):
-            return activated(self.conv, x, self.activation)
+        if self.layer_norm is None:
+            run = partial(activated, self.conv, activation=self.activation)
+            return convolve_in_tiles(self.conv, x, run=run)
         x = convolve_in_tiles(self.conv, x)
-        if self.layer_norm is not None:
-            if self.over_time:
-                x = self.layer_norm(x)
-            else:
-                x = self.layer_norm(x.transpose(1, 2)).transpose(1, 2)
+        if self.over_time:
+            x = self.layer_norm(x)
+        else:
+            x = self.layer_norm(x.transpose(1, 2)).transpose(1, 2)
         return self.activation(x)
-
-    def conv_fits(self, x: Tensor) -> bool:
-        """Whether Metal takes the convolution of ``[B, C, T]`` in one."""
-        return x.shape[-1] <= MAX_CONV_OUTPUT
 
     def scaled(self, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
         """`forward` with the norm over time already known, [B, C, T] -> [B, C', T']."""
@@ -138,16 +135,25 @@ class _ConvLayer(nn.Module):
         return variance, mean
 
 
-def convolve_in_tiles(conv: nn.Conv1d, x: Tensor, max_frames: int = MAX_CONV_OUTPUT) -> Tensor:
-    """``conv(x)`` for an unpadded convolution, never more than ``max_frames`` outputs at once."""
+def convolve_in_tiles(
+    conv: nn.Conv1d,
+    x: Tensor,
+    max_frames: int = MAX_CONV_OUTPUT,
+    run: Callable[[Tensor], Tensor] | None = None,
+) -> Tensor:
+    """``conv(x)`` for an unpadded convolution, never more than ``max_frames`` outputs at once.
+
+    ``run`` is called instead, if it does the convolution and a step on each number of its result.
+    """
+    run = run or conv
     kernel, stride = conv.kernel_size[0], conv.stride[0]
     n_out = (x.shape[-1] - kernel) // stride + 1
     if n_out <= max_frames:
-        return torch.as_tensor(conv(x))
+        return torch.as_tensor(run(x))
     tiles = []
     for start in range(0, n_out, max_frames):
         n = min(max_frames, n_out - start)
-        tiles.append(conv(x[..., start * stride : (start + n - 1) * stride + kernel]))
+        tiles.append(run(x[..., start * stride : (start + n - 1) * stride + kernel]))
     return torch.cat(tiles, dim=-1)
 
 

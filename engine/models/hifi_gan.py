@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -10,6 +12,7 @@ from torch.nn import functional as F
 from engine.models.context import NO_CONTEXT, Context, cut_to, needed_samples, wanted_samples
 from engine.models.layers import (
     LEAKY_SLOPE,
+    Block,
     ResBlock,
     added,
     conv_reach,
@@ -74,6 +77,53 @@ def source_stages(sizes: SynthesizerSizes) -> nn.ModuleList:
     )
 
 
+class Stage(NamedTuple):
+    """What makes one rate of the next coarser one: upsampling, the source's part, the blocks."""
+
+    up: nn.Module
+    noise_conv: nn.Module | None
+    blocks: Sequence[Block]
+
+
+def stage_reaches(conv_post: nn.Module, stages: Sequence[Stage]) -> list[int]:
+    """See `needed_samples`; with what the source's convolutions spoil at a cut."""
+    reaches: list[int] = []
+    reach = conv_reach(conv_post, 0)
+    for up, noise_conv, blocks in reversed(stages):
+        reach = max(block.reach(reach) for block in blocks)
+        if noise_conv is not None:
+            reach += edge_samples(noise_conv)
+        reaches.append(reach)
+        reach = conv_reach(up, reach)
+    return reaches[::-1]
+
+
+def through_stages(
+    x: Tensor,
+    wave: Tensor | None,
+    stages: Sequence[Stage],
+    rates: Sequence[int],
+    needed: Sequence[range],
+    tile_floats: int | None,
+) -> Tensor:
+    """``[B, C, T] -> [B, C', n]``: the samples of the last of `needed`.
+
+    Parameters
+    ----------
+    wave : the source ``[B, 1, T * hop]``; None without one
+    needed : of each stage, see `needed_samples`
+    """
+    start, stride = 0, math.prod(rates)
+    for (up, noise_conv, blocks), rate, here in zip(stages, rates, needed, strict=True):
+        stride //= rate
+        x = cut_to(up(F.leaky_relu_(x, LEAKY_SLOPE)), here, start * rate)
+        start = here.start
+        if wave is not None and noise_conv is not None:
+            x = added(noise_conv, wave[..., start * stride : here.stop * stride], x)
+        x = mean_of(blocks, x, tile_floats)
+    return x
+
+
 class HifiGan(nn.Module):
     """Latent (and source) to sound; checkpoint name ``dec``."""
 
@@ -114,35 +164,23 @@ class HifiGan(nn.Module):
         """
         wave = self.m_source(source) if self.guided else None
         x = self.conv_pre(z) + self.cond(speaker)
-        frames, start, stride = z.shape[-1], 0, self.hop_samples
-        needed = needed_samples(frames, context, self.rates, self._reaches())
-        for stage, (up, rate) in enumerate(zip(self.ups, self.rates, strict=True)):
-            stride //= rate
-            here = needed[stage]
-            x = cut_to(up(F.leaky_relu_(x, LEAKY_SLOPE)), here, start * rate)
-            start = here.start
-            if wave is not None:
-                x = added(
-                    self.noise_convs[stage], wave[..., start * stride : here.stop * stride], x
-                )
-            blocks = self.resblocks[stage * self.kinds : (stage + 1) * self.kinds]
-            x = mean_of([*blocks], x, self.tile_floats)
+        needed = needed_samples(z.shape[-1], context, self.rates, self._reaches())
+        x = through_stages(x, wave, self._stages(), self.rates, needed, self.tile_floats)
         sound: Tensor = self.conv_post(F.leaky_relu_(x, FINAL_SLOPE)).float().tanh()
-        return wanted_samples(sound.squeeze(1), context, frames, self.hop_samples, start)
+        start = needed[-1].start
+        return wanted_samples(sound.squeeze(1), context, z.shape[-1], self.hop_samples, start)
 
     def receptive_field_frames(self) -> int:
         """Frames of context on either side beyond which the input does not matter."""
         return conv_reach(self.conv_pre, conv_reach(self.ups[0], self._reaches()[0]))
 
     def _reaches(self) -> list[int]:
-        """See `needed_samples`; with what the source's convolutions spoil at a cut."""
-        reaches: list[int] = []
-        reach = conv_reach(self.conv_post, 0)
-        for stage in reversed(range(len(self.ups))):
-            blocks = [*self.resblocks][stage * self.kinds : (stage + 1) * self.kinds]
-            reach = max(block.reach(reach) for block in blocks if isinstance(block, ResBlock))
-            if self.guided:
-                reach += edge_samples(self.noise_convs[stage])
-            reaches.append(reach)
-            reach = conv_reach(self.ups[stage], reach)
-        return reaches[::-1]
+        return stage_reaches(self.conv_post, self._stages())
+
+    def _stages(self) -> list[Stage]:
+        blocks = [block for block in self.resblocks if isinstance(block, ResBlock)]
+        noise_convs = [*self.noise_convs] if self.guided else [None] * len(self.ups)
+        return [
+            Stage(up, noise_conv, blocks[stage * self.kinds : (stage + 1) * self.kinds])
+            for stage, (up, noise_conv) in enumerate(zip(self.ups, noise_convs, strict=True))
+        ]

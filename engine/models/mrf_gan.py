@@ -7,21 +7,21 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine.models.context import NO_CONTEXT, Context, cut_to, needed_samples, wanted_samples
+from engine.models.context import NO_CONTEXT, Context, needed_samples, wanted_samples
 from engine.models.hifi_gan import (
     EDGE_KERNEL_SIZE,
     FINAL_SLOPE,
     MergedSource,
+    Stage,
     source_stages,
     stage_channels,
+    stage_reaches,
+    through_stages,
     upsampling_stages,
 )
 from engine.models.layers import (
     LEAKY_SLOPE,
-    added,
     conv_reach,
-    edge_samples,
-    mean_of,
     residual_pair,
     same_conv,
 )
@@ -95,40 +95,21 @@ class MrfGan(nn.Module):
         """
         wave = self.m_source(source)
         x = self.conv_pre(z) + self.cond(speaker)
-        frames, start, stride = z.shape[-1], 0, self.hop_samples
-        needed = needed_samples(frames, context, self.rates, self._reaches())
-        for rate, here, up, noise_conv, blocks in zip(
-            self.rates, needed, self.upsamples, self.noise_convs, self._stages(), strict=True
-        ):
-            stride //= rate
-            x = cut_to(up(F.leaky_relu_(x, LEAKY_SLOPE)), here, start * rate)
-            start = here.start
-            x = added(noise_conv, wave[..., start * stride : here.stop * stride], x)
-            x = mean_of(blocks, x, self.tile_floats)
+        needed = needed_samples(z.shape[-1], context, self.rates, self._reaches())
+        x = through_stages(x, wave, self._stages(), self.rates, needed, self.tile_floats)
         sound: Tensor = self.conv_post(F.leaky_relu_(x, FINAL_SLOPE)).float().tanh()
-        return wanted_samples(sound.squeeze(1), context, frames, self.hop_samples, start)
+        start = needed[-1].start
+        return wanted_samples(sound.squeeze(1), context, z.shape[-1], self.hop_samples, start)
 
     def receptive_field_frames(self) -> int:
         """Frames of context on either side beyond which the input does not matter."""
         return conv_reach(self.conv_pre, conv_reach(self.upsamples[0], self._reaches()[0]))
 
     def _reaches(self) -> list[int]:
-        """See `needed_samples`; with what the source's convolutions spoil at a cut."""
-        reaches: list[int] = []
-        reach = conv_reach(self.conv_post, 0)
-        for up, noise_conv, blocks in zip(
-            reversed(self.upsamples),
-            reversed(self.noise_convs),
-            reversed(self._stages()),
-            strict=True,
-        ):
-            reach = max(block.reach(reach) for block in blocks) + edge_samples(noise_conv)
-            reaches.append(reach)
-            reach = conv_reach(up, reach)
-        return reaches[::-1]
+        return stage_reaches(self.conv_post, self._stages())
 
-    def _stages(self) -> list[list[MrfBlock]]:
+    def _stages(self) -> list[Stage]:
         return [
-            [block for block in stage.children() if isinstance(block, MrfBlock)]
-            for stage in self.mrfs
+            Stage(up, noise_conv, [b for b in mrf.children() if isinstance(b, MrfBlock)])
+            for up, noise_conv, mrf in zip(self.upsamples, self.noise_convs, self.mrfs, strict=True)
         ]
