@@ -16,7 +16,7 @@ def main(arguments: Sequence[str]) -> int:
 
     prepare_environment()
     if arguments[:1] == [SELF_TEST]:
-        from engine.self_test import main as examine
+        from engine.measure.self_test import main as examine
 
         return examine(("engine", "desktop"))
     if arguments[:1] == [ENGINE]:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import platformdirs
 
-from engine.voices.location import VOICES_VARIABLE, voices_dir
-from engine.weights.location import starter_dir
+from engine.library.location import VOICES_VARIABLE, voices_dir
+from engine.paths import starter_dir
 
 DATA_VARIABLE = "URVC_DATA_DIR"
 """Names one folder for everything, e.g. to try the app without touching one's own data."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from engine.options import ConversionOptions, ConversionResult
     from engine.profiling import PerformanceProfiler
     from engine.progress import CancelToken, StageProgress
-    from engine.voice_files import VoiceFiles, starter_voice
+    from engine.voice import VoiceFiles, starter_voice
 
 __all__ = [
     "CancelToken",
@@ -41,8 +41,8 @@ _HOME = {
     "OptimizationConfig": "engine.optimization",
     "PerformanceProfiler": "engine.profiling",
     "StageProgress": "engine.progress",
-    "VoiceFiles": "engine.voice_files",
-    "starter_voice": "engine.voice_files",
+    "VoiceFiles": "engine.voice",
+    "starter_voice": "engine.voice",
 }
 
 

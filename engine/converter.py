@@ -17,15 +17,15 @@ from engine.examined_store import ExaminedStore
 from engine.file_conversion import FileConversion, carry_out, plan_all
 from engine.optimization import OptimizationConfig
 from engine.options import ConversionOptions, ConversionResult
+from engine.paths import models_dir as locate_models_dir
 from engine.pipeline import Source, checked_source, convert_together, output_rate
-from engine.placement import CPU
 from engine.profiling import PerformanceProfiler
 from engine.progress import CancelToken, ProgressListener
 from engine.run import Run
-from engine.voice_files import VoiceFiles
-from engine.voices.card import VoiceCard
+from engine.stages import CPU
+from engine.voice import VoiceFiles
+from engine.voice_card import VoiceCard
 from engine.warm_up import warm_up
-from engine.weights.location import models_dir as locate_models_dir
 
 Floats = NDArray[np.float32]
 

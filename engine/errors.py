@@ -1,6 +1,107 @@
-"""Every failure that a user can cause or mend, as one sentence: what happened, why, what to do."""
+"""Every failure that a user can cause or fix, as one sentence: what happened, why, what to do."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+class Text:
+    """A sentence with named gaps: translated first, filled in last.
+
+    A message is a ``Text`` wherever something varies in it, and may be a plain ``str`` where nothing
+    does. The app looks the template up in its catalogue and then fills in the values; the command
+    line prints ``str(text)``, which is English.
+
+    Parameters
+    ----------
+    template : English, with gaps as in `str.format`, e.g. ``Cannot read "{name}"``
+    values : what goes into the gaps. a ``Text`` is translated too, anything else is shown as is
+    """
+
+    __slots__ = ("template", "values")
+
+    def __init__(self, template: str, **values: object) -> None:
+        self.template = template
+        self.values = values
+
+    def translated(self, translate: Callable[[str], str]) -> str:
+        """The sentence in another language.
+
+        Parameters
+        ----------
+        translate : gives the translation of a template, or the template itself
+        """
+        template = translate(self.template)
+        if not self.values:
+            return template
+        return template.format_map(
+            {
+                name: value.translated(translate) if isinstance(value, Text) else value
+                for name, value in self.values.items()
+            }
+        )
+
+    def to_record(self) -> dict[str, Any]:
+        """As JSON can hold it; numbers and texts stay what they are, other values become words."""
+        kept = {
+            name: value.to_record()
+            if isinstance(value, Text)
+            else value
+            if isinstance(value, int | float | str)
+            else str(value)
+            for name, value in self.values.items()
+        }
+        return {"text": self.template, "values": kept}
+
+    @classmethod
+    def from_record(cls, record: object) -> Text:
+        """The text of a record; anything else becomes a text that says just that.
+
+        A record that was damaged, so that its gaps and values do not match, shows its template.
+        """
+        if not isinstance(record, dict):
+            return cls(str(record))
+        values = record.get("values")
+        text = cls(str(record.get("text", "")))
+        if not isinstance(values, dict):
+            return text
+        filled = {
+            str(name): cls.from_record(value) if isinstance(value, dict) else value
+            for name, value in values.items()
+        }
+        made = cls(text.template, **filled)
+        try:
+            str(made)
+        except (LookupError, ValueError, AttributeError, TypeError):
+            return text
+        return made
+
+    def __str__(self) -> str:
+        return self.translated(lambda template: template)
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
+    def __repr__(self) -> str:
+        return f"Text({str(self)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Text):
+            return NotImplemented
+        return self.template == other.template and self.values == other.values
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+
+Message = str | Text
+"""What a user is told: fixed words, or words with gaps."""
+
+
+def as_text(message: Message) -> Text:
+    """A message as a `Text`; fixed words may hold braces."""
+    return message if isinstance(message, Text) else Text(message)
 
 
 class UserError(Exception):
@@ -9,18 +110,23 @@ class UserError(Exception):
     Parameters
     ----------
     what : what could not be done, naming the file, e.g. ``Cannot use the voice "aria.pth"``
-    why : the cause, e.g. ``it is a training checkpoint``
+    why : the cause, e.g. ``this is a training checkpoint``
     advice : what the user can do, e.g. ``export the small voice file from your trainer``
     """
 
-    def __init__(self, what: str, why: str, advice: str) -> None:
+    def __init__(self, what: Message, why: Message, advice: Message) -> None:
         super().__init__(what, why, advice)
-        self.what = what
-        self.why = why
-        self.advice = advice
+        self.what = as_text(what)
+        self.why = as_text(why)
+        self.advice = as_text(advice)
+
+    @property
+    def text(self) -> Text:
+        """The whole sentence, to be translated."""
+        return Text("{what}: {why}; {advice}.", what=self.what, why=self.why, advice=self.advice)
 
     def __str__(self) -> str:
-        return f"{self.what}: {self.why}; {self.advice}."
+        return str(self.text)
 
 
 class AudioFileError(UserError):

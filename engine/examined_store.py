@@ -10,16 +10,16 @@ from pathlib import Path
 import torch
 
 from engine import device as devices
-from engine.loaded import Models
-from engine.model_store import ModelStore
+from engine.first_use import FirstUse
+from engine.networks import Models
 from engine.optimization import OptimizationConfig
 from engine.options import ConversionOptions
-from engine.placement import Placement
-from engine.probe.first_use import FirstUse
-from engine.probe.second import part_run
+from engine.probe_run import part_run
 from engine.profiling import PerformanceProfiler
 from engine.run import Run
-from engine.voice_files import VoiceFiles
+from engine.stages import Placement
+from engine.store import ModelStore
+from engine.voice import VoiceFiles
 
 
 class ExaminedStore(ModelStore):

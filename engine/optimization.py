@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from engine.device import DEVICE_NAMES, DeviceName
-from engine.errors import OptionError
-from engine.placement import parse_parts
+from engine.errors import Message, OptionError
+from engine.stages import parse_parts
 
 Compilation = Literal["none", "torchscript"]
 COMPILATIONS: tuple[Compilation, ...] = get_args(Compilation)
@@ -49,7 +49,7 @@ class OptimizationConfig:
         to, or 1/s
     enable_profiling : wait for the device around each stage, so that its time is its own
     cpu_parts : parts that run on the CPU whatever the device is, e.g. ``pitch,vocoder``; see
-        `engine.placement.PARTS`
+        `engine.stages.PARTS`
     """
 
     device: DeviceName = "auto"
@@ -231,7 +231,7 @@ def _parsed(variable: str, name: str, text: str) -> object:
     return text.lower()
 
 
-def _nonsense(variable: str, text: str, why: str) -> OptionError:
+def _nonsense(variable: str, text: str, why: Message) -> OptionError:
     return OptionError(
         f'Cannot use "{text}" in the environment variable {variable}',
         why,

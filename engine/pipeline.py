@@ -19,11 +19,10 @@ from engine.audio.filters import highpass_48hz
 from engine.audio.loudness import apply_volume_envelope, limit_peak
 from engine.audio.resampling import resample, resampled_length
 from engine.errors import AudioFileError, OptionError
-from engine.loaded import Models, within_memory
+from engine.networks import Models, within_memory
 from engine.optimization import OptimizationConfig
 from engine.options import ConversionOptions
 from engine.pitch.contour import PitchContour, pitch_contour
-from engine.prepared import PreparedSource, work_item
 from engine.run import FILTERED_FRACTION, PREPARED_FRACTION, Run
 from engine.segments import (
     ANALYSIS_RATE_HZ,
@@ -37,7 +36,8 @@ from engine.segments import (
     window_frames,
 )
 from engine.synthesis import Synthesis
-from engine.voices.card import VoiceCard
+from engine.voice_card import VoiceCard
+from engine.window import PreparedSource, work_item
 
 Floats = NDArray[np.float32]
 

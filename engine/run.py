@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from engine import device as devices
-from engine.placement import Placement
 from engine.profiling import PerformanceProfiler
 from engine.progress import CancelToken, ProgressListener, Stage, StageProgress
+from engine.stages import Placement
 
 FILTERED_FRACTION = 0.01
 PREPARED_FRACTION = 0.1

@@ -9,15 +9,15 @@ import torch
 from numpy.typing import NDArray
 
 from engine import device as devices
-from engine.loaded import Models, give_way
 from engine.models.source import SourceInput
+from engine.networks import Models, give_way
 from engine.optimization import OptimizationConfig
 from engine.pitch.contour import PitchContour
-from engine.placement import CPU, Part
-from engine.prepared import WorkItem, work_item
 from engine.retrieval.blend import mix, protect
 from engine.run import Run
 from engine.segments import CONTEXT_FRAMES, Piece, silence_gain
+from engine.stages import CPU, Part
+from engine.window import WorkItem, work_item
 
 Floats = NDArray[np.float32]
 

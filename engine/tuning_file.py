@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from engine.audio.atomic_file import atomic_file
-from engine.weights.location import data_folder
+from engine.atomic_file import atomic_file
+from engine.paths import data_folder
 
 TUNING_VARIABLE = "URVC_TUNING_DIR"
 _MAX_BYTES = 1 << 20

@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from engine.loaded import Models
-from engine.model_store import ModelStore
+from engine.networks import Models
 from engine.optimization import OptimizationConfig
 from engine.options import ConversionOptions
 from engine.pipeline import Source, convert_together
@@ -23,7 +22,8 @@ from engine.segments import (
     HOP_SAMPLES,
     MAX_PIECE_FRAMES,
 )
-from engine.voice_files import VoiceFiles
+from engine.store import ModelStore
+from engine.voice import VoiceFiles
 
 
 def warm_up_sources(

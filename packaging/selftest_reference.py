@@ -11,7 +11,7 @@ from project import ROOT
 
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
-    from engine.self_test import RESULT, main, store_result
+    from engine.measure.self_test import RESULT, main, store_result
 
     store_result()
     print(f"stored in {RESULT.parent.relative_to(ROOT)}")

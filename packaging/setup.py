@@ -20,7 +20,7 @@ _DEEP = 20_000
 
 UNWANTED_RECIPES = ("PIL", "sslmod")
 """Of py2app: one loads Pillow at every start, though it goes in whole; the other copies the
-certificates of the machine that builds, though `engine/weights` trusts those of the user's Mac."""
+certificates of the machine that builds, though downloads trust those of the user's Mac."""
 
 
 def options() -> dict[str, Any]:

@@ -22,16 +22,16 @@ ROOT = Path(__file__).parents[1]
 
 LEFT_OUT = (
     "engine/cli/",
-    "engine/benchmark",
+    "engine/measure/benchmark",
     "engine/checkpoint_object.py",
     "engine/checkpoint_pickle.py",
-    "engine/doctor.py",
+    "engine/measure/doctor.py",
     "engine/models/",
-    "engine/probe/kind.py",
+    "engine/network_signature.py",
     "engine/profiling.py",
-    "engine/self_test.py",
-    "engine/synthetic.py",
-    "engine/voice_report.py",
+    "engine/measure/self_test.py",
+    "engine/measure/synthetic.py",
+    "engine/measure/voice_report.py",
 )
 """Where only the command line, or nobody, shows what is said."""
 

@@ -14,10 +14,10 @@ from desktop.error_text import sentence_for
 from desktop.jobs.intake import voice_groups
 from desktop.jobs.job import Voice
 from engine.errors import ConversionCancelled, LibraryError
+from engine.library.installed_voice import VOICE_OPTIONS, InstalledVoice, starter_entry
+from engine.library.voice_library import VoiceLibrary
 from engine.options import ConversionOptions
 from engine.progress import CancelToken
-from engine.voices.entry import VOICE_OPTIONS, InstalledVoice, starter_entry
-from engine.voices.library import VoiceLibrary
 
 
 class VoiceList(QObject):

@@ -47,7 +47,7 @@ class ConverterEngine:
     def convert(self, order: Order, live: LiveTimings) -> Finished:
         """See `Engine`."""
         from engine.audio.reader import probe_audio
-        from engine.voice_files import VoiceFiles
+        from engine.voice import VoiceFiles
 
         job = order.job
         voice = VoiceFiles(job.voice.weights, job.voice.index, job.voice.name)
@@ -91,7 +91,7 @@ class ConverterEngine:
 
     def warm_up(self, voice: Voice, cancel: CancelToken) -> bool:
         """See `Engine`."""
-        from engine.voice_files import VoiceFiles
+        from engine.voice import VoiceFiles
 
         files = VoiceFiles(voice.weights, voice.index, voice.name)
         return self._converter.warm_up(files, cancel)

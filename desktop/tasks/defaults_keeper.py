@@ -11,8 +11,8 @@ from PySide6.QtCore import QObject, Signal, Slot
 from desktop.tasks.background import BackgroundTask, Outcome
 from desktop.tasks.voice_shelf import keeping
 from engine.errors import UserError
+from engine.library.voice_library import VoiceLibrary
 from engine.progress import CancelToken
-from engine.voices.library import VoiceLibrary
 
 
 class DefaultsKeeper(QObject):

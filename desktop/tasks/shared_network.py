@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from desktop.tasks.background import Listener, Work
-from engine.progress import CancelToken
-from engine.weights.catalogue import (
+from engine.library.networks import (
     CONTENT_CONFIG,
     CONTENT_WEIGHTS,
     PITCH_WEIGHTS,
@@ -19,6 +18,7 @@ from engine.weights.catalogue import (
     remove,
     verify,
 )
+from engine.progress import CancelToken
 
 
 @dataclass(frozen=True)

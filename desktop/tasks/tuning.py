@@ -8,9 +8,9 @@ from PySide6.QtCore import QObject, Slot
 
 from desktop.settings import OPTIMIZATION_PREFIX, SETTINGS, Settings
 from desktop.tasks.background import Listener
+from engine.library.voice_library import VoiceLibrary
+from engine.measure.tuning import Tuning, TuningJob, TuningProgress, TuningRecord, tune
 from engine.progress import CancelToken
-from engine.tuning import Tuning, TuningJob, TuningProgress, TuningRecord, tune
-from engine.voices.library import VoiceLibrary
 
 CLIP_S = 10.0
 
@@ -73,7 +73,7 @@ class TuningWork:
         self.progress = TuningProgress("prepare")
 
     def __call__(self, cancel: CancelToken, tell: Listener) -> Tuning:
-        """Tune; see `engine.tuning.tune`."""
+        """Tune; see `engine.measure.tuning.tune`."""
 
         def listen(progress: TuningProgress) -> None:
             self.progress = progress

@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 from desktop.settings import Settings
 from desktop.tasks.background import BackgroundTask, Outcome, Work
 from desktop.tasks.tuning import TuningWork, use_tuned
-from engine.tuning import Tuning, TuningProgress
+from engine.measure.tuning import Tuning, TuningProgress
 
 
 class TuningRun(QObject):

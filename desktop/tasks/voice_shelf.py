@@ -14,13 +14,13 @@ from desktop.jobs.intake import voice_groups
 from desktop.macos.trash import move_to_trash
 from desktop.tasks.background import Listener, Work
 from engine.errors import UserError
+from engine.library.download.link import VoiceOffer, find_voices
+from engine.library.importing import ImportReport
+from engine.library.installation import Imported
+from engine.library.installed_voice import InstalledVoice
+from engine.library.remote_archive import looked_into
+from engine.library.voice_library import VoiceLibrary
 from engine.progress import CancelToken
-from engine.voices.entry import InstalledVoice
-from engine.voices.importing import ImportReport
-from engine.voices.installation import Imported
-from engine.voices.library import VoiceLibrary
-from engine.voices.remote_archive import looked_into
-from engine.weights.link import VoiceOffer, find_voices
 
 
 def importing(library: VoiceLibrary, paths: Sequence[Path]) -> Work:

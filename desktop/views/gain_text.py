@@ -5,8 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import QCoreApplication, QDateTime, QLocale, Qt
 
 from desktop.settings import OPTIMIZATION_TEXT, text
-from engine.tuning import Tuning, TuningProgress
-from engine.tuning.figure import Gain
+from engine.measure.tuning import Tuning, TuningProgress
+from engine.measure.tuning.figure import Gain
 
 _SEEN = 0.005
 """Half a percent is nothing."""

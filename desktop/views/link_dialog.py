@@ -26,10 +26,10 @@ from PySide6.QtWidgets import (
 from desktop import style
 from desktop.tasks.background import BackgroundTask, Outcome
 from desktop.tasks.voice_shelf import asking, fetching, report_sentence
-from engine.voices.importing import ImportReport
-from engine.voices.library import VoiceLibrary
-from engine.weights.link import VoiceOffer
-from engine.weights.local_file import spoken_size
+from engine.library.download.link import VoiceOffer
+from engine.library.importing import ImportReport
+from engine.library.voice_library import VoiceLibrary
+from engine.local_file import spoken_size
 
 _STEPS = 1000
 _FILTER_FROM = 9

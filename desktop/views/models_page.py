@@ -31,7 +31,7 @@ from desktop.tasks.shared_network import (
 )
 from desktop.views.setting_row import caption
 from desktop.views.settings_pages import TablePage
-from engine.weights.local_file import spoken_size
+from engine.local_file import spoken_size
 
 ChooseFile = Callable[[QWidget, str], Path | None]
 _STEPS = 1000

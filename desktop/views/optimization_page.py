@@ -13,8 +13,8 @@ from desktop.tasks.tuning_run import TuningRun
 from desktop.views.gain_text import gain_text
 from desktop.views.settings_pages import TablePage
 from desktop.views.tuning_panel import TuningPanel
+from engine.measure.tuning import TuningRecord
 from engine.optimization import OptimizationConfig
-from engine.tuning import TuningRecord
 
 
 class OptimizationPage(TablePage):

@@ -164,7 +164,7 @@ class SettingsWindow(QMainWindow):
         return scrolled(AdvancedPage(self._settings, self._paths, lambda: self.report()))
 
     def _make_models(self) -> QWidget:
-        from engine.weights.location import models_dir
+        from engine.paths import models_dir
 
         self._models = ModelsPage(self._settings, models_dir(self._models_folder))
         return scrolled(self._models)

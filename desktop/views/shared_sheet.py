@@ -13,7 +13,7 @@ from desktop import style
 from desktop.tasks.shared_network import NETWORKS, SharedNetwork
 from desktop.views.drop_window import DropWindow
 from desktop.views.models_page import ChooseFile, NetworkCard, choose_file
-from engine.weights.local_file import spoken_size
+from engine.local_file import spoken_size
 
 _WIDTH = 520
 

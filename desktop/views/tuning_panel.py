@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayou
 from desktop.tasks.tuning_run import TuningRun
 from desktop.views.gain_text import progress_text, tuned_text
 from desktop.views.setting_row import caption
-from engine.tuning import TuningRecord
+from engine.measure.tuning import TuningRecord
 
 _LOOK_EVERY_MS = 500
 

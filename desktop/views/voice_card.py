@@ -22,7 +22,7 @@ from desktop.views.voice_sliders import VoiceSliders
 from engine.options import ConversionOptions
 
 if TYPE_CHECKING:
-    from engine.voices.entry import InstalledVoice
+    from engine.library.installed_voice import InstalledVoice
 
 _PICTURE_POINTS = 72
 _KEEP_AFTER_MS = 300

@@ -18,9 +18,9 @@ from desktop.views.link_dialog import LinkDialog
 from desktop.views.notice_bar import NoticeBar
 from desktop.views.shared_sheet import SharedSheet
 from engine.errors import UserError
-from engine.voices.importing import ImportReport
-from engine.weights.local_file import spoken_size
-from engine.weights.location import content_encoder_path, has_content_encoder, models_dir
+from engine.library.importing import ImportReport
+from engine.local_file import spoken_size
+from engine.paths import content_encoder_path, has_content_encoder, models_dir
 
 _OFFERED = "shared_networks.offered"
 

@@ -23,8 +23,8 @@ from desktop.jobs.draft import Draft
 from desktop.jobs.voice_list import VoiceList
 from desktop.views.slider_row import SliderRow
 from desktop.views.voice_sliders import VoiceSliders
+from engine.library.installed_voice import VOICE_OPTIONS
 from engine.options import FILE_FORMATS, PITCH_METHODS
-from engine.voices.entry import VOICE_OPTIONS
 
 WIDTH = 264
 _SEARCH_FROM = 9

@@ -37,9 +37,9 @@ from desktop.views.link_dialog import LinkDialog
 from desktop.views.question import ChooseFiles, choose_files
 from desktop.views.voice_card import VoiceCard
 from engine.errors import UserError
-from engine.voices.entry import InstalledVoice
-from engine.voices.importing import ImportReport
-from engine.voices.library import VoiceLibrary
+from engine.library.importing import ImportReport
+from engine.library.installed_voice import InstalledVoice
+from engine.library.voice_library import VoiceLibrary
 
 _KEY = Qt.ItemDataRole.UserRole
 _STEPS = 1000

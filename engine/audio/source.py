@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.audio.downmix import cancelled
-from engine.errors import AudioFileError
+from engine.errors import AudioFileError, Message
 
 MIN_RATE_HZ = 1_000
 MAX_RATE_HZ = 768_000
@@ -113,7 +113,7 @@ def shown_name(path: Path) -> str:
     return '"' + "".join(c if c.isprintable() else "?" for c in name) + '"'
 
 
-def refused(path: Path, why: str, advice: str) -> AudioFileError:
+def refused(path: Path, why: Message, advice: Message) -> AudioFileError:
     """The error for a source file that cannot be used."""
     return AudioFileError(f"Cannot read {shown_name(path)}", why, advice)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.atomic_file import atomic_file
+from engine.atomic_file import atomic_file
 from engine.audio.encoder import MP3_V0, VORBIS_Q8, Encoding, encode
 from engine.audio.source import BLOCK_FRAMES, shown_name
 from engine.errors import OutputFileError

@@ -106,6 +106,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _examine(given: argparse.Namespace) -> int:
-    from engine import doctor
+    from engine.measure import doctor
 
     return doctor.main(given.models_dir, verify=given.verify, as_json=given.json)

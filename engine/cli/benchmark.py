@@ -14,7 +14,7 @@ from engine.device import DEVICE_NAMES
 from engine.errors import OptionError, OutputFileError
 
 if TYPE_CHECKING:
-    from engine.benchmark import Job
+    from engine.measure.benchmark import Job
 
 LONGEST_S = 3600.0
 
@@ -55,11 +55,11 @@ def _benchmark(given: argparse.Namespace) -> int:
             raise OutputFileError(
                 f'Cannot save "{file.name}"', "its folder does not exist", "name another folder"
             )
-    from engine.benchmark import Job
+    from engine.measure.benchmark import Job
 
     if not given.synthetic:
         return _measure(Job(given.seconds, given.voice, given.index, given.models_dir), given)
-    from engine.synthetic import write_synthetic_set
+    from engine.measure.synthetic import write_synthetic_set
 
     with tempfile.TemporaryDirectory() as folder:
         print("making full-size networks with random weights (0.8 GB) ...", file=sys.stderr)
@@ -68,8 +68,8 @@ def _benchmark(given: argparse.Namespace) -> int:
 
 
 def _measure(job: Job, given: argparse.Namespace) -> int:
-    from engine.benchmark import run_benchmark
-    from engine.benchmark_report import as_json, as_table, draw_chart, readme_rows
+    from engine.measure.benchmark import run_benchmark
+    from engine.measure.benchmark_report import as_json, as_table, draw_chart, readme_rows
 
     only = None if given.flags is None else [name.strip() for name in given.flags.split(",")]
     measured = run_benchmark(

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 from engine.cli.machine import add_machine_options, machine_config
 from engine.cli.output import EXIT_FAILED, EXIT_OK, ProgressBar, one_line, tell
 from engine.errors import DeviceError, OptionError, UserError
+from engine.library.installed_voice import InstalledVoice, starter_entry
+from engine.library.source_file import VOICE_ENDINGS
+from engine.library.voice_library import VoiceLibrary
 from engine.options import FILE_FORMATS, SUBTYPES, ConversionOptions, ConversionResult, FileFormat
-from engine.voices.entry import InstalledVoice, starter_entry
-from engine.voices.found import VOICE_ENDINGS
-from engine.voices.library import VoiceLibrary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from engine.converter import Converter
     from engine.progress import StageProgress
-    from engine.voice_files import VoiceFiles
+    from engine.voice import VoiceFiles
 
 
 def add_convert(parser: argparse.ArgumentParser) -> None:
@@ -139,7 +139,7 @@ def _convert(given: argparse.Namespace) -> int:
         )
     from engine.converter import Converter
     from engine.file_conversion import groups_of_files
-    from engine.voice_files import VoiceFiles
+    from engine.voice import VoiceFiles
 
     converter = Converter(given.models_dir, machine_config(given))
     voice = VoiceFiles(installed.weights, given.index or installed.index, installed.name)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from engine.cli.output import EXIT_FAILED, EXIT_OK, ProgressBar, confirmed
 from engine.errors import OptionError, UserError
-from engine.weights.catalogue import (
+from engine.library.networks import (
     SHARED_FILES,
     SharedFile,
     fetch,
@@ -18,8 +18,8 @@ from engine.weights.catalogue import (
     remove,
     verify,
 )
-from engine.weights.local_file import ByteListener, spoken_size
-from engine.weights.location import models_dir
+from engine.local_file import ByteListener, spoken_size
+from engine.paths import models_dir
 
 
 def add_models(parser: argparse.ArgumentParser) -> None:

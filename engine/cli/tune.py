@@ -16,7 +16,7 @@ from engine.errors import OptionError, OutputFileError
 from engine.tuning_file import TUNING_VARIABLE, tuning_dir
 
 if TYPE_CHECKING:
-    from engine.tuning import Figure, Tuning, TuningJob, TuningProgress
+    from engine.measure.tuning import Figure, Tuning, TuningJob, TuningProgress
 
 SHORTEST_S, LONGEST_S = 2.0, 60.0
 
@@ -47,7 +47,7 @@ def _tune(given: argparse.Namespace) -> int:
         )
     if given.forget:
         return _forget(given)
-    from engine.tuning import tune
+    from engine.measure.tuning import tune
 
     job = replace(_job(given), only=_only(given.flags))
     bar = ProgressBar("this machine")
@@ -77,14 +77,14 @@ def _tune(given: argparse.Namespace) -> int:
 
 def _forget(given: argparse.Namespace) -> int:
     from engine.device import choose_device, device_name
-    from engine.tuning import TuningRecord
+    from engine.measure.tuning import TuningRecord
 
     TuningRecord().forget(device_name(choose_device(given.device)))
     return EXIT_OK
 
 
 def _job(given: argparse.Namespace) -> TuningJob:
-    from engine.tuning import TuningJob
+    from engine.measure.tuning import TuningJob
 
     if given.voice is None:
         if given.index is not None:
@@ -108,7 +108,7 @@ def _only(text: str | None) -> frozenset[str] | None:
     """
     if text is None:
         return None
-    from engine.tuning.candidate import flags_to_try
+    from engine.measure.tuning.candidate import flags_to_try
 
     named = frozenset(name.strip() for name in text.split(","))
     known = flags_to_try("")

@@ -18,7 +18,7 @@ def add_voice(parser: argparse.ArgumentParser) -> None:
 
 
 def _show_voice(given: argparse.Namespace) -> int:
-    from engine.voice_report import report_voice
+    from engine.measure.voice_report import report_voice
 
     rows = report_voice(given.voice, given.index)
     if given.json:

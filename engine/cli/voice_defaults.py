@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from engine.cli.output import EXIT_OK, shown
-from engine.voices.entry import VOICE_OPTIONS
-from engine.voices.library import VoiceLibrary
+from engine.library.installed_voice import VOICE_OPTIONS
+from engine.library.voice_library import VoiceLibrary
 
 _NAMES = {"pitch": "semitones"}
 """Arguments that are called otherwise than their option."""

@@ -21,15 +21,15 @@ from engine.cli.output import (
 )
 from engine.cli.voice_defaults import add_defaults
 from engine.errors import LibraryError, OptionError, UserError
+from engine.library.candidate import all_of_them, newest_of_each
+from engine.library.download.link import VoiceOffer, find_voices
+from engine.library.export import export_voice
+from engine.library.importing import ImportReport
+from engine.library.installed_voice import InstalledVoice
+from engine.library.remote_archive import looked_into
+from engine.library.voice_library import VoiceLibrary
+from engine.local_file import spoken_size
 from engine.progress import CancelToken
-from engine.voices.candidate import all_of_them, newest_of_each
-from engine.voices.entry import InstalledVoice
-from engine.voices.export import export_voice
-from engine.voices.importing import ImportReport
-from engine.voices.library import VoiceLibrary
-from engine.voices.remote_archive import looked_into
-from engine.weights.link import VoiceOffer, find_voices
-from engine.weights.local_file import spoken_size
 
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 

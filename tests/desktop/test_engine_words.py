@@ -15,8 +15,8 @@ from desktop.translation import install_translators
 from engine import errors
 from engine.audio.reader import read_audio
 from engine.errors import UserError
+from engine.library.voice_library import VoiceLibrary
 from engine.options import ConversionOptions
-from engine.voices.library import VoiceLibrary
 from tests.engine_sentences import all_templates, templates_of
 from tests.translation_maker import LANGUAGES
 

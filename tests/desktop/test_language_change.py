@@ -19,8 +19,8 @@ from desktop.tasks.background import Listener
 from desktop.translation import install_translators
 from desktop.views.tuning_panel import TuningPanel
 from engine.machine import Machine
+from engine.measure.tuning import Tuning, TuningProgress, TuningRecord
 from engine.progress import CancelToken
-from engine.tuning import Tuning, TuningProgress, TuningRecord
 from tests.desktop.fake_engine import FakeEngine
 
 WAIT_MS = 15_000

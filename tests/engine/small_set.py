@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
+from engine.loading.hubert_config import read_sizes
 from engine.models.content_encoder import ContentEncoder
 from engine.models.synthesizer_sizes import Vocoder
 from engine.retrieval.index_file import write_flat_index
-from engine.voice_files import VoiceFiles
-from engine.weights.hubert_config import read_sizes
+from engine.voice import VoiceFiles
 from tests.weights_maker import SMALL_CONFIG, make_tensors, small_record
 
 RATE_HZ = int(SMALL_CONFIG[17])

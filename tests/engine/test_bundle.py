@@ -11,8 +11,8 @@ import pytest
 from desktop.engine_words import FOLDER, engine_words
 from engine.bundle import VARIABLE, advised, bundle_contents
 from engine.errors import WeightsError
-from engine.weights.content_encoder import load_content_encoder
-from engine.weights.rmvpe import load_rmvpe
+from engine.loading.content_encoder import load_content_encoder
+from engine.loading.rmvpe import load_rmvpe
 
 PLACE = "Settings › Models"
 MISSING = (load_content_encoder, load_rmvpe)

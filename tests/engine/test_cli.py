@@ -17,7 +17,7 @@ import soundfile
 import torch
 
 from engine.cli import main
-from engine.weights.location import starter_dir
+from engine.paths import starter_dir
 
 SAMPLE = starter_dir() / "sample.wav"
 VOICE = starter_dir() / "voice.pth"

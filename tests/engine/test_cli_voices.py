@@ -13,11 +13,11 @@ import pytest
 import soundfile
 
 from engine.cli import main, models
-from engine.voices.library import VoiceLibrary
-from engine.weights import catalogue
-from engine.weights.location import starter_dir
-from tests.engine.voices import zoo
-from tests.engine.weights.http_server import FaultServer, running_server
+from engine.library import networks as catalogue
+from engine.library.voice_library import VoiceLibrary
+from engine.paths import starter_dir
+from tests.engine.library.download.http_server import FaultServer, running_server
+from tests.engine.loading import zoo
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -34,10 +34,10 @@ from engine.models import compilation
 from engine.models.compilation import Compiled
 from engine.models.content_encoder import ContentEncoder
 from engine.models.synthesizer_sizes import Vocoder
+from engine.paths import starter_dir
 from engine.pipeline import Source
 from engine.pitch.yin import track_yin
 from engine.run import Run
-from engine.weights.location import starter_dir
 from tests.engine.small_set import RATE_HZ as SMALL_RATE_HZ
 from tests.engine.small_set import SmallSet, write_small_set
 from tests.sound import signal_to_error_db

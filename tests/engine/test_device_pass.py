@@ -19,22 +19,22 @@ import pytest
 import torch
 
 from engine import ConversionOptions, OptimizationConfig
-from engine.loaded import Models
+from engine.loading.hubert_config import sizes_of
 from engine.models.content_encoder import ContentEncoder
 from engine.models.rmvpe import Rmvpe, RmvpeNetwork
 from engine.models.synthesizer import Synthesizer
 from engine.models.synthesizer_sizes import Vocoder
+from engine.networks import Models
 from engine.pipeline import Source, convert_together
 from engine.pitch.rmvpe import rmvpe_tracker
 from engine.pitch.tracker import PitchTracker
-from engine.placement import Placement
 from engine.profiling import PerformanceProfiler
 from engine.retrieval.search import ExactSearch
 from engine.run import Run
 from engine.segments import ANALYSIS_RATE_HZ, MAX_PIECE_FRAMES
+from engine.stages import Placement
 from engine.synthesis import Synthesis
-from engine.voices.card import make_card
-from engine.weights.hubert_config import sizes_of
+from engine.voice_card import make_card
 from tests.engine.operator_table import runs_on_metal
 from tests.engine.residency import Recorder
 from tests.engine.test_residency import METAL_LIMIT, Way, sizes_48k

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 
 from engine.audio.device_filter import highpass_48hz_on_device
+from engine.loading.hubert_config import sizes_of
+from engine.measure.synthetic import V2_40K
 from engine.models.content_encoder import ContentEncoder
 from engine.models.layout import DEVICE_TILES, use_channels_last
 from engine.models.precision import to_half
@@ -26,8 +28,6 @@ from engine.pitch.rmvpe import decode_salience
 from engine.retrieval.blend import mix, protect
 from engine.retrieval.search import ExactSearch
 from engine.segments import CONTEXT_FRAMES, HOP_SAMPLES, MAX_PIECE_FRAMES
-from engine.synthetic import V2_40K
-from engine.weights.hubert_config import sizes_of
 from tests.engine.operator_table import runs_on_metal
 from tests.engine.residency import Recorder
 

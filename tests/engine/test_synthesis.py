@@ -12,10 +12,10 @@ from engine import ConversionOptions, Converter, OptimizationConfig
 from engine.models.synthesizer import Synthesizer
 from engine.pipeline import Source
 from engine.pitch.contour import pitch_contour
-from engine.placement import Placement
 from engine.profiling import PerformanceProfiler
 from engine.run import Run
 from engine.segments import CONTEXT_FRAMES, HOP_SAMPLES
+from engine.stages import Placement
 from tests.engine.small_set import SmallSet, write_small_set
 from tests.sound import signal_to_error_db
 

@@ -10,10 +10,10 @@ import torch
 
 from engine import CancelToken, ConversionOptions, Converter, OptimizationConfig
 from engine.models.content_encoder import ContentEncoder
-from engine.placement import Placement
 from engine.profiling import PerformanceProfiler
 from engine.run import Run
 from engine.segments import BUCKET_FRAMES, HOP_SAMPLES
+from engine.stages import Placement
 from tests.engine.second_device import give_second_device
 from tests.engine.small_set import SmallSet, write_small_set
 

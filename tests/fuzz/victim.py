@@ -20,11 +20,11 @@ from typing import NoReturn
 import torch
 
 from engine.errors import UserError
+from engine.library.archive import Limits
+from engine.library.voice_library import VoiceLibrary
 from engine.retrieval.index_file import read_index
-from engine.voices.archive import Limits
-from engine.voices.checkpoint import load_voice
-from engine.voices.library import VoiceLibrary
-from tests.engine.voices import zoo
+from engine.voice_checkpoint import load_voice
+from tests.engine.loading import zoo
 from tests.fuzz.mutation import mutated
 from tests.fuzz.run import SECONDS_PER_FILE
 

@@ -17,7 +17,7 @@ import numpy as np, torch
 from pathlib import Path
 from engine.retrieval.index_file import read_index
 from engine.retrieval.search import FaissSearch
-from engine.weights.location import starter_dir
+from engine.paths import starter_dir
 
 def threads():
     return len(os.listdir("/proc/self/task"))

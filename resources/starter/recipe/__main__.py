@@ -10,8 +10,8 @@ from pathlib import Path
 import platformdirs
 import torch
 
+from engine.loading.content_encoder import load_content_encoder
 from engine.models.content_encoder import ContentEncoder
-from engine.weights.content_encoder import load_content_encoder
 from recipe.network import new_encoder
 from recipe.training import Effort, averaged
 

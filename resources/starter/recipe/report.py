@@ -20,8 +20,8 @@ from engine import ConversionOptions, Converter, VoiceFiles
 from engine.models.synthesizer import build_synthesizer
 from engine.pitch.curve import shift
 from engine.pitch.yin import track_yin
-from engine.voices.checkpoint import load_voice
-from engine.voices.stored import read_record, write_checkpoint
+from engine.stored_tensors import read_record, write_checkpoint
+from engine.voice_checkpoint import load_voice
 from recipe import measure
 from recipe.chance import Chance
 from recipe.curve import Curves, curve_table

@@ -9,7 +9,7 @@ from desktop.jobs.voice_list import VoiceList
 from desktop.paths import AppPaths
 from desktop.settings import OUTPUT_FOLDER, OUTPUT_PLACE, Settings
 from engine.options import ConversionOptions
-from tests.engine.voices import zoo
+from tests.engine.loading import zoo
 from tests.weights_maker import small_record
 
 OTHER = Voice("Other", Path("other.pth"), None, "other")

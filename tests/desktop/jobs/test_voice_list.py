@@ -14,13 +14,13 @@ from pytestqt.qtbot import QtBot
 from desktop.app import App
 from desktop.paths import AppPaths
 from desktop.views.voices_page import VoicesPage
+from engine.library import importing, library
+from engine.library.installed_voice import read_entry
+from engine.library.voice_library import VoiceLibrary
 from engine.options import ConversionOptions
 from engine.progress import CancelToken
-from engine.voices import importing, library
-from engine.voices.entry import read_entry
-from engine.voices.library import VoiceLibrary
 from tests.desktop.fake_engine import FakeEngine
-from tests.engine.voices import zoo
+from tests.engine.loading import zoo
 
 WAIT_S = 10.0
 

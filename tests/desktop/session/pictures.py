@@ -15,8 +15,8 @@ from pathlib import Path
 
 from desktop.json_file import write_text
 from desktop.setting_table import LANGUAGE
-from engine.voices.library import VoiceLibrary
-from engine.weights.location import starter_dir
+from engine.library.voice_library import VoiceLibrary
+from engine.paths import starter_dir
 from tests.desktop.session.look import LOOKS
 from tests.desktop.session.screen import SIZE, Screen
 from tests.desktop.session.session import Session, states_of

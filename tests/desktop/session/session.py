@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from desktop.paths import DATA_VARIABLE
-from engine.weights.location import MODELS_VARIABLE
+from engine.paths import MODELS_VARIABLE
 from tests.desktop.session.drag_source import SIDE
 from tests.desktop.session.screen import PATIENCE_S, SIZE, Screen, wait_until
 from tests.desktop.session.witness import LOOK_VARIABLE, SOCKET_VARIABLE

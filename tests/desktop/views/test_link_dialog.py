@@ -9,9 +9,9 @@ from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from desktop.views.link_dialog import LinkDialog
-from engine.voices.library import VoiceLibrary
-from tests.engine.voices import zoo
-from tests.engine.weights.http_server import FaultServer, Misdeed, running_server
+from engine.library.voice_library import VoiceLibrary
+from tests.engine.library.download.http_server import FaultServer, Misdeed, running_server
+from tests.engine.loading import zoo
 
 ARIA = zoo.packed({"Aria.pth": zoo.voice(), "Aria.index": zoo.index()})
 

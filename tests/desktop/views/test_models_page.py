@@ -11,8 +11,8 @@ from pytestqt.qtbot import QtBot
 from desktop.settings import MIRROR, Settings
 from desktop.tasks.shared_network import NETWORKS, SharedNetwork
 from desktop.views.models_page import ModelsPage, NetworkCard
-from engine.weights.catalogue import SHARED_FILES, SharedFile
-from tests.engine.weights.http_server import FaultServer, Misdeed, running_server
+from engine.library.networks import SHARED_FILES, SharedFile
+from tests.engine.library.download.http_server import FaultServer, Misdeed, running_server
 
 SMALL, LARGE = b"{}", np.random.default_rng(0).bytes(600_000)
 

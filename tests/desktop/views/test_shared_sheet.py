@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 from desktop.views.drop_window import DropWindow
 from desktop.views.shared_sheet import SharedSheet
 from tests.desktop.views.test_models_page import LARGE, NETWORK, SMALL
-from tests.engine.weights.http_server import FaultServer, Misdeed, running_server
+from tests.engine.library.download.http_server import FaultServer, Misdeed, running_server
 
 
 @pytest.fixture

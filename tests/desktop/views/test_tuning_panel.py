@@ -20,10 +20,10 @@ from desktop.views.gain_text import gain_text
 from desktop.views.optimization_page import OptimizationPage
 from engine.errors import DeviceError
 from engine.machine import Machine
+from engine.measure.tuning import Figure, Tuning, TuningProgress, TuningRecord
+from engine.measure.tuning.figure import Gain
 from engine.optimization import OptimizationConfig
 from engine.progress import CancelToken
-from engine.tuning import Figure, Tuning, TuningProgress, TuningRecord
-from engine.tuning.figure import Gain
 
 WAIT_MS = 10_000
 

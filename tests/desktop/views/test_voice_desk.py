@@ -15,9 +15,9 @@ from desktop.jobs.voice_list import VoiceList
 from desktop.paths import AppPaths
 from desktop.settings import Settings
 from desktop.views.main_window import MainWindow
-from engine.voices.library import VoiceLibrary
-from tests.engine.voices import zoo
-from tests.engine.weights.http_server import FaultServer, running_server
+from engine.library.voice_library import VoiceLibrary
+from tests.engine.library.download.http_server import FaultServer, running_server
+from tests.engine.loading import zoo
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from pytestqt.qtbot import QtBot
 
 from desktop.views.voices_page import VoicesPage
 from engine.errors import LibraryError
-from engine.voices.entry import InstalledVoice
-from tests.engine.voices import zoo
+from engine.library.installed_voice import InstalledVoice
+from tests.engine.loading import zoo
 from tests.weights_maker import small_record
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.audio import atomic_file, encoder, writer
+from engine import atomic_file
+from engine.audio import encoder, writer
 from engine.audio.reader import read_audio
 from engine.audio.writer import (
     SUBTYPES_OF,

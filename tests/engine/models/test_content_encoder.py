@@ -10,12 +10,12 @@ import torch
 from numpy.typing import ArrayLike
 from transformers import HubertConfig, HubertModel
 
+from engine.loading.hubert_config import sizes_of
 from engine.models.content_encoder import (
     ContentEncoder,
     ContentEncoderSizes,
     convolve_in_tiles,
 )
-from engine.weights.hubert_config import sizes_of
 from tests.weights_maker import GOLDEN, make_tensors, manifest
 
 SMALL = {

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from engine.loading.hubert_config import sizes_of
 from engine.models import layout
 from engine.models.content_encoder import ContentEncoder
 from engine.models.layers import ResBlock, mean_of
@@ -17,7 +18,6 @@ from engine.models.layout import use_channels_last
 from engine.models.mrf_gan import MrfBlock
 from engine.models.rmvpe import RmvpeNetwork
 from engine.models.synthesizer_sizes import Vocoder
-from engine.weights.hubert_config import sizes_of
 from tests.engine.models.test_synthesizer import melody, noisy, small, source_of
 from tests.weights_maker import make_tensors, manifest
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from engine.models.source import SourceInput
 from engine.models.synthesizer import Synthesizer, build_synthesizer, state_shapes
 from engine.models.synthesizer_sizes import Vocoder
-from engine.voices.checkpoint import load_voice
+from engine.voice_checkpoint import load_voice
 from tests.weights_maker import GOLDEN, make_tensors, small_sizes
 
 GUIDED = [vocoder for vocoder in Vocoder if vocoder is not Vocoder.PLAIN]

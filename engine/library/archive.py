@@ -1,0 +1,283 @@
+"""Zip archives from strangers: opened within limits, unpacked under names of our own.
+
+No name of an archive ever becomes a path on this disk, and nothing is believed about sizes: the
+bytes that come out are counted. Only what can belong to a voice is unpacked at all.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from engine.errors import ArchiveError
+from engine.failure import Refusal, on_disk, told_as
+from engine.library.member_name import MemberNameError, member_places, quoted
+from engine.library.source_file import WANTED_ENDINGS, ZIP_ENDING, Found, is_junk
+from engine.local_file import PIECE_BYTES, refuse_without_room, spoken_size
+from engine.progress import CancelToken
+
+DAMAGE = (
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    ValueError,
+    IndexError,
+    KeyError,
+    OverflowError,
+    NotImplementedError,
+    RuntimeError,
+    MemoryError,
+)
+"""What a damaged archive provokes in `zipfile`."""
+
+_PACKED_HEADS = {b"Rar!": "RAR", b"7z\xbc\xaf": "7z", b"\x1f\x8b": "gzip", b"\xfd7zX": "xz"}
+_TOP = PurePosixPath()
+_ENCRYPTED_FLAGS = 0x1 | 0x40 | 0x2000
+_AGAIN = "get the archive again from where it came from"
+_BEWARE = "do not use it, it may be malicious"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much an archive may ask for, with all archives inside it.
+
+    Attributes
+    ----------
+    entries : files and folders
+    directory_bytes : of the table of contents, which is read as a whole
+    unpacked_bytes : of all that is unpacked; a dozen voices with large indexes take 3 GB
+    ratio : of unpacked to packed, beyond ``ratio_from_bytes``; weights shrink by a tenth
+    nesting : archives inside archives; 1 is an archive in the chosen one
+    """
+
+    entries: int = 5_000
+    directory_bytes: int = 4 * 2**20
+    unpacked_bytes: int = 6 * 2**30
+    ratio: int = 100
+    ratio_from_bytes: int = 32 * 2**20
+    nesting: int = 2
+
+
+DEFAULT_LIMITS = Limits()
+
+
+class Unpacker:
+    """Opens archives and unpacks single files of them; all share the limits.
+
+    Parameters
+    ----------
+    scratch : an empty folder for what is unpacked
+
+    Attributes
+    ----------
+    others : the places of files that cannot belong to a voice
+    """
+
+    def __init__(
+        self,
+        scratch: Path,
+        limits: Limits = DEFAULT_LIMITS,
+        cancel: CancelToken | None = None,
+    ) -> None:
+        self._scratch = scratch
+        self._limits = limits
+        self._cancel = cancel or CancelToken()
+        self.others: list[PurePosixPath] = []
+        self._entries = 0
+        self._unpacked_bytes = 0
+        self._count = 0
+
+    def files_in(self, path: Path, inside: PurePosixPath = _TOP, depth: int = 0) -> Iterator[Found]:
+        """The files that may belong to a voice, also of archives inside.
+
+        Parameters
+        ----------
+        inside : where the archive itself lies, for the places of its files
+
+        Raises
+        ------
+        ArchiveError : damaged, hostile, locked, or beyond the limits
+        """
+        name = inside.name or path.name
+        with self._reading(path, name) as archive:
+            members = self._checked_members(archive.infolist(), path.stat().st_size)
+        for place, entry in members:
+            found = self._member(path, name, inside / place, entry)
+            if found.ending != ZIP_ENDING:
+                yield found
+            elif depth < self._limits.nesting:
+                yield from self.files_in(found.fetch(), found.place, depth + 1)
+            else:
+                with told_as(f"Cannot open {quoted(name)}", ArchiveError):
+                    raise Refusal("it holds archives in archives in archives", "unpack it yourself")
+
+    def is_checkpoint(self, path: Path) -> bool:
+        """Whether a zip is really what ``torch.save`` wrote, under a wrong name.
+
+        Raises
+        ------
+        ArchiveError : it is no sound zip
+        """
+        with self._reading(path, path.name) as archive:
+            return any(name.endswith("/data.pkl") for name in archive.namelist()[:100])
+
+    def _member(self, path: Path, name: str, place: PurePosixPath, entry: zipfile.ZipInfo) -> Found:
+        return Found(place, entry.file_size, lambda: self._unpack(path, name, place, entry))
+
+    def _checked_members(
+        self, entries: list[zipfile.ZipInfo], archive_bytes: int
+    ) -> list[tuple[PurePosixPath, zipfile.ZipInfo]]:
+        self._entries += len(entries)
+        if self._entries > self._limits.entries:
+            raise Refusal(
+                f"it holds more than {self._limits.entries} files", "unpack it and choose the voice"
+            )
+        if sum(entry.compress_size for entry in entries) > archive_bytes:
+            raise Refusal("its files overlap each other", _BEWARE)
+        try:
+            places = member_places(entries)
+        except MemberNameError as error:
+            raise Refusal(str(error), _BEWARE) from error
+        members: dict[str, tuple[PurePosixPath, zipfile.ZipInfo]] = {}
+        for place, entry in zip(places, entries, strict=True):
+            _refuse_link(place, entry)
+            if entry.is_dir() or is_junk(place):
+                continue
+            key = str(place).casefold()
+            if key in members:
+                raise Refusal(f"it holds {quoted(str(place))} twice", _AGAIN)
+            members[key] = (place, entry)
+        wanted = [each for each in members.values() if each[0].suffix.lower() in WANTED_ENDINGS]
+        for place, entry in wanted:
+            _refuse_locked(place, entry)
+        rest = (each for each, _ in members.values() if each.suffix.lower() not in WANTED_ENDINGS)
+        self.others.extend(rest)
+        return wanted
+
+    def _unpack(self, path: Path, name: str, place: PurePosixPath, entry: zipfile.ZipInfo) -> Path:
+        """Unpack one file into the scratch folder; the bytes that come are counted."""
+        self._count += 1
+        target = self._scratch / f"{self._count:05d}{place.suffix.lower()}"
+        with self._reading(path, name) as archive:
+            left_bytes = self._limits.unpacked_bytes - self._unpacked_bytes
+            if entry.file_size > left_bytes:
+                raise self._too_large()
+            with on_disk():
+                refuse_without_room(self._scratch, entry.file_size)
+            done_bytes = 0
+            with archive.open(entry) as packed, target.open("xb") as file:
+                while piece := packed.read(PIECE_BYTES):
+                    self._cancel.raise_if_cancelled()
+                    done_bytes += len(piece)
+                    self._unpacked_bytes += len(piece)
+                    self._refuse_excess(done_bytes, entry.compress_size)
+                    with on_disk():
+                        file.write(piece)
+            if done_bytes != entry.file_size:
+                raise Refusal("it is damaged or cut short", _AGAIN)
+        return target
+
+    def _refuse_excess(self, done_bytes: int, packed_bytes: int) -> None:
+        if self._unpacked_bytes > self._limits.unpacked_bytes:
+            raise self._too_large()
+        beyond = done_bytes > self._limits.ratio_from_bytes
+        if beyond and done_bytes > self._limits.ratio * packed_bytes:
+            raise Refusal(f"it swells to more than {self._limits.ratio} times its size", _BEWARE)
+
+    def _too_large(self) -> Refusal:
+        return Refusal(
+            f"unpacked it has more than {spoken_size(self._limits.unpacked_bytes)}",
+            "unpack it yourself and choose the voice",
+        )
+
+    @contextmanager
+    def _reading(self, path: Path, name: str) -> Iterator[zipfile.ZipFile]:
+        """An open archive; whatever goes wrong inside is one sentence about it.
+
+        Raises
+        ------
+        ArchiveError : for every failure
+        """
+        what = f"Cannot open {quoted(name)}"
+        with told_as(what, ArchiveError), on_disk(), path.open("rb") as file:
+            _refuse_other_kinds(file.read(8))
+            file.seek(0)
+            try:
+                bounded = _BoundedFile(file, self._limits.directory_bytes)
+                with zipfile.ZipFile(bounded) as archive:
+                    yield archive
+            except DAMAGE as error:
+                raise Refusal("it is damaged or cut short", _AGAIN) from error
+            except OSError as error:
+                if error.errno != errno.EINVAL:  # it points to before its own start
+                    raise
+                raise Refusal("it is damaged or cut short", _AGAIN) from error
+
+
+class _BoundedFile(io.BufferedIOBase):
+    """A file that refuses to give more at once than the largest table of contents allowed."""
+
+    def __init__(self, file: io.BufferedReader, most_bytes: int) -> None:
+        self._file = file
+        self._most_bytes = most_bytes
+
+    def read(self, size: int | None = -1) -> bytes:
+        # Without a size: all that is left, which `zipfile` asks for near the end of the file.
+        asked_bytes = self._most_bytes + 1 if size is None or size < 0 else size
+        data = self._file.read(min(asked_bytes, self._most_bytes + 1))
+        if len(data) > self._most_bytes:
+            raise Refusal("its table of contents is far too long", _BEWARE)
+        return data
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seekable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return True
+
+
+def _refuse_other_kinds(head: bytes) -> None:
+    for start, kind in _PACKED_HEADS.items():
+        if head.startswith(start):
+            raise Refusal(
+                f"it is a {kind} archive, which cannot be opened here",
+                "unpack it first and choose the folder",
+            )
+    if head.lstrip().lower().startswith((b"<!doc", b"<html")):
+        raise Refusal("it is a web page, not an archive", _AGAIN)
+    if not head:
+        raise Refusal("it is empty", _AGAIN)
+
+
+def _refuse_link(place: PurePosixPath, entry: zipfile.ZipInfo) -> None:
+    kind = stat.S_IFMT(entry.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        what = "a link" if kind == stat.S_IFLNK else "a device"
+        raise Refusal(f"{quoted(str(place))} in it is {what} and no file", _BEWARE)
+
+
+def _refuse_locked(place: PurePosixPath, entry: zipfile.ZipInfo) -> None:
+    if entry.flag_bits & _ENCRYPTED_FLAGS:
+        raise Refusal("it is locked with a password", "unpack it yourself and choose the folder")
+    # LZMA may ask for 4 GB before it gives a byte, and bzip2 cannot be stopped in the middle.
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise Refusal(
+            f"{quoted(str(place))} in it is packed by a rare method",
+            "unpack it yourself and choose the folder",
+        )

@@ -1,0 +1,191 @@
+"""Repositories of the Hugging Face hub: what a page's address means, which files it lists."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from engine.failure import Interruption, Refusal
+from engine.library.download.connection import Timeouts, ask_server
+from engine.library.download.connection_error import status_failure
+from engine.library.download.http_response import Answer
+from engine.library.download.retry import Pacing, persist
+from engine.progress import CancelToken
+
+HUB_HOSTS = frozenset({"huggingface.co", "www.huggingface.co", "hf.co", "hf-mirror.com"})
+MAX_PAGES = 10
+"""Of a listing, each of up to 1000 files; no voice repository in use has as many."""
+MAX_PAGE_BYTES = 8 * 2**20
+
+_KINDS = {"datasets": "datasets", "spaces": "spaces", "models": "models"}
+_FILE_VIEWS = frozenset({"blob", "resolve", "raw"})
+_NEXT_PAGE = re.compile(r'<([^>]{1,4096})>\s*;[^,]*\brel="?next"?')
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A file or a folder of a repository.
+
+    Attributes
+    ----------
+    hub : base address without a slash at the end
+    kind : ``models``, ``datasets`` or ``spaces``
+    repository : ``user/name``
+    revision : branch, tag or commit
+    path : inside the repository; "" for all of it
+    is_file : whether ``path`` is a file
+    """
+
+    hub: str
+    kind: str
+    repository: str
+    revision: str
+    path: str
+    is_file: bool
+
+    def file_url(self, path: str) -> str:
+        """Where a file of this repository is fetched from."""
+        prefix = "" if self.kind == "models" else f"/{self.kind}"
+        return (
+            f"{self.hub}{prefix}/{quote(self.repository)}/resolve/"
+            f"{quote(self.revision, safe='')}/{quote(path)}"
+        )
+
+    def listing_url(self) -> str:
+        """Where the files below ``path`` are listed."""
+        folder = f"/{quote(self.path)}" if self.path else ""
+        return (
+            f"{self.hub}/api/{self.kind}/{quote(self.repository)}/tree/"
+            f"{quote(self.revision, safe='')}{folder}?recursive=true"
+        )
+
+
+@dataclass(frozen=True)
+class ListedFile:
+    """One file as the hub lists it; ``sha256`` only for large ones."""
+
+    path: str
+    size_bytes: int | None
+    sha256: str | None
+
+
+def place_of(url: str, hub: str) -> Place:
+    """What the address of a page of the hub means.
+
+    Parameters
+    ----------
+    url : any address on the hub
+    hub : base address to fetch from, e.g. of a mirror
+
+    Raises
+    ------
+    Refusal : if the page belongs to no repository
+    """
+    parts = [unquote(part) for part in urlsplit(url).path.split("/") if part]
+    kind = _KINDS.get(parts[0], "models") if parts else "models"
+    if parts and parts[0] in _KINDS:
+        parts = parts[1:]
+    if len(parts) < 2 or any(part in {".", ".."} for part in parts):
+        raise Refusal(
+            "this page is not a repository of files",
+            "open the voice's own page and copy its address",
+        )
+    repository, rest = "/".join(parts[:2]), parts[2:]
+    view = rest[0] if rest else "tree"
+    # A pull request's branch is the only revision with slashes of its own: refs/pr/1.
+    words = 3 if rest[1:3] == ["refs", "pr"] else 1
+    revision = "/".join(rest[1 : 1 + words]) or "main"
+    path = "/".join(rest[1 + words :])
+    if view in _FILE_VIEWS and path:
+        return Place(hub, kind, repository, revision, path, is_file=True)
+    if view == "tree":
+        return Place(hub, kind, repository, revision, path, is_file=False)
+    return Place(hub, kind, repository, "main", "", is_file=False)
+
+
+def listed_files(
+    place: Place, *, pacing: Pacing, timeouts: Timeouts, cancel: CancelToken
+) -> tuple[ListedFile, ...]:
+    """All files below ``place``, asked of the hub.
+
+    Raises
+    ------
+    Refusal, Interruption : if the hub does not list them
+    ConversionCancelled : if cancelled
+    """
+    files: list[ListedFile] = []
+    url: str | None = place.listing_url()
+    for _ in range(MAX_PAGES):
+        if url is None:
+            break
+
+        def attempt(page_url: str = url) -> tuple[Any, str | None]:
+            return _page(page_url, pacing, timeouts, cancel)
+
+        entries, next_page = persist(attempt, pacing=pacing, cancel=cancel)
+        files.extend(_files_in(entries))
+        url = None if next_page is None else _on_hub(next_page, place.hub)
+    return tuple(files)
+
+
+def linked_sha256(answer: Answer) -> str | None:
+    """The SHA-256 that the hub itself states for a large file; None for any other."""
+    etag = (answer.first_headers.get("X-Linked-Etag") or "").strip().strip('"')
+    return etag if _SHA256.fullmatch(etag) else None
+
+
+def _page(
+    url: str, pacing: Pacing, timeouts: Timeouts, cancel: CancelToken
+) -> tuple[Any, str | None]:
+    """One page of a listing, parsed, and the address of the next one."""
+    with ask_server("GET", url, {}, timeouts=timeouts, cancel=cancel) as answer:
+        if answer.status != 200:
+            retry_after = answer.headers.get("Retry-After")
+            raise status_failure(answer.status, retry_after, pacing.now_s())
+        body = b""
+        while piece := answer.read():
+            cancel.raise_if_cancelled()
+            body += piece
+            if len(body) > MAX_PAGE_BYTES:
+                raise _not_a_listing()
+        cancel.raise_if_cancelled()
+        if answer.body_bytes not in {None, len(body)}:
+            raise Interruption("the connection broke off", "try again later")
+        following = _NEXT_PAGE.search(answer.headers.get("Link") or "")
+    try:
+        return json.loads(body), following[1] if following else None
+    except (ValueError, RecursionError) as error:
+        raise _not_a_listing() from error
+
+
+def _files_in(entries: Any) -> Iterator[ListedFile]:
+    if not isinstance(entries, list):
+        raise _not_a_listing()
+    for entry in entries:
+        if not isinstance(entry, dict) or entry.get("type") != "file":
+            continue
+        path, size_bytes, large = entry.get("path"), entry.get("size"), entry.get("lfs")
+        sha256 = large.get("oid") if isinstance(large, dict) else None
+        if not isinstance(path, str) or not path:
+            continue
+        known_size = type(size_bytes) is int and size_bytes >= 0
+        known_hash = isinstance(sha256, str) and _SHA256.fullmatch(sha256)
+        yield ListedFile(path, size_bytes if known_size else None, sha256 if known_hash else None)
+
+
+def _on_hub(url: str, hub: str) -> str:
+    """The same page on ``hub``: a mirror's listing may name the official hub."""
+    parts = urlsplit(url)
+    return f"{hub}{parts.path}?{parts.query}"
+
+
+def _not_a_listing() -> Refusal:
+    return Refusal(
+        "what came is no list of files",
+        "log in to this network in a browser if it asks for it, or check the mirror's address",
+    )

@@ -1,0 +1,81 @@
+"""A voice as an archive that other programs, and other people's libraries, can read."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from pathlib import Path
+
+from engine.atomic_file import atomic_file
+from engine.errors import LibraryError
+from engine.failure import Refusal, on_disk, told_as
+from engine.library.installed_voice import InstalledVoice
+from engine.library.naming import file_stem
+from engine.local_file import PIECE_BYTES, refuse_without_room
+from engine.progress import CancelToken
+
+
+def export_voice(
+    voice: InstalledVoice,
+    destination: Path,
+    *,
+    overwrite: bool = False,
+    cancel: CancelToken | None = None,
+) -> Path:
+    """Write ``NAME.zip`` with ``NAME.pth`` (as trainers write it), ``NAME.index`` and the picture.
+
+    Parameters
+    ----------
+    destination : a ``.zip``, or a folder that is there
+
+    Returns
+    -------
+    The archive, whole and on the disk.
+
+    Raises
+    ------
+    LibraryError : it cannot be written, or is there already and ``overwrite`` is False
+    VoiceFileError : the voice's own file is damaged
+    ConversionCancelled : if cancelled; nothing was written
+    """
+    stem = file_stem(voice.name)
+    path = destination / f"{stem}.zip" if destination.is_dir() else destination
+    cancel = cancel or CancelToken()
+    with told_as(f'Cannot export the voice "{voice.name}"', LibraryError), on_disk():
+        if path.suffix.lower() != ".zip":
+            raise Refusal(f'"{path.name}" is no name of a zip', "give a name that ends in .zip")
+        extra = [file for file in (voice.index, voice.picture) if file is not None]
+        needed_bytes = sum(file.stat().st_size for file in (voice.weights, *extra))
+        refuse_without_room(path.absolute().parent, needed_bytes)
+        try:
+            with atomic_file(path, overwrite=overwrite) as descriptor:
+                _write(voice, extra, stem, descriptor, cancel)
+        except FileExistsError as error:
+            why = f'"{path.name}" is there already'
+            raise Refusal(why, "choose another name or allow it to be replaced") from error
+    return path
+
+
+def _write(
+    voice: InstalledVoice, extra: list[Path], stem: str, descriptor: int, cancel: CancelToken
+) -> None:
+    from engine.stored_tensors import read_record, write_checkpoint  # torch takes a second to load
+
+    checkpoint = io.BytesIO()
+    write_checkpoint(read_record(voice.weights), checkpoint)
+    cancel.raise_if_cancelled()
+    # Stored and not packed: weights and features hardly shrink.
+    with (
+        os.fdopen(os.dup(descriptor), "wb") as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
+    ):
+        archive.writestr(f"{stem}.pth", checkpoint.getbuffer())
+        for source in extra:
+            with (
+                source.open("rb") as original,
+                archive.open(f"{stem}{source.suffix}", "w", force_zip64=True) as member,
+            ):
+                while piece := original.read(PIECE_BYTES):
+                    cancel.raise_if_cancelled()
+                    member.write(piece)

@@ -1,0 +1,226 @@
+"""One installed voice, and the card (``card.json``) that lies in its folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine.errors import OptionError
+from engine.library.naming import clean_name
+from engine.options import ConversionOptions
+from engine.paths import VOICE_INDEX_FILE, VOICE_WEIGHTS_FILE, starter_dir
+
+Fact = str | int | float | bool | None
+
+"""What `engine.retrieval.row_file` makes of the index."""
+
+ORIGINAL_FILE = "original.pth"
+CARD_FILE = "card.json"
+PICTURE_FILES = ("picture.png", "picture.jpg", "picture.webp")
+
+STARTER_ID = "starter"
+
+VOICE_OPTIONS = frozenset(
+    {
+        "semitones",
+        "index_rate",
+        "protect",
+        "volume_envelope",
+        "pitch_method",
+        "f0_min_hz",
+        "f0_max_hz",
+        "autotune",
+        "speaker",
+    }
+)
+"""The options that may differ from voice to voice; the others belong to a job."""
+
+_STARTER_FACTS: Mapping[str, Fact] = {
+    "version": "v2",
+    "sample_rate_hz": 16_000,
+    "pitch_guided": True,
+    "vocoder": "HiFi-GAN",
+    "speakers": 1,
+    "feature_channels": 256,
+    "embedder": "urvc-starter",
+}
+"""Written down, because reading them from the checkpoint would need torch."""
+
+_FORMAT = 1
+_LONGEST_CARD = 2**20
+
+
+@dataclass(frozen=True)
+class InstalledVoice:
+    """A voice of the library.
+
+    Attributes
+    ----------
+    id : never changes while the voice is installed; the first 16 digits of `content_sha256`
+    weights : ``voice.safetensors``, or the starter's ``.pth``
+    index, picture, original : None if it came without one
+    source : the file or address it came from
+    imported : when, ISO 8601 in UTC; "" for the starter
+    defaults : fields of `ConversionOptions`, among `VOICE_OPTIONS`
+    facts : what its checkpoint says, as in `engine.voice_card.VoiceCard`
+    built_in : the starter, which comes with the program and cannot be changed
+    """
+
+    id: str
+    name: str
+    folder: Path
+    weights: Path
+    index: Path | None = None
+    picture: Path | None = None
+    original: Path | None = None
+    source: str = ""
+    imported: str = ""
+    content_sha256: str = ""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+    built_in: bool = False
+
+    def options(self, **explicit: Any) -> ConversionOptions:
+        """Options of a job with this voice: what is given explicitly wins over its defaults.
+
+        Raises
+        ------
+        OptionError : a value is out of its range
+        """
+        return ConversionOptions(**{**self.defaults, **explicit})
+
+
+def starter_entry() -> InstalledVoice:
+    """The voice that comes with the program."""
+    folder = starter_dir()
+    return InstalledVoice(
+        id=STARTER_ID,
+        name="Starter",
+        folder=folder,
+        weights=folder / "voice.pth",
+        index=folder / "starter.index",
+        facts=_STARTER_FACTS,
+        built_in=True,
+    )
+
+
+def checked_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Defaults that make sense; those that equal the program's own are left out.
+
+    Raises
+    ------
+    OptionError : a name is not among `VOICE_OPTIONS`, or a value is out of its range
+    """
+    for name in values:
+        if name not in VOICE_OPTIONS:
+            raise OptionError(
+                f'Cannot keep "{name}" with a voice',
+                "it belongs to a job and not to a voice",
+                f"choose {', '.join(sorted(VOICE_OPTIONS))}",
+            )
+    try:
+        options = ConversionOptions(**values)
+    except (TypeError, ValueError) as error:  # a text where a number belongs
+        raise OptionError(
+            "Cannot keep these settings with a voice", "a value is of the wrong kind", "set it anew"
+        ) from error
+    usual = ConversionOptions()
+    return {
+        name: getattr(options, name)
+        for name in sorted(values)
+        if getattr(options, name) != getattr(usual, name)
+    }
+
+
+def read_entry(folder: Path) -> InstalledVoice | None:
+    """The voice in a folder; None if there is none. A damaged card hides nothing but itself."""
+    weights = folder / VOICE_WEIGHTS_FILE
+    if not weights.is_file():
+        return None
+    card = _read_card(folder / CARD_FILE)
+    pictures = [folder / name for name in PICTURE_FILES]
+    index, original = folder / VOICE_INDEX_FILE, folder / ORIGINAL_FILE
+    return InstalledVoice(
+        id=folder.name,
+        name=clean_name(_text(card, "name")) or folder.name,
+        folder=folder,
+        weights=weights,
+        index=index if index.is_file() else None,
+        picture=next((picture for picture in pictures if picture.is_file()), None),
+        original=original if original.is_file() else None,
+        source=_text(card, "source"),
+        imported=_text(card, "imported"),
+        content_sha256=_text(card, "content_sha256"),
+        defaults=_defaults(card.get("defaults")),
+        facts=_facts(card.get("facts")),
+    )
+
+
+def write_card(voice: InstalledVoice, folder: Path) -> None:
+    """Write the card in one step.
+
+    Raises
+    ------
+    OSError : it cannot be written; the old card is then as it was
+    """
+    card = {
+        "format": _FORMAT,
+        "name": voice.name,
+        "source": voice.source,
+        "imported": voice.imported,
+        "content_sha256": voice.content_sha256,
+        "defaults": dict(voice.defaults),
+        "facts": dict(voice.facts),
+    }
+    part = folder / f".{secrets.token_hex(6)}.part"
+    try:
+        with part.open("x", encoding="utf-8") as file:
+            json.dump(card, file, ensure_ascii=False, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(folder / CARD_FILE)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _read_card(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > _LONGEST_CARD:
+            return {}
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return card if isinstance(card, dict) else {}
+
+
+def _text(card: Mapping[str, Any], key: str) -> str:
+    value = card.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _defaults(values: object) -> dict[str, Any]:
+    """Those of a newer program, and those that somebody has spoilt, are left out."""
+    if not isinstance(values, dict):
+        return {}
+    kept: dict[str, Any] = {}
+    for name, value in values.items():
+        try:
+            kept = checked_defaults({**kept, name: value})
+        except OptionError:
+            continue
+    return kept
+
+
+def _facts(values: object) -> dict[str, Fact]:
+    if not isinstance(values, dict):
+        return {}
+    return {
+        name: value
+        for name, value in values.items()
+        if isinstance(name, str) and (value is None or isinstance(value, str | int | float | bool))
+    }

@@ -1,0 +1,205 @@
+"""Does this copy of the program work: imports everything, converts a second, compares.
+
+For a finished bundle: nothing is written, no network is used, and what the starter voice makes of
+a second of its sample is compared with what it made when the result was stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from pkgutil import walk_packages
+from typing import TYPE_CHECKING
+
+from engine.bundle import bundle_contents
+from engine.paths import starter_dir
+from engine.voice import starter_voice
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+FOLDER = Path(__file__).resolve().parents[2] / "resources" / "self_test"
+RESULT = FOLDER / "result.wav"
+INPUTS = FOLDER / "inputs.sha256"
+
+LEAST_AGREEMENT_DB = 30.0
+"""Other kernels give 60 dB and more (`tests/engine/test_parity.py`). Of wrong chains, one without
+the index comes nearest, with 21 dB; a tenth of a semitone gives less than 0."""
+
+_CHILD_LIMIT_S = 60.0
+_START_S = 0.5
+_LENGTH_S = 1.0
+
+
+@dataclass(frozen=True)
+class Sound:
+    """What came out.
+
+    Attributes
+    ----------
+    samples : float32 [n]
+    rate_hz : their rate
+    device : on which it was made
+    load_s, convert_s : seconds of a first conversion with loading, and of a second one
+    """
+
+    samples: NDArray[np.float32]
+    rate_hz: int
+    device: str
+    load_s: float
+    convert_s: float
+
+
+def main(packages: Sequence[str] = ("engine",)) -> int:
+    """Print what was found; 0 if all is well, else 1.
+
+    Parameters
+    ----------
+    packages : every module of them is imported
+    """
+    fault = _fault(packages)
+    sys.stdout.write(f"self-test failed: {fault}.\n" if fault else "self-test passed\n")
+    return 1 if fault else 0
+
+
+def convert_sample(semitones: float = 0.0, index_rate: float = 0.75) -> Sound:
+    """Convert a second of the sample with the starter voice, twice: the second time is the speed.
+
+    Raises
+    ------
+    UserError : the starter set is damaged or missing
+    """
+    import numpy as np
+
+    from engine.audio.reader import read_audio
+    from engine.converter import Converter
+    from engine.device import describe
+    from engine.optimization import OptimizationConfig
+    from engine.options import ConversionOptions
+
+    source = read_audio(starter_dir() / "sample.wav", mono=True)
+    start = round(_START_S * source.rate_hz)
+    samples = source.samples[start : start + round(_LENGTH_S * source.rate_hz), 0]
+    # YIN: it needs no weights, so that the result is the same where RMVPE is installed.
+    options = ConversionOptions(semitones=semitones, index_rate=index_rate, pitch_method="yin")
+    times = [time.perf_counter()]
+    with tempfile.TemporaryDirectory() as scratch:
+        converter = Converter(
+            optimization=OptimizationConfig.for_this_machine(),
+            tuning_dir=Path(scratch),
+            examine_device=False,
+        )
+        for _ in range(2):
+            result = converter.convert(samples, source.rate_hz, starter_voice(), options)
+            times.append(time.perf_counter())
+    assert result.samples is not None  # noqa: S101 - `convert` always gives them
+    made = np.asarray(result.samples, dtype=np.float32)
+    name = describe(converter.device)
+    return Sound(made, result.rate_hz, name, times[1] - times[0], times[2] - times[1])
+
+
+def inputs_sha256() -> str:
+    """Of all that the result depends on: the sample, the voice, its index, its encoder."""
+    digest = hashlib.sha256()
+    names = ("sample.wav", "voice.pth", "starter.index", "encoder/config.json")
+    for name in (*names, "encoder/model.safetensors"):
+        digest.update((starter_dir() / name).read_bytes())
+    return digest.hexdigest()
+
+
+def store_result() -> None:
+    """Make the stored result again, after the starter set was changed on purpose."""
+    from engine.audio.writer import write_audio
+
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    made = convert_sample()
+    write_audio(RESULT, made.samples, made.rate_hz, "wav", "float", overwrite=True)
+    INPUTS.write_text(inputs_sha256() + "\n", encoding="ascii")
+
+
+def agreement_db(made: Sound) -> float:
+    """Signal to error against the stored result; minus infinity where they cannot be compared."""
+    import numpy as np
+
+    from engine.audio.reader import read_audio
+
+    stored = read_audio(RESULT, mono=True)
+    wanted = stored.samples[:, 0].astype(np.float64)
+    if stored.rate_hz != made.rate_hz or wanted.shape != made.samples.shape:
+        return -np.inf
+    error = float(np.sum((made.samples - wanted) ** 2))
+    return float(10 * np.log10(float(np.sum(wanted**2)) / max(error, 1e-30)))
+
+
+def import_all(packages: Sequence[str]) -> int:
+    """Import every module of the packages, but those that start something; how many.
+
+    Raises
+    ------
+    ImportError : one cannot be imported
+    """
+    count = 0
+    for name in packages:
+        package = import_module(name)
+        for found in walk_packages(package.__path__, f"{name}."):
+            if not found.name.endswith(".__main__"):
+                import_module(found.name)
+                count += 1
+    return count
+
+
+def child_ends_well() -> bool:
+    """Whether multiprocessing starts an interpreter that finds its modules."""
+    child = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(0,))
+    child.start()
+    child.join(_CHILD_LIMIT_S)
+    if child.exitcode is None:
+        child.kill()
+    return child.exitcode == 0
+
+
+def modules_outside(bundle: Path) -> list[str]:
+    """Modules that were loaded from elsewhere: another machine will not have them."""
+    names = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    # One that was never a file may bear a name alone: torch's `_ops.py`, those inside shiboken.
+    files = (Path(each) for each in names if each and Path(each).is_absolute())
+    inside = bundle.resolve()
+    return sorted(str(each) for each in files if not each.resolve().is_relative_to(inside))
+
+
+def _fault(packages: Sequence[str]) -> str:
+    """What is wrong, or nothing; says on the way what is well."""
+    from engine.errors import UserError
+
+    begun = time.perf_counter()
+    try:
+        count = import_all(packages)
+        sys.stdout.write(f"{count} modules imported in {time.perf_counter() - begun:.1f} s\n")
+        if not INPUTS.is_file() or INPUTS.read_text(encoding="ascii").strip() != inputs_sha256():
+            return "the stored result is not of this starter voice (packaging/README.md: renew it)"
+        made = convert_sample()
+    except (ImportError, OSError, UserError) as error:
+        return f"{type(error).__name__}: {error}"
+    sys.stdout.write(
+        f"{_LENGTH_S:.0f} s converted on {made.device}: {made.load_s:.2f} s with loading, "
+        f"{made.convert_s:.2f} s again\n"
+    )
+    contents = bundle_contents()
+    outside = [] if contents is None else modules_outside(contents)
+    if outside:
+        return f"{len(outside)} modules come from outside the bundle, e.g. {outside[0]}"
+    if not child_ends_well():
+        return "a process of its own (multiprocessing) does not start"
+    found_db = agreement_db(made)
+    sys.stdout.write(f"agrees with the stored result to {found_db:.0f} dB\n")
+    if not found_db >= LEAST_AGREEMENT_DB:
+        return f"the result is wrong ({found_db:.0f} dB, {LEAST_AGREEMENT_DB:.0f} are needed)"
+    return ""

@@ -1,0 +1,86 @@
+"""The networks of a conversion, loaded and each on its device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+
+from engine import device as devices
+from engine.models.content_encoder import ContentEncoder
+from engine.models.context import Context
+from engine.models.source import SourceInput
+from engine.models.synthesizer import Synthesizer
+from engine.options import ConversionOptions, PitchMethod
+from engine.pitch.tracker import PitchTracker
+from engine.retrieval.search import ExactSearch, Search
+from engine.run import Run
+from engine.stages import CPU, PART_NAMES, Part
+from engine.voice_card import VoiceCard
+
+T = TypeVar("T")
+
+TrackerOn = Callable[[ConversionOptions, str], PitchTracker]
+"""Gives the tracker that a conversion's options ask for, its network on the device named."""
+
+
+@dataclass(frozen=True)
+class Models:
+    """Everything a conversion needs.
+
+    Attributes
+    ----------
+    vocode : the synthesizer's own, or a recording of it
+    tracker : None where none is needed
+    pitch_method : of the tracker, ``rmvpe`` or ``yin``; ``auto`` where it depends on the options
+    """
+
+    card: VoiceCard
+    content: ContentEncoder
+    synthesizer: Synthesizer
+    vocode: Callable[[torch.Tensor, SourceInput | None, torch.Tensor, Context], torch.Tensor]
+    search: Search | None
+    tracker: TrackerOn | None
+    pitch_method: PitchMethod = "auto"
+
+    def place(self, part: Part, device: str) -> None:
+        """Move the networks of a part; nothing happens to one that is there already."""
+        if part == "content":
+            self.content.to(device)
+        elif part == "latent":
+            for network in (self.synthesizer.enc_p, self.synthesizer.flow, self.synthesizer.emb_g):
+                network.to(device)
+        elif part == "vocoder":
+            self.synthesizer.dec.to(device)
+        elif part == "retrieval" and isinstance(self.search, ExactSearch):
+            self.search.to(device)
+
+
+def give_way(part: Part, models: Models, run: Run) -> None:
+    """Move a part to the CPU for the rest of this conversion, because its device is full."""
+    device = run.placement.of(part)
+    models.place(part, CPU)
+    run.placement = run.placement.moved(part, CPU)
+    devices.empty_cache(torch.device(device))
+    run.note(
+        f"the memory of {device} does not suffice for {PART_NAMES[part]}, even for small pieces; "
+        "it went on on the CPU"
+    )
+
+
+def within_memory(part: Part, models: Models, run: Run, work: Callable[[str], T]) -> T:
+    """Do the work of a part on its device; where the memory does not suffice, on the CPU.
+
+    Parameters
+    ----------
+    work : given the name of the device
+    """
+    try:
+        return work(run.placement.of(part))
+    except (RuntimeError, MemoryError) as error:
+        if run.placement.of(part) == CPU or not devices.is_out_of_memory(error):
+            raise
+    give_way(part, models, run)
+    return work(CPU)

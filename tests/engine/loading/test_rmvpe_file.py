@@ -1,0 +1,77 @@
+"""Loading RMVPE's file, and what is said about files that do not fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from engine.errors import WeightsError
+from engine.loading.rmvpe import load_rmvpe
+from engine.loading.state import load_strictly
+from engine.models.rmvpe import RmvpeNetwork
+from engine.pitch.rmvpe import rmvpe_tracker
+from tests.weights_maker import GOLDEN, make_tensors, manifest
+
+
+@pytest.fixture(scope="module")
+def state() -> dict[str, torch.Tensor]:
+    golden = manifest("rmvpe")
+    return make_tensors(golden["tensors"], golden["salt"])
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(WeightsError) as caught:
+        load_rmvpe(path)
+    return str(caught.value)
+
+
+def test_the_loaded_file_tracks_the_golden_pitch(
+    tmp_path: Path, state: dict[str, torch.Tensor]
+) -> None:
+    torch.save(state, tmp_path / "rmvpe.pt")
+    with np.load(GOLDEN / "rmvpe.npz") as golden:
+        for path in (tmp_path, tmp_path / "rmvpe.pt"):
+            f0_hz = rmvpe_tracker(load_rmvpe(path))(torch.from_numpy(golden["audio"])).numpy()
+            assert np.abs(1200 * np.log2(f0_hz / golden["f0"])).max() < 0.5
+
+
+def test_a_missing_file_is_named_with_the_place_and_the_way_out(tmp_path: Path) -> None:
+    said = refusal(tmp_path)
+    assert '"rmvpe.pt"' in said
+    assert str(tmp_path) in said
+    assert "yin" in said
+
+
+def test_another_network_is_refused_by_the_first_name_that_differs(tmp_path: Path) -> None:
+    path = tmp_path / "rmvpe.pt"
+    torch.save({"cnn.bias": torch.zeros(3), "other.weight": torch.zeros(40)}, path)
+    assert '"unet.encoder.bn.weight" is missing (and' in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor", "said"),
+    [
+        ("more.weight", torch.zeros(2), '"more.weight" is unknown'),
+        ("cnn.bias", torch.zeros(4), '"cnn.bias" has the shape [4] instead of [3]'),
+        ("cnn.bias", torch.zeros(3, dtype=torch.int64), '"cnn.bias" has another type'),
+        ("cnn.bias", torch.full((3,), torch.inf), '"cnn.bias" holds values that are no numbers'),
+        ("bad\nname\x1b[31m", torch.zeros(1), '"bad?name?[31m" is unknown'),
+    ],
+)
+def test_a_single_wrong_tensor_is_refused_by_name(
+    state: dict[str, torch.Tensor], name: str, tensor: torch.Tensor, said: str
+) -> None:
+    with torch.device("meta"):
+        network = RmvpeNetwork()
+    with pytest.raises(WeightsError) as caught:
+        load_strictly(network, {**state, name: tensor}, Path("rmvpe.pt"))
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>404</html>", b"PK\x03\x04" + bytes(200)])
+def test_a_file_that_is_no_checkpoint_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "rmvpe.pt").write_bytes(content)
+    assert '"rmvpe.pt"' in refusal(tmp_path)

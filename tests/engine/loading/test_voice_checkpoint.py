@@ -1,0 +1,311 @@
+"""Loading voices: the weights decide, everything must fit, and every refusal is a sentence."""
+
+from __future__ import annotations
+
+import random
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from engine.errors import VoiceFileError
+from engine.models.synthesizer import build_synthesizer, state_shapes
+from engine.models.synthesizer_sizes import Vocoder
+from engine.paths import starter_dir
+from engine.voice_checkpoint import load_voice
+from tests.weights_maker import SMALL_CONFIG, manifest, small_record, small_sizes
+
+STARTER = starter_dir() / "voice.pth"
+VOICES = ["v1_32k", "v2_32k_nof0", "v2_40k", "v2_48k", "v2_48k_mrf", "v2_40k_refinegan"]
+
+
+def saved(tmp_path: Path, record: dict[str, Any]) -> Path:
+    path = tmp_path / "aria.pth"
+    torch.save(record, path)
+    return path
+
+
+@pytest.mark.parametrize("vocoder", Vocoder)
+def test_every_kind_of_voice_is_told_by_its_weights(tmp_path: Path, vocoder: Vocoder) -> None:
+    voice = load_voice(saved(tmp_path, small_record(vocoder)))
+    assert voice.card.vocoder == vocoder.value
+    assert voice.card.pitch_guided == (vocoder is not Vocoder.PLAIN)
+    assert voice.sizes == small_sizes(vocoder)
+    assert {name: tuple(t.shape) for name, t in voice.state.items()} == state_shapes(voice.sizes)
+    assert all(tensor.dtype == torch.float32 for tensor in voice.state.values())
+    build_synthesizer(voice.sizes, voice.state)
+
+
+@pytest.mark.parametrize("name", VOICES)
+def test_every_golden_voice_has_exactly_the_expected_layers(tmp_path: Path, name: str) -> None:
+    golden = manifest(f"voice_{name}")
+    weights = {key: torch.ones(shape, dtype=torch.half) for key, shape in golden["tensors"].items()}
+    labels = {key: golden[key] for key in ("config", "version", "f0", "vocoder", "sr")}
+    card = load_voice(saved(tmp_path, {"weight": weights, **labels})).card
+    assert (card.version, card.sample_rate_hz) == (golden["version"], golden["sr"])
+    assert card.content_layer == (9 if name == "v1_32k" else None)
+    assert card.speakers == 109
+
+
+def test_weight_norm_is_folded_in_both_spellings(tmp_path: Path) -> None:
+    record = small_record()
+    old = load_voice(saved(tmp_path, record)).state
+    renamed = {
+        name.replace("weight_g", "parametrizations.weight.original0").replace(
+            "weight_v", "parametrizations.weight.original1"
+        ): tensor
+        for name, tensor in record["weight"].items()
+    }
+    assert renamed.keys() != record["weight"].keys()
+    new = load_voice(saved(tmp_path, {**record, "weight": renamed})).state
+    assert all(torch.equal(new[name], old[name]) for name in old)
+    length = record["weight"]["dec.ups.0.weight_g"].float()
+    direction = record["weight"]["dec.ups.0.weight_v"].float()
+    expected = torch._weight_norm(direction, length, 0)
+    torch.testing.assert_close(old["dec.ups.0.weight"], expected, rtol=1e-6, atol=1e-7)
+
+
+def test_the_card_shows_what_the_trainer_noted(tmp_path: Path) -> None:
+    labels = {
+        "epoch": 200,
+        "step": "4000",
+        "author": "  Ana\n",
+        "model_name": "aria",
+        "embedder_model": "spin",
+        "info": "200epoch",
+        "speakers_id": 1,
+        "sr": "40k",  # decoration: the config's rate counts
+        "creation_date": "2025-01-02T03:04:05",
+        "dataset_length": "00:10:00",
+    }
+    card = load_voice(saved(tmp_path, {**small_record(), **labels})).card
+    assert (card.epochs, card.steps, card.author, card.model_name) == (200, 4000, "Ana", "aria")
+    assert (card.embedder, card.info, card.sample_rate_hz) == ("spin", "200epoch", 8000)
+    assert (card.speakers, card.speakers_trained) == (3, 1)
+    assert card.bytes_on_disk == card.path.stat().st_size
+    assert card.parameters > 5000
+
+
+def test_the_starter_voice_loads_with_its_own_widths() -> None:
+    voice = load_voice(STARTER)
+    sizes = voice.sizes
+    assert (sizes.feature_channels, sizes.inter_channels, sizes.gin_channels) == (256, 80, 32)
+    assert (sizes.sample_rate_hz, sizes.hop_samples) == (16000, 160)
+    assert (voice.card.version, voice.card.content_layer) == ("v2", None)
+
+
+def test_the_posterior_encoder_of_training_is_left_out(tmp_path: Path) -> None:
+    record = small_record()
+    record["weight"]["enc_q.pre.weight"] = torch.ones(3)
+    assert not any(name.startswith("enc_q") for name in load_voice(saved(tmp_path, record)).state)
+
+
+@pytest.mark.parametrize("label", [1, True, "1", None])
+def test_the_pitch_label_may_be_spelled_in_any_way(tmp_path: Path, label: object) -> None:
+    assert load_voice(saved(tmp_path, {**small_record(), "f0": label})).card.pitch_guided
+
+
+@pytest.mark.parametrize("kind", ["1", "2"])
+def test_both_kinds_of_residual_blocks_are_known(tmp_path: Path, kind: str) -> None:
+    assert load_voice(saved(tmp_path, small_record(resblock=kind))).sizes.resblock == kind
+
+
+def config(place: int, value: object) -> list[Any]:
+    return [*SMALL_CONFIG[:place], value, *SMALL_CONFIG[place + 1 :]]
+
+
+def without(record: dict[str, Any], key: str) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if name != key}
+
+
+def weights(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+    record = small_record()
+    change(record["weight"])
+    return record
+
+
+def put(name: str, value: object) -> Callable[[dict[str, Any]], object]:
+    return lambda table: table.__setitem__(name, value)
+
+
+REFUSALS: dict[str, tuple[Callable[[], dict[str, Any]], str]] = {
+    "training": (
+        lambda: {"model": {"a": torch.ones(1)}, "optimizer": {}, "iteration": 1},
+        r"training checkpoint.*small voice file",
+    ),
+    "ddpn": (lambda: {**small_record(), "config": [*SMALL_CONFIG, 1]}, "DDPN"),
+    "voras": (lambda: {**small_record(), "version": "voras_beta"}, "voras_beta"),
+    "version": (lambda: {**small_record(), "version": "v3"}, '"v3".*only v1 and v2'),
+    "no weight": (lambda: {"a": torch.ones(1)}, "holds no voice"),
+    "no config": (lambda: without(small_record(), "config"), "config .* is missing"),
+    "rate": (lambda: {**small_record(), "config": config(17, 16000)}, "80 samples.*needs 160"),
+    "v1 of other width": (lambda: {**small_record(), "version": "v1"}, '"v1".*features 12 wide'),
+    "pitch label": (lambda: {**small_record(), "f0": 0}, "without pitch, but its weights are with"),
+    "vocoder label": (
+        lambda: {**small_record(), "vocoder": "RefineGAN"},
+        '"RefineGAN", but its weights are those of "HiFi-GAN"',
+    ),
+    "missing": (
+        lambda: weights(lambda w: w.pop("enc_p.proj.bias")),
+        '"enc_p.proj.bias" is missing',
+    ),
+    "half a pair": (
+        lambda: weights(lambda w: w.pop("dec.ups.0.weight_g")),
+        r'"dec.ups.0.weight" is missing from',
+    ),
+    "many missing": (
+        lambda: weights(lambda w: [w.pop(n) for n in list(w) if n.startswith("enc_p.encoder")]),
+        r'"enc_p.encoder.attn_layers.0.emb_rel_k" is missing \(and \d+ more\)',
+    ),
+    "extra": (
+        lambda: weights(put("dec.extra.weight", torch.ones(1))),
+        '"dec.extra.weight" is unknown',
+    ),
+    "shape": (
+        lambda: weights(put("enc_p.proj.bias", torch.ones(5))),
+        r'"enc_p.proj.bias" has the shape \[5\], but its config asks for \[16\]',
+    ),
+    "config against weights": (
+        lambda: {**small_record(), "config": config(4, 32)},
+        r"has the shape \[16, 8, 3\], but its config asks for \[32, 8, 3\]",
+    ),
+    "odd weight norm": (
+        lambda: weights(put("dec.ups.0.weight_g", torch.ones(16))),
+        r'"dec.ups.0.weight_g" has the shape \[16\]',
+    ),
+    "flat weight norm": (
+        lambda: weights(put("dec.ups.0.weight_v", torch.ones(16))),
+        r'"dec.ups.0.weight_v" has the shape \[16\]',
+    ),
+    "nan": (
+        lambda: weights(put("enc_p.proj.bias", torch.full((16,), torch.nan))),
+        '"enc_p.proj.bias" holds values that are no numbers',
+    ),
+    "zero direction": (
+        lambda: weights(lambda w: w["dec.ups.0.weight_v"].zero_()),
+        '"dec.ups.0.weight" holds values that are no numbers',
+    ),
+    "infinite": (
+        lambda: weights(put("emb_g.weight", torch.full((3, 4), torch.inf))),
+        '"emb_g.weight" holds values',
+    ),
+    "whole numbers": (
+        lambda: weights(put("enc_p.proj.bias", torch.ones(16, dtype=torch.int32))),
+        "holds no decimal numbers",
+    ),
+    "no tensor": (
+        lambda: weights(put("enc_p.proj.bias", "x")),
+        '"enc_p.proj.bias" .* is no tensor',
+    ),
+    "weights a list": (lambda: {**small_record(), "weight": [1]}, "no table of tensors"),
+    "no features": (
+        lambda: weights(lambda w: w.pop("enc_p.emb_phone.weight")),
+        '"enc_p.emb_phone.weight" is missing',
+    ),
+    "flat features": (
+        lambda: weights(put("enc_p.emb_phone.weight", torch.ones(3))),
+        '"enc_p.emb_phone.weight" has the shape',
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_a_voice_that_cannot_be_right_is_refused_with_its_reason(tmp_path: Path, case: str) -> None:
+    record, why = REFUSALS[case]
+    path = saved(tmp_path, record())
+    with pytest.raises(VoiceFileError, match=why) as caught:
+        load_voice(path)
+    assert '"aria.pth"' in str(caught.value)
+
+
+HOSTILE: list[object] = [
+    None, "18 values", -1, 0, 10**9, 10**5000, 1.5, True, [], [[]], [0], [-1], [10**9], ["a"],
+    [1] * 9, [[1] * 9] * 3, {}, {1: 2}, torch.ones(3),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("place", [*range(2, 8), *range(10, 15), 16, 17])
+def test_a_hostile_value_in_the_config_is_a_sentence(tmp_path: Path, place: int) -> None:
+    for value in HOSTILE:
+        path = saved(tmp_path, {**small_record(), "config": config(place, value)})
+        with pytest.raises(VoiceFileError, match="config"):
+            load_voice(path)
+
+
+NESTED: Any = ("x",)
+for _ in range(100):
+    NESTED = (NESTED, NESTED)
+HOSTILE_LABELS = [*HOSTILE, NESTED, "x" * 100_000, "\x1b[31mred", float("nan")]
+SHOWN = ["sr", "embedder_model", "info", "epoch", "step", "author", "creation_date", "speakers_id"]
+
+
+def test_hostile_labels_that_are_only_shown_are_left_out(tmp_path: Path) -> None:
+    for value in HOSTILE_LABELS:
+        path = saved(tmp_path, {**small_record(), **dict.fromkeys(SHOWN, value)})
+        texts = [text for text in vars(load_voice(path).card).values() if isinstance(text, str)]
+        assert all(text.isprintable() and len(text) <= 200 for text in texts)
+
+
+@pytest.mark.parametrize("key", ["version", "f0", "vocoder"])
+def test_hostile_labels_that_count_are_a_short_sentence(tmp_path: Path, key: str) -> None:
+    for value in HOSTILE_LABELS:
+        refusal = refusal_of(saved(tmp_path, {**small_record(), key: value}))
+        assert refusal is None or (len(refusal) < 300 and refusal.isprintable())
+        assert refusal is not None or key != "version" or value is None
+
+
+def refusal_of(path: Path) -> str | None:
+    """None if it loads; any other error than the sentence fails the test."""
+    try:
+        load_voice(path)
+    except VoiceFileError as refusal:
+        return str(refusal)
+    return None
+
+
+def mutations(data: bytes, count: int, seed: int) -> list[bytes]:
+    """Flipped bits, overwritten runs and cut ends."""
+    dice = random.Random(seed)
+    results = []
+    for index in range(count):
+        changed = bytearray(data)
+        place = dice.randrange(len(changed))
+        if index % 4 == 0:
+            changed = changed[:place]
+        elif index % 4 == 1:
+            changed[place : place + 8] = dice.randbytes(8)
+        else:
+            changed[place] ^= 1 << dice.randrange(8)
+        results.append(bytes(changed))
+    return results
+
+
+@pytest.mark.filterwarnings("ignore:invalid escape sequence")  # told by pickletools of damage
+@pytest.mark.parametrize("zipped", [True, False])
+def test_damaged_voices_load_or_are_refused_and_nothing_else(tmp_path: Path, zipped: bool) -> None:
+    path = tmp_path / "voice.pth"
+    torch.save(small_record(), path, _use_new_zipfile_serialization=zipped)
+    loaded = 0
+    for changed in mutations(path.read_bytes(), 90, seed=1):
+        path.write_bytes(changed)
+        loaded += refusal_of(path) is None
+    assert loaded < 70
+
+
+@pytest.mark.filterwarnings("ignore:invalid escape sequence")
+def test_damaged_tables_load_or_are_refused_and_nothing_else(tmp_path: Path) -> None:
+    """The names and shapes themselves, with the zip's checksums made right again."""
+    path = saved(tmp_path, small_record())
+    with zipfile.ZipFile(path) as archive:
+        records = {name: archive.read(name) for name in archive.namelist()}
+    table = next(name for name in records if name.endswith("data.pkl"))
+    loaded = 0
+    for changed in mutations(records[table], 160, seed=2):
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, data in records.items():
+                archive.writestr(name, changed if name == table else data)
+        loaded += refusal_of(path) is None
+    assert loaded < 100

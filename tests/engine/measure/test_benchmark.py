@@ -1,0 +1,156 @@
+"""The benchmark measures what it says: real conversions, one process each."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from engine import device as devices
+from engine.cli import main
+from engine.errors import OptionError, UserError
+from engine.loading.content_encoder import load_content_encoder
+from engine.loading.rmvpe import load_rmvpe
+from engine.measure import benchmark
+from engine.measure.benchmark import (
+    BASELINE,
+    IN_HALF,
+    TOGETHER,
+    Job,
+    Measurement,
+    configurations,
+    difference_db,
+    run_benchmark,
+)
+from engine.measure.benchmark_report import as_json, as_table, draw_chart, readme_rows
+from engine.measure.synthetic import V2_40K, write_synthetic_set
+from engine.optimization import OptimizationConfig
+from engine.voice_checkpoint import load_voice
+from tests.engine.small_set import write_small_set
+
+
+def test_each_flag_is_measured_alone_and_all_together() -> None:
+    found = configurations("cpu", None)
+    assert next(iter(found)) == BASELINE
+    half = found.pop(IN_HALF, None)
+    assert list(found)[-1] == TOGETHER
+    assert (half is not None) == (devices.half_type("cpu") is not None)
+    assert half is None or half == replace(found[TOGETHER], use_fp16=True)
+    baseline = OptimizationConfig.baseline()
+    assert found[BASELINE] == baseline
+    alone = dict(list(found.items())[1:-1])
+    assert [name for name, config in alone.items() if config == baseline] == []
+    assert alone["use_gpu_retrieval"] == replace(baseline, use_gpu_retrieval=True)
+    assert ("use_fp16" in alone) == (half is not None)
+    usual = OptimizationConfig.for_cpu()
+    for name in alone.keys() - {"use_gpu_retrieval", "use_fp16"}:
+        assert alone[name] == replace(baseline, **{name: getattr(usual, name)})
+    assert found[TOGETHER] == usual
+
+
+def test_a_flag_the_device_does_not_use_is_refused() -> None:
+    with pytest.raises(OptionError, match="use_warp_drive"):
+        configurations("cpu", ["use_warp_drive"])
+
+
+def test_half_precision_is_measured_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "half_type", lambda device: torch.bfloat16)
+    found = configurations("cpu", ["use_fp16"])
+    assert list(found) == [BASELINE, "use_fp16", TOGETHER]
+    assert found[TOGETHER].use_fp16
+    monkeypatch.setattr(devices, "half_type", lambda device: None)
+    with pytest.raises(OptionError, match="use_fp16"):
+        configurations("cpu", ["use_fp16"])
+
+
+def test_a_measured_run_tells_times_memory_and_difference(tmp_path: Path) -> None:
+    small = write_small_set(tmp_path)
+    job = Job(2.0, small.voice.weights, small.voice.index, small.models_dir)
+    baseline, tiles, together = run_benchmark(job, "cpu", ["tile_frames"])
+    assert (baseline.name, tiles.name, together.name) == (BASELINE, "tile_frames", TOGETHER)
+    assert baseline.difference_db is None
+    assert baseline.seconds == pytest.approx(
+        sum(s for stage, s in baseline.stage_s.items() if stage != "load"), abs=0.01
+    )
+    assert baseline.realtime == pytest.approx(2.0 / baseline.seconds, rel=0.05)
+    assert tiles.difference_db is None or tiles.difference_db > 80
+    assert min(each.peak_memory_bytes for each in (baseline, tiles, together)) > 10**8
+    told = as_json([baseline, tiles, together], job, "cpu")
+    assert json.loads(json.dumps(told))["measurements"][1]["name"] == "tile_frames"
+    assert as_table([baseline, tiles, together]).count("\n") == 3
+
+
+def two_measurements() -> list[Measurement]:
+    stages = {"load": 9.0, "decode": 1.0, "content": 15.0, "synthesis": 24.0}
+    halves = {stage: seconds / 2 for stage, seconds in stages.items()}
+    return [
+        Measurement(BASELINE, 40.0, 1.5, 1.0, stages, 3 * 10**9, None),
+        Measurement(TOGETHER, 20.0, 3.0, 2.0, halves, 10**9, 71.26),
+    ]
+
+
+def test_the_row_for_the_readme_has_the_figures_of_the_run() -> None:
+    told = as_json(two_measurements(), Job(60.0, Path("aria.pth")), "cpu")
+    row = readme_rows(told)
+    assert row.startswith(f"| {told['machine']} | 60 s, aria.pth | {TOGETHER} | 40.0 s | 20.0 s |")
+    assert row.endswith("| 3.0 × | 2.00 × | 3.00 → 1.00 GB | 71 dB |")
+
+
+def test_the_chart_has_bars_as_long_as_the_seconds(tmp_path: Path) -> None:
+    draw_chart(tmp_path / "chart.png", as_json(two_measurements(), Job(60.0), "cpu"))
+    with Image.open(tmp_path / "chart.png") as image:
+        pixels = np.asarray(image.convert("RGB")).astype(int)
+    coloured = (pixels.max(2) - pixels.min(2) > 60).sum(1)
+    first, second = coloured[90:118].max(), coloured[146:174].max()
+    assert first > 500
+    assert abs(first - 2 * second) < 8
+
+
+def test_a_refused_conversion_is_told_in_its_own_words(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"missing\.pth"):
+        run_benchmark(Job(1.0, tmp_path / "missing.pth"), "cpu", ["tile_frames"])
+
+
+def test_the_difference_is_in_decibels() -> None:
+    sound = np.sin(np.arange(1000.0)).astype(np.float32)
+    assert difference_db(sound, sound) is None
+    level_db = difference_db(sound, sound * np.float32(1.001))
+    assert level_db is not None
+    assert math.isclose(level_db, 60.0, abs_tol=0.2)
+
+
+def test_the_synthetic_set_is_full_size_and_loads_like_a_real_one(tmp_path: Path) -> None:
+    voice, index = write_synthetic_set(tmp_path / "models", 100)
+    assert load_voice(voice).sizes == V2_40K
+    assert load_content_encoder(voice.parent).sizes.hidden_size == 768
+    load_rmvpe(voice.parent)
+    assert index.stat().st_size > 100 * 768 * 4
+    assert 50e6 < voice.stat().st_size < 62e6
+    assert torch.isfinite(load_voice(voice).state["dec.conv_pre.weight"]).all()
+
+
+def test_nonsense_is_refused_in_one_sentence(capfd: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["--seconds", "0"], ["--synthetic", "--voice", "x.pth"], ["--flags", "nope"]):
+        assert main(["benchmark", "--device", "cpu", *arguments]) == 2
+        assert capfd.readouterr().err.count("\n") == 1
+
+
+def test_no_part_on_the_cpu_is_said_in_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, str] = {}
+
+    def run(
+        command: list[str], env: dict[str, str], **_: object
+    ) -> subprocess.CompletedProcess[str]:
+        seen.update(env)
+        return subprocess.CompletedProcess(command, 0, "{}", "")
+
+    monkeypatch.setattr(benchmark.subprocess, "run", run)
+    benchmark._convert(Path("a.wav"), Path("b.wav"), Job(1.0), OptimizationConfig.baseline())
+    assert seen["RVC_CPU_PARTS"] == "none"

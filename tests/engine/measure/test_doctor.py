@@ -1,0 +1,164 @@
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.measure import doctor
+from engine.paths import models_dir, starter_dir
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    """A models folder with stand-ins of the right names."""
+    folder = tmp_path / "models 模型"
+    (folder / "hubert_base").mkdir(parents=True)
+    for name in ("hubert_base/config.json", "hubert_base/pytorch_model.bin", "rmvpe.pt"):
+        (folder / name).write_bytes(b"not the real one")
+    return folder
+
+
+def shared(models: Path, *, verify: bool = False) -> dict[str, doctor.Check]:
+    return {check.name: check for check in doctor._shared_weights(models, verify=verify)}
+
+
+def test_a_missing_shared_file_is_named_with_the_folder_to_put_it_in(models: Path) -> None:
+    (models / "rmvpe.pt").unlink()
+    found = shared(models)
+    assert found["Content encoder"].state == "ok"
+    assert found["RMVPE (pitch)"].state == "warn"
+    assert "rmvpe.pt" in found["RMVPE (pitch)"].detail
+    assert str(models) in found["RMVPE (pitch)"].advice
+
+
+def test_an_empty_shared_file_counts_as_missing(models: Path) -> None:
+    (models / "hubert_base/pytorch_model.bin").write_bytes(b"")
+    found = shared(models)["Content encoder"]
+    assert (found.state, "pytorch_model.bin" in found.detail) == ("warn", True)
+
+
+def test_safetensors_serve_as_well(models: Path) -> None:
+    (models / "hubert_base/pytorch_model.bin").rename(models / "hubert_base/model.safetensors")
+    found = shared(models)["Content encoder"]
+    assert (found.state, "model.safetensors" in found.detail) == ("ok", True)
+
+
+def test_fairseqs_single_file_serves_as_well(models: Path) -> None:
+    (models / "hubert_base/pytorch_model.bin").rename(models / "hubert_base.pt")
+    found = shared(models)["Content encoder"]
+    assert (found.state, "hubert_base.pt" in found.detail) == ("ok", True)
+
+
+def test_verify_reads_the_files_and_names_the_unusual_one(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = b"as published"
+    (models / "rmvpe.pt").write_bytes(content)
+    monkeypatch.setattr(doctor, "USUAL_SHA256", (hashlib.sha256(content).hexdigest(),))
+    found = shared(models, verify=True)
+    assert found["RMVPE (pitch)"].state == "ok"
+    assert "SHA-256 right" in found["RMVPE (pitch)"].detail
+    assert found["Content encoder"].state == "warn"
+    assert "pytorch_model.bin" in found["Content encoder"].detail
+
+
+def test_a_library_that_is_absent_or_crashes_is_told_and_the_report_goes_on() -> None:
+    absent = doctor._Library("x", "import no_such_library", needed=True, purpose="does x")
+    crash = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
+    crashing = doctor._Library("y", crash, needed=False, purpose="does y")
+    first, second = doctor._library(absent), doctor._library(crashing)
+    assert (first.state, second.state) == ("fail", "warn")
+    assert "no_such_library" in first.detail
+    assert "signal 11" in second.detail
+    assert "it does x" in first.advice
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    assert doctor._output_folder(tmp_path).state == "ok"
+    found = doctor._output_folder(tmp_path / "absent")
+    assert (found.state, "--output-dir" in found.advice) == ("warn", True)
+
+
+def test_a_starter_set_that_is_missing_fails_only_where_nothing_else_converts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "starter_dir", lambda: tmp_path)
+    assert doctor._starter(tmp_path, needed=True).state == "fail"
+    assert doctor._starter(tmp_path, needed=False).state == "warn"
+
+
+def test_the_starter_set_is_whole() -> None:
+    wanted = {"encoder/config.json", "encoder/model.safetensors", "voice.pth", "sample.wav"}
+    there = {str(file.relative_to(starter_dir())) for file in starter_dir().rglob("*")}
+    assert wanted | {"README.md", "NOTICE", "starter.index"} <= there
+
+
+def test_this_machine_can_convert_and_says_so_as_json(tmp_path: Path) -> None:
+    code = "import sys; from engine import doctor; sys.exit(doctor.main(as_json=True))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env=os.environ | {"URVC_MODELS_DIR": str(tmp_path / "none yet")},
+    )
+    report = json.loads(done.stdout)
+    failed = [check for check in report["checks"] if check["state"] == "fail"]
+    assert failed == []
+    assert (done.returncode, report["can_convert"]) == (0, True)
+    states = {check["name"]: check["state"] for check in report["checks"]}
+    assert states["Starter voice"] == states["soundfile"] == states["PyTorch"] == "ok"
+    assert states["Content encoder"] == states["RMVPE (pitch)"] == "warn"
+    assert all(check["advice"] for check in report["checks"] if check["state"] != "ok")
+
+
+def test_the_printed_report_has_a_line_each_and_a_failure_makes_the_code_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checks = [
+        doctor.Check("Sky", "ok", "blue"),
+        doctor.Check("Sea", "warn", "rough", "stay ashore"),
+        doctor.Check("Ship", "fail", "sunk", "build another"),
+    ]
+    monkeypatch.setattr(doctor, "run_checks", lambda *_, **__: checks)
+    assert doctor.main() == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "ok    Sky   blue",
+        "warn  Sea   rough",
+        "            -> stay ashore",
+        "fail  Ship  sunk",
+        "            -> build another",
+        "",
+        "Cannot convert: 1 of 3 checks failed.",
+    ]
+    del checks[2]
+    assert doctor.main() == 0
+    assert "Ready to convert" in capsys.readouterr().out
+
+
+def test_the_models_folder_is_the_given_one_then_the_environments_then_the_systems(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("URVC_MODELS_DIR", str(tmp_path))
+    assert models_dir(Path("~/here")) == Path.home() / "here"
+    assert models_dir() == tmp_path
+    monkeypatch.setenv("URVC_MODELS_DIR", "")
+    assert models_dir().parts[-2:] == ("Ultimate RVC", "models")
+    assert models_dir().is_absolute()
+
+
+def test_an_app_that_finder_started_in_the_root_speaks_of_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir("/")
+    assert doctor._here() == Path("/")
+    monkeypatch.setenv("RESOURCEPATH", str(tmp_path / "Contents" / "Resources"))
+    assert doctor._here() == Path.home()
+    monkeypatch.chdir(tmp_path)
+    assert doctor._here() == tmp_path

@@ -1,0 +1,388 @@
+"""Every flag is tried; what pays and sounds right is kept, all else is said with its reason."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.cli import main
+from engine.errors import ConversionCancelled, DeviceError, UserError, VoiceFileError
+from engine.measure.tuning import TuningJob, TuningProgress, TuningRecord, tune
+from engine.measure.tuning.candidate import NOT_MEASURED, flags_to_try
+from engine.measure.tuning.child import Answer, Child, ChildDiedError
+from engine.measure.tuning.comparison import compare
+from engine.optimization import OptimizationConfig
+from engine.progress import CancelToken
+from engine.stages import PARTS
+from tests.engine.small_set import SmallSet, write_small_set
+
+VOICE = Path("aria.pth")
+ROOT = Path(__file__).parents[3]
+
+
+class Bench:
+    """Answers as the processes do; a configuration's seconds are worked out from its flags."""
+
+    def __init__(self, device: str = "cpu", **factors: float) -> None:
+        self.device = device
+        self.factors = factors
+        self.levels: dict[str, float] = {}
+        self.dies: dict[str, str] = {}
+        self.asked: list[Mapping[str, Any]] = []
+
+    def ask(self, work: Mapping[str, Any], hear: Callable[[Answer], None]) -> Answer:
+        self.asked.append(work)
+        if work["do"] == "machine":
+            return {"device": self.device, "name": f"Chip ({self.device})"}
+        if work["do"] == "examine":
+            return {"on_cpu": ["the pitch tracker runs on the CPU, because it is slower"]}
+        if work["do"] == "check":
+            return {"level": self._level(work["config"])}
+        if work["do"] != "trial":
+            return {}
+        for name, reason in self.dies.items():
+            if self._has(work["after"], name):
+                raise ChildDiedError(reason)
+        levels = {name: self._level(work[name]) for name in ("before", "after")}
+        after = levels["after"]
+        if after is not None and after < work["least_db"]:
+            return {"levels": levels}
+        found = compare(
+            lambda _: self._seconds(work["before"]), lambda _: self._seconds(work["after"])
+        )
+        return {"levels": levels, "comparison": vars(found)}
+
+    def _has(self, config: Mapping[str, Any], name: str) -> bool:
+        """``flag``, or ``flag_value``."""
+        if isinstance(config.get(name), bool):
+            return bool(config[name])
+        flag, _, value = name.rpartition("_")
+        return value in str(config.get(flag)).split(",")
+
+    def _level(self, config: Mapping[str, Any]) -> float | None:
+        return min((db for name, db in self.levels.items() if self._has(config, name)), default=120)
+
+    def _seconds(self, config: Mapping[str, Any]) -> float:
+        seconds = 10.0
+        for name, factor in self.factors.items():
+            seconds *= factor if self._has(config, name) else 1.0
+        return seconds
+
+    def tune(self, folder: Path, **job: Any) -> Any:
+        wish = TuningJob(seconds=2.0, voice=VOICE, title="Aria", **job)
+        return tune(wish, folder=folder, ask=self.ask)
+
+
+def test_what_pays_is_kept_and_what_does_not_is_left(tmp_path: Path) -> None:
+    bench = Bench(use_channels_last=0.5, tile_frames_800=0.9, use_shape_buckets=1.4)
+    tuning = bench.tune(tmp_path)
+    assert tuning.flags["use_channels_last"] is True
+    assert tuning.flags["tile_frames"] == 800
+    assert tuning.flags["use_shape_buckets"] is False
+    reasons = {(f.flag, f.value): f.reason for f in tuning.figures}
+    assert reasons["tile_frames", 800] == "pays"
+    assert reasons["use_channels_last", False] == "slower"
+    assert reasons["use_shape_buckets", True] == "slower"
+    assert reasons["compile", "torchscript"] == "no gain"
+    assert TuningRecord(tmp_path).flags("cpu") == tuning.flags
+    assert tuning.voice == "Aria"
+
+
+def test_every_flag_is_tried_but_those_that_cannot_be_measured() -> None:
+    flags = {field.name for field in fields(OptimizationConfig)}
+    assert set(flags_to_try("mps")) == flags - NOT_MEASURED
+    assert "skip_silence" in NOT_MEASURED
+    assert "cpu_parts" not in flags_to_try("cpu")
+
+
+def test_each_flag_and_each_part_is_tried_on_a_device(tmp_path: Path) -> None:
+    bench = Bench("mps", cpu_parts_pitch=0.7, cpu_parts_vocoder=3.0)
+    tuning = bench.tune(tmp_path)
+    assert {figure.flag for figure in tuning.figures} == set(flags_to_try("mps"))
+    tried = {f.value for f in tuning.figures if f.flag == "cpu_parts"}
+    assert len(tried) == len(PARTS)
+    assert tuning.flags["cpu_parts"] == "pitch"
+    assert tuning.on_cpu == ("the pitch tracker runs on the CPU, because it is slower",)
+
+
+def test_a_fast_way_that_sounds_otherwise_is_rejected(tmp_path: Path) -> None:
+    bench = Bench("mps", use_fp16=0.5, compile_torchscript=0.5)
+    bench.levels = {"use_fp16": 24.0, "compile_torchscript": 44.0}
+    tuning = bench.tune(tmp_path)
+    figures = {f.flag: f for f in tuning.figures}
+    assert (figures["use_fp16"].reason, figures["use_fp16"].least_db) == ("other sound", 25.0)
+    assert (figures["compile"].reason, figures["compile"].least_db) == ("other sound", 45.0)
+    assert not tuning.flags["use_fp16"]
+    bench.levels = {"use_fp16": 26.0}  # half precision has a measure of its own
+    assert bench.tune(tmp_path).flags["use_fp16"]
+
+
+def test_a_way_that_ends_its_process_is_rejected_with_how_it_ended(tmp_path: Path) -> None:
+    bench = Bench("mps", use_fp16=0.5)
+    bench.dies = {"use_fp16": "the process was ended by SIGABRT"}
+    tuning = bench.tune(tmp_path)
+    (figure,) = (f for f in tuning.figures if f.flag == "use_fp16")
+    assert (figure.reason, figure.kept) == ("failed", False)
+    assert "SIGABRT" in figure.detail
+
+
+def test_a_way_that_is_refused_leaves_the_others_to_be_measured(tmp_path: Path) -> None:
+    class Refusing(Bench):
+        def ask(self, work: Mapping[str, Any], hear: Callable[[Answer], None]) -> Answer:
+            if work["do"] == "trial" and work["after"]["tile_frames"] == 1600:
+                raise DeviceError("Cannot convert this", "the memory does not suffice", "wait")
+            return super().ask(work, hear)
+
+    tuning = tune(TuningJob(voice=VOICE), folder=tmp_path, ask=Refusing().ask)
+    failed = [figure for figure in tuning.figures if figure.reason == "failed"]
+    assert [(figure.flag, figure.value) for figure in failed] == [("tile_frames", 1600)]
+    assert "memory does not suffice" in failed[0].detail
+    assert {"compile", "use_fp16"} <= {figure.flag for figure in tuning.figures}
+
+
+def test_measuring_one_flag_keeps_what_was_found_of_the_others(tmp_path: Path) -> None:
+    first = tune(TuningJob(voice=VOICE), folder=tmp_path, ask=Bench(compile_torchscript=0.5).ask)
+    assert first.flags["compile"] == "torchscript"
+    only = frozenset({"use_fp16"})
+    bench = Bench(use_fp16=0.5)
+    second = tune(TuningJob(voice=VOICE, only=only), folder=tmp_path, ask=bench.ask)
+    assert second.flags["use_fp16"] is True
+    assert second.flags["compile"] == "torchscript"
+    assert len(second.figures) == len(first.figures)
+    assert TuningRecord(tmp_path).flags("cpu")["compile"] == "torchscript"
+
+
+def test_larger_batches_are_tried_only_while_the_smaller_ones_pay(tmp_path: Path) -> None:
+    alone = Bench().tune(tmp_path)
+    assert [f.value for f in alone.figures if f.flag == "batch_size"] == [2]
+    bench = Bench(batch_size_2=0.8, batch_size_4=0.7)
+    tuning = bench.tune(tmp_path)
+    assert [f.value for f in tuning.figures if f.flag == "batch_size"] == [2, 4, 8]
+    assert tuning.flags["batch_size"] == 4
+    trials = [work for work in bench.asked if work["do"] == "trial"]
+    sizes = [(work["before"]["batch_size"], work["after"]["batch_size"]) for work in trials]
+    copies = [work["copies"] for work in trials]
+    assert {s: n for s, n in zip(sizes, copies, strict=True) if s[0] != s[1]} == {
+        (1, 2): 2, (2, 4): 4, (4, 8): 8,
+    }  # fmt: skip
+
+
+def test_smaller_batches_than_the_usual_are_tried_too(tmp_path: Path) -> None:
+    bench = Bench("cuda", batch_size_1=0.8)
+    tuning = bench.tune(tmp_path)
+    assert [f.value for f in tuning.figures if f.flag == "batch_size"] == [1, 2, 8]
+    assert tuning.flags["batch_size"] == 1
+    copies = [
+        work["copies"]
+        for work in bench.asked
+        if work["do"] == "trial" and work["before"]["batch_size"] != work["after"]["batch_size"]
+    ]
+    assert copies == [4, 4, 8]  # both ways are given the same, and enough for the larger batch
+
+
+def test_exact_search_is_measured_but_never_decided(tmp_path: Path) -> None:
+    tuning = Bench(use_gpu_retrieval=5.0).tune(tmp_path)
+    (figure,) = (f for f in tuning.figures if f.flag == "use_gpu_retrieval")
+    assert (figure.reason, figure.kept) == ("left as it is", False)
+    exact = OptimizationConfig.for_cpu().use_gpu_retrieval
+    assert figure.gain == pytest.approx(4.0 if exact else -0.8)
+    assert "use_gpu_retrieval" not in tuning.flags
+
+
+def test_a_preset_that_sounds_wrong_is_replaced_by_the_plain_way(tmp_path: Path) -> None:
+    bench = Bench("mps")
+    bench.levels = {"use_channels_last": 3.0}
+    tuning = bench.tune(tmp_path)
+    assert tuning.flags["use_channels_last"] is False
+    bench.levels = {"device_mps": 3.0}
+    bench.device = "mps"
+    with pytest.raises(DeviceError, match="not those of the CPU"):
+        bench.tune(tmp_path)
+
+
+def test_the_same_plain_way_is_asked_for_once(tmp_path: Path) -> None:
+    bench = Bench()
+    bench.tune(tmp_path)
+    plain = [w["config"] for w in bench.asked if w["do"] == "reference"]
+    assert len(plain) == 3  # as the preset, with faiss' rows, with longer context
+    assert {config["device"] for config in plain} == {"cpu"}
+    assert not any(config["use_channels_last"] for config in plain)
+
+
+def test_a_folder_that_takes_nothing_is_known_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    folder = tmp_path / "file" / "tuning"
+    bench = Bench()
+    with pytest.raises(OSError, match="Not a directory"):
+        bench.tune(folder)
+    assert bench.asked == []
+    monkeypatch.setenv("URVC_TUNING_DIR", str(folder))
+    assert main(["tune", "--device", "cpu"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "Cannot keep what tuning finds" in said
+    assert str(folder) in said
+    assert "URVC_TUNING_DIR" in said
+
+
+def test_progress_only_grows(tmp_path: Path) -> None:
+    heard: list[TuningProgress] = []
+    job = TuningJob(seconds=2.0, voice=VOICE)
+    tune(job, heard.append, folder=tmp_path, ask=Bench("mps").ask)
+    fractions = [each.fraction for each in heard]
+    assert fractions == sorted(fractions)
+    assert [each.doing for each in heard][:2] == ["prepare", "examine"]
+    assert all(0 <= fraction < 1 for fraction in fractions)
+    assert heard[-1].remaining_s is not None
+
+
+def test_a_cancelled_tuning_saves_nothing(tmp_path: Path) -> None:
+    token, bench = CancelToken(), Bench()
+
+    def ask(work: Mapping[str, Any], hear: Callable[[Answer], None]) -> Answer:
+        if work["do"] == "trial":
+            token.cancel()
+        return bench.ask(work, hear)
+
+    with pytest.raises(ConversionCancelled):
+        tune(TuningJob(2.0, voice=VOICE), cancel=token, folder=tmp_path, ask=ask)
+    assert TuningRecord(tmp_path).latest() is None
+
+
+# --- the processes ---
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> SmallSet:
+    return write_small_set(tmp_path_factory.mktemp("small"))
+
+
+def test_the_command_measures_with_a_real_voice_and_conversions_use_what_it_found(
+    small: SmallSet,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("URVC_TUNING_DIR", str(tmp_path))
+    arguments = ["--voice", small.voice.weights, "--index", small.voice.index]
+    arguments += ["--models-dir", small.models_dir, "--device", "cpu", "--seconds", 2]
+    command = ["tune", *map(str, arguments), "--flags", "use_channels_last"]
+    assert main([*command, "--json"]) == 0
+    told = json.loads(capfd.readouterr().out)
+    (figure,) = told["figures"]
+    assert (figure["flag"], figure["before"], figure["value"]) == ("use_channels_last", True, False)
+    assert figure["seconds"] > 0
+    assert figure["before_s"] > 0
+    assert figure["before_db"] is None or figure["before_db"] > 60
+    assert told["voice"] == small.voice.weights.stem
+    assert TuningRecord().flags("cpu") == told["flags"]
+
+
+def test_a_refused_voice_is_told_in_its_own_words(tmp_path: Path) -> None:
+    job = TuningJob(2.0, "cpu", tmp_path / "missing.pth")
+    with pytest.raises(UserError, match=r"missing\.pth"):
+        tune(job, folder=tmp_path)
+    assert not issubclass(UserError, VoiceFileError)
+
+
+class Scripted(Child):
+    """Runs a script in place of the engine's process."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, code: str, token: CancelToken) -> None:
+        super().__init__(token)
+        plain = subprocess.Popen
+        self.processes: list[subprocess.Popen[str]] = []
+
+        def popen(command: list[str], **named: Any) -> subprocess.Popen[str]:
+            self.processes.append(plain([command[0], "-c", code], **named))
+            return self.processes[-1]
+
+        monkeypatch.setattr(subprocess, "Popen", popen)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("import os; os.abort()", "SIGABRT"),
+        ("import sys; sys.exit('no room')", "no room"),
+        ("print('not JSON')", "code 0"),
+    ],
+)
+def test_a_process_that_ends_without_an_answer_says_how(
+    monkeypatch: pytest.MonkeyPatch, code: str, words: str
+) -> None:
+    child = Scripted(monkeypatch, code, CancelToken())
+    with pytest.raises(ChildDiedError, match=words):
+        child.ask({"do": "x"}, lambda _: None)
+
+
+def test_answers_before_the_last_are_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "print('a warning'); print('{\"rounds\": 1}'); print('{\"done\": {\"x\": 2}}')"
+    heard: list[Answer] = []
+    child = Scripted(monkeypatch, code, CancelToken())
+    assert child.ask({}, heard.append) == {"x": 2}
+    assert {"rounds": 1} in heard
+
+
+def test_a_cancel_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    token = CancelToken()
+    child = Scripted(monkeypatch, "import time; time.sleep(600)", token)
+    threading.Timer(0.3, token.cancel).start()
+    with pytest.raises(ConversionCancelled):
+        child.ask({}, lambda _: None)
+    (process,) = child.processes
+    assert process.returncode is not None
+
+
+def test_a_process_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.measure.tuning.child.LIMIT_S", 0.2)
+    child = Scripted(monkeypatch, "import time; time.sleep(600)", CancelToken())
+    with pytest.raises(ChildDiedError, match="no answer"):
+        child.ask({}, lambda _: None)
+    assert child.processes[0].returncode is not None
+
+
+def test_a_process_whose_asker_is_gone_ends_by_itself(small: SmallSet, tmp_path: Path) -> None:
+    """A tuning that is killed leaves nothing running."""
+    asker = (
+        "import json, os, subprocess, sys, time\n"
+        "process = subprocess.Popen([sys.executable, '-P', '-m', 'engine.measure.tuning'],"
+        " stdin=subprocess.PIPE, text=True)\n"
+        "process.stdin.write(json.dumps({'do': 'wait'}) + '\\n'); process.stdin.flush()\n"
+        "print(process.pid, flush=True); time.sleep(600)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", asker], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    assert process.stdout is not None
+    child_pid = int(process.stdout.readline())
+    assert _is_alive(child_pid)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    deadline_s = time.monotonic() + 60
+    while _is_alive(child_pid) and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    assert not _is_alive(child_pid)
+    process.stdout.close()
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{pid}/stat")
+    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"

@@ -1,0 +1,275 @@
+"""Reading checkpoints: the same tensors as PyTorch's own reader, and nothing else ever."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import pickle
+import resource
+import sys
+import time
+import types
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from engine.checkpoint import read_state_file
+from engine.errors import VoiceFileError, WeightsError
+
+WAYS: dict[str, dict[str, Any]] = {
+    "zip": {},
+    "zip, protocol 4": {"pickle_protocol": 4},
+    "zip, protocol 5": {"pickle_protocol": 5},
+    "legacy": {"_use_new_zipfile_serialization": False},
+    "legacy, protocol 4": {"_use_new_zipfile_serialization": False, "pickle_protocol": 4},
+}
+
+
+def odd_tensors() -> OrderedDict[str, torch.Tensor]:
+    torch.manual_seed(0)
+    whole = torch.randn(4, 6)
+    return OrderedDict(
+        half=torch.randn(3, 4).half(),
+        brain=torch.randn(3).bfloat16(),
+        double=torch.randn(2, 2, 2).double(),
+        counts=torch.arange(5),
+        flags=torch.tensor([True, False, True]),
+        transposed=whole.T,
+        part=whole[1:, 2:4],
+        parameter=torch.nn.Parameter(torch.randn(2)),
+        single=torch.tensor(3.0),
+        none=torch.empty(0),
+    )
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_layout_of_torch_save_is_read_as_torch_reads_it(tmp_path: Path, way: str) -> None:
+    tensors = odd_tensors()
+    labels = {"config": [1, [2, (3, "x")]], "loss": np.float64(0.5), "step": np.int64(7), "n": None}
+    labels["metric"] = np.float32(2.5)
+    path = tmp_path / "a.pth"
+    torch.save({"weight": tensors, **labels}, path, **WAYS[way])
+    read = read_state_file(path, VoiceFileError)
+    for name, tensor in tensors.items():
+        assert torch.equal(read["weight"][name], tensor), name
+        assert read["weight"][name].dtype == tensor.dtype, name
+    assert {name: value for name, value in read.items() if name != "weight"} == labels
+
+
+def test_safetensors_are_told_by_their_content(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    save_file({"x": torch.arange(6.0)}, path)
+    assert torch.equal(read_state_file(path, WeightsError)["x"], torch.arange(6.0))
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(WeightsError, match="damaged or cut short"):
+        read_state_file(path, WeightsError)
+
+
+def test_foreign_settings_beside_the_weights_stay_inert(tmp_path: Path) -> None:
+    """As in fairseq's hubert_base.pt: omegaconf and argparse objects, one with a __setstate__."""
+    ran: list[object] = []
+
+    class Config:
+        def __setstate__(self, state: object) -> None:
+            ran.append(state)
+
+        def __getstate__(self) -> dict[str, int]:
+            return {"a": 1}
+
+    module = types.ModuleType("omegaconf.dictconfig")
+    Config.__module__, Config.__qualname__ = module.__name__, "Config"
+    module.Config = Config  # type: ignore[attr-defined]
+    sys.modules["omegaconf"], sys.modules[module.__name__] = types.ModuleType("omegaconf"), module
+    path = tmp_path / "hubert_base.pt"
+    try:
+        record = {"args": argparse.Namespace(a=1), "cfg": Config(), "model": {"w": torch.ones(2)}}
+        torch.save(record, path)
+        read = read_state_file(path, WeightsError)
+    finally:
+        del sys.modules["omegaconf"], sys.modules[module.__name__]
+    assert torch.equal(read["model"]["w"], torch.ones(2))
+    assert ran == []
+
+
+class Evil:
+    def __init__(self, function: Any, *args: Any) -> None:
+        self.call = (function, args)
+
+    def __reduce__(self) -> Any:
+        return self.call
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "function",
+    [os.system, eval, getattr, torch.hub.load],
+    ids=lambda function: function.__qualname__,
+)
+def test_a_file_that_wants_to_run_something_is_refused_and_runs_nothing(
+    tmp_path: Path, way: str, function: Any
+) -> None:
+    path, sentinel = tmp_path / "evil.pth", tmp_path / "ran"
+    torch.save({"weight": Evil(function, f"touch {sentinel}")}, path, **WAYS[way])
+    with pytest.raises(VoiceFileError, match=r'"evil.pth": it asks to run .*malicious'):
+        read_state_file(path, VoiceFileError)
+    assert not sentinel.exists()
+
+
+KINDS = {
+    "empty": (b"", "it is empty"),
+    "page": (b"\n<!DOCTYPE html><html>" + b"x" * 200, "web page"),
+    "text": (b"hello, this is my voice " * 20, "it is a text"),
+    "pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n" * 3, "Git LFS"),
+    "short": (b"\x80\x02}q\x00.", "only 6 bytes"),
+    "wave": (b"RIFF\x00\x01\x02\x03WAVE" + bytes(500), "no checkpoint of PyTorch"),
+    "rar": (b"Rar!\x1a\x07\x00" + bytes(500), "packed archive"),
+    "pickle": (pickle.dumps(list(range(100)), 2), "a pickle but no checkpoint"),
+    "zeros": (bytes(4096), "no checkpoint"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_no_checkpoint_is_told_by_its_kind(tmp_path: Path, kind: str) -> None:
+    data, why = KINDS[kind]
+    path = tmp_path / "voice.pth"
+    path.write_bytes(data)
+    with pytest.raises(VoiceFileError, match=why):
+        read_state_file(path, VoiceFileError)
+
+
+def test_a_zip_of_voices_is_told_from_a_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "voices.pth"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("singer.pth", b"x" * 100)
+    with pytest.raises(VoiceFileError, match="zip archive of other files; unpack"):
+        read_state_file(path, VoiceFileError)
+
+
+def test_missing_files_and_folders_are_named(tmp_path: Path) -> None:
+    with pytest.raises(VoiceFileError, match=r'"gone.pth": there is no such file'):
+        read_state_file(tmp_path / "gone.pth", VoiceFileError)
+    with pytest.raises(VoiceFileError, match="it is a folder"):
+        read_state_file(tmp_path, VoiceFileError)
+
+
+def test_a_list_instead_of_a_table_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.pth"
+    torch.save([torch.ones(3)], path)
+    with pytest.raises(VoiceFileError, match="no table of weights"):
+        read_state_file(path, VoiceFileError)
+
+
+@pytest.mark.parametrize("way", ["zip", "legacy"])
+def test_a_truncated_file_is_refused_by_name(tmp_path: Path, way: str) -> None:
+    path = tmp_path / "cut.pth"
+    torch.save({"weight": odd_tensors()}, path, **WAYS[way])
+    whole = path.read_bytes()
+    for kept in range(100, len(whole) - 1, len(whole) // 40):
+        path.write_bytes(whole[:kept])
+        with pytest.raises(VoiceFileError, match=r'Cannot read "cut.pth": .*get the file again'):
+            read_state_file(path, VoiceFileError)
+
+
+class Claim:
+    """Pickled as a tensor over a storage of any length, whatever is there."""
+
+    def __init__(self, count: int, size: tuple[int, ...], stride: tuple[int, ...]) -> None:
+        self.storage = ("storage", torch.FloatStorage, "0", "cpu", count)
+        self.size, self.stride = size, stride
+
+    def __reduce__(self) -> Any:
+        args: Any = (self.storage, 0, self.size, self.stride, False, OrderedDict())
+        return torch._utils._rebuild_tensor_v2, args
+
+
+class ClaimPickler(pickle.Pickler):
+    def persistent_id(self, obj: object) -> Any:
+        return obj if isinstance(obj, tuple) and obj[:1] == ("storage",) else None
+
+
+def write_claim(path: Path, obj: object, *, legacy: bool) -> None:
+    stream = io.BytesIO()
+    ClaimPickler(stream, 2).dump(obj)
+    if legacy:
+        system = {"protocol_version": 1001, "little_endian": True, "type_sizes": {}}
+        start = [0x1950A86A20F9469CFC6C, 1001, system]
+        head = b"".join(pickle.dumps(value, 2) for value in start)
+        count = (2**29).to_bytes(8, "little")
+        path.write_bytes(head + stream.getvalue() + pickle.dumps(["0"], 2) + count + bytes(64))
+        return
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a/data.pkl", stream.getvalue())
+        archive.writestr("a/data/0", bytes(64))
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize(
+    ("count", "size", "stride"),
+    [
+        (2**29, (2**29,), (1,)),  # 2 GB that are not there
+        (16, (2**29,), (1,)),
+        (16, (2**29,), (0,)),  # one number, repeated
+        (16, (4, 4), (2**40, 1)),
+        (16, (2,) * 60, (0,) * 60),
+        (-1, (1,), (1,)),
+        (2**70, (1,), (1,)),
+    ],
+)
+def test_a_tensor_that_claims_more_than_the_file_holds_costs_nothing(
+    tmp_path: Path, count: int, size: tuple[int, ...], stride: tuple[int, ...], legacy: bool
+) -> None:
+    path = tmp_path / "huge.pth"
+    write_claim(path, {"weight": {"a": Claim(count, size, stride)}}, legacy=legacy)
+    assert path.stat().st_size < 2000
+    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    with pytest.raises(VoiceFileError, match="damaged or cut short"):
+        read_state_file(path, VoiceFileError)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+    assert time.perf_counter() - start < 1
+
+
+def test_numbers_repeated_under_many_names_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "many.pth"
+    shared = torch.zeros(100_000)
+    torch.save({"weight": {str(i): shared for i in range(1000)}}, path)
+    with pytest.raises(VoiceFileError, match="repeats its numbers"):
+        read_state_file(path, VoiceFileError)
+
+
+def test_tables_that_contain_each_other_take_no_time(tmp_path: Path) -> None:
+    """Tuples of tuples double with each level when hashed, compared or printed."""
+    nested: Any = ("x",)
+    for _ in range(100):
+        nested = (nested, nested)
+    path = tmp_path / "nested.pth"
+    torch.save({"config": nested}, path)
+    assert "config" in read_state_file(path, VoiceFileError)
+
+    class Keyed:
+        def __reduce__(self) -> Any:
+            return OrderedDict, ([(nested, 1)],)
+
+    torch.save({"config": Keyed()}, path)
+    with pytest.raises(VoiceFileError, match="damaged"):
+        read_state_file(path, VoiceFileError)
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+def test_a_zip_that_unfolds_or_overlaps_is_refused(tmp_path: Path, compressed: bool) -> None:
+    path = tmp_path / "bomb.pth"
+    torch.save({"a": torch.zeros(1000)}, path)
+    with zipfile.ZipFile(path) as archive:
+        records = {name: archive.read(name) for name in archive.namelist()}
+    kind = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
+    with zipfile.ZipFile(path, "w", kind) as archive:
+        for name, data in records.items():
+            archive.writestr(name, data if compressed or not name.endswith("data/0") else data[:9])
+    with pytest.raises(VoiceFileError, match="damaged or cut short"):
+        read_state_file(path, VoiceFileError)
