@@ -9,14 +9,14 @@ from typing import Any
 class Text:
     """A sentence with named gaps: translated first, filled in last.
 
-    A message is a ``Text`` wherever something varies in it, and may be a plain ``str`` where nothing
-    does. The app looks the template up in its catalogue and then fills in the values; the command
+    A message is a ``Text`` wherever something varies in it, and may be a plain ``str`` elsewhere.
+    The app looks the template up in its catalogue and then fills in the values; the command
     line prints ``str(text)``, which is English.
 
     Parameters
     ----------
     template : English, with gaps as in `str.format`, e.g. ``Cannot read "{name}"``
-    values : what goes into the gaps. a ``Text`` is translated too, anything else is shown as is
+    values : what goes into the gaps. A ``Text`` is translated too, anything else is shown as is
     """
 
     __slots__ = ("template", "values")
