@@ -11,7 +11,7 @@ class Text:
 
     A message is a ``Text`` wherever something varies in it, and may be a plain ``str`` elsewhere.
     The app looks the template up in its catalogue and then fills in the values; the command
-    line prints ``str(text)``, which is English.
+    line prints ``str(text)``, which is English. It compares with ``str`` as that English does.
 
     Parameters
     ----------
@@ -86,7 +86,12 @@ class Text:
     def __repr__(self) -> str:
         return f"Text({str(self)!r})"
 
+    def __contains__(self, words: str) -> bool:
+        return words in str(self)
+
     def __eq__(self, other: object) -> bool:
+        if isinstance(other, str):
+            return str(self) == other
         if not isinstance(other, Text):
             return NotImplemented
         return self.template == other.template and self.values == other.values

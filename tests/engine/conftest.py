@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from engine.library.voice_library import VoiceLibrary
 from tests.weights_maker import make_tensors, manifest, write_voice
 
 HUBERT_BASE_CONFIG = {
@@ -59,3 +60,9 @@ def full_voice(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
         return written[name]
 
     return get
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> VoiceLibrary:
+    """A library of its own for every test."""
+    return VoiceLibrary(tmp_path / "library")

@@ -30,7 +30,7 @@ def main() -> int:
     try:
         _tell({"done": does(work, _tell)})
     except UserError as error:
-        _tell({"refused": [error.what, error.why, error.advice]})
+        _tell({"refused": [each.to_record() for each in (error.what, error.why, error.advice)]})
     return 0
 
 

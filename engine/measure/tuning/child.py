@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from engine.errors import UserError
+from engine.errors import Text, UserError
 from engine.measure.interpreter import child_environment
 from engine.progress import CancelToken
 from engine.tuning_file import TUNING_VARIABLE
@@ -106,7 +106,7 @@ class Child:
                 raise ChildDiedError(_how_it_ended(process.wait(), errors))
             answer = _answer(line)
             if "refused" in answer:
-                raise UserError(*answer["refused"])
+                raise UserError(*map(Text.from_record, answer["refused"]))
             if "done" in answer:
                 done: Answer = answer["done"]
                 return done

@@ -99,7 +99,7 @@ def test_the_starter_set_is_whole() -> None:
 
 
 def test_this_machine_can_convert_and_says_so_as_json(tmp_path: Path) -> None:
-    code = "import sys; from engine import doctor; sys.exit(doctor.main(as_json=True))"
+    code = "import sys; from engine.measure import doctor; sys.exit(doctor.main(as_json=True))"
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

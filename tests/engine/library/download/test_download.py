@@ -609,7 +609,7 @@ def test_a_real_write_error_of_the_system_is_a_sentence(
     target = tmp_path / "file.bin"
     run = subprocess.run(
         [sys.executable, "-c", script, server.put(BODY), str(target)],
-        cwd=Path(__file__).parents[3],
+        cwd=Path(__file__).parents[4],
         capture_output=True,
         text=True,
         check=True,
@@ -713,7 +713,7 @@ def test_two_processes_that_race_leave_one_right_file(server: FaultServer, tmp_p
     )
     command = [sys.executable, "-c", script, server.put(BODY), str(tmp_path / "file.bin")]
     runs = [
-        subprocess.Popen(command, cwd=Path(__file__).parents[3], stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(command, cwd=Path(__file__).parents[4], stderr=subprocess.PIPE, text=True)
         for _ in range(3)
     ]
     broken = 0
