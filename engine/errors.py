@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import errno
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -180,3 +182,81 @@ class ArchiveError(UserError):
 
 class LibraryError(UserError):
     """The library of installed voices cannot do what was asked."""
+
+
+class Failure(Exception):  # noqa: N818 - never leaves the engine
+    """A cause and an advice; `as_user_error` adds what could not be done.
+
+    Parameters
+    ----------
+    why, advice : as in `UserError`
+    """
+
+    def __init__(self, why: Message, advice: Message) -> None:
+        super().__init__(why, advice)
+        self.why = why
+        self.advice = advice
+
+
+class Refusal(Failure):
+    """Trying again would fail in the same way."""
+
+
+class Interruption(Failure):
+    """The next try may succeed.
+
+    Parameters
+    ----------
+    asked_wait_s : how long the server asked us to wait
+    offline : there seems to be no network, so waiting helps only in the middle of a transfer
+    """
+
+    def __init__(
+        self,
+        why: Message,
+        advice: Message,
+        *,
+        asked_wait_s: float | None = None,
+        offline: bool = False,
+    ) -> None:
+        super().__init__(why, advice)
+        self.asked_wait_s = asked_wait_s
+        self.offline = offline
+
+
+@contextmanager
+def as_user_error(what: Message, kind: type[UserError] = DownloadError) -> Iterator[None]:
+    """Turn a `Failure` inside the block into an error of ``kind``, which says what was tried."""
+    try:
+        yield
+    except Failure as failure:
+        raise kind(what, failure.why, failure.advice) from failure
+
+
+@contextmanager
+def on_disk() -> Iterator[None]:
+    """Turn an `OSError` inside the block into a `Refusal`."""
+    try:
+        yield
+    except OSError as error:
+        raise _disk_refusal(error) from error
+
+
+def _disk_refusal(error: OSError) -> Refusal:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Refusal("the disk is full", "free some space and try again")
+    name = error.filename or ""
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        why = (
+            Text('you have no permission for "{name}"', name=name)
+            if name
+            else "you have no permission for its folder"
+        )
+        return Refusal(why, "change the folder's permissions or choose another one")
+    reason = (error.strerror or "unknown error").lower()
+    why = (
+        Text('the disk reports an error for "{name}" ({reason})', name=name, reason=reason)
+        if name
+        else Text("the disk reports an error ({reason})", reason=reason)
+    )
+    return Refusal(why, "check the disk and the folder")

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from engine.atomic_file import atomic_file
+from engine.files import atomic_file
 from engine.paths import data_folder
 
 TUNING_VARIABLE = "URVC_TUNING_DIR"

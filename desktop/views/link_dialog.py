@@ -26,10 +26,10 @@ from PySide6.QtWidgets import (
 from desktop import style
 from desktop.tasks.background import BackgroundTask, Outcome
 from desktop.tasks.voice_shelf import asking, fetching, report_sentence
+from engine.files import size_text
 from engine.library.download.link import VoiceOffer
 from engine.library.importing import ImportReport
 from engine.library.voice_library import VoiceLibrary
-from engine.local_file import spoken_size
 
 _STEPS = 1000
 _FILTER_FROM = 9
@@ -193,7 +193,7 @@ class LinkDialog(QDialog):
         self._offers = offers
         self.list.clear()
         for offer in offers:
-            size = self.tr("unknown") if offer.size_bytes is None else spoken_size(offer.size_bytes)
+            size = self.tr("unknown") if offer.size_bytes is None else size_text(offer.size_bytes)
             files = ", ".join(offer.contents or (file.name for file in offer.files))
             item = QTreeWidgetItem([offer.title, files, size])
             item.setTextAlignment(2, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -248,9 +248,9 @@ class LinkDialog(QDialog):
             self._say(self.tr("Installing…"))
         elif total:
             text = self.tr("{done} of {total}")
-            self._say(text.format(done=spoken_size(int(done)), total=spoken_size(int(total))))
+            self._say(text.format(done=size_text(int(done)), total=size_text(int(total))))
         else:
-            self._say(self.tr("{done} so far").format(done=spoken_size(int(done))))
+            self._say(self.tr("{done} so far").format(done=size_text(int(done))))
 
     @Slot(object)
     def _take_outcome(self, outcome: Outcome) -> None:

@@ -31,7 +31,7 @@ from desktop.tasks.shared_network import (
 )
 from desktop.views.setting_row import caption
 from desktop.views.settings_pages import TablePage
-from engine.local_file import spoken_size
+from engine.files import size_text
 
 ChooseFile = Callable[[QWidget, str], Path | None]
 _STEPS = 1000
@@ -133,7 +133,7 @@ class NetworkCard(QWidget):
         self.progress.setValue(min(_STEPS, round(_STEPS * done / total)))
         self.message.setText(
             self.tr("{done} of {total}").format(
-                done=spoken_size(round(done)), total=spoken_size(round(total))
+                done=size_text(round(done)), total=size_text(round(total))
             )
         )
 
@@ -161,7 +161,7 @@ class NetworkCard(QWidget):
         self.state = QLabel()
         file = self.network.main_file
         facts = self.tr("{size} · licence {licence} · from {source}").format(
-            size=spoken_size(self.network.about_bytes),
+            size=size_text(self.network.about_bytes),
             licence=file.licence,
             source=file.source_page.removeprefix("https://"),
         )

@@ -13,7 +13,7 @@ from desktop import style
 from desktop.tasks.shared_network import NETWORKS, SharedNetwork
 from desktop.views.drop_window import DropWindow
 from desktop.views.models_page import ChooseFile, NetworkCard, choose_file
-from engine.local_file import spoken_size
+from engine.files import size_text
 
 _WIDTH = 520
 
@@ -67,7 +67,7 @@ class SharedSheet(QDialog):
         """Offer what is still missing."""
         missing = [card for card in self.cards if not card.network.is_installed(self._folder)]
         idle = [card for card in missing if not card.task.is_running]
-        size = spoken_size(sum(card.network.about_bytes for card in idle))
+        size = size_text(sum(card.network.about_bytes for card in idle))
         self.download.setText(self.tr("Download All ({size})").format(size=size))
         self.download.setVisible(bool(missing))
         self.download.setEnabled(bool(idle))

@@ -18,8 +18,8 @@ from desktop.views.link_dialog import LinkDialog
 from desktop.views.notice_bar import NoticeBar
 from desktop.views.shared_sheet import SharedSheet
 from engine.errors import UserError
+from engine.files import size_text
 from engine.library.importing import ImportReport
-from engine.local_file import spoken_size
 from engine.paths import content_encoder_path, has_content_encoder, models_dir
 
 _OFFERED = "shared_networks.offered"
@@ -114,7 +114,7 @@ class VoiceDesk(QObject):
         """Tell that a voice lacks the shared networks, if it does."""
         if not self._lacks_networks(key):
             return
-        size = spoken_size(sum(each.about_bytes for each in NETWORKS))
+        size = size_text(sum(each.about_bytes for each in NETWORKS))
         text = self.tr("“{name}” needs the networks that community voices share ({size}).")
         self._notice.tell(
             text.format(name=name, size=size),

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.atomic_file import atomic_file
 from engine.audio.encoder import MP3_V0, VORBIS_Q8, Encoding, encode
 from engine.audio.source import BLOCK_FRAMES, shown_name
 from engine.errors import OutputFileError
+from engine.files import atomic_file
 from engine.options import FILE_FORMATS, ConversionOptions, FileFormat, Subtype
 
 SUBTYPES_OF: dict[FileFormat, tuple[Subtype, ...]] = {

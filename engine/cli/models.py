@@ -9,6 +9,7 @@ from pathlib import Path
 
 from engine.cli.output import EXIT_FAILED, EXIT_OK, ProgressBar, confirmed
 from engine.errors import OptionError, UserError
+from engine.files import ByteListener, size_text
 from engine.library.networks import (
     SHARED_FILES,
     SharedFile,
@@ -18,7 +19,6 @@ from engine.library.networks import (
     remove,
     verify,
 )
-from engine.local_file import ByteListener, spoken_size
 from engine.paths import models_dir
 
 
@@ -73,7 +73,7 @@ def _list(given: argparse.Namespace) -> int:
         if given.json:
             print(json.dumps(_as_json(file, folder, state)))
         else:
-            size = spoken_size(file.about_bytes)
+            size = size_text(file.about_bytes)
             print(f"{state:<9}  {file.key:<14}  {size:>8}  {file.label}, {file.licence}")
     return EXIT_OK
 
@@ -97,7 +97,7 @@ def _download(given: argparse.Namespace) -> int:
     if not wanted:
         print("All shared files are there.")
         return EXIT_OK
-    size = spoken_size(sum(file.about_bytes for file in wanted))
+    size = size_text(sum(file.about_bytes for file in wanted))
     names = ", ".join(file.key for file in wanted)
     if not given.yes and not confirmed(f"Download {names} ({size})?"):
         return EXIT_FAILED

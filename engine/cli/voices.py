@@ -21,6 +21,7 @@ from engine.cli.output import (
 )
 from engine.cli.voice_defaults import add_defaults
 from engine.errors import LibraryError, OptionError, UserError
+from engine.files import size_text
 from engine.library.candidate import all_of_them, newest_of_each
 from engine.library.download.link import VoiceOffer, find_voices
 from engine.library.export import export_voice
@@ -28,7 +29,6 @@ from engine.library.importing import ImportReport
 from engine.library.installed_voice import InstalledVoice
 from engine.library.remote_archive import looked_into
 from engine.library.voice_library import VoiceLibrary
-from engine.local_file import spoken_size
 from engine.progress import CancelToken
 
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
@@ -169,7 +169,7 @@ def _described(offer: VoiceOffer) -> str:
 
 
 def _size(offer: VoiceOffer) -> str:
-    return "of unknown size" if offer.size_bytes is None else spoken_size(offer.size_bytes)
+    return "of unknown size" if offer.size_bytes is None else size_text(offer.size_bytes)
 
 
 def _told(error: UserError) -> bool:

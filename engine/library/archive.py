@@ -17,11 +17,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from engine.errors import ArchiveError
-from engine.failure import Refusal, on_disk, told_as
+from engine.errors import ArchiveError, Refusal, as_user_error, on_disk
+from engine.files import PIECE_BYTES, require_room, size_text
 from engine.library.member_name import MemberNameError, member_places, quoted
 from engine.library.source_file import WANTED_ENDINGS, ZIP_ENDING, Found, is_junk
-from engine.local_file import PIECE_BYTES, refuse_without_room, spoken_size
 from engine.progress import CancelToken
 
 DAMAGE = (
@@ -118,7 +117,7 @@ class Unpacker:
             elif depth < self._limits.nesting:
                 yield from self.files_in(found.fetch(), found.place, depth + 1)
             else:
-                with told_as(f"Cannot open {quoted(name)}", ArchiveError):
+                with as_user_error(f"Cannot open {quoted(name)}", ArchiveError):
                     raise Refusal("it holds archives in archives in archives", "unpack it yourself")
 
     def is_checkpoint(self, path: Path) -> bool:
@@ -173,7 +172,7 @@ class Unpacker:
             if entry.file_size > left_bytes:
                 raise self._too_large()
             with on_disk():
-                refuse_without_room(self._scratch, entry.file_size)
+                require_room(self._scratch, entry.file_size)
             done_bytes = 0
             with archive.open(entry) as packed, target.open("xb") as file:
                 while piece := packed.read(PIECE_BYTES):
@@ -196,7 +195,7 @@ class Unpacker:
 
     def _too_large(self) -> Refusal:
         return Refusal(
-            f"unpacked it has more than {spoken_size(self._limits.unpacked_bytes)}",
+            f"unpacked it has more than {size_text(self._limits.unpacked_bytes)}",
             "unpack it yourself and choose the voice",
         )
 
@@ -209,7 +208,7 @@ class Unpacker:
         ArchiveError : for every failure
         """
         what = f"Cannot open {quoted(name)}"
-        with told_as(what, ArchiveError), on_disk(), path.open("rb") as file:
+        with as_user_error(what, ArchiveError), on_disk(), path.open("rb") as file:
             _refuse_other_kinds(file.read(8))
             file.seek(0)
             try:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from engine.file_name import (
+from engine.library.naming import (
     Training,
+    display_name,
     indexes_for,
     is_trained_index,
     is_training_file,
     singer_of,
     split_training,
 )
-from engine.library.naming import display_name
 from engine.library.source_file import INDEX_ENDING, PICTURE_ENDINGS, VOICE_ENDINGS, Found
 
 _USUAL_PICTURES = ("cover", "avatar", "picture", "image", "icon", "art", "photo")

@@ -7,12 +7,10 @@ import os
 import zipfile
 from pathlib import Path
 
-from engine.atomic_file import atomic_file
-from engine.errors import LibraryError
-from engine.failure import Refusal, on_disk, told_as
+from engine.errors import LibraryError, Refusal, as_user_error, on_disk
+from engine.files import PIECE_BYTES, atomic_file, require_room
 from engine.library.installed_voice import InstalledVoice
 from engine.library.naming import file_stem
-from engine.local_file import PIECE_BYTES, refuse_without_room
 from engine.progress import CancelToken
 
 
@@ -42,12 +40,12 @@ def export_voice(
     stem = file_stem(voice.name)
     path = destination / f"{stem}.zip" if destination.is_dir() else destination
     cancel = cancel or CancelToken()
-    with told_as(f'Cannot export the voice "{voice.name}"', LibraryError), on_disk():
+    with as_user_error(f'Cannot export the voice "{voice.name}"', LibraryError), on_disk():
         if path.suffix.lower() != ".zip":
             raise Refusal(f'"{path.name}" is no name of a zip', "give a name that ends in .zip")
         extra = [file for file in (voice.index, voice.picture) if file is not None]
         needed_bytes = sum(file.stat().st_size for file in (voice.weights, *extra))
-        refuse_without_room(path.absolute().parent, needed_bytes)
+        require_room(path.absolute().parent, needed_bytes)
         try:
             with atomic_file(path, overwrite=overwrite) as descriptor:
                 _write(voice, extra, stem, descriptor, cancel)

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import LibraryError, UserError
-from engine.failure import Refusal, on_disk, told_as
+from engine.errors import LibraryError, Refusal, UserError, as_user_error, on_disk
+from engine.files import ByteListener
 from engine.library.archive import Limits
 from engine.library.candidate import Chooser
 from engine.library.download.link import VoiceOffer, fetch_voice
@@ -20,7 +20,6 @@ from engine.library.intake import ProgressListener, no_progress, prepare
 from engine.library.member_name import quoted
 from engine.library.scan import scan
 from engine.library.staging import download_folder, staging_folder
-from engine.local_file import ByteListener
 from engine.progress import CancelToken
 
 
@@ -53,7 +52,7 @@ def import_files(
     imported: list[Imported] = []
     refused: list[UserError] = []
     what = f"Cannot import {quoted(sources[0].name if sources else '')}"
-    with told_as(what, LibraryError), on_disk(), staging_folder(root) as work:
+    with as_user_error(what, LibraryError), on_disk(), staging_folder(root) as work:
         scratch = work / "unpacked"
         scratch.mkdir()
         chosen = choose(scan(sources, scratch, limits=limits, cancel=cancel))
@@ -91,7 +90,7 @@ def import_offer(
     first = offer.files[0]
     key = hashlib.sha256(first.url.encode()).hexdigest()[:16]
     what = f"Cannot import {quoted(first.name)}"
-    with told_as(what, LibraryError), on_disk(), download_folder(root, key) as folder:
+    with as_user_error(what, LibraryError), on_disk(), download_folder(root, key) as folder:
         if folder is None:
             raise Refusal("it is being downloaded already", "wait for that download")
         paths = fetch_voice(offer, folder, listener=downloaded, cancel=cancel, pacing=pacing)

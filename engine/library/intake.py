@@ -8,14 +8,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from engine.errors import IndexFileError, LibraryError, UserError
-from engine.failure import on_disk, told_as
+from engine.errors import IndexFileError, LibraryError, UserError, as_user_error, on_disk
+from engine.files import PIECE_BYTES, require_room
 from engine.library.candidate import VoiceCandidate
 from engine.library.installed_voice import ORIGINAL_FILE, Fact
 from engine.library.member_name import quoted
 from engine.library.picture import PictureError, read_picture_header
 from engine.library.source_file import Found
-from engine.local_file import PIECE_BYTES, refuse_without_room
 from engine.paths import VOICE_INDEX_FILE, VOICE_WEIGHTS_FILE
 from engine.progress import CancelToken
 from engine.retrieval.index_file import read_index
@@ -65,12 +64,12 @@ def prepare(
     LibraryError : the disk fails or is full
     ConversionCancelled : if cancelled
     """
-    with told_as(f'Cannot import "{candidate.name}"', LibraryError), on_disk():
+    with as_user_error(f'Cannot import "{candidate.name}"', LibraryError), on_disk():
         folder.mkdir()
         cancel.raise_if_cancelled()
         source = candidate.weights.fetch()
         listener(0.2)
-        refuse_without_room(folder, 2 * source.stat().st_size)
+        require_room(folder, 2 * source.stat().st_size)
         with _known_as(source.name, candidate.weights.place.name):
             content_sha256, facts = _store_weights(source, folder)
         if keep_original:
@@ -122,7 +121,7 @@ def install_index(
     try:
         if not source.is_file():  # a pipe would wait for a writer
             read_index(source, width)
-        refuse_without_room(folder, source.stat().st_size)
+        require_room(folder, source.stat().st_size)
         part.unlink(missing_ok=True)  # of a process that was killed
         copy_file(source, part, cancel)
         with _known_as(part.name, name or source.name):

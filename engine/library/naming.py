@@ -1,14 +1,155 @@
-"""What voices are called: by their files at first, by the user later, and in names of files."""
+"""Names of voices: what file names tell (singer, epoch, matching index), and what users see."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from engine.file_name import SAYS_NOTHING, is_training_file, plain_name, split_training
-
 LONGEST_NAME = 80
+
+_TRAINING = re.compile(r"[GD]_(\d+|latest)\.pth|(f0)?[GD]\d+k.*\.pth", re.IGNORECASE)
+"""Checkpoints and base models of a trainer, which lie beside voices in many archives."""
+
+_TAIL = re.compile(
+    r"[ _\-.]+(?P<mark>best([ _\-]epoch)?"
+    r"|e(poch)?[ _\-]?(?P<e1>\d{1,6})|(?P<e2>\d{1,6})(e|[ _\-]?epochs?)"
+    r"|s(teps?)?[ _\-]?(?P<s1>\d{1,8})|(?P<s2>\d{1,8})(s|[ _\-]?steps?))$",
+    re.IGNORECASE,
+)
+"""One mark of training at the end of a stem: ``_e200``, ``_200e``, ``_s4000``, ``_best_epoch``."""
+
+_INDEX_FRAME = re.compile(
+    r"^(?P<kind>added|trained)_(IVF\d+_)?(Flat_)?(nprobe_\d+_?)?(?P<owner>.*?)(_?v[12])?$",
+    re.IGNORECASE,
+)
+_COUNTER = re.compile(r"( \(\d+\)|\(\d+\)| copy( \d+)?| - Copy)+$", re.IGNORECASE)
+"""What browsers and Finder add to the second file of a name."""
+
+SAYS_NOTHING = frozenset(
+    {
+        "",
+        "model",
+        "models",
+        "voice",
+        "weight",
+        "weights",
+        "final",
+        "best",
+        "g",
+        "rvc",
+        "index",
+        "v2",
+    }
+    | {"added", "checkpoint", "logs", "file", "download", "pth", "resolve", "main", "data"}
+)
+
+
+@dataclass(frozen=True)
+class Training:
+    """How far a checkpoint was trained, by its name; None where the name does not say.
+
+    A name without marks is the finished voice, so it ranks above all epochs.
+    """
+
+    epoch: int | None
+    step: int | None
+    best: bool = False
+
+    @property
+    def rank(self) -> tuple[float, float, bool]:
+        """Larger is newer."""
+        unmarked = self.epoch is None and self.step is None
+        beyond = float("inf") if unmarked else -1.0
+        return (
+            beyond if self.epoch is None else self.epoch,
+            beyond if self.step is None else self.step,
+            self.best,
+        )
+
+
+def split_training(stem: str) -> tuple[str, Training]:
+    """``aria_e200_s4000`` as ``aria`` and its epoch and step."""
+    epoch = step = None
+    best = False
+    rest = _COUNTER.sub("", stem)
+    while match := _TAIL.search(rest):
+        if match.start() == 0:
+            break  # nothing but marks: the name itself
+        mark = match["mark"].lower()
+        best = best or mark.startswith("best")
+        number = match["e1"] or match["e2"]
+        epoch = int(number) if number and epoch is None else epoch
+        number = match["s1"] or match["s2"]
+        step = int(number) if number and step is None else step
+        rest = rest[: match.start()]
+    return rest, Training(epoch, step, best)
+
+
+def singer_of(stem: str) -> str:
+    """The name without training marks, for comparing."""
+    return plain_name(split_training(stem)[0])
+
+
+def is_training_file(name: str) -> bool:
+    """Whether it is called as a trainer's own checkpoints and base models are."""
+    return _TRAINING.fullmatch(name) is not None
+
+
+def is_trained_index(name: str) -> bool:
+    """Whether it is called as an index that has lists but no vectors yet."""
+    return name.lower().startswith("trained_")
+
+
+def index_owner(stem: str) -> str:
+    """``added_IVF256_Flat_nprobe_1_aria_v2`` as ``aria``, for comparing; "" if it names nobody."""
+    stem = _COUNTER.sub("", stem)
+    match = _INDEX_FRAME.fullmatch(stem)
+    owner = singer_of(match["owner"] if match else re.sub(r"_v[12]$", "", stem))
+    return "" if owner in SAYS_NOTHING else owner
+
+
+def indexes_for(
+    voice: PurePosixPath, indexes: Sequence[PurePosixPath], *, alone: bool, alone_here: bool
+) -> tuple[PurePosixPath, ...]:
+    """The indexes that may belong to a voice, the likeliest first.
+
+    Parameters
+    ----------
+    voice, indexes : places in one archive or folder
+    alone : no other singer is there, so that an index of any name may be meant
+    alone_here : no other singer is in the same folder, so that one without a name may be meant
+    """
+    singer = singer_of(voice.stem)
+    word = re.compile(rf"(?<![^\W_]){re.escape(singer)}(?![^\W_])") if singer else None
+
+    def rank(index: PurePosixPath) -> int | None:
+        owner, beside = index_owner(index.stem), index.parent == voice.parent
+        if singer in SAYS_NOTHING and not beside:
+            return 3 if alone else None
+        if owner and owner == singer:
+            return 0
+        if word is not None and word.search(plain_name(index.stem)):
+            return 1
+        if not owner and beside and alone_here:
+            return 2
+        return 3 if alone else None
+
+    ranked = [
+        (rank(index), index.parent != voice.parent, len(index.parts), index) for index in indexes
+    ]
+    fitting = [entry for entry in ranked if entry[0] is not None]
+    return tuple(
+        entry[3] for entry in sorted(fitting, key=lambda entry: (entry[0] or 0, *entry[1:]))
+    )
+
+
+def plain_name(text: str) -> str:
+    """For comparing: case, and the ways of writing a gap, do not count."""
+    normal = unicodedata.normalize("NFKC", text).casefold()
+    return re.sub(r"[ _\-.]+", "_", normal).strip("_")
 
 
 def display_name(place: PurePosixPath, origin: str, label: str | None = None) -> str:

@@ -9,20 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from engine.errors import DownloadError, WeightsError
-from engine.failure import Refusal, on_disk, told_as
+from engine.errors import DownloadError, Refusal, WeightsError, as_user_error, on_disk
+from engine.files import (
+    PIECE_BYTES,
+    ByteListener,
+    file_sha256,
+    put_in_place,
+    require_room,
+)
 from engine.library.download.address import checked_address
 from engine.library.download.connection import DEFAULT_TIMEOUTS, Timeouts
 from engine.library.download.download import download
 from engine.library.download.part_file import note_path, part_path
 from engine.library.download.retry import DEFAULT_PACING, Pacing
-from engine.local_file import (
-    PIECE_BYTES,
-    ByteListener,
-    file_sha256,
-    put_in_place,
-    refuse_without_room,
-)
 from engine.paths import CONTENT_ENCODER_DIR, RMVPE_FILE
 from engine.progress import CancelToken
 
@@ -131,7 +130,7 @@ def hub_address(setting: str | None = None, environment: Mapping[str, str] = os.
     DownloadError : if the address may not be used (no https, say)
     """
     named = (setting or environment.get(MIRROR_VARIABLE) or OFFICIAL_HUB).strip()
-    with told_as(f'Cannot use the mirror "{named}"', DownloadError):
+    with as_user_error(f'Cannot use the mirror "{named}"', DownloadError):
         return checked_address(named).rstrip("/")
 
 
@@ -207,7 +206,7 @@ def install_from_file(
     WeightsError : if it cannot be read, is another file, or cannot be copied
     ConversionCancelled : if cancelled; nothing was written
     """
-    with told_as(f'Cannot use "{source.name}" as {file.label}', WeightsError), on_disk():
+    with as_user_error(f'Cannot use "{source.name}" as {file.label}', WeightsError), on_disk():
         if not source.is_file():
             raise Refusal("there is no such file", "choose the file again")
         size_bytes = source.stat().st_size
@@ -224,7 +223,7 @@ def install_from_file(
         if destination.exists() and source.samefile(destination):
             return destination
         destination.parent.mkdir(parents=True, exist_ok=True)
-        refuse_without_room(destination.parent, size_bytes)
+        require_room(destination.parent, size_bytes)
         _copy_checked(source, destination, file, cancel)
         return destination
 
@@ -242,7 +241,7 @@ def remove(file: SharedFile, models_dir: Path) -> bool:
     """
     path = file.path(models_dir)
     there = False
-    with told_as(f'Cannot remove "{path.name}"', WeightsError), on_disk():
+    with as_user_error(f'Cannot remove "{path.name}"', WeightsError), on_disk():
         for leftover in (path, part_path(path), note_path(part_path(path))):
             if leftover.is_symlink() or leftover.exists():
                 leftover.unlink()

@@ -6,12 +6,11 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from engine.errors import LibraryError
-from engine.failure import Refusal, on_disk, told_as
-from engine.file_name import index_owner, is_trained_index, singer_of
+from engine.errors import LibraryError, Refusal, as_user_error, on_disk
 from engine.library.archive import DEFAULT_LIMITS, Limits, Unpacker
 from engine.library.candidate import VoiceCandidate, candidates_among
 from engine.library.member_name import quoted
+from engine.library.naming import index_owner, is_trained_index, singer_of
 from engine.library.source_file import (
     INDEX_ENDING,
     PACKED_ENDINGS,
@@ -49,7 +48,7 @@ def scan(
     """
     what = f"Cannot import {quoted(sources[0].name)}" if sources else "Cannot import"
     unpacker = Unpacker(scratch, limits, cancel)
-    with told_as(what, LibraryError), on_disk():
+    with as_user_error(what, LibraryError), on_disk():
         files = [file for source in sources for file in _files_of(source, unpacker)]
         origin = sources[0].stem if sources and sources[0].is_file() else _folder_name(sources)
         candidates = candidates_among([*files, *_siblings(sources, files)], origin)

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from engine.errors import LibraryError
-from engine.failure import Refusal, on_disk, told_as
+from engine.errors import LibraryError, Refusal, as_user_error, on_disk
+from engine.files import ByteListener
 from engine.library.archive import DEFAULT_LIMITS, Limits
 from engine.library.candidate import Chooser, newest_of_each
 from engine.library.download.link import VoiceOffer
@@ -30,7 +30,6 @@ from engine.library.location import voices_dir
 from engine.library.naming import clean_name, file_stem
 from engine.library.picture import PictureError
 from engine.library.staging import changing, clean_up, staging_folder
-from engine.local_file import ByteListener
 from engine.progress import CancelToken
 
 Trash = Callable[[Path], None]
@@ -57,7 +56,7 @@ class VoiceLibrary:
         ------
         LibraryError : the folder cannot be read
         """
-        with told_as("Cannot list the voices", LibraryError), on_disk():
+        with as_user_error("Cannot list the voices", LibraryError), on_disk():
             found = installed_voices(self.root)
         found.sort(key=lambda voice: (voice.name.casefold(), voice.id))
         return (starter_entry(), *found)
@@ -227,7 +226,7 @@ class VoiceLibrary:
         """
         name = self.get(key).name
         what = f'Cannot remove the voice "{name}"'
-        with told_as(what, LibraryError), on_disk(), staging_folder(self.root) as work:
+        with as_user_error(what, LibraryError), on_disk(), staging_folder(self.root) as work:
             leaving = work / file_stem(name)
             with self._changing(key) as voice:
                 voice.folder.rename(leaving)
@@ -242,7 +241,7 @@ class VoiceLibrary:
     def _changing(self, key: str) -> Iterator[InstalledVoice]:
         """The voice as it is now, with no other process changing it."""
         voice = self.get(key)
-        with told_as(f'Cannot change the voice "{voice.name}"', LibraryError), on_disk():
+        with as_user_error(f'Cannot change the voice "{voice.name}"', LibraryError), on_disk():
             if voice.built_in:
                 raise Refusal("it comes with the program", "import a voice of your own")
             with changing(self.root):

@@ -21,8 +21,8 @@ from engine.audio.system_decoder import AFCONVERT
 from engine.bundle import bundle_contents
 from engine.device import DEVICE_NAMES, DeviceName, choose_device, describe
 from engine.errors import DeviceError
+from engine.files import file_sha256, size_text
 from engine.library.networks import SHARED_FILES
-from engine.local_file import file_sha256, spoken_size
 from engine.measure.interpreter import run_python
 from engine.paths import RMVPE_FILE, content_encoder_parts, models_dir, starter_dir
 
@@ -186,15 +186,15 @@ def _why_not(name: DeviceName) -> str:
 def _memory() -> Check:
     total_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if total_bytes >= SMALL_MEMORY_BYTES:
-        return Check("Memory", "ok", spoken_size(total_bytes))
+        return Check("Memory", "ok", size_text(total_bytes))
     advice = "close other programs while converting long files"
-    return Check("Memory", "warn", spoken_size(total_bytes), advice)
+    return Check("Memory", "warn", size_text(total_bytes), advice)
 
 
 def _disk(name: str, folder: Path) -> Check:
     existing = next(each for each in (folder, *folder.parents) if each.exists())
     free_bytes = shutil.disk_usage(existing).free
-    detail = f"{spoken_size(free_bytes)} free ({folder})"
+    detail = f"{size_text(free_bytes)} free ({folder})"
     if free_bytes >= SMALL_DISK_BYTES:
         return Check(name, "ok", detail)
     return Check(name, "warn", detail, "free some space: results and shared weights need room")
@@ -233,7 +233,7 @@ def _weights(name: str, folder: Path, files: tuple[Path, ...], *, verify: bool) 
         )
         return Check(name, "warn", f"missing or empty: {listed}", advice)
     found = ", ".join(
-        f"{file.relative_to(folder)} {spoken_size(file.stat().st_size)}" for file in files
+        f"{file.relative_to(folder)} {size_text(file.stat().st_size)}" for file in files
     )
     if not verify:
         return Check(name, "ok", found)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from engine.errors import IndexFileError
-from engine.failure import Refusal
-from engine.local_file import refuse_without_room
+from engine.errors import IndexFileError, Refusal
+from engine.files import require_room
 from engine.paths import VOICE_INDEX_FILE, VOICE_ROWS_FILE, VOICE_WEIGHTS_FILE
 from engine.retrieval.index_file import RetrievalIndex, read_index
 from engine.retrieval.row_file import map_row_file, write_row_file
@@ -51,5 +50,5 @@ def keep_rows(index: RetrievalIndex, path: Path) -> None:
     path : where the index lies now
     """
     with suppress(OSError, Refusal):
-        refuse_without_room(path.parent, index.rows.nbytes)
+        require_room(path.parent, index.rows.nbytes)
         write_row_file(index, path.with_name(VOICE_ROWS_FILE), path)

@@ -10,7 +10,7 @@ from email.utils import collapse_rfc2231_value
 from pathlib import PurePosixPath
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit, urlunsplit
 
-from engine.failure import Refusal
+from engine.errors import Refusal
 
 LONGEST_ADDRESS = 8192
 LONGEST_NAME_BYTES = 200

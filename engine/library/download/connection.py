@@ -18,7 +18,7 @@ from email.message import Message
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from engine.failure import Refusal
+from engine.errors import Refusal
 from engine.library.download.address import checked_address, is_loopback, redirected
 from engine.library.download.connection_error import connection_failure
 from engine.library.download.http_response import Answer

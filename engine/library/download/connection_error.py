@@ -7,7 +7,7 @@ import http.client
 import socket
 import ssl
 
-from engine.failure import Interruption, Refusal, TransferFailure
+from engine.errors import Failure, Interruption, Refusal
 from engine.library.download.retry import asked_wait_s
 
 _NO_NETWORK = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN})
@@ -27,7 +27,7 @@ _GONE = "check the address; the file may have been moved or renamed"
 _ADVICE = {401: _LOCKED, 403: _LOCKED, 404: _GONE, 410: _GONE, 451: "use another address"}
 
 
-def connection_failure(host: str, error: Exception) -> TransferFailure:
+def connection_failure(host: str, error: Exception) -> Failure:
     """What ``error``, raised by a connection to ``host``, means."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return Refusal(
@@ -50,7 +50,7 @@ def connection_failure(host: str, error: Exception) -> TransferFailure:
     return Interruption(f"{host} broke off", _LATER)
 
 
-def status_failure(status: int, retry_after: str | None, now_s: float) -> TransferFailure:
+def status_failure(status: int, retry_after: str | None, now_s: float) -> Failure:
     """What an answer other than the file itself means."""
     why = _CAUSES.get(status)
     if status in _TRANSIENT or 500 <= status < 600:
@@ -60,7 +60,7 @@ def status_failure(status: int, retry_after: str | None, now_s: float) -> Transf
     return Refusal(why or f"the server gave a strange answer ({status})", advice)
 
 
-def _socket_failure(host: str, error: OSError) -> TransferFailure:
+def _socket_failure(host: str, error: OSError) -> Failure:
     if str(error).startswith("Tunnel connection failed"):
         status = str(error).removeprefix("Tunnel connection failed:").strip()
         return Refusal(

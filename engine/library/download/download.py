@@ -7,20 +7,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.errors import DownloadError
-from engine.failure import Interruption, Refusal, on_disk, told_as
+from engine.errors import DownloadError, Interruption, Refusal, as_user_error, on_disk
+from engine.files import (
+    ByteListener,
+    file_sha256,
+    require_room,
+    size_text,
+)
 from engine.library.download.address import checked_address
 from engine.library.download.connection import DEFAULT_TIMEOUTS, Timeouts, ask_server
 from engine.library.download.connection_error import status_failure
 from engine.library.download.http_response import Answer
 from engine.library.download.part_file import SAVE_EVERY_BYTES, Origin, PartFile, claimed_part
 from engine.library.download.retry import DEFAULT_PACING, Pacing, persist
-from engine.local_file import (
-    ByteListener,
-    file_sha256,
-    refuse_without_room,
-    spoken_size,
-)
 from engine.progress import CancelToken
 
 SIZE_LIMIT_BYTES = 4 * 10**9
@@ -62,7 +61,7 @@ def download(
     DownloadError : if the file could not be fetched; ``destination`` is then as it was
     ConversionCancelled : if cancelled; what has come is kept for the next time
     """
-    with told_as(f'Cannot download "{destination.name}"', DownloadError):
+    with as_user_error(f'Cannot download "{destination.name}"', DownloadError):
         expected = sha256.lower() if sha256 is not None else None
         cancel = cancel or CancelToken()
         address = checked_address(url)
@@ -173,7 +172,7 @@ class _Transfer:
         if not piece and total_bytes:
             raise Interruption("the connection broke off", _LATER)
         with on_disk():
-            refuse_without_room(self._folder, max(0, (total_bytes or 0) - self._part.length_bytes))
+            require_room(self._folder, max(0, (total_bytes or 0) - self._part.length_bytes))
         if start_bytes:
             self._part.mixed = True
         else:
@@ -196,7 +195,7 @@ class _Transfer:
             if length_bytes - room_proven_bytes >= SAVE_EVERY_BYTES:
                 room_proven_bytes = length_bytes
                 with on_disk():
-                    refuse_without_room(self._folder, 0)
+                    require_room(self._folder, 0)
             part.write(piece)
             self.furthest_bytes = max(self.furthest_bytes, length_bytes)
             self._tell(total_bytes)
@@ -204,7 +203,7 @@ class _Transfer:
             piece = answer.read()
         self._cancel.raise_if_cancelled()
         if total_bytes is not None and part.length_bytes < total_bytes:
-            done = f"{spoken_size(part.length_bytes)} of {spoken_size(total_bytes)}"
+            done = f"{size_text(part.length_bytes)} of {size_text(total_bytes)}"
             raise Interruption(f"the connection broke off after {done}", _LATER)
 
     def _refuse_other_status(self, answer: Answer) -> None:
@@ -249,7 +248,7 @@ class _Transfer:
             return
         if size_bytes > self._size_limit_bytes:
             raise Refusal(
-                f"it is longer than the {spoken_size(self._size_limit_bytes)} that are allowed",
+                f"it is longer than the {size_text(self._size_limit_bytes)} that are allowed",
                 "check that it is the right address",
             )
         if self._size_bytes not in {None, size_bytes}:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.failure import TransferFailure
+from engine.errors import Failure
 from engine.library.download.connection import DEFAULT_TIMEOUTS, Timeouts, ask_server
 from engine.library.download.link import RemoteFile
 from engine.progress import CancelToken
@@ -36,7 +36,7 @@ def fetch_end(
             while len(data) <= file.size_bytes - start and (piece := answer.read()):
                 cancel.raise_if_cancelled()
                 data += piece
-    except TransferFailure:
+    except Failure:
         cancel.raise_if_cancelled()
         return b""
     return data if len(data) == file.size_bytes - start else b""

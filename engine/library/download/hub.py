@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from engine.failure import Interruption, Refusal
+from engine.errors import Interruption, Refusal
 from engine.library.download.connection import Timeouts, ask_server
 from engine.library.download.connection_error import status_failure
 from engine.library.download.http_response import Answer

@@ -11,15 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from engine.errors import DownloadError
-from engine.failure import Refusal, told_as
-from engine.file_name import (
-    SAYS_NOTHING,
-    indexes_for,
-    is_trained_index,
-    is_training_file,
-    singer_of,
-)
+from engine.errors import DownloadError, Refusal, as_user_error
+from engine.files import ByteListener, size_text
 from engine.library.download.address import (
     checked_address,
     is_loopback,
@@ -40,8 +33,14 @@ from engine.library.download.hub import (
     place_of,
 )
 from engine.library.download.retry import DEFAULT_PACING, Pacing, persist
+from engine.library.naming import (
+    SAYS_NOTHING,
+    indexes_for,
+    is_trained_index,
+    is_training_file,
+    singer_of,
+)
 from engine.library.networks import OFFICIAL_HUB, hub_address
-from engine.local_file import ByteListener, spoken_size
 from engine.progress import CancelToken
 
 VOICE_ENDINGS = (".zip", ".pth", ".index")
@@ -113,7 +112,7 @@ def find_voices(
     """
     cancel = cancel or CancelToken()
     mirror = hub_address(hub)
-    with told_as("Cannot get a voice from this address", DownloadError):
+    with as_user_error("Cannot get a voice from this address", DownloadError):
         url = pasted_address(link)
         place = _place_on_hub(url, mirror)
         if place is None:
@@ -156,7 +155,7 @@ def fetch_voice(
     if total_bytes is not None and total_bytes > size_limit_bytes:
         raise DownloadError(
             f'Cannot download "{offer.title}"',
-            f"it has {spoken_size(total_bytes)} where at most {spoken_size(size_limit_bytes)} "
+            f"it has {size_text(total_bytes)} where at most {size_text(size_limit_bytes)} "
             "are allowed",
             "check that it is the right address",
         )

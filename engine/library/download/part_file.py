@@ -16,8 +16,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from engine.failure import Refusal, on_disk
-from engine.local_file import PIECE_BYTES, put_in_place
+from engine.errors import Refusal, on_disk
+from engine.files import PIECE_BYTES, put_in_place
 
 SAVE_EVERY_BYTES = 8 * 2**20
 _LONGEST_NOTE_BYTES = 65536

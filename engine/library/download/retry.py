@@ -10,7 +10,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
-from engine.failure import Interruption
+from engine.errors import Interruption
 from engine.progress import CancelToken
 
 Outcome = TypeVar("Outcome")

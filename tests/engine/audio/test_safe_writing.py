@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import atomic_file
+from engine import files
 from engine.audio import encoder, writer
 from engine.audio.reader import read_audio
 from engine.audio.writer import (
@@ -190,6 +190,6 @@ def test_a_failed_rename_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monk
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(os, "link", _no_links)
-    monkeypatch.setattr(atomic_file.Path, "replace", refuse)
+    monkeypatch.setattr(files.Path, "replace", refuse)
     assert "the disk reports: Input/output error" in refusal(tmp_path / "a.wav").why
     assert list(tmp_path.iterdir()) == []

@@ -8,13 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.file_name import index_owner, indexes_for, is_training_file, split_training
 from engine.library.member_name import MemberNameError, guess_encoding, member_places
 from engine.library.naming import (
     clean_name,
     display_name,
     file_stem,
+    index_owner,
+    indexes_for,
+    is_training_file,
     numbered,
+    split_training,
 )
 from tests.engine.loading.zoo import entry
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.failure import Refusal
+from engine.errors import Refusal
 from engine.library.download.address import (
     LONGEST_NAME_BYTES,
     checked_address,

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import local_file
+from engine import files
 from engine.errors import ConversionCancelled, DownloadError
 from engine.library.download import part_file
 from engine.library.download.connection import Timeouts
@@ -562,7 +562,7 @@ Usage = namedtuple("Usage", "total used free")  # noqa: PYI024 - as shutil's own
 def test_a_disk_without_room_is_told_before_the_start(
     server: FaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    free_bytes = local_file.SPARE_BYTES + 299_999
+    free_bytes = files.SPARE_BYTES + 299_999
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**9, 10**9, free_bytes))
     with pytest.raises(DownloadError) as caught:
         download(server.put(BODY), tmp_path / "file.bin")

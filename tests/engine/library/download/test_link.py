@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.errors import ConversionCancelled, DownloadError
-from engine.failure import Refusal
+from engine.errors import ConversionCancelled, DownloadError, Refusal
 from engine.library.download.hub import ListedFile, Place, place_of
 from engine.library.download.link import (
     VoiceOffer,
