@@ -11,34 +11,32 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QApplication
 
-from desktop.application import Application
-from desktop.crash import CrashReporter
-from desktop.garbage import GarbageTimer
+from desktop.background import BackgroundTask
 from desktop.icons import app_icon
-from desktop.jobs.draft import Draft
-from desktop.jobs.engine_door import MakeEngine
-from desktop.jobs.intake import Gatherer
-from desktop.jobs.leftover import remove_leftovers
-from desktop.jobs.native_library import open_torch_libraries
-from desktop.jobs.queue import JobQueue
-from desktop.jobs.runner import JobRunner, leave_at_once
-from desktop.jobs.store import QueueStore
-from desktop.jobs.voice_list import VoiceList
-from desktop.jobs.worker import ConverterEngine
-from desktop.macos.presence import SystemPresence
-from desktop.macos.sleep import SleepGuard
-from desktop.menu_bar import MenuBar
-from desktop.paths import AppPaths
-from desktop.settings import LANGUAGE, Settings
-from desktop.single_instance import SingleInstance, hand_over, server_name
-from desktop.tasks.background import BackgroundTask
-from desktop.tasks.tuning import MachineFlags, TuningWork
-from desktop.tasks.tuning_run import TuningRun
+from desktop.listen.listen_panel import ListenPanel
+from desktop.mac.activity import SleepGuard
+from desktop.mac.presence import SystemPresence
+from desktop.native_library import open_torch_libraries
+from desktop.problems import CrashReporter
+from desktop.queue.engine_protocol import MakeEngine
+from desktop.queue.intake import Gatherer
+from desktop.queue.job_queue import JobQueue
+from desktop.queue.queue_store import QueueStore, remove_leftovers
+from desktop.queue.runner import JobRunner, leave_at_once
+from desktop.queue.worker import ConverterEngine
+from desktop.settings.store import Settings
+from desktop.settings.table import LANGUAGE
+from desktop.shell.application import Application, GarbageTimer
+from desktop.shell.main_window import MainWindow
+from desktop.shell.menu_bar import MenuBar
+from desktop.shell.settings_window import SettingsWindow
+from desktop.shell.single_instance import SingleInstance, hand_over, server_name
+from desktop.storage import AppPaths
 from desktop.translation import chosen_language, install_translators
-from desktop.views.listen_panel import ListenPanel
-from desktop.views.main_window import MainWindow
-from desktop.views.question import Ask, ask_user
-from desktop.views.settings_window import SettingsWindow
+from desktop.tuning.tuning_run import MachineFlags, TuningRun, TuningWork
+from desktop.voices.draft import Draft
+from desktop.voices.voice_list import VoiceList
+from desktop.widgets import Ask, ask_user
 from engine.device import prepare_environment
 from engine.tuning_file import TUNING_VARIABLE
 

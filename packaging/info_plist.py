@@ -80,7 +80,7 @@ def imported_types() -> list[dict[str, Any]]:
 
 
 def services() -> list[dict[str, Any]]:
-    """The entry in Finder's Services and Quick Actions (`desktop/macos/service.py` answers it)."""
+    """The entry in Finder's Services and Quick Actions (`desktop/mac/finder.py` answers it)."""
     return [
         {
             "NSMenuItem": {"default": f"Convert with {APP_NAME}"},

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 APP_NAME = "Ultimate RVC"
 BUNDLE_ID = "local.ultimate-rvc"
-"""Also the label of the launch agent (`desktop/macos/login_item.py`)."""
+"""Also the label of the launch agent (`desktop/mac/login_item.py`)."""
 
 OLDEST_MACOS = "15.0"
 """PySide6 6.11.3's bindings are built for it, whatever its wheel's name says (13; Qt itself is);

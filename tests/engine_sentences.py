@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from desktop.engine_words import FOLDER, SENTENCE
+from desktop.translation import FOLDER, SENTENCE
 
 ROOT = Path(__file__).parents[1]
 
@@ -72,7 +72,7 @@ NOT_SHOWN = frozenset(
 )
 """Names, formats, what other programs say, and faults that are told as "damaged"."""
 
-ALSO = ("desktop/error_text.py", "desktop/audio/output_device.py", "desktop/audio/player.py")
+ALSO = ("desktop/problems.py", "desktop/listen/output_device.py", "desktop/listen/player.py")
 """Where the app says something in the way of the engine."""
 
 _WORDS = re.compile(r"[A-Za-z]{2,}[,;:'’)]* +\(?[A-Za-z\"{]")

@@ -11,13 +11,13 @@ import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # before Qt is imported: else it aborts
 
-from desktop.paths import AppPaths
-from desktop.settings import Settings
+from desktop.settings.store import Settings
+from desktop.storage import AppPaths
 
 
 @pytest.fixture(autouse=True)
 def _no_widget_dies_on_a_worker_thread() -> Iterator[None]:
-    """As in the app (see `desktop.garbage`), garbage is collected on the GUI thread only."""
+    """As in the app, garbage is collected on the GUI thread only."""
     gc.disable()
     yield
     gc.collect(1)

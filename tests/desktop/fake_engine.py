@@ -6,9 +6,9 @@ import threading
 import time
 from pathlib import Path
 
-from desktop.jobs.job import Job, StageTime, Voice
-from desktop.jobs.live import LiveTimings
-from desktop.jobs.messages import Finished, Order
+from desktop.queue.engine_protocol import Finished, Order
+from desktop.queue.job import Job, StageTime, Voice
+from desktop.queue.live_timings import LiveTimings
 from engine.errors import AudioFileError, ConversionCancelled
 from engine.optimization import OptimizationConfig
 from engine.progress import CancelToken, StageProgress

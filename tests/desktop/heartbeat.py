@@ -26,8 +26,8 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
 from desktop.app import App
-from desktop.application import Application
-from desktop.paths import AppPaths, sample_file
+from desktop.shell.application import Application
+from desktop.storage import AppPaths, sample_file
 from engine.device import prepare_environment
 
 BEAT_MS = 5

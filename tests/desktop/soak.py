@@ -26,11 +26,11 @@ import soundfile
 from PySide6.QtWidgets import QApplication
 
 from desktop.app import App
-from desktop.application import Application
-from desktop.jobs.engine_door import MakeEngine
-from desktop.jobs.job import Job, JobState
-from desktop.jobs.worker import ConverterEngine
-from desktop.paths import AppPaths, sample_file
+from desktop.queue.engine_protocol import MakeEngine
+from desktop.queue.job import Job, JobState
+from desktop.queue.worker import ConverterEngine
+from desktop.shell.application import Application
+from desktop.storage import AppPaths, sample_file
 from engine.device import prepare_environment
 
 _KINDS = {"good": 70, "bad": 15, "slow": 5, "gone": 10}

@@ -22,9 +22,9 @@ from pytestqt.qtbot import QtBot
 
 from desktop import style
 from desktop.app import App
-from desktop.paths import AppPaths
+from desktop.listen.waveform_view import WaveformView
+from desktop.storage import AppPaths
 from desktop.style import SHAPE_CONTRAST, TEXT_CONTRAST, blend, contrast
-from desktop.views.waveform_view import WaveformView
 from engine.progress import STAGES
 from tests.desktop.fake_engine import FakeEngine
 

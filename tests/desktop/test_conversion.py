@@ -12,8 +12,8 @@ from PySide6.QtCore import QTimer
 from pytestqt.qtbot import QtBot
 
 from desktop.app import App
-from desktop.jobs.job import JobState
-from desktop.paths import AppPaths, sample_file
+from desktop.queue.job import JobState
+from desktop.storage import AppPaths, sample_file
 from tests.desktop.patience import allowance
 
 WAIT_MS = 60_000

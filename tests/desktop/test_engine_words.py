@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from PySide6.QtWidgets import QApplication
 
-from desktop.engine_words import FOLDER, EngineWords, engine_words, spoken
-from desktop.error_text import sentence_for
-from desktop.translation import install_translators
+from desktop.problems import sentence_for
+from desktop.translation import FOLDER, EngineWords, engine_words, install_translators, spoken
 from engine import errors
 from engine.audio.reader import read_audio
 from engine.errors import UserError

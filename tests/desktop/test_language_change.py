@@ -11,13 +11,13 @@ from pytestqt.qtbot import QtBot
 from shiboken6 import isValid
 
 from desktop.app import App
-from desktop.jobs import intake
-from desktop.jobs.job import JobState
-from desktop.paths import AppPaths
-from desktop.settings import LANGUAGE
-from desktop.tasks.background import Listener
+from desktop.background import Listener
+from desktop.queue import intake
+from desktop.queue.job import JobState
+from desktop.settings.table import LANGUAGE
+from desktop.storage import AppPaths
 from desktop.translation import install_translators
-from desktop.views.tuning_panel import TuningPanel
+from desktop.tuning.optimization_page import TuningPanel
 from engine.machine import Machine
 from engine.measure.tuning import Tuning, TuningProgress, TuningRecord
 from engine.progress import CancelToken

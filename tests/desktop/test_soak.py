@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from desktop.jobs.job import OVER, JobState
+from desktop.queue.job import OVER, JobState
 from tests.desktop.fake_engine import FakeEngine
 from tests.desktop.soak import Soak, Usage
 

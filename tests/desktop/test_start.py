@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from desktop.paths import DATA_VARIABLE
+from desktop.storage import DATA_VARIABLE
 from tests.desktop.patience import allowance
 
 ROOT = Path(__file__).parents[2]
@@ -87,7 +87,7 @@ def test_a_killed_app_offers_its_unfinished_files_again(
         time.sleep(0.02)
     running.send_signal(signal.SIGKILL)
     running.wait(10)
-    from desktop.jobs.store import QueueStore
+    from desktop.queue.queue_store import QueueStore
 
     store = QueueStore(queue)
     (job,) = store.load()

@@ -8,16 +8,16 @@ from PySide6.QtCore import QCoreApplication, QTranslator
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel
 from pytestqt.qtbot import QtBot
 
-from desktop.paths import AppPaths
-from desktop.settings import Settings
+from desktop.listen.listen_panel import ListenPanel
+from desktop.settings.store import Settings
+from desktop.shell.settings_window import SettingsWindow
+from desktop.storage import AppPaths
 from desktop.translation import (
     FOLDER,
     available_languages,
     chosen_language,
     install_translators,
 )
-from desktop.views.listen_panel import ListenPanel
-from desktop.views.settings_window import SettingsWindow
 from tests.translation_maker import LANGUAGES, all_sentences, read_ts
 
 TO_REPAIR = "run: python -m tests.translation_maker, and translate what is new in the .ts file"

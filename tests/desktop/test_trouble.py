@@ -10,9 +10,9 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from desktop.app import App
-from desktop.jobs.job import Job, JobState, Voice
-from desktop.paths import AppPaths, sample_file
-from desktop.settings import OUTPUT_FOLDER, OUTPUT_PLACE
+from desktop.queue.job import Job, JobState, Voice
+from desktop.settings.table import OUTPUT_FOLDER, OUTPUT_PLACE
+from desktop.storage import AppPaths, sample_file
 
 WAIT_MS = 60_000
 

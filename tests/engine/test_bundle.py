@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from desktop.engine_words import FOLDER, engine_words
+from desktop.translation import FOLDER, engine_words
 from engine.bundle import VARIABLE, advised, bundle_contents
 from engine.errors import WeightsError
 from engine.loading.content_encoder import load_content_encoder

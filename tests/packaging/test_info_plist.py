@@ -6,8 +6,8 @@ import re
 from info_plist import info_plist
 from project import OLDEST_MACOS, read_project
 
-from desktop.macos.login_item import LABEL
-from desktop.macos.service import MESSAGE
+from desktop.mac.finder import MESSAGE
+from desktop.mac.login_item import LABEL
 
 
 def read_back() -> dict[str, object]:

@@ -13,8 +13,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from desktop.json_file import write_text
-from desktop.setting_table import LANGUAGE
+from desktop.settings.table import LANGUAGE
+from desktop.storage import write_text
 from engine.library.voice_library import VoiceLibrary
 from engine.paths import starter_dir
 from tests.desktop.session.look import LOOKS

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from desktop.paths import DATA_VARIABLE
+from desktop.storage import DATA_VARIABLE
 from engine.paths import MODELS_VARIABLE
 from tests.desktop.session.drag_source import SIDE
 from tests.desktop.session.screen import PATIENCE_S, SIZE, Screen, wait_until

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from desktop.paths import sample_file
+from desktop.storage import sample_file
 from tests.engine.audio.sound_file import encode
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import soundfile
 
-from desktop.setting_table import LEVEL_MATCH
+from desktop.settings.table import LEVEL_MATCH
 from tests.desktop.session.screen import wait_until
 from tests.desktop.session.session import Session, State, states_of
 from tests.desktop.session.sound_files import broken, long_song, song, video

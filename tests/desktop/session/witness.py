@@ -20,9 +20,9 @@ from PySide6.QtNetwork import QLocalServer
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QMenu, QWidget
 
 import desktop.app as composition
-from desktop.jobs.job import Job
-from desktop.paths import AppPaths
-from desktop.views.listen_panel import ListenPanel
+from desktop.listen.listen_panel import ListenPanel
+from desktop.queue.job import Job
+from desktop.storage import AppPaths
 from tests.desktop.session.look import wear
 
 SOCKET_VARIABLE = "WITNESS_SOCKET"

@@ -1,0 +1,109 @@
+"""One piece of work beside the window: progress, cancel, and exactly one outcome."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from desktop.problems import sentence_for
+from engine.errors import ConversionCancelled, UserError
+from engine.progress import CancelToken
+
+Amount = float | None
+Listener = Callable[[Amount, Amount], None]
+"""Told what is done and what there is in all (None: not known)."""
+
+Work = Callable[[CancelToken, Listener], Any]
+
+_TELL_EVERY_S = 0.05
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the work ended.
+
+    Attributes
+    ----------
+    state : exactly one
+    value : what the work returned, if it finished
+    sentence : why it failed
+    """
+
+    state: Literal["finished", "failed", "cancelled"]
+    value: Any = None
+    sentence: str = ""
+
+
+class BackgroundTask(QObject):
+    """Runs work on a thread, one at a time.
+
+    Signals
+    -------
+    progressed : (done, total)  at most 20 times a second
+    ended : (Outcome)
+    """
+
+    progressed = Signal(object, object)
+    ended = Signal(object)
+    _done = Signal(object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._thread: threading.Thread | None = None
+        self._cancel = CancelToken()
+        self._told_at_s = 0.0
+        self._done.connect(self._finish)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its outcome has not been told yet."""
+        return self._thread is not None
+
+    def start(self, work: Work) -> bool:
+        """Begin; False if something is running already."""
+        if self._thread is not None:
+            return False
+        self._cancel = CancelToken()
+        self._thread = threading.Thread(
+            target=self._run, args=(work, self._cancel), name="background", daemon=True
+        )
+        self._thread.start()
+        return True
+
+    @Slot()
+    def cancel(self) -> None:
+        """Ask the work to stop at its next step."""
+        self._cancel.cancel()
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Cancel, and wait for the thread, before the app quits."""
+        self._cancel.cancel()
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+
+    def _run(self, work: Work, cancel: CancelToken) -> None:
+        try:
+            outcome = Outcome("finished", work(cancel, self._tell))
+        except ConversionCancelled:
+            outcome = Outcome("cancelled")
+        except UserError as error:
+            outcome = Outcome("failed", sentence=sentence_for(error))
+        except Exception as error:  # noqa: BLE001 - the window must learn of every end
+            outcome = Outcome("failed", sentence=f"{type(error).__name__}: {error}")
+        self._done.emit(outcome)
+
+    def _tell(self, done: Amount, total: Amount) -> None:
+        now_s = time.monotonic()
+        if now_s - self._told_at_s >= _TELL_EVERY_S or done == total:
+            self._told_at_s = now_s
+            self.progressed.emit(done, total)
+
+    @Slot(object)
+    def _finish(self, outcome: Outcome) -> None:
+        self._thread = None
+        self.ended.emit(outcome)

@@ -1,0 +1,361 @@
+"""Source and result one below the other: play, seek, flip between them at the same instant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QRectF, QSize, Qt, Slot
+from PySide6.QtGui import QFont, QFontMetrics, QKeyEvent, QPainter, QPaintEvent, QPalette
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QButtonGroup,
+    QGridLayout,
+    QHBoxLayout,
+    QSizePolicy,
+    QToolButton,
+    QWidget,
+)
+
+from desktop.icons import symbol
+from desktop.listen.waveform_view import WaveformView
+from desktop.queue.job import Job, JobState
+from desktop.settings import table as settings_table
+from desktop.settings.store import Settings
+from desktop.style import MARGIN, RADIUS, SecondaryLabel, accent, figures_font
+
+if TYPE_CHECKING:
+    from desktop.listen.player import Player
+    from desktop.listen.waveform import Waveform, WaveformScanner
+
+_HOUR_S = 3600
+
+
+def position_text(seconds: float, longest_s: float) -> str:
+    """``1:02.3``, or ``1:02:03`` where the longest is an hour or more, so that its width stays."""
+    tenths = int(seconds * 10)
+    minutes, rest = divmod(tenths, 600)
+    if longest_s < _HOUR_S:
+        return f"{minutes}:{rest // 10:02d}.{rest % 10}"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest // 10:02d}"
+
+
+_PADDING = 12
+_TINT = 0.22
+
+
+class SideButton(QAbstractButton):
+    """A toggle that does not change its size with its state."""
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setText(name)
+        self.setCheckable(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+
+    def set_reached_by_tab(self, *, reached: bool) -> None:
+        """Tab comes to the one that is heard only, arrow keys to the other, as in any group.
+
+        Qt sees to it only once one of the group has had the focus.
+        """
+        policy = Qt.FocusPolicy.StrongFocus if reached else Qt.FocusPolicy.ClickFocus
+        self.setFocusPolicy(policy)
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Room for the name in the heavier weight."""
+        width = QFontMetrics(self._font(heard=True)).horizontalAdvance(self.text())
+        return QSize(width + 2 * _PADDING, 28)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+        """A tinted ground for the one that is heard, a frame for the one with the focus."""
+        palette = self.palette()
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        ground = QRectF(self.rect()).adjusted(1, 1, -1, -1)
+        ground.setTop(ground.center().y() - 14)
+        ground.setHeight(28)
+        colour = accent(palette)
+        if self.hasFocus():
+            painter.setPen(colour)
+            painter.drawRoundedRect(ground, RADIUS, RADIUS)
+        painter.setPen(Qt.PenStyle.NoPen)
+        if self.isChecked():
+            colour.setAlphaF(_TINT)
+            painter.setBrush(colour)
+            painter.drawRoundedRect(ground, RADIUS, RADIUS)
+        group = QPalette.ColorGroup.Active if self.isEnabled() else QPalette.ColorGroup.Disabled
+        painter.setPen(palette.color(group, QPalette.ColorRole.WindowText))
+        painter.setFont(self._font(heard=self.isChecked()))
+        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, self.text())
+
+    def _font(self, *, heard: bool) -> QFont:
+        font = QFont(self.font())
+        font.setWeight(QFont.Weight.DemiBold if heard else QFont.Weight.Normal)
+        return font
+
+
+_SIDES = 2
+_WITHOUT_RESULT = frozenset({JobState.FAILED, JobState.CANCELLED})
+_JUST_MATCHED_DB = 0.05
+
+
+class ListenPanel(QWidget):
+    """For the selected job. Sound and its libraries are loaded when there is something to hear.
+
+    Parameters
+    ----------
+    settings : whether levels are matched
+    cache_folder : for waveforms
+    make_player : another one in tests
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        cache_folder: Path,
+        make_player: Callable[[], Player] | None = None,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._settings = settings
+        self._cache_folder = cache_folder
+        self._make_player = make_player
+        self._player: Player | None = None
+        self._scanner: WaveformScanner | None = None
+        self._files: tuple[Path | None, Path | None] = (None, None)
+        self._waveforms: dict[Path, Waveform] = {}
+        self._is_hopeless = False
+        self._build()
+        settings.changed.connect(self._setting_changed)
+        for side in range(_SIDES):
+            self._show_lane(side)
+        self._show_state()
+        self._show_time(0.0)
+
+    @Slot(object)
+    def set_job(self, job: Job | None) -> None:
+        """Show another job, or none; a job whose result has come keeps its place."""
+        files = (None, None) if job is None else (job.source, job.output)
+        self._is_hopeless = job is not None and job.state in _WITHOUT_RESULT
+        if files == self._files:
+            self._show_lane(1)
+            return
+        place_s = self._player.position_s if self._player and files[0] == self._files[0] else 0.0
+        self._files = files
+        self._waveforms = {path: w for path, w in self._waveforms.items() if path in files}
+        if files[0] is not None:
+            self._load(place_s)
+        elif self._player is not None and self._scanner is not None:
+            self._player.load(None, None)
+            self._scanner.want()
+        for side in range(_SIDES):
+            self._show_lane(side)
+        self._show_time(place_s)
+        self._show_state()
+
+    def toggle_play(self) -> None:
+        """Play or pause."""
+        if self._player is not None:
+            self._say("")  # what hindered last time
+            self._match_levels()
+            self._player.toggle()
+
+    def flip(self) -> None:
+        """Hear the other one, at the same instant."""
+        if self._player is not None:
+            self._player.flip()
+
+    def close_sound(self) -> None:
+        """Stop, and end the threads, before the app quits."""
+        if self._player is not None and self._scanner is not None:
+            self._player.close()
+            self._scanner.close()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
+        """Space plays and pauses."""
+        if event.key() == Qt.Key.Key_Space and not event.isAutoRepeat():
+            self.toggle_play()
+        else:
+            super().keyPressEvent(event)
+
+    def _build(self) -> None:
+        self._play = QToolButton()
+        self._play.setAutoRaise(True)
+        self._play.setIconSize(QSize(22, 22))
+        self._play.setFixedSize(34, 44)
+        self._play.clicked.connect(self.toggle_play)
+        self._lanes = (WaveformView(), WaveformView())
+        self._sides = tuple(
+            self._side_button(name) for name in (self.tr("Source"), self.tr("Result"))
+        )
+        self._lanes[0].setAccessibleName(self.tr("Waveform of the source"))
+        self._lanes[1].setAccessibleName(self.tr("Waveform of the result"))
+        group = QButtonGroup(self)
+        for side, button in enumerate(self._sides):
+            group.addButton(button, side)
+        group.idClicked.connect(self._choose_side)
+        self._lanes[0].sought.connect(self._seek_in_source)
+        self._lanes[1].sought.connect(self._seek_in_result)
+        for lane in self._lanes:
+            lane.flip_requested.connect(self.flip)
+        self._time, self._note = SecondaryLabel(), SecondaryLabel()
+        self._time.setFont(figures_font(self._time.font()))
+        for label in (self._time, self._note):
+            label.setWordWrap(False)
+        self._note.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._note.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self._time.setAccessibleName(self.tr("Position and length"))
+        grid = QGridLayout(self)
+        grid.setContentsMargins(MARGIN - 6, 6, MARGIN, 6)
+        grid.setVerticalSpacing(4)
+        grid.addWidget(self._play, 0, 0, _SIDES, 1, Qt.AlignmentFlag.AlignVCenter)
+        for side in range(_SIDES):
+            grid.addWidget(self._sides[side], side, 1)
+            grid.addWidget(self._lanes[side], side, 2)
+        foot = QHBoxLayout()
+        foot.addWidget(self._time)
+        foot.addWidget(self._note, 1)
+        grid.addLayout(foot, _SIDES, 2)
+        grid.setColumnStretch(2, 1)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setAccessibleName(self.tr("Listen"))
+
+    def _side_button(self, name: str) -> SideButton:
+        button = SideButton(name)
+        button.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Preferred)
+        button.setToolTip(self.tr("Hear this one (Tab in a waveform flips)"))
+        return button
+
+    def _load(self, place_s: float) -> None:
+        if self._player is None or self._scanner is None:
+            from desktop.listen.player import Player
+            from desktop.listen.waveform import WaveformCache, WaveformScanner
+
+            self._player = (self._make_player or Player)()
+            self._scanner = WaveformScanner(WaveformCache(self._cache_folder), self)
+            self._player.setParent(self)
+            self._player.moved.connect(self._show_time)
+            self._player.state_changed.connect(self._show_state)
+            self._player.problem.connect(self._say)
+            self._scanner.updated.connect(self._take_waveform)
+            self._scanner.failed.connect(self._take_refusal)
+        self._say("")
+        self._player.load(*self._files)
+        self._player.seek(place_s)
+        self._scanner.want(*[path for path in reversed(self._files) if path is not None])
+
+    @Slot(object, object)
+    def _take_waveform(self, path: Path, waveform: Waveform) -> None:
+        self._waveforms[path] = waveform
+        for side, file in enumerate(self._files):
+            if file == path:
+                self._show_lane(side)
+        for lane in self._lanes:
+            lane.set_axis(self._length_s())
+        self._match_levels()
+        self._show_time(self._player.position_s if self._player else 0.0)
+
+    @Slot(object, str)
+    def _take_refusal(self, path: Path, sentence: str) -> None:
+        for lane, file in zip(self._lanes, self._files, strict=True):
+            if file == path:
+                lane.show_waveform(None, sentence)
+
+    def _show_lane(self, side: int) -> None:
+        file = self._files[side]
+        waveform = self._waveforms.get(file) if file is not None else None
+        message = ""
+        if waveform is None and file is not None:
+            message = self.tr("Reading the sound…")
+        elif self._files[0] is None:
+            message = self.tr("Select a file in the list to listen to it") if side == 0 else ""
+        elif file is None:
+            hopeless = self._is_hopeless
+            message = self.tr("No result") if hopeless else self.tr("The result will appear here")
+        self._lanes[side].show_waveform(waveform, message)
+        self._lanes[side].set_axis(self._length_s())
+
+    def _length_s(self) -> float:
+        return max((waveform.duration_s for waveform in self._waveforms.values()), default=0.0)
+
+    @Slot(str)
+    def _setting_changed(self, key: str) -> None:
+        if key == settings_table.LEVEL_MATCH.key:
+            self._match_levels()
+
+    def _match_levels(self) -> None:
+        """Once the loudness of both is known."""
+        if self._player is None or None in self._files:
+            return
+        both = [self._waveforms.get(path) for path in self._files if path is not None]
+        if not all(waveform is not None and waveform.complete for waveform in both):
+            return
+        from desktop.listen.loudness import matching_gain_db
+
+        gain_db = 0.0
+        if self._settings.value(settings_table.LEVEL_MATCH):
+            source, result = (w.loudness_lufs for w in both if w is not None)
+            gain_db = matching_gain_db(source, result)
+        self._player.match_levels(gain_db)
+        if abs(gain_db) < _JUST_MATCHED_DB:
+            self._say("")
+        else:
+            louder = self.tr("source") if gain_db > 0 else self.tr("result")
+            self._say(
+                self.tr("Levels matched: {louder} {gain} dB").format(
+                    louder=louder, gain=f"−{abs(gain_db):.1f}"
+                )
+            )
+
+    @Slot(int)
+    def _choose_side(self, side: int) -> None:
+        if self._player is not None:
+            self._player.set_side(1 if side else 0)
+        self._show_state()
+
+    @Slot(float)
+    def _seek_in_source(self, position_s: float) -> None:
+        self._choose_side(0)
+        self._seek(position_s)
+
+    @Slot(float)
+    def _seek_in_result(self, position_s: float) -> None:
+        self._choose_side(1)
+        self._seek(position_s)
+
+    def _seek(self, position_s: float) -> None:
+        if self._player is not None:
+            self._player.seek(position_s)
+
+    @Slot()
+    def _show_state(self) -> None:
+        player = self._player
+        playing = player is not None and player.is_playing
+        side = 1 if player is None else player.side
+        self._play.setIcon(symbol("pause" if playing else "play"))
+        name = self.tr("Pause") if playing else self.tr("Play")
+        self._play.setAccessibleName(name)
+        self._play.setToolTip(self.tr("{action} (Space)").format(action=name))
+        self._play.setEnabled(self._files[0] is not None)
+        for number, (button, lane) in enumerate(zip(self._sides, self._lanes, strict=True)):
+            button.setEnabled(self._files[number] is not None)
+            button.setChecked(number == side and self._files[number] is not None)
+            button.set_reached_by_tab(reached=number == side)
+            lane.set_active(active=number == side)
+            lane.setEnabled(self._files[number] is not None)
+
+    @Slot(float)
+    def _show_time(self, position_s: float) -> None:
+        for lane in self._lanes:
+            lane.set_position(position_s)
+        length_s = self._length_s()
+        known = self._files[0] is not None and length_s > 0
+        both = (position_text(seconds, length_s) for seconds in (position_s, length_s))
+        self._time.setText(" / ".join(both) if known else "")
+
+    @Slot(str)
+    def _say(self, sentence: str) -> None:
+        self._note.setText(sentence)
+        self._note.setToolTip(sentence)

@@ -1,0 +1,268 @@
+"""Reads source and result in step, and mixes them in the callback of the sound card."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import UserError
+
+Chunk = NDArray[np.float32]
+"""float32 [n, 4]  left and right of the first sound, left and right of the second"""
+
+CHUNK_FRAMES = 2048
+_AHEAD = 16
+"""Chunks read ahead: 0.7 s at 48 kHz, enough for a busy disk, 0.5 MB."""
+
+
+def stereo_blocks(path: Path, rate_hz: int, start_s: float) -> Iterator[NDArray[np.float32]]:
+    """A file as float32 [n, 2] at `rate_hz`; one channel goes to both sides, of more two are kept.
+
+    Raises
+    ------
+    AudioFileError : as `engine.audio.reader.read_blocks`
+    """
+    from engine.audio.reader import read_blocks
+    from engine.audio.resampling import resample_blocks
+
+    blocks = read_blocks(path, start_s=start_s)
+    first = next(blocks, None)
+    if first is None:
+        return
+
+    def as_stereo() -> Iterator[NDArray[np.float32]]:
+        yield _stereo(first.samples)
+        for block in blocks:
+            yield _stereo(block.samples)
+
+    yield from resample_blocks(as_stereo(), first.rate_hz, rate_hz)
+
+
+def pair_chunks(
+    first: Path | None, second: Path | None, rate_hz: int, start_s: float
+) -> Iterator[Chunk]:
+    """Both sounds side by side until the longer one ends; a missing one is silence.
+
+    Raises
+    ------
+    AudioFileError : if a file cannot be read
+    """
+    tracks = [_Regular(path, rate_hz, start_s) for path in (first, second)]
+    while True:
+        taken = [track.take(CHUNK_FRAMES) for track in tracks]
+        n = max(len(part) for part in taken)
+        if n == 0:
+            return
+        chunk = np.zeros((n, 4), dtype=np.float32)
+        for k, part in enumerate(taken):
+            chunk[: len(part), 2 * k : 2 * k + 2] = part
+        yield chunk
+
+
+class PairFeeder:
+    """Reads ahead on a thread of its own; the sound card's callback takes what is there.
+
+    Parameters
+    ----------
+    first, second : the files, or None for silence
+    rate_hz : rate of the chunks
+    start_s : where to begin
+    """
+
+    def __init__(
+        self, first: Path | None, second: Path | None, rate_hz: int, start_s: float
+    ) -> None:
+        self._chunks: queue.Queue[Chunk] = queue.Queue(_AHEAD)
+        self._stop = threading.Event()
+        self._ended = threading.Event()
+        self.problem: UserError | None = None
+        self._thread = threading.Thread(
+            target=self._work, args=(first, second, rate_hz, start_s), name="listen", daemon=True
+        )
+        self._thread.start()
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether all has been taken (or reading failed: see `problem`)."""
+        return self._ended.is_set() and self._chunks.empty()
+
+    def take(self) -> Chunk | None:
+        """The next chunk, or None if none is ready; never waits."""
+        try:
+            return self._chunks.get_nowait()
+        except queue.Empty:
+            return None
+
+    def wait_until_ready(self, timeout_s: float) -> None:
+        """Wait for the first chunk; for tests, and never on the GUI thread."""
+        pause = threading.Event()
+        while timeout_s > 0 and self._chunks.empty() and not self._ended.is_set():
+            pause.wait(0.005)
+            timeout_s -= 0.005
+
+    def close(self) -> None:
+        """Tell the thread to end; does not wait."""
+        self._stop.set()
+
+    def _work(self, first: Path | None, second: Path | None, rate_hz: int, start_s: float) -> None:
+        try:
+            for chunk in pair_chunks(first, second, rate_hz, start_s):
+                if not self._put(chunk):
+                    return
+        except UserError as error:
+            self.problem = error
+        finally:
+            self._ended.set()
+
+    def _put(self, chunk: Chunk) -> bool:
+        while not self._stop.is_set():
+            try:
+                self._chunks.put(chunk, timeout=0.1)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+
+class _Regular:
+    """Blocks of any size given out in pieces of one size."""
+
+    def __init__(self, path: Path | None, rate_hz: int, start_s: float) -> None:
+        self._blocks = iter(()) if path is None else stereo_blocks(path, rate_hz, start_s)
+        self._rest = np.zeros((0, 2), dtype=np.float32)
+
+    def take(self, n_frames: int) -> NDArray[np.float32]:
+        """float32 [m, 2]  m is `n_frames`, less at the end, then 0."""
+        while len(self._rest) < n_frames:
+            block = next(self._blocks, None)
+            if block is None:
+                break
+            self._rest = np.concatenate([self._rest, block])
+        taken, self._rest = self._rest[:n_frames], self._rest[n_frames:]
+        return taken
+
+
+def _stereo(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    return samples[:, [0, min(1, samples.shape[1] - 1)]]
+
+
+Side = Literal[0, 1]
+"""0 is the source, 1 the result."""
+
+_FADE_S = 0.012
+"""A flip without it would click."""
+
+
+class _Feed(NamedTuple):
+    feeder: PairFeeder
+    rate_hz: int
+    start_s: float
+
+
+class Mixer:
+    """Fills the output from a feeder.
+
+    `side`, `gains` and `feed` are for any thread; the rest changes on the callback's thread only.
+
+    Parameters
+    ----------
+    side : which sound is heard
+    gains : factor of each sound
+    """
+
+    def __init__(self, side: Side, gains: tuple[float, float]) -> None:
+        self.side: Side = side
+        self.gains = gains
+        self.n_calls = 0
+        self._balance = float(side)
+        self._coming: deque[_Feed] = deque()
+        self._feed: _Feed | None = None
+        self._rest: Chunk = np.zeros((0, 4), dtype=np.float32)
+        self._n_played = 0
+        self._closed = False
+
+    def feed(self, feeder: PairFeeder, rate_hz: int, start_s: float) -> None:
+        """Go on with another feeder from the next callback on."""
+        self._coming.append(_Feed(feeder, rate_hz, start_s))
+        if self._closed:
+            feeder.close()
+
+    def close(self) -> None:
+        """Let the reading threads end; nothing more is played."""
+        self._closed = True
+        for feed in (self._feed, *self._coming):
+            if feed is not None:
+                feed.feeder.close()
+
+    @property
+    def problem(self) -> UserError | None:
+        """Why reading failed, if it did."""
+        return None if self._feed is None else self._feed.feeder.problem
+
+    @property
+    def position_s(self) -> float:
+        """Up to where sound has been handed to the card."""
+        if self._coming:
+            return self._coming[-1].start_s
+        return 0.0 if self._feed is None else self._feed.start_s + self._played_s
+
+    @property
+    def at_end(self) -> bool:
+        """Whether all sound has been handed over."""
+        return self._feed is not None and self._feed.feeder.exhausted and not len(self._rest)
+
+    @property
+    def _played_s(self) -> float:
+        return 0.0 if self._feed is None else self._n_played / self._feed.rate_hz
+
+    def fill(self, out: NDArray[np.float32]) -> bool:
+        """Fill float32 [n, 2]; False when there is no more to come.
+
+        Silence, not waiting, where reading cannot keep up.
+        """
+        self.n_calls += 1
+        while self._coming:
+            self._take_over(self._coming.popleft())
+        done = 0
+        while done < len(out):
+            if not len(self._rest):
+                chunk = self._feed.feeder.take() if self._feed is not None else None
+                if chunk is None:
+                    break
+                self._rest = chunk
+            n = min(len(out) - done, len(self._rest))
+            out[done : done + n] = self._mixed(self._rest[:n])
+            self._rest = self._rest[n:]
+            done += n
+        out[done:] = 0
+        self._n_played += done
+        return not self.at_end
+
+    def _take_over(self, feed: _Feed) -> None:
+        if self._feed is not None:
+            self._feed.feeder.close()
+        self._feed = feed
+        self._rest = self._rest[:0]
+        self._n_played = 0
+
+    def _mixed(self, chunk: Chunk) -> NDArray[np.float32]:
+        balance = self._ramp(len(chunk))[:, None]
+        first, second = self.gains
+        mixed = (1 - balance) * first * chunk[:, :2] + balance * second * chunk[:, 2:]
+        return np.clip(mixed, -1, 1).astype(np.float32)
+
+    def _ramp(self, n: int) -> NDArray[np.floating]:
+        step = np.sign(self.side - self._balance) / self._fade_frames()
+        ramp: NDArray[np.floating] = np.clip(self._balance + step * np.arange(1, n + 1), 0, 1)
+        self._balance = float(ramp[-1])
+        return ramp
+
+    def _fade_frames(self) -> float:
+        return 1.0 if self._feed is None else max(1.0, _FADE_S * self._feed.rate_hz)

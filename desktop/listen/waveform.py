@@ -1,0 +1,314 @@
+"""The shape of a sound of any length: peaks in bounded memory, read and kept on the disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import queue
+import threading
+import time
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QObject, Signal
+
+from desktop.native_library import OPENING
+from desktop.problems import sentence_for
+from engine.errors import UserError
+
+Peaks = NDArray[np.float32]
+"""float32 [n, 2]  lowest and highest sample of each piece of the sound, over all channels"""
+
+FIRST_BIN_FRAMES = 128
+MAX_BINS = 1 << 19
+"""4 MiB. Beyond it neighbours are merged: an hour of 48 kHz has pieces of 11 ms."""
+
+_LEVEL_STEP = 4
+
+
+@dataclass(frozen=True)
+class Waveform:
+    """Peaks of a sound at several resolutions.
+
+    Attributes
+    ----------
+    levels : finest first, each a quarter of the one before
+    bin_frames : frames in one piece of the finest level
+    n_frames : length of the sound so far
+    rate_hz : its sample rate
+    expected_s : length it will have when complete, as far as the file tells
+    loudness_lufs : of the whole; None where it is silent or not known yet
+    complete : False while the file is still being read
+    """
+
+    levels: tuple[Peaks, ...]
+    bin_frames: int
+    n_frames: int
+    rate_hz: int
+    expected_s: float
+    loudness_lufs: float | None
+    complete: bool
+
+    @property
+    def duration_s(self) -> float:
+        """Length for the time axis; it does not change while the file is being read."""
+        known_s = self.n_frames / self.rate_hz
+        return known_s if self.complete else max(known_s, self.expected_s)
+
+    def columns(self, n_columns: int) -> Peaks:
+        """The whole sound as `n_columns` columns; those not read yet are 0.
+
+        Returns
+        -------
+        float32 [n_columns, 2]  lowest and highest, 0 lies between them or on one of them
+        """
+        shown = np.zeros((n_columns, 2), dtype=np.float32)
+        finest = self.levels[0]
+        if not len(finest) or n_columns < 1 or self.duration_s <= 0:
+            return shown
+        per_column = self.duration_s * self.rate_hz / self.bin_frames / n_columns
+        level, scale = 0, 1
+        while level + 1 < len(self.levels) and per_column >= 2 * scale * _LEVEL_STEP:
+            level, scale = level + 1, scale * _LEVEL_STEP
+        peaks = self.levels[level]
+        edges = np.arange(n_columns + 1) * (per_column / scale)
+        first = np.floor(edges[:-1]).astype(np.int64)
+        n_known = int(np.searchsorted(first, len(peaks)))
+        if n_known:
+            shown[:n_known, 0] = np.minimum.reduceat(peaks[:, 0], first[:n_known])
+            shown[:n_known, 1] = np.maximum.reduceat(peaks[:, 1], first[:n_known])
+        return shown
+
+
+class PeakBuilder:
+    """Takes a sound block by block and keeps its peaks.
+
+    Parameters
+    ----------
+    rate_hz : sample rate
+    expected_s : what the file says of its length, 0 if nothing
+    """
+
+    def __init__(self, rate_hz: int, expected_s: float = 0.0) -> None:
+        self._rate_hz = rate_hz
+        self._expected_s = expected_s
+        self._bin_frames = FIRST_BIN_FRAMES
+        self._bins: Peaks = np.zeros((MAX_BINS, 2), dtype=np.float32)
+        self._n_bins = 0
+        self._n_frames = 0
+        self._rest = np.zeros((0, 1), dtype=np.float32)
+
+    def add(self, block: NDArray[np.float32]) -> None:
+        """Take in float32 [n, channels], any n."""
+        self._n_frames += len(block)
+        if self._rest.size:
+            block = np.concatenate([self._rest, block])
+        while n_new := min(len(block) // self._bin_frames, MAX_BINS - self._n_bins):
+            pieces = block[: n_new * self._bin_frames].reshape(n_new, -1)
+            end = self._n_bins + n_new
+            self._bins[self._n_bins : end, 0] = pieces.min(axis=1, initial=0)
+            self._bins[self._n_bins : end, 1] = pieces.max(axis=1, initial=0)
+            self._n_bins = end
+            block = block[n_new * self._bin_frames :]
+            if self._n_bins == MAX_BINS:
+                self._merge_pairs()
+        self._rest = block.copy()
+
+    def waveform(self, loudness_lufs: float | None = None, *, complete: bool = True) -> Waveform:
+        """What is known so far; adding may go on."""
+        finest = self._bins[: self._n_bins].copy()
+        if complete and len(self._rest):
+            last = [[min(0.0, self._rest.min()), max(0.0, self._rest.max())]]
+            finest = np.concatenate([finest, np.array(last, dtype=np.float32)])
+        return Waveform(
+            pyramid(finest),
+            self._bin_frames,
+            self._n_frames,
+            self._rate_hz,
+            self._expected_s,
+            loudness_lufs,
+            complete,
+        )
+
+    def _merge_pairs(self) -> None:
+        self._n_bins //= 2
+        self._bins[: self._n_bins] = _reduced(self._bins, 2)
+        self._bin_frames *= 2
+
+
+def pyramid(finest: Peaks) -> tuple[Peaks, ...]:
+    """The finest level and coarser ones, each of groups of four, down to a few columns."""
+    levels = [finest]
+    while len(levels[-1]) > 64:
+        levels.append(_reduced(levels[-1], _LEVEL_STEP))
+    return tuple(levels)
+
+
+def _reduced(peaks: Peaks, step: int) -> Peaks:
+    starts = np.arange(0, len(peaks), step)
+    return np.stack(
+        [np.minimum.reduceat(peaks[:, 0], starts), np.maximum.reduceat(peaks[:, 1], starts)], axis=1
+    )
+
+
+_FORMAT = 1
+_MAX_FILES = 200
+"""A few hundred kilobytes each; the oldest go first."""
+
+
+class WaveformCache:
+    """Complete waveforms under a folder. A file that changed is another file.
+
+    Parameters
+    ----------
+    folder : made when first needed
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def load(self, source: Path) -> Waveform | None:
+        """The waveform of the file as it is now; None if there is none or it is damaged."""
+        try:
+            with np.load(self._place(source), allow_pickle=False) as stored:
+                facts = json.loads(str(stored["facts"]))
+                peaks = stored["peaks"]
+            if facts["format"] != _FORMAT or peaks.ndim != 2 or peaks.dtype != np.float32:
+                return None
+            return Waveform(
+                pyramid(peaks),
+                int(facts["bin_frames"]),
+                int(facts["n_frames"]),
+                int(facts["rate_hz"]),
+                0.0,
+                facts["loudness_lufs"],
+                complete=True,
+            )
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+            return None
+
+    def save(self, source: Path, waveform: Waveform) -> None:
+        """Keep a complete waveform; a full or protected disk is no reason to fail."""
+        facts = {
+            "format": _FORMAT,
+            "bin_frames": waveform.bin_frames,
+            "n_frames": waveform.n_frames,
+            "rate_hz": waveform.rate_hz,
+            "loudness_lufs": waveform.loudness_lufs,
+        }
+        try:
+            place = self._place(source)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            temporary = place.with_suffix(".part.npz")
+            np.savez_compressed(temporary, peaks=waveform.levels[0], facts=json.dumps(facts))
+            temporary.replace(place)
+            self._forget_oldest()
+        except OSError:
+            return
+
+    def _place(self, source: Path) -> Path:
+        status = source.stat()
+        identity = f"{source.absolute()}\0{status.st_mtime_ns}\0{status.st_size}"
+        digest = hashlib.sha256(identity.encode(errors="surrogateescape")).hexdigest()
+        return self._folder / f"{digest[:32]}.npz"
+
+    def _forget_oldest(self) -> None:
+        files = sorted(self._folder.glob("*.npz"), key=lambda file: file.stat().st_mtime_ns)
+        for file in files[:-_MAX_FILES]:
+            file.unlink(missing_ok=True)
+
+
+_SHOW_EVERY_S = 0.25
+
+_STEP_FRAMES = 8192
+"""The filters do not let other Python threads run: a millisecond at a time, for the GUI's sake."""
+
+
+class WaveformScanner(QObject):
+    """One thread that reads what was asked for last first; what nobody wants any more is left.
+
+    Signals
+    -------
+    updated : (Path, Waveform)  some of it, several times, then the complete one
+    failed : (Path, str)  the sentence why there is none
+    """
+
+    updated = Signal(object, object)
+    failed = Signal(object, str)
+
+    def __init__(self, cache: WaveformCache, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._cache = cache
+        self._wanted: frozenset[Path] = frozenset()
+        self._orders: queue.Queue[Path | None] = queue.Queue()
+        self._thread: threading.Thread | None = None
+
+    def want(self, *paths: Path) -> None:
+        """Read these, in this order; stop reading any other."""
+        before, self._wanted = self._wanted, frozenset(paths)
+        for path in paths:
+            if path not in before:
+                self._orders.put(path)
+        if paths and self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="waveforms", daemon=True)
+            self._thread.start()
+
+    def again(self, path: Path) -> None:
+        """Read a wanted file once more, e.g. because it has only now been written."""
+        self._orders.put(path)
+
+    def close(self) -> None:
+        """End the thread; waits for at most one block of sound."""
+        self._wanted = frozenset()
+        self._orders.put(None)
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def _work(self) -> None:
+        while (path := self._orders.get()) is not None:
+            if path not in self._wanted:
+                continue
+            try:
+                self._scan(path)
+            except UserError as error:
+                self.failed.emit(path, sentence_for(error))
+            except (OSError, MemoryError, RuntimeError, ValueError) as error:
+                self.failed.emit(path, f"{path.name}: {error}")
+
+    def _scan(self, path: Path) -> None:
+        waveform = self._cache.load(path)
+        if waveform is None:
+            waveform = self._read(path)
+            if waveform is None:
+                return
+            self._cache.save(path, waveform)
+        self.updated.emit(path, waveform)
+
+    def _read(self, path: Path) -> Waveform | None:
+        with OPENING:
+            from desktop.listen.loudness import LoudnessMeter
+            from engine.audio.reader import probe_audio, read_blocks
+
+        expected_s = probe_audio(path).duration_s or 0.0
+        builder: PeakBuilder | None = None
+        meter: LoudnessMeter | None = None
+        shown_at_s = time.monotonic()
+        for samples, rate_hz in read_blocks(path):
+            if builder is None or meter is None:
+                builder = PeakBuilder(rate_hz, expected_s)
+                meter = LoudnessMeter(rate_hz, samples.shape[1])
+            if path not in self._wanted:
+                return None
+            for start in range(0, len(samples), _STEP_FRAMES):
+                builder.add(samples[start : start + _STEP_FRAMES])
+                meter.add(samples[start : start + _STEP_FRAMES])
+            if time.monotonic() - shown_at_s > _SHOW_EVERY_S:
+                shown_at_s = time.monotonic()
+                self.updated.emit(path, builder.waveform(complete=False))
+        if builder is None or meter is None:
+            return None
+        return builder.waveform(meter.loudness_lufs(), complete=True)

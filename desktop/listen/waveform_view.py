@@ -1,0 +1,197 @@
+"""A sound's shape with the place that is heard; a slider over time for mouse and keyboard."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal, Slot
+from PySide6.QtGui import (
+    QColor,
+    QFocusEvent,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPalette,
+)
+from PySide6.QtWidgets import QAbstractSlider, QApplication, QSizePolicy, QWidget
+
+from desktop.style import accent, secondary_text
+
+if TYPE_CHECKING:
+    from desktop.listen.waveform import Waveform
+
+_BAR_WIDTH = 2.0
+_BAR_STEP = 3.0
+_MARGIN = 6.0
+_QUIETEST_FULL_HEIGHT = 0.08
+"""A sound whose highest peak is below this is drawn small, as what it is."""
+
+
+class WaveformView(QAbstractSlider):
+    """One sound. As a slider it tells assistive technology its name, place and length.
+
+    Signals
+    -------
+    sought : (float) the user wants to hear from this second on
+    flip_requested : the user pressed Tab
+    """
+
+    sought = Signal(float)
+    flip_requested = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._waveform: Waveform | None = None
+        self._message = ""
+        self._active = False
+        self._axis_s = 0.0
+        self.setOrientation(Qt.Orientation.Horizontal)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setSingleStep(1_000)
+        self.setPageStep(10_000)
+        self.setRange(0, 0)
+        self.actionTriggered.connect(self._seek_by_key)
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """As wide as there is room, of the height of one lane."""
+        return QSize(400, 46)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Narrow windows still show something to click on."""
+        return QSize(120, 46)
+
+    def show_waveform(self, waveform: Waveform | None, message: str = "") -> None:
+        """Show this, or nothing with a sentence why."""
+        self._waveform = waveform
+        self._message = message
+        self.setToolTip(message if waveform is None else "")
+        self.update()
+
+    def set_axis(self, duration_s: float) -> None:
+        """The length of the time axis: both lanes have the longer one's."""
+        self._axis_s = duration_s
+        self.setRange(0, round(duration_s * 1000))
+        self.update()
+
+    def set_position(self, position_s: float) -> None:
+        """Where it is heard."""
+        if not self.isSliderDown():
+            self.setValue(round(position_s * 1000))
+
+    def set_active(self, *, active: bool) -> None:
+        """Whether this is the one that is heard."""
+        self._active = active
+        self.update()
+
+    @property
+    def has_sound(self) -> bool:
+        """Whether there is something to click on."""
+        return self._waveform is not None
+
+    def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+        """Bars; what was heard already in the accent colour."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        self._paint_ground(painter)
+        if self._waveform is None or self._axis_s <= 0:
+            self._paint_message(painter)
+        else:
+            self._paint_bars(painter, self._waveform)
+
+    def _paint_ground(self, painter: QPainter) -> None:
+        palette = self.palette()
+        frame = QRectF(self.rect()).adjusted(1, 1, -1, -1)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(_faded(palette.color(QPalette.ColorRole.Text), 0.05))
+        painter.drawRoundedRect(frame, 6, 6)
+        if self.hasFocus():
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(accent(palette))
+            painter.drawRoundedRect(frame, 6, 6)
+
+    def _paint_message(self, painter: QPainter) -> None:
+        painter.setPen(secondary_text(QApplication.palette()))
+        room = self.rect().adjusted(10, 0, -10, 0)
+        text = self.fontMetrics().elidedText(
+            self._message, Qt.TextElideMode.ElideRight, room.width()
+        )
+        painter.drawText(room, Qt.AlignmentFlag.AlignCenter, text)
+
+    def _paint_bars(self, painter: QPainter, waveform: Waveform) -> None:
+        width = self.width() - 2 * _MARGIN
+        shown = width * min(1.0, waveform.duration_s / self._axis_s)
+        columns = waveform.columns(max(1, int(shown / _BAR_STEP)))
+        loudest = max(float(abs(columns).max()), _QUIETEST_FULL_HEIGHT)
+        middle = self.height() / 2
+        half = (middle - 5) / loudest
+        playhead = _MARGIN + width * self.value() / 1000 / self._axis_s
+        text = self.palette().color(QPalette.ColorRole.Text)
+        heard = accent(self.palette())
+        coming = _faded(text, 0.55)
+        if not self._active:
+            heard, coming = _faded(text, 0.34), _faded(text, 0.22)
+        painter.setPen(Qt.PenStyle.NoPen)
+        for k, (low, high) in enumerate(columns.tolist()):
+            x = _MARGIN + k * _BAR_STEP
+            top, bottom = middle - high * half, middle - low * half
+            if bottom - top < _BAR_WIDTH:
+                top, bottom = middle - _BAR_WIDTH / 2, middle + _BAR_WIDTH / 2
+            painter.setBrush(heard if x < playhead else coming)
+            painter.drawRoundedRect(QRectF(x, top, _BAR_WIDTH, bottom - top), 1, 1)
+        line = QRectF(playhead - 0.75, 4, 1.5, self.height() - 8)
+        painter.fillRect(line, text if self._active else _faded(text, 0.4))
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
+        """Go where the click is."""
+        if event.button() == Qt.MouseButton.LeftButton and self.has_sound:
+            self.setSliderDown(True)
+            self._seek_to(event.position().x())
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
+        """Follow while the button is down."""
+        if self.isSliderDown():
+            self._seek_to(event.position().x())
+
+    def mouseReleaseEvent(self, _event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
+        """Let go."""
+        self.setSliderDown(False)
+
+    def event(self, event: QEvent) -> bool:
+        """Tab flips; Control-Tab and Shift-Tab move the focus."""
+        if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent):
+            plain = event.modifiers() == Qt.KeyboardModifier.NoModifier
+            if event.key() == Qt.Key.Key_Tab and plain and self.has_sound:
+                self.flip_requested.emit()
+                return True
+            if event.key() == Qt.Key.Key_Tab and not plain:
+                return self.focusNextPrevChild(event.key() == Qt.Key.Key_Tab)
+        return super().event(event)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802 - Qt's name
+        """Show the ring."""
+        super().focusInEvent(event)
+        self.update()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:  # noqa: N802 - Qt's name
+        """Hide the ring."""
+        super().focusOutEvent(event)
+        self.update()
+
+    @Slot(int)
+    def _seek_by_key(self, action: int) -> None:
+        if action != QAbstractSlider.SliderAction.SliderMove.value:
+            self.sought.emit(self.sliderPosition() / 1000)
+
+    def _seek_to(self, x: float) -> None:
+        share = (x - _MARGIN) / max(1.0, self.width() - 2 * _MARGIN)
+        position_s = min(1.0, max(0.0, share)) * self._axis_s
+        self.setValue(round(position_s * 1000))
+        self.sought.emit(position_s)
+
+
+def _faded(colour: QColor, opacity: float) -> QColor:
+    faded = QColor(colour)
+    faded.setAlphaF(opacity)
+    return faded

@@ -1,0 +1,250 @@
+"""The networks that community voices share: size, licence, download, check, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QRectF, Signal, Slot
+from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QShowEvent
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from desktop.background import BackgroundTask, Outcome, Work
+from desktop.icons import symbol
+from desktop.networks.shared_network import (
+    NETWORKS,
+    SharedNetwork,
+    downloading,
+    removing,
+    taking_in,
+    verifying,
+)
+from desktop.settings.page import TablePage, caption
+from desktop.settings.store import Settings
+from desktop.settings.table import MIRROR
+from desktop.style import RADIUS, hairline
+from engine.files import size_text
+
+ChooseFile = Callable[[QWidget, str], Path | None]
+_STEPS = 1000
+
+
+def choose_file(parent: QWidget, title: str) -> Path | None:
+    """Ask for a file."""
+    name, _ = QFileDialog.getOpenFileName(parent, title)
+    return Path(name) if name else None
+
+
+class NetworkCard(QWidget):
+    """One network, with what can be done about it.
+
+    Parameters
+    ----------
+    folder : where the networks lie
+    mirror : the address the user set, "" for the official one
+    choose : asks for a file; another one in tests
+    """
+
+    changed = Signal()
+    task_started = Signal()
+
+    def __init__(
+        self,
+        network: SharedNetwork,
+        folder: Path,
+        mirror: Callable[[], str],
+        choose: ChooseFile = choose_file,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.network = network
+        self._folder = folder
+        self._mirror = mirror
+        self._choose = choose
+        self.task = BackgroundTask(self)
+        self.task.progressed.connect(self._show_progress)
+        self.task.ended.connect(self._take_outcome)
+        self._build()
+        self.refresh()
+
+    @Slot()
+    def refresh(self) -> None:
+        """Show what is on the disk now."""
+        installed = self.network.is_installed(self._folder)
+        busy = self.task.is_running
+        self.state.setText(self.tr("Installed") if installed else self.tr("Not installed"))
+        for button, shown in (
+            (self.download, not installed),
+            (self.take_in, not installed),
+            (self.verify, installed),
+            (self.remove, installed),
+        ):
+            button.setVisible(shown and not busy)
+        self.cancel.setVisible(busy)
+        self.progress.setVisible(busy)
+
+    @Slot()
+    def start_download(self) -> None:
+        """Fetch what is missing."""
+        self._start(
+            downloading(self.network, self._folder, self._mirror() or None),
+            self.tr("Downloading…"),
+        )
+
+    @Slot()
+    def start_check(self) -> None:
+        """Compare the hash."""
+        self._start(verifying(self.network, self._folder), self.tr("Checking…"))
+
+    @Slot()
+    def start_removal(self) -> None:
+        """Delete the files; they can be downloaded again."""
+        self._start(removing(self.network, self._folder), self.tr("Removing…"))
+
+    @Slot()
+    def start_taking_in(self) -> None:
+        """Use a file that the user has."""
+        name = self.network.main_file.path(self._folder).name
+        source = self._choose(self, self.tr("Choose {name}").format(name=name))
+        if source is not None:
+            work = taking_in(self.network, self._folder, source, self._mirror() or None)
+            self._start(work, self.tr("Checking…"))
+
+    def _start(self, work: Work, sentence: str) -> None:
+        if self.task.start(work):
+            self.message.setText(sentence)
+            self.progress.setRange(0, 0)
+            self.refresh()
+            self.task_started.emit()
+
+    @Slot(object, object)
+    def _show_progress(self, done: float | None, total: float | None) -> None:
+        if not done or not total:
+            return
+        self.progress.setRange(0, _STEPS)
+        self.progress.setValue(min(_STEPS, round(_STEPS * done / total)))
+        self.message.setText(
+            self.tr("{done} of {total}").format(
+                done=size_text(round(done)), total=size_text(round(total))
+            )
+        )
+
+    @Slot(object)
+    def _take_outcome(self, outcome: Outcome) -> None:
+        sentences = {
+            "failed": outcome.sentence,
+            "cancelled": self.tr("Cancelled; a download continues where it stopped."),
+            "finished": {
+                "right": self.tr("Checked: it is the right file."),
+                "damaged": self.tr("It is damaged: remove it and download it again."),
+                "missing": self.tr("A part of it is missing: download it again."),
+            }.get(str(outcome.value), ""),
+        }
+        self.message.setText(sentences[outcome.state])
+        self.refresh()
+        self.changed.emit()
+
+    def _build(self) -> None:
+        name, purpose = self._words()
+        title = QLabel(name)
+        font = title.font()
+        font.setBold(True)
+        title.setFont(font)
+        self.state = QLabel()
+        file = self.network.main_file
+        facts = self.tr("{size} · licence {licence} · from {source}").format(
+            size=size_text(self.network.about_bytes),
+            licence=file.licence,
+            source=file.source_page.removeprefix("https://"),
+        )
+        self.message = caption("")
+        self.progress = QProgressBar(textVisible=False)
+        self.progress.setAccessibleName(name)
+        self.download = self._button("download", self.tr("Download"), self.start_download)
+        self.take_in = self._button("folder", self.tr("Use a File…"), self.start_taking_in)
+        self.verify = self._button("verify", self.tr("Check"), self.start_check)
+        self.remove = self._button("trash", self.tr("Remove"), self.start_removal)
+        self.cancel = self._button("cancel", self.tr("Cancel"), self.task.cancel)
+        head, foot = QHBoxLayout(), QHBoxLayout()
+        head.addWidget(title)
+        head.addStretch(1)
+        head.addWidget(self.state)
+        for button in (self.download, self.take_in, self.verify, self.remove):
+            foot.addWidget(button)
+        foot.addWidget(self.progress, 1)
+        foot.addWidget(self.cancel)
+        foot.addWidget(self.message, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(16, 12, 16, 10)
+        column.addLayout(head)
+        column.addWidget(caption(purpose))
+        column.addWidget(caption(facts))
+        column.addSpacing(4)
+        column.addLayout(foot)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+        """A card that stands out a little from the pane."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(hairline(self.palette()))
+        painter.setBrush(self.palette().color(QPalette.ColorRole.Base))
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), RADIUS, RADIUS)
+
+    def _button(self, icon: str, name: str, action: Callable[[], None]) -> QPushButton:
+        button = QPushButton(symbol(icon), name)
+        button.setAutoDefault(False)
+        button.clicked.connect(action)
+        return button
+
+    def _words(self) -> tuple[str, str]:
+        if self.network.key == "content":
+            return (
+                self.tr("Content encoder (HuBERT base)"),
+                self.tr("Hears what is sung or said. Every community voice needs it."),
+            )
+        return (
+            self.tr("Pitch network (RMVPE)"),
+            self.tr("Follows the melody, also through reverb and noise. Best for singing."),
+        )
+
+
+class ModelsPage(TablePage):
+    """A card for each network, and the address of a mirror."""
+
+    changed = Signal()
+
+    def __init__(self, settings: Settings, folder: Path, choose: ChooseFile = choose_file) -> None:
+        super().__init__(
+            settings,
+            "models",
+            self.tr(
+                "Community voices need these networks. They are downloaded only when you ask; "
+                "the starter voice works without them."
+            ),
+        )
+        self.cards = tuple(
+            NetworkCard(network, folder, lambda: settings.value(MIRROR), choose)
+            for network in NETWORKS
+        )
+        for number, card in enumerate(self.cards):
+            self.column.insertWidget(1 + number, card)
+            card.changed.connect(self.changed)
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
+        """A network may have come by another way."""
+        for card in self.cards:
+            card.refresh()
+        super().showEvent(event)
+
+    def close_tasks(self) -> None:
+        """Stop what is running before the app quits; downloads continue next time."""
+        for card in self.cards:
+            card.task.close()

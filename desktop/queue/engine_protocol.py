@@ -1,0 +1,83 @@
+"""What window, worker and engine tell each other; every job ends in exactly one `Outcome`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from desktop.queue.job import Job, StageTime, Voice
+from desktop.queue.live_timings import LiveTimings
+from engine.optimization import OptimizationConfig
+from engine.progress import CancelToken
+
+
+@dataclass(frozen=True)
+class Order:
+    """Convert this; ``cancel`` may be set from any thread."""
+
+    job: Job
+    optimization: OptimizationConfig
+    cancel: CancelToken
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The result is on the disk, whole, under its name."""
+
+    job_id: str
+    output: Path
+    source_s: float
+    taken_s: float
+    stages: tuple[StageTime, ...]
+    device: str
+    peak_memory_bytes: int
+    memory_bytes: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Nothing was written; ``message`` is for the user, ``report`` for the makers."""
+
+    job_id: str
+    message: str
+    report: str
+    stages: tuple[StageTime, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    """The user wanted it so; nothing was written."""
+
+    job_id: str
+    stages: tuple[StageTime, ...] = ()
+
+
+Outcome = Finished | Failed | Cancelled
+
+
+class Engine(Protocol):
+    """Holds networks between jobs."""
+
+    def convert(self, order: Order, live: LiveTimings) -> Finished:
+        """Do the job.
+
+        Raises
+        ------
+        ConversionCancelled : the order's token was set
+        Exception : of any kind, when it cannot be done
+        """
+
+    def warm_up(self, voice: Voice, cancel: CancelToken) -> bool:
+        """Prepare the device for every length with a voice that is loaded; whether it ended."""
+
+    def tidy(self) -> None:
+        """Give back memory that no network needs, after each job."""
+
+    def unload(self) -> None:
+        """Give back all memory."""
+
+
+MakeEngine = Callable[[OptimizationConfig], Engine]

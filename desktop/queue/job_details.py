@@ -1,0 +1,236 @@
+"""The selected job below the queue: its timings while it runs and after, or why it failed."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QGuiApplication, QPainter, QPainterPath, QPaintEvent, QPalette
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from desktop import style
+from desktop.queue.job import Job, JobProgress, JobState, StageTime
+from desktop.queue.job_text import (
+    device_name,
+    memory,
+    milliseconds,
+    speed,
+    stage_name,
+    timings_text,
+)
+from desktop.translation import spoken
+from desktop.widgets import ElidedLabel
+from engine.progress import STAGES
+
+_BAR_HEIGHT = 14
+_LINE_HEIGHT = 21
+_COLUMNS = 2
+_COLUMN_GAP = 28
+_DOT = 8
+
+
+class TimingView(QWidget):
+    """All stages always have their place, so that nothing moves while numbers change."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stages: dict[str, StageTime] = {}
+        self._running: str | None = None
+        self._fraction = 0.0
+        self._source_s = 0.0
+        self.setFixedHeight(_BAR_HEIGHT + 10 + _LINE_HEIGHT * -(-len(STAGES) // _COLUMNS))
+        self.setAccessibleName(self.tr("Stage timings"))
+
+    def show_stages(
+        self,
+        stages: tuple[StageTime, ...],
+        fraction: float,
+        source_s: float,
+        running: str | None = None,
+    ) -> None:
+        """Show these.
+
+        Parameters
+        ----------
+        fraction : 0..1 of the bar that is filled
+        source_s : seconds of sound done, for × realtime; 0 where not known
+        running : the stage that is not over yet
+        """
+        self._stages = {each.stage: each for each in stages}
+        self._fraction = fraction
+        self._source_s = source_s
+        self._running = running
+        lines = (f"{stage_name(s.stage)} {milliseconds(s.seconds)}" for s in stages)
+        self.setAccessibleDescription(", ".join(lines))
+        self.update()
+
+    def bar_widths(self) -> dict[str, float]:
+        """How much of the bar, 0..1, each stage takes."""
+        total = sum(each.seconds for each in self._stages.values())
+        if total <= 0:
+            return {}
+        ordered = [name for name in STAGES if name in self._stages]
+        return {name: self._fraction * self._stages[name].seconds / total for name in ordered}
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Wide enough for two columns."""
+        return QSize(520, self.height())
+
+    def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+        """Bar, then lines."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        self._paint_bar(painter, QRectF(0, 0, self.width(), _BAR_HEIGHT))
+        wide = (self.width() - _COLUMN_GAP * (_COLUMNS - 1)) / _COLUMNS
+        per_column = -(-len(STAGES) // _COLUMNS)
+        painter.setFont(style.figures_font(style.small_font(self)))
+        for place, stage in enumerate(STAGES):
+            column, row = divmod(place, per_column)
+            left = column * (wide + _COLUMN_GAP)
+            top = _BAR_HEIGHT + 10 + row * _LINE_HEIGHT
+            self._paint_line(painter, stage, QRectF(left, top, wide, _LINE_HEIGHT))
+
+    def _paint_bar(self, painter: QPainter, place: QRectF) -> None:
+        outline = QPainterPath()
+        outline.addRoundedRect(place, style.SMALL_RADIUS, style.SMALL_RADIUS)
+        painter.save()
+        painter.setClipPath(outline)
+        painter.fillRect(place, style.track(self.palette()))
+        left = place.left()
+        for stage, share in self.bar_widths().items():
+            width = share * place.width()
+            part = QRectF(left, place.top(), max(width - 1, 0.5), place.height())
+            painter.fillRect(part, style.stage_colour(stage, self.palette()))
+            left += width
+        painter.restore()
+
+    def _paint_line(self, painter: QPainter, stage: str, place: QRectF) -> None:
+        palette = self.palette()
+        found = self._stages.get(stage)
+        colour = style.stage_colour(stage, palette) if found else style.track(palette)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(colour)
+        middle = place.center().y()
+        painter.drawEllipse(QPointF(place.left() + _DOT / 2, middle), _DOT / 2, _DOT / 2)
+        normal = palette.color(QPalette.ColorRole.Text)
+        quiet = style.secondary_text(palette)
+        left = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        right = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        bold = painter.font()
+        bold.setBold(stage == self._running)
+        painter.setFont(bold)
+        painter.setPen(normal if found else quiet)
+        painter.drawText(place.adjusted(_DOT + 8, 0, 0, 0), left, stage_name(stage))
+        bold.setBold(False)
+        painter.setFont(bold)
+        if found is None:
+            return
+        device_width, memory_width, speed_width = 44.0, 60.0, 58.0
+        beside = device_width + memory_width
+        place_ms = place.adjusted(0, 0, -(beside + speed_width), 0)
+        painter.drawText(place_ms, right, milliseconds(found.seconds))
+        painter.setPen(quiet)
+        counts = stage != "load" and self._source_s and found.seconds > 0
+        own = speed(self._source_s / found.seconds) if counts else ""
+        painter.drawText(place.adjusted(0, 0, -beside, 0), right, own)
+        held = memory(found.memory_bytes) if found.memory_bytes else ""
+        painter.drawText(place.adjusted(0, 0, -device_width, 0), right, held)
+        painter.drawText(place, right, device_name(found.device))
+
+
+class DetailPanel(QWidget):
+    """Shows one job; its height never changes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._job: Job | None = None
+        self._title = ElidedLabel()
+        self._title.setFont(style.heading_font(self._title))
+        self._summary = QLabel()
+        self._summary.setFont(style.figures_font(style.small_font(self)))
+        self._summary.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self._copy = QPushButton(self.tr("Copy as Text"))
+        self._copy.clicked.connect(self.copy)
+        self._copy.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        head = QHBoxLayout()
+        head.setSpacing(12)
+        head.addWidget(self._title, 1)
+        head.addWidget(self._summary)
+        head.addWidget(self._copy)
+        self._timings = TimingView()
+        self._failure = QLabel()
+        self._failure.setWordWrap(True)
+        self._failure.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+        self._failure.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._pages = QStackedWidget()
+        self._pages.addWidget(self._timings)
+        self._pages.addWidget(self._failure)
+        self._pages.setFixedHeight(self._timings.height())
+        column = QVBoxLayout(self)
+        column.setContentsMargins(style.MARGIN, 10, style.MARGIN, 12)
+        column.setSpacing(10)
+        column.addLayout(head)
+        column.addWidget(self._pages)
+        self.show_job(None, None)
+
+    @property
+    def timings(self) -> TimingView:
+        """The chart."""
+        return self._timings
+
+    @property
+    def failure(self) -> str:
+        """The sentence shown, if the job failed."""
+        return self._failure.text() if self._pages.currentWidget() is self._failure else ""
+
+    def show_count(self, count: int) -> None:
+        """Say how many are selected, where it is not one."""
+        self.show_job(None, None)
+        if count:
+            self._title.set_text(self.tr("{count} files selected").format(count=count))
+
+    def show_job(self, job: Job | None, progress: JobProgress | None) -> None:
+        """Show a job as it is now; None shows an empty chart."""
+        self._job = job
+        self._title.set_text(job.title if job else self.tr("No file selected"))
+        self._copy.setEnabled(job is not None and bool(job.stages or job.report))
+        failed = job is not None and job.state is JobState.FAILED
+        self._copy.setText(self.tr("Copy Report") if failed else self.tr("Copy as Text"))
+        self._pages.setCurrentWidget(self._failure if failed else self._timings)
+        self._summary.setText("")
+        if job is None:
+            self._timings.show_stages((), 0.0, 0.0)
+        elif failed:
+            self._failure.setText(spoken(job.message))
+        elif progress is not None:
+            self.show_progress(progress)
+        else:
+            done = 1.0 if job.state is JobState.FINISHED else 0.0
+            self._timings.show_stages(job.stages, done, job.source_s)
+            self._summary.setText(_summary(job.realtime, job.device, job.memory_bytes))
+
+    def show_progress(self, progress: JobProgress) -> None:
+        """Show how far the running job is."""
+        self._summary.setText(_summary(progress.realtime, progress.device, progress.memory_bytes))
+        sound_s = (progress.realtime or 0.0) * progress.elapsed_s
+        self._timings.show_stages(progress.stages, progress.fraction, sound_s, progress.stage)
+
+    def copy(self) -> None:
+        """Put timings, or the report of a failure, into the clipboard."""
+        if self._job is not None:
+            failed = self._job.state is JobState.FAILED
+            text = f"{self._job.message}\n\n{self._job.report}" if failed else ""
+            QGuiApplication.clipboard().setText(text or timings_text(self._job))
+
+
+def _summary(realtime: float | None, device: str, held_bytes: int) -> str:
+    parts = [speed(realtime)] if realtime else []
+    parts += [device_name(device)] if device else []
+    parts += [memory(held_bytes)] if held_bytes else []
+    return "  ·  ".join(parts)

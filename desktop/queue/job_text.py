@@ -1,0 +1,163 @@
+"""A job in words and figures, for tables, tool tips and the clipboard."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QCoreApplication
+
+from desktop.queue.job import Job, JobProgress, JobState, StageTime
+from desktop.translation import spoken
+from engine.options import ConversionOptions
+
+DASH = "–"
+_SHORT_S = 9.95
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("cell_text", text)
+
+
+def clock(seconds: float) -> str:
+    """``0:07``, ``3:20``, ``1:02:03``."""
+    minutes, rest_s = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest_s:02d}" if hours else f"{minutes}:{rest_s:02d}"
+
+
+def took(seconds: float) -> str:
+    """``0.6 s`` where a clock would say next to nothing; from ten seconds on as `clock`."""
+    if not seconds:
+        return ""
+    return f"{seconds:.1f} s" if seconds < _SHORT_S else clock(seconds)
+
+
+def speed(realtime: float | None) -> str:
+    """``12.3 ×``; of figures that are as wide whatever they are."""
+    if realtime is None:
+        return DASH
+    return f"{realtime:.0f} ×" if realtime >= 100 else f"{realtime:.1f} ×"
+
+
+def milliseconds(seconds: float) -> str:
+    """``1,234 ms``; below ten with one decimal."""
+    ms = seconds * 1000
+    return f"{ms:,.0f} ms" if ms >= 10 else f"{ms:.1f} ms"
+
+
+def memory(held_bytes: int) -> str:
+    """``1.4 GB`` or ``320 MB``."""
+    if not held_bytes:
+        return DASH
+    return f"{held_bytes / 1e9:.1f} GB" if held_bytes >= 1e9 else f"{held_bytes / 1e6:.0f} MB"
+
+
+def device_name(device: str) -> str:
+    """What the user calls a device, or several (``mps+cpu``)."""
+    names = {"mps": "Metal", "cuda": "CUDA", "cpu": "CPU"}
+    return "+".join(names.get(each, each) for each in device.split("+")) or DASH
+
+
+def stage_name(stage: str) -> str:
+    """What the user calls a stage."""
+    names = {
+        "load": _tr("Load"),
+        "decode": _tr("Decode"),
+        "filter": _tr("Filter"),
+        "pitch": _tr("Pitch"),
+        "content": _tr("Content"),
+        "retrieval": _tr("Retrieval"),
+        "synthesis": _tr("Synthesis"),
+        "write": _tr("Write"),
+    }
+    return names.get(stage, stage)
+
+
+def state_name(state: JobState) -> str:
+    """What the user calls a state."""
+    return {
+        JobState.WAITING: _tr("Waiting"),
+        JobState.RUNNING: _tr("Converting"),
+        JobState.FINISHED: _tr("Finished"),
+        JobState.FAILED: _tr("Failed"),
+        JobState.CANCELLED: _tr("Cancelled"),
+        JobState.INTERRUPTED: _tr("Not finished"),
+    }[state]
+
+
+def cell_text(job: Job, progress: JobProgress | None, column: str, *, stopping: bool) -> str:
+    """What stands in a column of the queue."""
+    if column == "NAME":
+        return job.title
+    if column == "VOICE":
+        return job.voice.name
+    if column == "STATE":
+        if stopping:
+            return _tr("Stopping…")
+        loading = progress is not None and progress.fraction == 0 and job.state is JobState.RUNNING
+        return _tr("Loading…") if loading else state_name(job.state)
+    if column == "ELAPSED":
+        elapsed_s = progress.elapsed_s if progress else job.taken_s
+        return took(elapsed_s) if job.is_over else clock(elapsed_s) if elapsed_s else ""
+    if column == "REMAINING":
+        left_s = progress.remaining_s if progress else None
+        return "" if left_s is None else clock(left_s + 0.5)
+    realtime = progress.realtime if progress else job.realtime
+    return "" if realtime is None else speed(realtime)
+
+
+def describe_job(job: Job) -> str:
+    """The tool tip of a row: whatever does not fit into it."""
+    lines = [job.title]
+    if job.message:
+        lines.append(spoken(job.message))
+    lines += map(spoken, job.notes)
+    if job.output is not None:
+        lines.append(job.output.name)
+    return "\n".join(lines)
+
+
+def timings_text(job: Job) -> str:
+    """A finished job's timings as text that can be pasted anywhere."""
+    lines = [f"{job.title} → {job.voice.name}"]
+    if job.taken_s:
+        lines.append(
+            f"{job.source_s:.1f} s of sound in {job.taken_s:.2f} s ({speed(job.realtime)} realtime)"
+        )
+    width = max((len(each.stage) for each in job.stages), default=0)
+    lines += [
+        f"{each.stage:<{width}}  {milliseconds(each.seconds):>10}  "
+        f"{stage_speed(each, job.source_s):>8}  {memory(each.memory_bytes):>8}  "
+        f"{device_name(each.device)}"
+        for each in job.stages
+    ]
+    if job.peak_memory_bytes:
+        lines.append(f"peak memory {memory(job.peak_memory_bytes)}")
+    return "\n".join(lines)
+
+
+def stage_speed(stage: StageTime, source_s: float) -> str:
+    """× realtime of a stage by itself."""
+    counts = stage.stage != "load" and source_s and stage.seconds > 0
+    return speed(source_s / stage.seconds if counts else None)
+
+
+def semitones_text(semitones: float) -> str:
+    """``+3 st``, ``−12 st``, ``0 st``."""
+    sign = "+" if semitones > 0 else "−" if semitones < 0 else ""
+    return f"{sign}{abs(semitones):g} st"
+
+
+def options_text(options: ConversionOptions) -> str:
+    """The settings that differ from the usual ones, after the voice's name."""
+    plain = ConversionOptions()
+    parts = []
+    if options.semitones:
+        parts.append(semitones_text(options.semitones))
+    if options.index_rate != plain.index_rate:
+        parts.append(_tr("index {share}").format(share=f"{options.index_rate:.0%}"))
+    if options.pitch_method != plain.pitch_method:
+        parts.append(options.pitch_method.upper())
+    if options.file_format != plain.file_format:
+        parts.append(options.file_format.upper())
+    if options.stereo:
+        parts.append(_tr("stereo"))
+    return "".join(f" · {part}" for part in parts)

@@ -1,0 +1,139 @@
+"""Keeps the queue on the disk, and removes half-written results of a killed session."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from desktop.queue.job import Job, JobState, job_from_record, job_to_record
+from desktop.storage import read_json, write_text
+
+_VERSION = 1
+
+
+class QueueStore:
+    """The queue's file.
+
+    Parameters
+    ----------
+    file : replaced whole at each change, or not at all
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._lines: dict[str, tuple[Job, str]] = {}
+        self._wanted: tuple[Job, ...] | None = None
+        self._wake = threading.Condition()
+        self._writing = False
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="queue store", daemon=True)
+        self._thread.start()
+
+    def load(self) -> tuple[Job, ...]:
+        """The jobs of last time; those that were not over are ``INTERRUPTED``."""
+        found = read_json(self._file)
+        records = found.get("jobs") if isinstance(found, dict) else None
+        jobs = []
+        seen = set()
+        for record in records if isinstance(records, list) else []:
+            job = job_from_record(record) if isinstance(record, dict) else None
+            if job is None or job.id in seen:
+                continue
+            seen.add(job.id)
+            jobs.append(job if job.is_over else replace(job.again(), state=JobState.INTERRUPTED))
+        return tuple(jobs)
+
+    def save(self, jobs: Sequence[Job]) -> None:
+        """Have this state written soon; a later one replaces it if it comes sooner."""
+        with self._wake:
+            self._wanted = tuple(jobs)
+            self._wake.notify_all()
+
+    def flush(self, timeout_s: float = 10.0) -> bool:
+        """Wait until all is written; whether it is."""
+        with self._wake:
+            return self._wake.wait_for(
+                lambda: self._wanted is None and not self._writing, timeout_s
+            )
+
+    def close(self) -> None:
+        """Write what is left and end the thread."""
+        with self._wake:
+            self._closed = True
+            self._wake.notify_all()
+        self._thread.join(10.0)
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._wanted is not None or self._closed)
+                jobs, self._wanted = self._wanted, None
+                if jobs is None:
+                    return
+                self._writing = True
+            try:
+                write_text(self._file, self._text(jobs))
+            except OSError:
+                pass  # a full disk: the session goes on, and the next change tries again
+            finally:
+                with self._wake:
+                    self._writing = False
+                    self._wake.notify_all()
+
+    def _text(self, jobs: tuple[Job, ...]) -> str:
+        """One job a line; a job that has not changed since last time is not spelt out again."""
+        lines = {}
+        for job in jobs:
+            known = self._lines.get(job.id)
+            if known is None or known[0] is not job:
+                known = job, json.dumps(job_to_record(job), ensure_ascii=True)
+            lines[job.id] = known
+        self._lines = lines
+        joined = ",\n".join(line for _, line in lines.values())
+        return f'{{"version": {_VERSION}, "jobs": [\n{joined}\n]}}\n'
+
+
+_PART = re.compile(r"\.[0-9a-f]{16}\.part")
+"""What the engine's `atomic_file` calls a result until it is whole."""
+
+_QUIET_S = 5.0
+"""One that has been written to more recently may belong to a program that is at work."""
+
+
+def remove_leftovers(jobs: Iterable[Job], wait: Callable[[float], object] = time.sleep) -> int:
+    """Remove what unfinished jobs left in the folders of their results; how many there were.
+
+    Those that may still belong to a program at work are looked at again a while later: after a
+    crash the app is usually started again at once.
+
+    Parameters
+    ----------
+    wait : sleeps for so many seconds; called at most once
+    """
+    undone = (job for job in jobs if job.state is JobState.INTERRUPTED)
+    found: dict[Path, float] = {}
+    for folder in {job.output_dir or job.source.parent for job in undone}:
+        with contextlib.suppress(OSError):
+            found.update(
+                (file, file.stat().st_mtime) for file in folder.iterdir() if _is_part(file)
+            )
+    if any(time.time() - changed_s <= _QUIET_S for changed_s in found.values()):
+        wait(1.2 * _QUIET_S)
+    removed = 0
+    for file, changed_s in found.items():
+        with contextlib.suppress(OSError):
+            # One that is being written to now, or was begun meanwhile, is not ours to remove.
+            if file.stat().st_mtime == changed_s and time.time() - changed_s > _QUIET_S:
+                file.unlink()
+                removed += 1
+    return removed
+
+
+def _is_part(file: Path) -> bool:
+    return bool(_PART.fullmatch(file.name)) and not file.is_symlink() and file.is_file()

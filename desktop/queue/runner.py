@@ -1,0 +1,132 @@
+"""Brings queue and worker together: one job at a time, progress looked at, memory given back."""
+
+from __future__ import annotations
+
+import os
+
+from PySide6.QtCore import QCoreApplication, QObject, Qt, QThread, QTimer, Signal
+
+from desktop.queue.engine_protocol import Finished, MakeEngine, Order, Outcome
+from desktop.queue.job_queue import JobQueue
+from desktop.queue.live_timings import LiveTimings
+from desktop.queue.worker import ConverterEngine, Worker
+from desktop.settings.store import Settings
+from desktop.settings.table import IDLE_MINUTES
+from engine.progress import CancelToken
+
+LOOK_EVERY_MS = 50
+"""Twenty looks a second at the running job; the engine is not disturbed by them."""
+
+_MINUTE_MS = 60_000
+
+
+class JobRunner(QObject):
+    """Takes jobs from the queue while there are any.
+
+    Parameters
+    ----------
+    make_engine : gives the worker its engine, on the worker's thread
+    """
+
+    _ordered = Signal(object)
+    _unload_wanted = Signal()
+    _warm_up_wanted = Signal(object, object)
+
+    def __init__(
+        self, queue: JobQueue, settings: Settings, make_engine: MakeEngine = ConverterEngine
+    ) -> None:
+        super().__init__()
+        self._queue = queue
+        self._settings = settings
+        self._order: Order | None = None
+        self._live: LiveTimings | None = None
+        self._closing = False
+        self._warming = CancelToken()
+        self._thread = QThread()
+        self._thread.setObjectName("converter")
+        self._worker = Worker(make_engine)
+        self._worker.moveToThread(self._thread)
+        queued = Qt.ConnectionType.QueuedConnection
+        self._ordered.connect(self._worker.work, queued)
+        self._unload_wanted.connect(self._worker.unload, queued)
+        self._warm_up_wanted.connect(self._worker.warm_up, queued)
+        self._worker.began.connect(self._on_began, queued)
+        self._worker.ended.connect(self._on_ended, queued)
+        self._look = QTimer(self, interval=LOOK_EVERY_MS)
+        self._look.timeout.connect(self._on_look)
+        self._idle = QTimer(self, singleShot=True)
+        self._idle.timeout.connect(self._unload_wanted)
+        queue.queue_changed.connect(self._take_next)
+        queue.cancel_wanted.connect(self._on_cancel_wanted)
+        self._thread.start()
+
+    def start(self) -> None:
+        """Begin with what waits."""
+        self._take_next()
+
+    def is_working(self) -> bool:
+        """Whether the worker has an order."""
+        return self._order is not None
+
+    def close(self, patience_s: float = 10.0) -> bool:
+        """Stop the running job and end the thread; whether it ended in time.
+
+        The job is not marked as cancelled: it is offered again at the next start.
+        """
+        self._closing = True
+        self._look.stop()
+        self._idle.stop()
+        self._warming.cancel()
+        if self._order is not None:
+            self._order.cancel.cancel()
+        self._thread.quit()
+        return self._thread.wait(int(patience_s * 1000))
+
+    def _take_next(self) -> None:
+        if self._closing or self._order is not None:
+            return
+        job = self._queue.next_waiting()
+        if job is None:
+            return
+        self._idle.stop()
+        self._warming.cancel()
+        self._order = Order(job, self._settings.optimization(), CancelToken())
+        self._queue.begin(job.id)
+        self._ordered.emit(self._order)
+
+    def _on_began(self, live: LiveTimings) -> None:
+        if not self._closing:
+            self._live = live
+            self._look.start()
+
+    def _on_look(self) -> None:
+        if self._live is not None:
+            self._queue.set_progress(self._live.look())
+
+    def _on_ended(self, outcome: Outcome) -> None:
+        self._look.stop()
+        self._live = None
+        if self._closing:
+            return
+        order, self._order = self._order, None
+        self._queue.finish(outcome)
+        self._take_next()
+        if self._order is None:
+            self._idle.start(self._settings.value(IDLE_MINUTES) * _MINUTE_MS)
+            if order is not None and isinstance(outcome, Finished):
+                self._warming = CancelToken()
+                self._warm_up_wanted.emit(order.job.voice, self._warming)
+
+    def _on_cancel_wanted(self, job_id: str) -> None:
+        if self._order is not None and self._order.job.id == job_id:
+            self._order.cancel.cancel()
+
+
+def leave_at_once(code: int) -> None:
+    """End the process although the engine is still inside a long step.
+
+    A result is written beside its name and renamed when whole, so nothing half is left under it;
+    a thread cannot be ended from outside without harm, a process can.
+    """
+    QCoreApplication.sendPostedEvents()
+    os._exit(code)

@@ -1,0 +1,185 @@
+"""The worker thread's object: holds the engine and does one order after another."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from desktop.native_library import open_torch_libraries
+from desktop.problems import english_sentence, report_for
+from desktop.queue.engine_protocol import (
+    Cancelled,
+    Engine,
+    Failed,
+    Finished,
+    MakeEngine,
+    Order,
+    Outcome,
+)
+from desktop.queue.job import Voice
+from desktop.queue.live_timings import LiveTimings, WatchedProfiler
+from engine.errors import ConversionCancelled
+from engine.optimization import OptimizationConfig
+from engine.progress import CancelToken, StageProgress
+
+if TYPE_CHECKING:
+    from engine.converter import Converter
+
+_MEMORY_EVERY_S = 0.5
+
+
+class ConverterEngine:
+    """The real engine; torch is imported with the first one of these."""
+
+    def __init__(self, optimization: OptimizationConfig) -> None:
+        open_torch_libraries()
+        from engine import device
+        from engine.converter import Converter
+
+        self._converter: Converter = Converter(optimization=optimization)
+        torch_device = self._converter.device
+        self._memory_bytes: Callable[[], int] = lambda: device.memory_bytes(torch_device)
+        self._empty_cache: Callable[[], None] = lambda: device.empty_cache(torch_device)
+        self._profiler = WatchedProfiler(
+            enabled=optimization.enable_profiling,
+            synchronize=lambda: device.synchronize(torch_device),
+        )
+        self._profiler.memory_bytes = self._memory_bytes
+        self._converter.profiler = self._profiler
+
+    def convert(self, order: Order, live: LiveTimings) -> Finished:
+        """See `Engine`."""
+        from engine.audio.reader import probe_audio
+        from engine.voice import VoiceFiles
+
+        job = order.job
+        voice = VoiceFiles(job.voice.weights, job.voice.index, job.voice.name)
+        live.source(probe_audio(job.source).duration_s or 0.0)
+        looked_s = 0.0
+
+        def listen(step: StageProgress) -> None:
+            nonlocal looked_s
+            live.step(step)
+            now_s = time.perf_counter()
+            if now_s - looked_s >= _MEMORY_EVERY_S:
+                looked_s = now_s
+                live.memory(self._memory_bytes())
+
+        self._profiler.reset()
+        self._profiler.live = live
+        try:
+            result = self._converter.convert_file(
+                job.source,
+                voice,
+                job.options,
+                output_dir=job.output_dir,
+                listener=listen,
+                cancel=order.cancel,
+            )
+        finally:
+            self._profiler.live = None
+        if result.output_path is None:
+            raise RuntimeError("a file was converted, but no file was named")
+        return Finished(
+            job.id,
+            result.output_path,
+            result.source_s,
+            result.taken_s,
+            live.stages(),
+            result.device,
+            result.peak_memory_bytes,
+            self._memory_bytes(),
+            result.notes,
+        )
+
+    def warm_up(self, voice: Voice, cancel: CancelToken) -> bool:
+        """See `Engine`."""
+        from engine.voice import VoiceFiles
+
+        files = VoiceFiles(voice.weights, voice.index, voice.name)
+        return self._converter.warm_up(files, cancel)
+
+    def tidy(self) -> None:
+        """See `Engine`."""
+        self._empty_cache()
+
+    def unload(self) -> None:
+        """See `Engine`."""
+        self._converter.unload()
+
+
+class Worker(QObject):
+    """Lives on the worker thread; every `Order` is answered with exactly one `Outcome`."""
+
+    began = Signal(object)
+    ended = Signal(object)
+
+    def __init__(self, make_engine: MakeEngine = ConverterEngine) -> None:
+        super().__init__()
+        self._make_engine = make_engine
+        self._engine: Engine | None = None
+        self._made_for: OptimizationConfig | None = None
+        self._warm_for: Voice | None = None
+
+    @Slot(object)
+    def work(self, order: Order) -> None:
+        """Do an order; whatever happens, its outcome is told and the next can come."""
+        live = LiveTimings(order.job.id)
+        self.began.emit(live)
+        outcome = self._outcome(order, live)
+        self._tidy()
+        self.ended.emit(outcome)
+
+    @Slot(object, object)
+    def warm_up(self, voice: Voice, cancel: CancelToken) -> None:
+        """Prepare the device while nothing else is to be done; an order cancels it."""
+        if self._engine is None or self._warm_for == voice or cancel.cancelled:
+            return
+        try:
+            self._warm_for = voice if self._engine.warm_up(voice, cancel) else None
+        except Exception:  # noqa: BLE001 - nobody waits for it, and the next order tells its own
+            self._warm_for = voice
+
+    @Slot()
+    def unload(self) -> None:
+        """Give back all memory; the next order loads again."""
+        self._warm_for = None
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            try:
+                engine.unload()
+            except Exception:  # noqa: BLE001 - it is thrown away in any case
+                del engine
+
+    def _outcome(self, order: Order, live: LiveTimings) -> Outcome:
+        job_id = order.job.id
+        try:
+            order.cancel.raise_if_cancelled()
+            engine = self._engine_for(order.optimization, live)
+            return replace(engine.convert(order, live), taken_s=live.look().elapsed_s)
+        except ConversionCancelled:
+            return Cancelled(job_id, live.stages())
+        except Exception as error:  # noqa: BLE001 - the job fails, the app and the next job live on
+            if order.cancel.cancelled:
+                return Cancelled(job_id, live.stages())
+            return Failed(job_id, english_sentence(error), report_for(error), live.stages())
+
+    def _engine_for(self, optimization: OptimizationConfig, live: LiveTimings) -> Engine:
+        if self._engine is None or self._made_for != optimization:
+            self.unload()
+            with live.measure("load"):
+                self._engine = self._make_engine(optimization)
+            self._made_for = optimization
+        return self._engine
+
+    def _tidy(self) -> None:
+        if self._engine is None:
+            return
+        try:
+            self._engine.tidy()
+        except Exception:  # noqa: BLE001 - an engine that cannot even do this is replaced
+            self.unload()

@@ -1,0 +1,306 @@
+"""The settings: a window of its own with panes; every change applies at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QGuiApplication, QKeySequence
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QMainWindow,
+    QMessageBox,
+    QPushButton,
+    QStackedWidget,
+    QToolBar,
+    QVBoxLayout,
+    QWidget,
+)
+
+from desktop.icons import symbol
+from desktop.mac.finder import reveal
+from desktop.mac.login_item import LoginItem
+from desktop.networks.models_page import ModelsPage
+from desktop.problems import machine_lines
+from desktop.settings.page import SettingRow, TablePage, caption, scrolled
+from desktop.settings.store import Settings
+from desktop.settings.table import MIRROR, PROFILING, START_AT_LOGIN
+from desktop.storage import AppPaths
+from desktop.style import GAP
+from desktop.tuning.optimization_page import OptimizationPage
+from desktop.tuning.tuning_run import TuningRun
+
+if TYPE_CHECKING:
+    from desktop.voices.voices_page import VoicesPage
+
+_SAID_MS = 4000
+
+
+class AdvancedPage(TablePage):
+    """The table's rows, and below them what can be done.
+
+    Parameters
+    ----------
+    report : text for the makers
+    agree : asks whether all settings shall go; another one in tests
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        paths: AppPaths,
+        report: Callable[[], str],
+        agree: Callable[[QWidget], bool] | None = None,
+    ) -> None:
+        super().__init__(settings, "advanced")
+        self._paths = paths
+        self._report = report
+        self._agree = agree or self._ask
+        self._add_profiling()
+        self.open_logs = QPushButton(self.tr("Show Logs"))
+        self.open_logs.clicked.connect(self._show_logs)
+        self.copy_report = QPushButton(self.tr("Copy Report"))
+        self.copy_report.clicked.connect(self._copy_report)
+        self.show_data = QPushButton(self.tr("Show Data Folder"))
+        self.show_data.clicked.connect(self._show_data)
+        self.reset_all = QPushButton(self.tr("Reset All Settings…"))
+        self.reset_all.clicked.connect(self._reset_all)
+        self._said = caption("")
+        for name, buttons, help_text in (
+            (
+                self.tr("Problems:"),
+                (self.open_logs, self.copy_report),
+                self.tr("Versions and mistakes; no names of your folders, nothing is sent."),
+            ),
+            (
+                self.tr("Data:"),
+                (self.show_data,),
+                self.tr("Queue, settings and voices. Without it the app is as on its first day."),
+            ),
+            (
+                self.tr("Settings:"),
+                (self.reset_all,),
+                self.tr("Queue, voices and results stay."),
+            ),
+        ):
+            label = QLabel(name)
+            label.setContentsMargins(0, 4, 0, 0)  # on one line with what stands in the button
+            self.form.addRow(label, _deeds(buttons, help_text))
+        self.form.addRow("", self._said)
+
+    def _add_profiling(self) -> None:
+        """The engine's own switch, which stands among its flags too."""
+        row = SettingRow(PROFILING)
+        row.editor.edited.connect(self._apply)
+        self.rows[PROFILING.key] = row
+        self.form.addRow("", row)
+        self._show(row)
+
+    @Slot()
+    def _show_logs(self) -> None:
+        self._paths.logs.mkdir(parents=True, exist_ok=True)
+        reveal(next(iter(sorted(self._paths.logs.iterdir())), self._paths.logs / "none"))
+
+    @Slot()
+    def _copy_report(self) -> None:
+        QGuiApplication.clipboard().setText(self._report())
+        self._say(self.tr("The report is in the clipboard"))
+
+    @Slot()
+    def _show_data(self) -> None:
+        reveal(self._paths.settings_file)
+
+    @Slot()
+    def _reset_all(self) -> None:
+        if self._agree(self):
+            self._settings.reset_all()
+            self._say(self.tr("All settings are as at first"))
+
+    def _ask(self, parent: QWidget) -> bool:
+        box = QMessageBox(
+            QMessageBox.Icon.Warning, "", self.tr("Reset all settings?"), parent=parent
+        )
+        box.setInformativeText(
+            self.tr("Each voice forgets the settings it was last used with, too.")
+        )
+        agree = box.addButton(self.tr("Reset"), QMessageBox.ButtonRole.DestructiveRole)
+        box.addButton(QMessageBox.StandardButton.Cancel)
+        box.setDefaultButton(QMessageBox.StandardButton.Cancel)
+        box.exec()
+        return box.clickedButton() is agree
+
+    def _say(self, sentence: str) -> None:
+        self._said.setText(sentence)
+        QTimer.singleShot(_SAID_MS, self._said, self._said.clear)
+
+
+def _deeds(buttons: tuple[QPushButton, ...], help_text: str) -> QVBoxLayout:
+    """Buttons beside each other, and what they do below."""
+    row = QHBoxLayout()
+    row.setSpacing(GAP)
+    for button in buttons:
+        row.addWidget(button)
+    row.addStretch(1)
+    column = QVBoxLayout()
+    column.setSpacing(4)
+    column.addLayout(row)
+    column.addWidget(caption(help_text))
+    return column
+
+
+_GEOMETRY = "settings_window.geometry"
+_PANE = "settings_window.pane"
+
+
+class SettingsWindow(QMainWindow):
+    """Panes are made when they are first shown.
+
+    Parameters
+    ----------
+    models_folder : of the shared networks; None for the usual one
+    tuning : the measurement of this machine; None is one of its own
+
+    Signals
+    -------
+    voices_changed : the library has other voices, or other names, than before
+    """
+
+    voices_changed = Signal()
+
+    def __init__(
+        self,
+        settings: Settings,
+        paths: AppPaths,
+        models_folder: Path | None = None,
+        parent: QWidget | None = None,
+        *,
+        tuning: TuningRun | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._settings = settings
+        self._tuning = tuning
+        self._paths = paths
+        self._models_folder = models_folder
+        self.report: Callable[[], str] = machine_lines
+        self._models: ModelsPage | None = None
+        self._voices: VoicesPage | None = None
+        self._makers: dict[str, Callable[[], QWidget]] = {
+            "general": self._make_general,
+            "optimization": self._make_optimization,
+            "voices": self._make_voices,
+            "models": self._make_models,
+            "advanced": self._make_advanced,
+        }
+        self._stack = QStackedWidget()
+        self._shown: dict[str, QWidget] = {}
+        self.setCentralWidget(self._stack)
+        self._actions = self._build_bar()
+        self.setMinimumSize(640, 480)
+        self.resize(700, 640)
+        self.setUnifiedTitleAndToolBarOnMac(True)
+        close = QAction(self)
+        close.setShortcut(QKeySequence(QKeySequence.StandardKey.Close))
+        close.triggered.connect(self.close)
+        self.addAction(close)
+        place = settings.memory(_GEOMETRY)
+        if isinstance(place, list) and len(place) == 4:
+            self.setGeometry(*(int(each) for each in place))
+        self.show_pane(str(settings.memory(_PANE) or "general"))
+
+    def show_pane(self, key: str) -> None:
+        """Show ``general``, ``optimization``, ``voices``, ``models`` or ``advanced``."""
+        key = key if key in self._makers else "general"
+        if key not in self._shown:
+            self._shown[key] = self._makers[key]()
+            self._stack.addWidget(self._shown[key])
+        self._stack.setCurrentWidget(self._shown[key])
+        self._actions[key].setChecked(True)
+        self.setWindowTitle(self._actions[key].text())
+        self._settings.remember(_PANE, key)
+
+    def remember_place(self) -> None:
+        """Keep size and place for the next window."""
+        box = self.geometry()
+        self._settings.remember(_GEOMETRY, [box.x(), box.y(), box.width(), box.height()])
+
+    @Slot()
+    def look_at_voices(self) -> None:
+        """Voices came or went by another way; a hidden pane looks when it is shown."""
+        if self._voices is not None and self._voices.isVisible():
+            self._voices.look_again()
+
+    def keep_changes(self) -> None:
+        """Begin to keep what was chosen a moment ago, before the window goes."""
+        if self._voices is not None:
+            self._voices.card.flush()
+
+    def close_tasks(self) -> None:
+        """Stop downloads and imports before the app quits."""
+        if self._models is not None:
+            self._models.close_tasks()
+        if self._voices is not None:
+            self._voices.close_tasks()
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 - Qt's name
+        """Remember where the window was."""
+        self.remember_place()
+        super().closeEvent(event)
+
+    def _build_bar(self) -> dict[str, QAction]:
+        names = {
+            "general": self.tr("General"),
+            "optimization": self.tr("Optimization"),
+            "voices": self.tr("Voices"),
+            "models": self.tr("Models"),
+            "advanced": self.tr("Advanced"),
+        }
+        bar = QToolBar(self.tr("Panes"))
+        bar.setMovable(False)
+        bar.setIconSize(QSize(24, 24))
+        bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
+        bar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
+        group = QActionGroup(self)
+        actions = {}
+        for number, (key, name) in enumerate(names.items(), start=1):
+            action = bar.addAction(symbol(key), name)
+            action.setCheckable(True)
+            action.setShortcut(QKeySequence(f"Ctrl+{number}"))
+            action.setData(key)
+            group.addAction(action)
+            actions[key] = action
+        group.triggered.connect(self._choose_pane)
+        self.addToolBar(bar)
+        return actions
+
+    @Slot(QAction)
+    def _choose_pane(self, action: QAction) -> None:
+        self.show_pane(action.data())
+
+    def _make_general(self) -> QWidget:
+        can_start = LoginItem.of_this_app().is_available
+        left_out = frozenset() if can_start else frozenset({START_AT_LOGIN.key})
+        return scrolled(TablePage(self._settings, "general", left_out=left_out))
+
+    def _make_optimization(self) -> QWidget:
+        return scrolled(OptimizationPage(self._settings, self._tuning))
+
+    def _make_advanced(self) -> QWidget:
+        return scrolled(AdvancedPage(self._settings, self._paths, lambda: self.report()))
+
+    def _make_models(self) -> QWidget:
+        from engine.paths import models_dir
+
+        self._models = ModelsPage(self._settings, models_dir(self._models_folder))
+        return scrolled(self._models)
+
+    def _make_voices(self) -> QWidget:
+        from desktop.voices.voices_page import VoicesPage
+
+        self._voices = VoicesPage(
+            self._paths.voices_dir, mirror=lambda: self._settings.value(MIRROR)
+        )
+        self._voices.changed.connect(self.voices_changed)
+        return self._voices

@@ -1,0 +1,185 @@
+"""Everything the window can do, once, with its key; menus and context menu are made of these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from html import escape
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Qt
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QMenu, QMenuBar, QMessageBox
+
+from desktop.queue.job import JobState
+
+if TYPE_CHECKING:
+    from desktop.shell.main_window import MainWindow
+
+_RECENT = 10
+_CAN_BE_CANCELLED = frozenset({JobState.WAITING, JobState.RUNNING, JobState.INTERRUPTED})
+
+
+class WindowActions(QObject):
+    """The actions of the main window."""
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        self._window = window
+        tr = self.tr
+        key = QKeySequence.StandardKey
+        self.open = self._make(tr("Open…"), window.open_files_dialog, key.Open)
+        self.add_voice = self._make(tr("Add Voice…"), window.open_voice_dialog, "Ctrl+Shift+O")
+        self.add_link = self._make(
+            tr("Voice from a Link…"), window.desk.ask_for_link, "Ctrl+Shift+L"
+        )
+        self.shared = self._make(tr("Networks for Community Voices…"), window.desk.show_shared)
+        self.close = self._make(tr("Close Window"), window.close, "Ctrl+W")
+        self.settings = self._make(tr("Settings…"), window.settings_requested.emit, "Ctrl+,")
+        self.settings.setMenuRole(QAction.MenuRole.PreferencesRole)
+        self.quit = self._make(tr("Quit"), window.quit_requested.emit, "Ctrl+Q")
+        self.quit.setMenuRole(QAction.MenuRole.QuitRole)
+        self.about = self._make(tr("About Ultimate RVC"), window.show_about)
+        self.about.setMenuRole(QAction.MenuRole.AboutRole)
+        self.paste = self._make(tr("Paste"), window.paste, key.Paste)
+        self.select_all = self._make(tr("Select All"), window.queue_view.selectAll, key.SelectAll)
+        self.cancel = self._make(tr("Cancel"), window.cancel_selected, "Ctrl+.")
+        self.cancel_all = self._make(tr("Cancel All"), window.cancel_all, "Ctrl+Shift+.")
+        self.retry = self._make(tr("Convert Again"), window.retry_selected, "Ctrl+R")
+        self.remove = self._make(tr("Remove from Queue"), window.remove_selected, "Ctrl+Backspace")
+        self.clear = self._make(tr("Clear Finished"), window.clear_over, "Ctrl+Shift+K")
+        self.up = self._make(tr("Move Up"), lambda: window.move_selected(-1), "Ctrl+Alt+Up")
+        self.down = self._make(tr("Move Down"), lambda: window.move_selected(1), "Ctrl+Alt+Down")
+        self.play = self._make(tr("Play Result"), window.play_selected, "Ctrl+P")
+        self.reveal = self._make(tr("Show in Finder"), window.reveal_selected, "Ctrl+Shift+R")
+        self.copy_timings = self._make(
+            tr("Copy Timings"), window.detail.copy, QKeySequence("Ctrl+Shift+C")
+        )
+        self.minimize = self._make(tr("Minimize"), window.showMinimized, "Ctrl+M")
+        self.zoom = self._make(tr("Zoom"), self._zoom)
+        self.full_screen = self._make(
+            tr("Enter Full Screen"), self._toggle_full_screen, key.FullScreen
+        )
+        self.keys = self._make(tr("Keyboard Shortcuts"), self._show_keys, key.HelpContents)
+        self.copy_report = self._make(tr("Copy Problem Report"), window.copy_report)
+
+    def fill(self, bar: QMenuBar) -> None:
+        """The menus along the top."""
+        file = bar.addMenu(self.tr("File"))
+        file.addActions([self.open, self.add_voice, self.add_link, self.shared])
+        self.recent = file.addMenu(self.tr("Open Recent"))
+        self.recent.aboutToShow.connect(self._fill_recent)
+        file.insertMenu(self.add_voice, self.recent)
+        file.addSeparator()
+        file.addActions([self.close, self.settings, self.quit])
+        edit = bar.addMenu(self.tr("Edit"))
+        edit.addActions([self.paste, self.select_all])
+        edit.addSeparator()
+        edit.addAction(self.copy_timings)
+        queue = bar.addMenu(self.tr("Queue"))
+        self._add_job_actions(queue)
+        queue.addSeparator()
+        queue.addActions([self.cancel_all, self.clear])
+        view = bar.addMenu(self.tr("Window"))
+        view.addActions([self.minimize, self.zoom, self.full_screen])
+        help_menu = bar.addMenu(self.tr("Help"))
+        help_menu.addActions([self.keys, self.copy_report, self.about])
+        for menu in (edit, queue, view):
+            menu.aboutToShow.connect(self.refresh)
+
+    def _fill_recent(self) -> None:
+        """Sources of the last conversions that are still there, the newest first."""
+        self.recent.clear()
+        sources = dict.fromkeys(job.source for job in reversed(self._window.queue.jobs()))
+        there = [path for path in list(sources)[: 2 * _RECENT] if path.exists()][:_RECENT]
+        for path in there:
+            shown = path.name.replace("&", "&&")
+            self.recent.addAction(shown, partial(self._window.take, [path])).setToolTip(str(path))
+        if not there:
+            self.recent.addAction(self.tr("None")).setEnabled(False)
+
+    def _zoom(self) -> None:
+        window = self._window
+        window.showNormal() if window.isMaximized() else window.showMaximized()
+
+    def _toggle_full_screen(self) -> None:
+        window = self._window
+        window.showNormal() if window.isFullScreen() else window.showFullScreen()
+
+    def keys_text(self) -> str:
+        """Every key and what it does, one a line."""
+        native = QKeySequence.SequenceFormat.NativeText
+        own = [
+            f"{action.shortcut().toString(native)}\t{action.text()}"
+            for action in self._window.actions()
+            if not action.shortcut().isEmpty()
+        ]
+        space, tab = self.tr("Space"), self.tr("Tab")
+        heard = (
+            f"{space}\t{self.tr('Play or pause')}",
+            f"{tab}\t{self.tr('In a waveform: hear the other one')}",
+        )
+        return "\n".join((*heard, *own))
+
+    def _show_keys(self) -> None:
+        rows = (line.split("\t") for line in self.keys_text().splitlines())
+        cells = (
+            f"<tr><td align=right><b>{escape(key)}</b>&nbsp;&nbsp;</td><td>{escape(what)}</td></tr>"
+            for key, what in rows
+        )
+        box = QMessageBox(self._window)
+        box.setWindowTitle(self.tr("Keyboard Shortcuts"))
+        box.setText(f"<table cellpadding=2>{''.join(cells)}</table>")
+        box.open()
+
+    def context_menu(self) -> QMenu:
+        """For the selected rows."""
+        self.refresh()
+        menu = QMenu(self._window)
+        self._add_job_actions(menu)
+        return menu
+
+    def refresh(self) -> None:
+        """Enable what makes sense for what is selected."""
+        window = self._window
+        full = window.isFullScreen()
+        self.full_screen.setText(
+            self.tr("Exit Full Screen") if full else self.tr("Enter Full Screen")
+        )
+        jobs = window.selected_jobs()
+        states = {job.state for job in jobs}
+        running = window.queue.running() is not None
+        self.cancel.setEnabled(running or bool(states & _CAN_BE_CANCELLED))
+        self.cancel_all.setEnabled(window.queue.is_busy)
+        again = any(job.is_over or job.state is JobState.INTERRUPTED for job in jobs)
+        self.retry.setEnabled(again)
+        self.remove.setEnabled(bool(states - {JobState.RUNNING}))
+        self.clear.setEnabled(any(job.is_over for job in window.queue.jobs()))
+        single = jobs[0] if len(jobs) == 1 else None
+        done = single is not None and single.output is not None
+        self.play.setEnabled(done)
+        self.reveal.setEnabled(bool(jobs))
+        self.copy_timings.setEnabled(single is not None and bool(single.stages))
+        self.up.setEnabled(bool(jobs))
+        self.down.setEnabled(bool(jobs))
+
+    def _add_job_actions(self, menu: QMenu) -> None:
+        menu.addActions([self.play, self.reveal])
+        menu.addSeparator()
+        menu.addActions([self.cancel, self.retry, self.remove])
+        menu.addSeparator()
+        menu.addActions([self.up, self.down])
+
+    def _make(
+        self,
+        title: str,
+        act: Callable[[], object],
+        key: QKeySequence.StandardKey | QKeySequence | str | None = None,
+    ) -> QAction:
+        action = QAction(title, self._window)
+        action.triggered.connect(lambda _=False: act())
+        if key is not None:
+            action.setShortcut(QKeySequence(key))
+            action.setShortcutContext(Qt.ShortcutContext.WindowShortcut)
+        self._window.addAction(action)
+        return action

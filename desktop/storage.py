@@ -1,0 +1,104 @@
+"""The app's folders, and small files that are replaced whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from engine.library.location import VOICES_VARIABLE, voices_dir
+from engine.paths import starter_dir
+
+MAX_BYTES = 64 << 20
+
+
+def write_text(path: Path, text: str, *, durable: bool = True) -> None:
+    """Replace a file; whoever reads it sees the old content or the new, never a part.
+
+    Parameters
+    ----------
+    durable : wait until the disk has it, so that it outlives a loss of power too
+
+    Raises
+    ------
+    OSError : the disk is full or refuses
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    with part.open("w", encoding="utf-8") as file:
+        file.write(text)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
+    part.replace(path)
+
+
+def read_json(path: Path) -> Any:
+    """What a file holds; None where it is missing or damaged.
+
+    A damaged file is put aside as ``NAME.damaged``, so that the next writing does not destroy it.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            return json.loads(file.read(MAX_BYTES))  # what is larger is none of ours: cut, damaged
+    except OSError:
+        return None
+    except (ValueError, RecursionError):
+        try:
+            path.replace(path.with_name(f"{path.name}.damaged"))
+        except OSError:
+            return None
+        return None
+
+
+DATA_VARIABLE = "URVC_DATA_DIR"
+"""Names one folder for everything, e.g. to try the app without touching one's own data."""
+
+_APP_NAME = "Ultimate RVC"
+
+
+@dataclass(frozen=True)
+class AppPaths:
+    """The app's folders; none of them need exist yet."""
+
+    data: Path
+    cache: Path
+    logs: Path
+
+    @classmethod
+    def standard(cls) -> AppPaths:
+        """Application Support, Caches and Logs of this user, unless `DATA_VARIABLE` is set."""
+        named = os.environ.get(DATA_VARIABLE, "")
+        if named:
+            root = Path(named).expanduser().absolute()
+            return cls(root, root / "cache", root / "logs")
+        return cls(
+            Path(platformdirs.user_data_dir(_APP_NAME, appauthor=False)),
+            Path(platformdirs.user_cache_dir(_APP_NAME, appauthor=False)),
+            Path(platformdirs.user_log_dir(_APP_NAME, appauthor=False)),
+        )
+
+    @property
+    def queue_file(self) -> Path:
+        """The conversions asked for, done and undone."""
+        return self.data / "queue.json"
+
+    @property
+    def settings_file(self) -> Path:
+        """What the user chose."""
+        return self.data / "settings.json"
+
+    @property
+    def voices_dir(self) -> Path:
+        """Installed voices, shared with the command line."""
+        named = os.environ.get(VOICES_VARIABLE, "")
+        return voices_dir() if named else self.data / "voices"
+
+
+def sample_file() -> Path:
+    """A few seconds of speech that ship with the program."""
+    return starter_dir() / "sample.wav"

@@ -1,0 +1,134 @@
+"""How voices come to the main window: links, the networks they share, and what they lack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QObject
+
+from desktop.networks.shared_network import NETWORKS
+from desktop.networks.shared_sheet import SharedSheet
+from desktop.queue.drop_window import DropWindow
+from desktop.queue.job import Job, JobState
+from desktop.queue.job_queue import JobQueue
+from desktop.settings.store import Settings
+from desktop.settings.table import MIRROR
+from desktop.voices.draft import Draft
+from desktop.voices.link_dialog import LinkDialog
+from desktop.voices.voice_list import VoiceList
+from desktop.widgets import NoticeBar
+from engine.errors import UserError
+from engine.files import size_text
+from engine.library.importing import ImportReport
+from engine.paths import content_encoder_path, has_content_encoder, models_dir
+
+_OFFERED = "shared_networks.offered"
+
+
+class VoiceDesk(QObject):
+    """Makes its dialogs when they are first wanted.
+
+    Parameters
+    ----------
+    window : over which they lie
+    notice : where hints are told
+    models_folder : of the shared networks; None for the usual one
+    """
+
+    def __init__(
+        self,
+        window: DropWindow,
+        notice: NoticeBar,
+        queue: JobQueue,
+        draft: Draft,
+        voices: VoiceList,
+        settings: Settings,
+        models_folder: Path | None = None,
+    ) -> None:
+        super().__init__(window)
+        self._window = window
+        self._notice = notice
+        self._draft = draft
+        self._voices = voices
+        self._settings = settings
+        self._models = models_dir(models_folder)
+        self._picked = draft.voice.key
+        self.links: LinkDialog | None = None
+        self.shared: SharedSheet | None = None
+        draft.changed.connect(self._on_draft_changed)
+        queue.jobs_ended.connect(self._on_jobs_ended)
+
+    def ask_for_link(self, link: str = "") -> None:
+        """Let the user paste a link, or look at what this one offers."""
+        if self.links is None:
+            self.links = LinkDialog(self._voices.library, self._mirror, self._window)
+            self.links.imported.connect(self._on_imported)
+        self.links.show()
+        self.links.raise_()
+        if link:
+            self.links.ask(link)
+
+    def show_shared(self) -> None:
+        """Offer the networks that community voices share."""
+        if self.shared is None:
+            self.shared = SharedSheet(self._models, self._mirror, parent=self._window)
+        self._settings.remember(_OFFERED, value=True)
+        self.shared.show()
+        self.shared.raise_()
+
+    def offer_once(self) -> None:
+        """At the first start ever: offer them, if they are not there."""
+        if not self._settings.memory(_OFFERED) and not has_content_encoder(self._models):
+            self.show_shared()
+
+    def close_tasks(self) -> None:
+        """Stop downloads before the app quits; they continue next time."""
+        if self.links is not None:
+            self.links.task.close()
+        if self.shared is not None:
+            self.shared.close_tasks()
+
+    def _mirror(self) -> str:
+        return self._settings.value(MIRROR)
+
+    def _on_imported(self, report: ImportReport) -> None:
+        self._voices.refresh()
+        found = self._voices.find(report.imported[-1].voice.id) if report.imported else None
+        if found is not None:
+            self._draft.set_voice(found)
+
+    def _on_draft_changed(self) -> None:
+        key = self._draft.voice.key
+        if key == self._picked:
+            return
+        self._picked = key
+        self._hint(key, self._draft.voice.name)
+
+    def _on_jobs_ended(self, jobs: Sequence[Job]) -> None:
+        """A conversion that failed for want of the networks: here is the way out."""
+        for job in jobs:
+            if job.state is JobState.FAILED:
+                self._hint(job.voice.key, job.voice.name)
+
+    def _hint(self, key: str, name: str) -> None:
+        """Tell that a voice lacks the shared networks, if it does."""
+        if not self._lacks_networks(key):
+            return
+        size = size_text(sum(each.about_bytes for each in NETWORKS))
+        text = self.tr("“{name}” needs the networks that community voices share ({size}).")
+        self._notice.tell(
+            text.format(name=name, size=size),
+            ((self.tr("Not Now"), lambda: None), (self.tr("Show…"), self.show_shared)),
+        )
+
+    def _lacks_networks(self, key: str) -> bool:
+        """Whether the voice hears with the shared content encoder, and that is not there."""
+        voice = self._voices.entry(key)
+        if voice is None or voice.built_in or has_content_encoder(self._models):
+            return False
+        embedder = str(voice.facts.get("embedder") or "contentvec")
+        try:
+            return content_encoder_path(embedder, self._models) == self._models
+        except UserError:  # a name that no network can have: the conversion will say so
+            return False

@@ -1,0 +1,158 @@
+"""The voices that can be chosen: the starter's and the installed ones."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from desktop.problems import sentence_for
+from desktop.queue.intake import voice_groups
+from desktop.queue.job import Voice
+from desktop.translation import spoken
+from engine.errors import ConversionCancelled, LibraryError
+from engine.library.installed_voice import VOICE_OPTIONS, InstalledVoice, starter_entry
+from engine.library.voice_library import VoiceLibrary
+from engine.options import ConversionOptions
+from engine.progress import CancelToken
+
+
+class VoiceList(QObject):
+    """A view of the voice library; installing happens on a thread of its own.
+
+    Parameters
+    ----------
+    root : the library's folder
+    """
+
+    changed = Signal()
+    installed = Signal(object)
+    refused = Signal(str)
+    _done = Signal(object, object)
+    _kept = Signal(str)
+
+    def __init__(self, root: Path) -> None:
+        super().__init__()
+        self.library = VoiceLibrary(root)
+        self._found = self._read()
+        self._installing = 0
+        self._closing = CancelToken()
+        self._threads: list[threading.Thread] = []
+        self._done.connect(self._on_done)
+        self._kept.connect(self._on_kept)
+
+    def voices(self) -> tuple[Voice, ...]:
+        """All of them, the starter first."""
+        return tuple(map(_voice, self._found))
+
+    def find(self, key: object) -> Voice | None:
+        """The voice of that key."""
+        found = self.entry(key)
+        return None if found is None else _voice(found)
+
+    def entry(self, key: object) -> InstalledVoice | None:
+        """All that the library knows of the voice of that key."""
+        return next((voice for voice in self._found if voice.id == key), None)
+
+    def usual_options(self, key: object) -> ConversionOptions:
+        """The settings that the voice of that key starts with."""
+        found = self.entry(key)
+        return ConversionOptions() if found is None else found.options()
+
+    @property
+    def is_installing(self) -> bool:
+        """Whether a voice is being installed."""
+        return self._installing > 0
+
+    def refresh(self) -> None:
+        """Look again at what is installed."""
+        found = self._read()
+        if found != self._found:
+            self._found = found
+            self.changed.emit()
+
+    def install(self, paths: Sequence[Path]) -> None:
+        """Import files, folders and archives; `installed` or `refused` tells what came of it."""
+        if self._closing.cancelled:
+            return
+        self._installing += 1
+        self.changed.emit()
+        self._begin(lambda: self._run(tuple(paths)))
+
+    def keep_defaults(self, key: str, options: ConversionOptions) -> None:
+        """Let the voice start with these settings from now on; `refused` tells a failure."""
+        values = {name: getattr(options, name) for name in VOICE_OPTIONS}
+
+        def run() -> None:
+            try:
+                self.library.set_defaults(key, values)
+            except Exception as error:  # noqa: BLE001 - as for imports
+                self._kept.emit(sentence_for(error))
+            else:
+                self._kept.emit("")
+
+        self._begin(run)
+
+    def close(self, patience_s: float = 5.0) -> bool:
+        """Stop imports, and wait for what is being written; whether all ended in time.
+
+        From then on nothing is told any more.
+        """
+        self._closing.cancel()
+        end_s = time.monotonic() + patience_s
+        for thread in self._threads:
+            thread.join(max(0.0, end_s - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _begin(self, work: Callable[[], None]) -> None:
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        self._threads.append(threading.Thread(target=work, name="voices", daemon=True))
+        self._threads[-1].start()
+
+    def _on_kept(self, sentence: str) -> None:
+        if self._closing.cancelled:
+            return
+        self.refresh()
+        if sentence:
+            self.refused.emit(sentence)
+
+    def _read(self) -> tuple[InstalledVoice, ...]:
+        try:
+            return self.library.voices()
+        except LibraryError:
+            return (starter_entry(),)
+
+    def _run(self, paths: tuple[Path, ...]) -> None:
+        keys: list[str] = []
+        sentences: list[str] = []
+        for group in voice_groups(paths):
+            try:
+                report = self.library.import_files(group, cancel=self._closing)
+            except ConversionCancelled:
+                break
+            except Exception as error:  # noqa: BLE001 - the window says it; the thread must not die silently
+                sentences.append(sentence_for(error))
+            else:
+                keys += [each.voice.id for each in report.imported]
+                told = [(e.voice.name, note) for e in report.imported for note in e.notes]
+                sentences += [f"{name}: {spoken(note)}" for name, note in told]
+                sentences += map(sentence_for, report.refused)
+        self._done.emit(keys, sentences)
+
+    def _on_done(self, keys: list[str], sentences: list[str]) -> None:
+        if self._closing.cancelled:
+            return
+        self._installing -= 1
+        self._found = self._read()
+        self.changed.emit()
+        for voice in filter(None, map(self.find, keys)):
+            self.installed.emit(voice)
+        if sentences:
+            self.refused.emit("\n".join(sentences))
+
+
+def _voice(found: InstalledVoice) -> Voice:
+    return Voice(found.name, found.weights, found.index, found.id, found.built_in)

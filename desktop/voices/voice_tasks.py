@@ -1,0 +1,158 @@
+"""Work that changes the installed voices, done on a background thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QCoreApplication, QObject, Signal, Slot
+
+from desktop.background import BackgroundTask, Listener, Outcome, Work
+from desktop.mac.finder import move_to_trash
+from desktop.problems import sentence_for
+from desktop.queue.intake import voice_groups
+from desktop.translation import spoken
+from engine.errors import UserError
+from engine.library.download.link import VoiceOffer, find_voices
+from engine.library.importing import ImportReport
+from engine.library.installation import Imported
+from engine.library.installed_voice import InstalledVoice
+from engine.library.remote_archive import looked_into
+from engine.library.voice_library import VoiceLibrary
+from engine.progress import CancelToken
+
+
+def importing(library: VoiceLibrary, paths: Sequence[Path]) -> Work:
+    """Import all; returns an `ImportReport` of all together.
+
+    What cannot be used is a sentence in the report; it fails only if it is the only source.
+    """
+
+    def work(cancel: CancelToken, tell: Listener) -> ImportReport:
+        sources = voice_groups(paths)
+        imported: list[Imported] = []
+        refused: list[UserError] = []
+        for number, source in enumerate(sources):
+
+            def listener(fraction: float, number: int = number) -> None:
+                tell(number + fraction, float(len(sources)))
+
+            try:
+                report = library.import_files(source, listener=listener, cancel=cancel)
+            except UserError as error:
+                if len(sources) == 1:
+                    raise
+                refused.append(error)
+                continue
+            imported.extend(report.imported)
+            refused.extend(report.refused)
+        return ImportReport(tuple(imported), tuple(refused))
+
+    return work
+
+
+def asking(link: str, hub: str | None) -> Work:
+    """Ask what a pasted link offers; returns a tuple of `VoiceOffer`. Fetches nothing."""
+    return lambda cancel, _tell: looked_into(find_voices(link, hub=hub, cancel=cancel), cancel)
+
+
+def fetching(library: VoiceLibrary, offer: VoiceOffer) -> Work:
+    """Download an offer and import it; returns an `ImportReport`."""
+    return lambda cancel, tell: library.import_offer(offer, downloaded=tell, cancel=cancel)
+
+
+def keeping(library: VoiceLibrary, key: str, changes: Mapping[str, Any]) -> Work:
+    """Change some of the settings that a voice starts with; returns the voice as it is then."""
+
+    def work(_cancel: CancelToken, _tell: Listener) -> InstalledVoice:
+        return library.set_defaults(key, {**library.get(key).defaults, **changes})
+
+    return work
+
+
+def renaming(library: VoiceLibrary, key: str, name: str) -> Work:
+    """Give another name."""
+    return lambda _cancel, _tell: library.rename(key, name)
+
+
+def picturing(library: VoiceLibrary, key: str, picture: Path) -> Work:
+    """Give a picture."""
+    return lambda _cancel, _tell: library.set_picture(key, picture)
+
+
+def indexing(library: VoiceLibrary, key: str, index: Path) -> Work:
+    """Give an index."""
+    return lambda _cancel, _tell: library.set_index(key, index)
+
+
+def trashing(library: VoiceLibrary, key: str) -> Work:
+    """Move to the trash."""
+    return lambda _cancel, _tell: library.remove(key, trash=move_to_trash)
+
+
+def report_sentence(report: ImportReport) -> str:
+    """What became of an import, in one paragraph."""
+    names = ", ".join(each.voice.name for each in report.imported)
+    imported = QCoreApplication.translate("voice_shelf", "Imported: {names}.")
+    told = [imported.format(names=names)] if names else []
+    told += [spoken(note) for each in report.imported for note in each.notes]
+    told += map(sentence_for, report.refused)
+    return " ".join(told)
+
+
+class DefaultsKeeper(QObject):
+    """What is not changed stays as it is on the disk, whoever wrote it.
+
+    Signals
+    -------
+    kept : (InstalledVoice)  as it is now
+    refused : (sentence)  why a change could not be kept
+    ended : nothing is left to be kept
+    """
+
+    kept = Signal(object)
+    refused = Signal(str)
+    ended = Signal()
+
+    def __init__(self, library: VoiceLibrary, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._library = library
+        self._wanted: dict[str, dict[str, Any]] = {}
+        self._task = BackgroundTask(self)
+        self._task.ended.connect(self._on_ended)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is not kept yet."""
+        return self._task.is_running or bool(self._wanted)
+
+    @Slot(str, object)
+    def keep(self, key: str, changes: Mapping[str, Any]) -> None:
+        """Keep what was changed of a voice, as soon as what came before is kept."""
+        self._wanted[key] = {**self._wanted.get(key, {}), **changes}
+        self._begin()
+
+    def close(self) -> None:
+        """Keep the rest before the app quits."""
+        self._task.close()
+        for key, changes in self._wanted.items():
+            with suppress(UserError):  # nobody is there any more to read why
+                keeping(self._library, key, changes)(CancelToken(), lambda *_: None)
+        self._wanted.clear()
+
+    def _begin(self) -> None:
+        key = next(iter(self._wanted), None)
+        if key is not None and self._task.start(keeping(self._library, key, self._wanted[key])):
+            del self._wanted[key]
+
+    @Slot(object)
+    def _on_ended(self, outcome: Outcome) -> None:
+        if outcome.state == "finished":
+            self.kept.emit(outcome.value)
+        else:
+            self.refused.emit(outcome.sentence)
+        self._begin()
+        if not self.is_busy:
+            self.ended.emit()

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAccessible, QGuiApplication
+from pytestqt.qtbot import QtBot
+
+from desktop.listen.listen_panel import ListenPanel
+from desktop.listen.player import Player
+from desktop.queue.job import Job, Voice
+from desktop.settings.store import Settings
+from desktop.settings.table import LEVEL_MATCH
+from tests.desktop.listen.fake_device import FakeDevice
+
+RATE_HZ = 48_000
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    """A source of 2 s and a result of half its amplitude."""
+    t = np.arange(2 * RATE_HZ) / RATE_HZ
+    tone = (0.5 * np.sin(2 * np.pi * 500 * t)).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", tone, RATE_HZ)
+    soundfile.write(tmp_path / "b.wav", tone / 2, RATE_HZ)
+    voice = Voice("Aria", tmp_path / "aria.pth")
+    return Job(source=tmp_path / "a.wav", voice=voice, output=tmp_path / "b.wav")
+
+
+@pytest.fixture
+def device() -> FakeDevice:
+    return FakeDevice()
+
+
+@pytest.fixture
+def panel(qtbot: QtBot, tmp_path: Path, device: FakeDevice) -> Iterator[ListenPanel]:
+    settings = Settings(tmp_path / "settings.json", {})
+    made = ListenPanel(settings, tmp_path / "cache", lambda: Player(device))
+    qtbot.addWidget(made)
+    made.resize(900, made.sizeHint().height())
+    made.show()
+    yield made
+    made.close_sound()
+
+
+def player(panel: ListenPanel) -> Player:
+    assert panel._player is not None
+    return panel._player
+
+
+def both_read(qtbot: QtBot, panel: ListenPanel) -> None:
+    qtbot.waitUntil(
+        lambda: len(panel._waveforms) == 2 and all(w.complete for w in panel._waveforms.values())
+    )
+
+
+def test_it_fits_under_the_queue_and_says_what_to_do_when_empty(panel: ListenPanel) -> None:
+    assert panel.sizeHint().height() <= 150
+    assert "Select a file" in panel._lanes[0]._message
+    assert not panel._play.isEnabled()
+    panel.toggle_play()
+    panel.flip()
+
+
+def test_a_job_shows_both_waveforms_with_levels_matched(
+    qtbot: QtBot, panel: ListenPanel, job: Job
+) -> None:
+    panel.set_job(job)
+    both_read(qtbot, panel)
+    assert panel._time.text() == "0:00.0 / 0:02.0"
+    assert panel._note.text() == "Levels matched: source −6.0 dB"
+    assert player(panel)._gains == pytest.approx((0.5, 1.0), abs=0.01)
+
+
+def test_matching_can_be_switched_off_while_listening(
+    qtbot: QtBot, panel: ListenPanel, job: Job
+) -> None:
+    panel.set_job(job)
+    both_read(qtbot, panel)
+    panel._settings.set(LEVEL_MATCH, False)
+    assert player(panel)._gains == (1.0, 1.0)
+    assert panel._note.text() == ""
+
+
+def test_space_plays_and_tab_flips_at_the_same_instant(
+    qtbot: QtBot, panel: ListenPanel, job: Job, device: FakeDevice
+) -> None:
+    panel.set_job(job)
+    both_read(qtbot, panel)
+    lane = panel._lanes[1]
+    lane.setFocus()
+    qtbot.keyClick(lane, Qt.Key.Key_Space)
+    qtbot.waitUntil(lambda: bool(device.streams) and player(panel)._stream is device.stream)
+    assert panel._play.accessibleName() == "Pause"
+    assert panel._sides[1].isChecked()
+    qtbot.keyClick(lane, Qt.Key.Key_Tab)
+    assert player(panel).side == 0
+    assert panel._sides[0].isChecked()
+    assert panel.focusWidget() is lane
+    qtbot.keyClick(lane, Qt.Key.Key_Space)
+    assert not player(panel).is_playing
+
+
+def test_a_click_hears_that_sound_from_there(qtbot: QtBot, panel: ListenPanel, job: Job) -> None:
+    panel.set_job(job)
+    both_read(qtbot, panel)
+    lane = panel._lanes[0]
+    qtbot.mouseClick(lane, Qt.MouseButton.LeftButton, pos=lane.rect().center())
+    assert player(panel).side == 0
+    assert player(panel).position_s == pytest.approx(1.0, abs=0.02)
+    assert panel._time.text().startswith(("0:00.9", "0:01.0"))
+
+
+def test_arrow_keys_seek_and_the_way_out_of_a_waveform_is_control_or_shift_tab(
+    qtbot: QtBot, panel: ListenPanel, job: Job
+) -> None:
+    panel.set_job(job)
+    both_read(qtbot, panel)
+    lane = panel._lanes[1]
+    lane.setFocus()
+    qtbot.keyClick(lane, Qt.Key.Key_Right)
+    assert player(panel).position_s == pytest.approx(1.0)
+    qtbot.keyClick(lane, Qt.Key.Key_Home)
+    assert player(panel).position_s == 0.0
+    qtbot.keyClick(lane, Qt.Key.Key_Backtab, Qt.KeyboardModifier.ShiftModifier)
+    assert panel.focusWidget() is not lane
+    qtbot.keyClick(lane, Qt.Key.Key_Shift)  # else Qt takes the key for held in later tests
+    assert QGuiApplication.keyboardModifiers() == Qt.KeyboardModifier.NoModifier
+
+
+def test_a_result_that_comes_later_joins_without_losing_the_place(
+    qtbot: QtBot, panel: ListenPanel, job: Job
+) -> None:
+    panel.set_job(replace(job, output=None))
+    qtbot.waitUntil(lambda: len(panel._waveforms) == 1)
+    assert "will appear" in panel._lanes[1]._message
+    assert not panel._sides[1].isEnabled()
+    player(panel).seek(1.5)
+    panel.set_job(job)
+    both_read(qtbot, panel)
+    assert player(panel).position_s == 1.5
+    assert panel._sides[1].isEnabled()
+
+
+def test_a_source_that_has_gone_is_said_in_its_lane(
+    qtbot: QtBot, panel: ListenPanel, job: Job
+) -> None:
+    job.source.unlink()
+    panel.set_job(job)
+    qtbot.waitUntil(lambda: "no such file" in panel._lanes[0]._message)
+    qtbot.waitUntil(lambda: panel._lanes[1].has_sound)
+    panel.set_job(None)
+    assert not panel._play.isEnabled()
+
+
+def test_no_device_is_a_sentence_in_the_panel(
+    qtbot: QtBot, panel: ListenPanel, job: Job, device: FakeDevice
+) -> None:
+    device.refusal = "there is no sound output"
+    panel.set_job(job)
+    both_read(qtbot, panel)
+    panel.toggle_play()
+    qtbot.waitUntil(lambda: "there is no sound output" in panel._note.text())
+    assert panel._play.accessibleName() == "Play"
+
+
+def test_assistive_technology_hears_a_slider_with_name_and_place(
+    qtbot: QtBot, panel: ListenPanel, job: Job
+) -> None:
+    panel.set_job(job)
+    both_read(qtbot, panel)
+    player(panel).seek(1.0)
+    told = QAccessible.queryAccessibleInterface(panel._lanes[1])
+    assert told.role() == QAccessible.Role.Slider
+    assert told.text(QAccessible.Text.Name) == "Waveform of the result"
+    assert told.valueInterface().currentValue() == 1000
+    assert told.valueInterface().maximumValue() == 2000

@@ -1,0 +1,297 @@
+from __future__ import annotations
+
+import ctypes.util
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from pytestqt.qtbot import QtBot
+
+from desktop.listen import player as player_module
+from desktop.listen.player import Player
+from tests.desktop.listen.fake_device import FakeDevice
+
+RATE_HZ = 48_000
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[Path, Path]:
+    """Two files of 3 s whose samples tell where they are: rising, and falling below zero."""
+    ramp = np.linspace(0, 0.9, 3 * RATE_HZ, dtype=np.float32)
+    soundfile.write(tmp_path / "a.wav", ramp, RATE_HZ, subtype="FLOAT")
+    soundfile.write(tmp_path / "b.wav", -ramp, RATE_HZ, subtype="FLOAT")
+    return tmp_path / "a.wav", tmp_path / "b.wav"
+
+
+@pytest.fixture
+def device() -> FakeDevice:
+    return FakeDevice(RATE_HZ)
+
+
+@pytest.fixture
+def player(qtbot: QtBot, device: FakeDevice, pair: tuple[Path, Path]) -> Iterator[Player]:
+    made = Player(device)
+    made.load(*pair)
+    yield made
+    made.close()
+
+
+def start(qtbot: QtBot, player: Player, device: FakeDevice) -> None:
+    n = len(device.streams)
+    player.play()
+    qtbot.waitUntil(lambda: len(device.streams) > n and player._stream is device.stream)
+
+
+def heard(qtbot: QtBot, device: FakeDevice, n_frames: int = 2048) -> np.ndarray:
+    """The next frames of the left channel, once reading is ahead of them."""
+    qtbot.wait(60)
+    return device.stream.play(n_frames)[:, 0]
+
+
+def test_the_result_is_heard_first_from_the_beginning(
+    qtbot: QtBot, player: Player, device: FakeDevice
+) -> None:
+    start(qtbot, player, device)
+    expected = -np.linspace(0, 0.9, 3 * RATE_HZ)[:4096]
+    out = np.concatenate([device.stream.play(2048) for _ in range(2)])
+    np.testing.assert_allclose(out[:, 0], expected, atol=1e-5)
+    np.testing.assert_array_equal(out[:, 0], out[:, 1])
+
+
+def test_a_flip_goes_on_at_the_same_instant_with_the_other_sound(
+    qtbot: QtBot, player: Player, device: FakeDevice
+) -> None:
+    start(qtbot, player, device)
+    before = heard(qtbot, device)[-1]
+    player.flip()
+    after = heard(qtbot, device)[-1]
+    assert player.side == 0
+    assert before == pytest.approx(-0.9 * 2047 / (3 * RATE_HZ), abs=1e-5)
+    assert after == pytest.approx(0.9 * 4095 / (3 * RATE_HZ), abs=1e-5)
+
+
+def test_a_flip_does_not_click(qtbot: QtBot, player: Player, device: FakeDevice) -> None:
+    player.seek(2.0)
+    start(qtbot, player, device)
+    first = heard(qtbot, device)
+    player.flip()
+    both = np.concatenate([first, heard(qtbot, device)])
+    assert np.abs(np.diff(both)).max() < 0.01  # of a jump by 1.2
+
+
+def test_seeking_goes_there_while_playing_and_while_not(
+    qtbot: QtBot, player: Player, device: FakeDevice
+) -> None:
+    player.seek(1.0)
+    start(qtbot, player, device)
+    assert heard(qtbot, device)[0] == pytest.approx(-0.3, abs=1e-4)
+    player.seek(2.0)
+    assert player.position_s == 2.0
+    heard(qtbot, device)  # whatever was ready
+    assert heard(qtbot, device)[-1] == pytest.approx(-0.6, abs=0.03)
+    assert len(device.streams) == 1
+
+
+def test_the_position_follows_what_was_played(
+    qtbot: QtBot, player: Player, device: FakeDevice
+) -> None:
+    start(qtbot, player, device)
+    for _ in range(12):
+        heard(qtbot, device, 4000)
+    qtbot.waitUntil(lambda: player.position_s == pytest.approx(1.0, abs=0.01))
+    player.pause()
+    assert player.position_s == pytest.approx(1.0, abs=0.01)
+    qtbot.waitUntil(lambda: device.stream.closed)
+
+
+def test_levels_are_matched_by_turning_the_louder_one_down(
+    qtbot: QtBot, player: Player, device: FakeDevice
+) -> None:
+    player.seek(1.5)
+    player.match_levels(-6.0206)  # the result is 6 dB louder than the source
+    start(qtbot, player, device)
+    assert heard(qtbot, device)[0] == pytest.approx(-0.225, abs=1e-3)
+    player.match_levels(+6.0206)
+    player.flip()
+    assert heard(qtbot, device)[-1] == pytest.approx(0.225, abs=0.02)
+
+
+def test_at_the_end_it_stops_and_goes_back_to_the_start(
+    qtbot: QtBot, player: Player, device: FakeDevice
+) -> None:
+    player.seek(2.9)
+    start(qtbot, player, device)
+    problems: list[str] = []
+    player.problem.connect(problems.append)
+    for _ in range(10):
+        heard(qtbot, device)
+        if not player.is_playing:
+            break
+    assert not player.is_playing
+    assert player.position_s == 0.0
+    assert problems == []
+
+
+def test_files_of_other_rates_and_channels_are_heard_at_their_own_speed(
+    qtbot: QtBot, player: Player, device: FakeDevice, tmp_path: Path
+) -> None:
+    t = np.arange(2 * 40_000) / 40_000
+    tone = (0.5 * np.sin(2 * np.pi * 1000 * t)).astype(np.float32)
+    soundfile.write(tmp_path / "c.flac", np.stack([tone, 0 * tone, tone], 1), 40_000)
+    player.load(tmp_path / "c.flac", None)
+    start(qtbot, player, device)
+    qtbot.wait(100)
+    out = device.stream.play(24_000)
+    spectrum = np.abs(np.fft.rfft(out[:, 0]))
+    assert np.argmax(spectrum) * 2 == 1000
+    assert not out[:, 1].any()
+
+
+def test_without_a_device_there_is_one_sentence(qtbot: QtBot, pair: tuple[Path, Path]) -> None:
+    player = Player(FakeDevice(refusal="there is no sound output"))
+    player.load(*pair)
+    with qtbot.waitSignal(player.problem, timeout=3000) as told:
+        player.play()
+    assert told.args == ["Cannot play: there is no sound output; connect headphones or a speaker."]
+    assert not player.is_playing
+    player.close()
+
+
+def test_an_unplugged_device_is_said_and_playing_can_go_on(
+    qtbot: QtBot, player: Player, device: FakeDevice
+) -> None:
+    start(qtbot, player, device)
+    heard(qtbot, device)
+    with qtbot.waitSignal(player.problem, timeout=3000) as told:
+        device.stream.unplug()
+    assert "went away" in told.args[0]
+    assert not player.is_playing
+    start(qtbot, player, device)
+    assert player.is_playing
+
+
+def test_a_device_that_falls_silent_without_a_word_is_noticed(
+    qtbot: QtBot, player: Player, device: FakeDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(player_module, "STALLED_POLLS", 3)
+    start(qtbot, player, device)
+    with qtbot.waitSignal(player.problem, timeout=3000) as told:
+        pass
+    assert "went away" in told.args[0]
+
+
+def test_a_file_that_has_gone_is_a_sentence(
+    qtbot: QtBot, player: Player, pair: tuple[Path, Path]
+) -> None:
+    pair[1].unlink()
+    with qtbot.waitSignal(player.problem, timeout=3000) as told:
+        player.play()
+    assert '"b.wav"' in told.args[0]
+    assert "no such file" in told.args[0]
+
+
+def test_pausing_before_the_device_has_opened_leaves_nothing_open(
+    qtbot: QtBot, player: Player, device: FakeDevice
+) -> None:
+    for _ in range(5):
+        player.play()
+        player.pause()
+    qtbot.waitUntil(lambda: bool(device.streams) and all(s.closed for s in device.streams))
+    assert not player.is_playing
+
+
+def test_without_files_nothing_plays(qtbot: QtBot, player: Player, device: FakeDevice) -> None:
+    player.load(None, None)
+    player.play()
+    player.flip()
+    assert not player.is_playing
+    assert player.side == 0
+    assert device.streams == []
+
+
+PLAY_A_TONE = """
+import sys, threading
+import numpy as np
+from desktop.listen.output_device import PlaybackError, PortAudioDevice
+
+t = np.arange(9600) / 48000
+tone = np.repeat((0.5 * np.sin(2 * np.pi * 1000 * t)).astype(np.float32)[:, None], 2, axis=1)
+ended, at = threading.Event(), 0
+
+def fill(out):
+    global at
+    part = tone[at:at + len(out)]
+    out[:len(part)], out[len(part):] = part, 0
+    at += len(out)
+    return at < len(tone)
+
+try:
+    stream = PortAudioDevice().open(fill, ended.set)
+    stream.start()
+except PlaybackError as error:
+    print(error)
+    sys.exit(3)
+assert ended.wait(10)
+stream.close()
+"""
+
+
+def play_in_a_process(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", PLAY_A_TONE],
+        cwd=Path(__file__).parents[3],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+on_linux_with_portaudio = pytest.mark.skipif(
+    sys.platform != "linux" or ctypes.util.find_library("portaudio") is None,
+    reason="needs ALSA and PortAudio",
+)
+
+
+@on_linux_with_portaudio
+def test_real_portaudio_without_any_device_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "asound.conf").write_text(
+        "pcm.!default { type hw\n card 77 }\nctl.!default { type hw\n card 77 }\n"
+    )
+    done = play_in_a_process({"ALSA_CONFIG_PATH": str(tmp_path / "asound.conf")})
+    assert (done.returncode, done.stdout.count("\n")) == (3, 1), done.stderr
+    assert done.stdout.startswith("Cannot play: ")
+
+
+@on_linux_with_portaudio
+def test_a_system_that_makes_portaudio_abort_is_a_sentence_too(tmp_path: Path) -> None:
+    (tmp_path / "asound.conf").write_text("")  # no default device at all: an assert in C fails
+    environment = {"ALSA_CONFIG_PATH": str(tmp_path / "asound.conf")}
+    trial = [sys.executable, "-c", "import sounddevice as s; s._terminate(); s._initialize()"]
+    bare = subprocess.run(trial, env=os.environ | environment, capture_output=True, check=False)
+    if bare.returncode >= 0:
+        pytest.skip("this PortAudio bears it")
+    done = play_in_a_process(environment)
+    assert (done.returncode, done.stdout.count("\n")) == (3, 1), done.stderr
+    assert done.stdout.startswith("Cannot play: the sound system")
+
+
+@on_linux_with_portaudio
+def test_real_portaudio_plays_the_very_samples(tmp_path: Path) -> None:
+    played = tmp_path / "played.raw"
+    (tmp_path / "asound.conf").write_text(
+        "pcm.!default { type file\n"
+        f' slave.pcm {{ type null }}\n file "{played}"\n format raw }}\n'
+        "ctl.!default { type hw\n card 0 }\n"
+    )
+    done = play_in_a_process({"ALSA_CONFIG_PATH": str(tmp_path / "asound.conf")})
+    assert done.returncode == 0, done.stdout + done.stderr
+    samples = np.frombuffer(played.read_bytes(), dtype=np.float32)[: 2 * 9600 : 2]
+    assert len(samples) == 9600
+    assert np.argmax(np.abs(np.fft.rfft(samples))) * 5 == 1000

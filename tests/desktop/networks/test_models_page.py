@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pytestqt.qtbot import QtBot
+
+from desktop.networks.models_page import ModelsPage, NetworkCard
+from desktop.networks.shared_network import NETWORKS, SharedNetwork
+from desktop.settings.store import Settings
+from desktop.settings.table import MIRROR
+from engine.library.networks import SHARED_FILES, SharedFile
+from tests.engine.library.download.http_server import FaultServer, Misdeed, running_server
+
+SMALL, LARGE = b"{}", np.random.default_rng(0).bytes(600_000)
+
+
+def shared_file(name: str, content: bytes) -> SharedFile:
+    return SharedFile(
+        key=name,
+        label=name,
+        relative_path=f"net/{name}",
+        size_bytes=len(content),
+        about_bytes=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+        licence="MIT",
+        source_page="https://example.org/net",
+        url_path=f"/{name}",
+    )
+
+
+NETWORK = SharedNetwork("content", (shared_file("config", SMALL), shared_file("weights", LARGE)))
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultServer]:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "URVC_MIRROR"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    with running_server() as running:
+        running.put(SMALL, "/config")
+        running.put(LARGE, "/weights")
+        yield running
+
+
+@pytest.fixture
+def card(qtbot: QtBot, tmp_path: Path, server: FaultServer) -> Iterator[NetworkCard]:
+    mine = tmp_path / "mine"
+    made = NetworkCard(NETWORK, tmp_path / "models", lambda: server.base, lambda *_: mine)
+    qtbot.addWidget(made)
+    made.show()
+    yield made
+    made.task.close()
+
+
+def ended(qtbot: QtBot, card: NetworkCard) -> str:
+    qtbot.waitUntil(lambda: not card.task.is_running, timeout=10_000)
+    return card.message.text()
+
+
+def test_the_page_has_all_files_of_the_catalogue_with_size_licence_and_source(
+    qtbot: QtBot, tmp_path: Path
+) -> None:
+    page = ModelsPage(Settings(tmp_path / "s.json", {}), tmp_path / "models")
+    qtbot.addWidget(page)
+    assert {file for network in NETWORKS for file in network.files} == set(SHARED_FILES)
+    assert MIRROR.key in page.rows
+    assert [card.state.text() for card in page.cards] == ["Not installed"] * 2
+
+
+def test_download_check_and_removal(qtbot: QtBot, card: NetworkCard, tmp_path: Path) -> None:
+    card.download.click()
+    assert not card.cancel.isHidden()
+    assert ended(qtbot, card) == ""
+    assert (tmp_path / "models/net/weights").read_bytes() == LARGE
+    assert card.state.text() == "Installed"
+    assert card.download.isHidden()
+    card.verify.click()
+    assert "right file" in ended(qtbot, card)
+    card.remove.click()
+    ended(qtbot, card)
+    assert card.state.text() == "Not installed"
+    assert not any((tmp_path / "models/net").iterdir())
+
+
+def test_a_damaged_file_is_found(qtbot: QtBot, card: NetworkCard, tmp_path: Path) -> None:
+    card.download.click()
+    ended(qtbot, card)
+    (tmp_path / "models/net/weights").write_bytes(LARGE[:-1] + b"x")
+    card.verify.click()
+    assert "damaged" in ended(qtbot, card)
+
+
+def test_a_download_can_be_cancelled_and_goes_on_later(
+    qtbot: QtBot, card: NetworkCard, server: FaultServer, tmp_path: Path
+) -> None:
+    server.misdeeds.append(Misdeed())
+    server.misdeeds.append(Misdeed(pause_s=0.05, piece=20_000))
+    card.download.click()
+    qtbot.waitUntil(lambda: card.progress.value() > 0, timeout=5000)
+    card.cancel.click()
+    assert "continues" in ended(qtbot, card)
+    assert not (tmp_path / "models/net/weights").exists()
+    card.download.click()
+    ended(qtbot, card)
+    assert (tmp_path / "models/net/weights").read_bytes() == LARGE
+
+
+def test_a_failed_download_is_one_sentence(
+    qtbot: QtBot, card: NetworkCard, server: FaultServer
+) -> None:
+    server.misdeeds.append(Misdeed(status=404))
+    card.download.click()
+    assert ended(qtbot, card).startswith("Cannot download")
+    assert card.state.text() == "Not installed"
+
+
+def test_a_file_that_one_has_is_taken_in_if_it_is_the_right_one(
+    qtbot: QtBot, card: NetworkCard, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").write_bytes(b"x" * len(LARGE))
+    card.take_in.click()
+    assert "another file" in ended(qtbot, card)
+    (tmp_path / "mine").write_bytes(LARGE)
+    card.take_in.click()
+    assert ended(qtbot, card) == ""
+    assert card.state.text() == "Installed"

@@ -1,0 +1,55 @@
+from dataclasses import replace
+from pathlib import Path
+
+from desktop.queue.job import (
+    JobState,
+    StageTime,
+    job_from_record,
+    job_to_record,
+    options_from_record,
+    options_to_record,
+)
+from engine.options import ConversionOptions
+from tests.desktop.fake_engine import job
+
+
+def test_a_job_survives_its_record() -> None:
+    whole = job(
+        "名前 é 🎵.wav",
+        options=ConversionOptions(semitones=-5, f0_file=Path("a.csv"), file_format="mp3"),
+        output_dir=Path("results"),
+        state=JobState.FINISHED,
+        stages=(StageTime("pitch", 1.5, "mps"),),
+        source_s=2.0,
+        taken_s=4.0,
+        output=Path("results/x.wav"),
+        notes=("cut off",),
+        device="mps",
+        memory_bytes=3,
+        peak_memory_bytes=4,
+    )
+    assert job_from_record(job_to_record(whole)) == whole
+    assert whole.realtime == 0.5
+
+
+def test_a_record_that_is_none_gives_no_job() -> None:
+    record = job_to_record(job())
+    assert job_from_record({}) is None
+    assert job_from_record({**record, "state": "dancing"}) is None
+    assert job_from_record({**record, "voice": None}) is None
+
+
+def test_options_that_make_no_sense_any_more_are_as_at_first() -> None:
+    record = {"semitones": 3.0, "protect": 17, "pitch_method": "magic", "gone": 1}
+    assert options_from_record(record) == ConversionOptions(semitones=3.0)
+    assert options_from_record("nonsense") == ConversionOptions()
+    assert options_to_record(ConversionOptions()) == {}
+
+
+def test_trying_again_keeps_the_wish_and_forgets_the_outcome() -> None:
+    failed = replace(
+        job(options=ConversionOptions(semitones=2)), state=JobState.FAILED, message="x"
+    )
+    again = failed.again()
+    assert (again.id, again.options) == (failed.id, failed.options)
+    assert (again.state, again.message) == (JobState.WAITING, "")

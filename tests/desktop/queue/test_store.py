@@ -1,0 +1,137 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from desktop.queue.job import JobState
+from desktop.queue.queue_store import QueueStore, remove_leftovers
+from tests.desktop.fake_engine import job
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "queue.json"
+
+
+@pytest.fixture
+def store(file: Path) -> Iterator[QueueStore]:
+    made = QueueStore(file)
+    yield made
+    made.close()
+
+
+def test_what_was_over_stays_and_the_rest_is_offered_again(store: QueueStore) -> None:
+    jobs = [replace(job(f"{state}.wav"), state=state) for state in JobState]
+    store.save(jobs)
+    assert store.flush()
+    loaded = {each.title: each.state for each in store.load()}
+    assert loaded == {
+        "waiting.wav": JobState.INTERRUPTED,
+        "running.wav": JobState.INTERRUPTED,
+        "finished.wav": JobState.FINISHED,
+        "failed.wav": JobState.FAILED,
+        "cancelled.wav": JobState.CANCELLED,
+        "interrupted.wav": JobState.INTERRUPTED,
+    }
+
+
+def test_the_order_is_kept_and_the_last_state_wins(store: QueueStore) -> None:
+    jobs = [job(f"{place}.wav") for place in range(300)]
+    for count in range(0, 301, 30):
+        store.save(jobs[:count][::-1])
+    assert store.flush()
+    assert [each.id for each in store.load()] == [each.id for each in reversed(jobs)]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"jobs": 3}', '{"jobs": [1, {}]}', "\x00" * 50])
+def test_a_damaged_file_gives_an_empty_queue_and_is_put_aside(file: Path, text: str) -> None:
+    file.parent.mkdir()
+    file.write_text(text)
+    store = QueueStore(file)
+    try:
+        assert store.load() == ()
+        store.save([job()])
+        assert store.flush()
+        assert len(store.load()) == 1
+    finally:
+        store.close()
+    if text in ("", "{"):
+        assert file.with_name("queue.json.damaged").read_text() == text
+
+
+def test_a_folder_that_cannot_be_written_to_stops_nothing(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file where a folder should be")
+    store = QueueStore(tmp_path / "data" / "queue.json")
+    store.save([job()])
+    assert store.flush()
+    store.close()
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from desktop.queue.queue_store import QueueStore
+from tests.desktop.fake_engine import job
+store = QueueStore(Path(sys.argv[1]))
+jobs = []
+for place in range(100_000):
+    jobs.append(job(f"{place}.wav"))
+    store.save(jobs[-200:])
+    if place == 400:
+        print("go", flush=True)
+    time.sleep(0.0005)
+"""
+
+
+def test_a_kill_in_the_middle_of_writing_leaves_a_whole_file(file: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(file)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "go\n"
+    process.send_signal(signal.SIGKILL)
+    process.wait(10)
+    process.stdout.close()
+    assert len(json.loads(file.read_text())["jobs"]) == 200
+    store = QueueStore(file)
+    assert [each.state for each in store.load()] == [JobState.INTERRUPTED] * 200
+    store.close()
+
+
+def test_half_written_results_are_removed_but_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("desktop.queue.queue_store._QUIET_S", 0.2)
+    part = tmp_path / f".{'0a' * 8}.part"
+    fresh = tmp_path / f".{'0b' * 8}.part"
+    just_left = tmp_path / f".{'0c' * 8}.part"
+    others = [tmp_path / name for name in ("song.wav", ".hidden", f"{'0a' * 8}.part", ".x.part")]
+    for path in (part, fresh, just_left, *others):
+        path.write_text("x")
+        os.utime(path, (time.time() - 60,) * 2)
+    os.utime(just_left)
+
+    def wait(seconds: float) -> None:
+        time.sleep(seconds)
+        os.utime(fresh)  # somebody is still writing it
+
+    undone = replace(job(), source=tmp_path / "song.wav", state=JobState.INTERRUPTED)
+    assert remove_leftovers([replace(undone, state=JobState.FINISHED)]) == 0
+    assert remove_leftovers([undone], wait) == 2
+    assert not part.exists()
+    assert not just_left.exists()
+    assert fresh.exists()
+    assert all(path.exists() for path in others)

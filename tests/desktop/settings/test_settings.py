@@ -1,0 +1,72 @@
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from desktop.settings.store import Settings
+from desktop.settings.table import IDLE_MINUTES, NOTIFY, OUTPUT_PLACE, SETTINGS
+from engine.optimization import OptimizationConfig
+
+DEVICE = next(each for each in SETTINGS if each.key == "optimization.device")
+
+
+@pytest.fixture
+def file(tmp_path: Path, qapp: object) -> Path:
+    return tmp_path / "settings.json"
+
+
+def test_a_change_is_told_at_once_and_kept(file: Path) -> None:
+    settings = Settings(file, {})
+    told: list[str] = []
+    settings.changed.connect(told.append)
+    settings.set(NOTIFY, value=False)
+    settings.set(NOTIFY, value=False)
+    settings.set(OUTPUT_PLACE, "folder")
+    settings.flush()
+    assert told == ["notify", "output_place"]
+    again = Settings(file, {})
+    assert (again.value(NOTIFY), again.value(OUTPUT_PLACE)) == (False, "folder")
+    again.reset_page("general")
+    assert (again.value(NOTIFY), again.value(OUTPUT_PLACE)) == (True, "beside")
+
+
+def test_a_value_that_does_not_fit_is_not_taken(file: Path) -> None:
+    file.write_text(
+        json.dumps({"values": {"idle_minutes": -3, "notify": "yes", "output_place": 7}})
+    )
+    settings = Settings(file, {})
+    assert settings.value(IDLE_MINUTES) == IDLE_MINUTES.default
+    assert settings.value(NOTIFY) is True
+    assert settings.value(OUTPUT_PLACE) == "beside"
+    settings.set(IDLE_MINUTES, 100_000)
+    assert settings.value(IDLE_MINUTES) == IDLE_MINUTES.default
+
+
+@pytest.mark.parametrize("text", ["", "[", "[]", '{"values": 3, "memory": []}'])
+def test_a_damaged_file_is_as_no_file(file: Path, text: str) -> None:
+    file.write_text(text)
+    settings = Settings(file, {})
+    assert all(settings.value(each) == each.default for each in SETTINGS)
+
+
+def test_every_flag_of_the_engine_is_in_the_table(file: Path) -> None:
+    flags = {f"optimization.{field.name}" for field in dataclasses.fields(OptimizationConfig)}
+    assert flags <= {each.key for each in SETTINGS}
+    assert Settings(file, {}).optimization() == OptimizationConfig()
+
+
+def test_the_environment_wins_and_locks_its_row(file: Path) -> None:
+    assert DEVICE.variable is not None
+    settings = Settings(file, {DEVICE.variable: "cpu"})
+    settings.set(DEVICE, "auto")
+    assert settings.overridden_by(DEVICE) == DEVICE.variable
+    assert settings.optimization().device == "cpu"
+    nonsense = Settings(file, {DEVICE.variable: "abacus"})
+    assert nonsense.overridden_by(DEVICE) is None
+
+
+def test_keys_are_unique_and_rows_have_words() -> None:
+    keys = [each.key for each in SETTINGS]
+    assert len(keys) == len(set(keys))
+    assert all(each.label for each in SETTINGS)

@@ -1,0 +1,63 @@
+"""What only Qt's application object hears: the Dock's click, the system's Quit."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from textwrap import dedent
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from desktop.app import App
+from desktop.storage import AppPaths
+from tests.desktop.fake_engine import FakeEngine
+
+
+@pytest.fixture
+def app(app_paths: AppPaths, qtbot: QtBot) -> Iterator[App]:
+    made = App(app_paths, FakeEngine, lambda *_: True, leave=lambda _code: None)
+    yield made
+    made.close()
+
+
+def test_a_click_in_the_dock_brings_a_closed_window_back(app: App) -> None:
+    app.start()
+    app.window.hide()
+    app.reopen()
+    assert app.window.isVisible()
+
+
+def test_a_hidden_start_stays_hidden_until_somebody_clicks(app: App) -> None:
+    app.start(hidden=True)
+    app.reopen()  # macOS activates what it starts
+    assert not app.window.isVisible()
+    app.reopen()
+    assert app.window.isVisible()
+
+
+@pytest.mark.parametrize("busy", [True, False])
+def test_the_systems_quit_is_asked_of_the_app(busy: bool) -> None:
+    code = f"""
+        import sys
+        from PySide6.QtCore import QTimer
+        from desktop.shell.application import Application
+
+        application = Application(["test"])
+        asked = []
+
+        def ask():
+            asked.append(True)
+            application.is_over = not {busy}
+
+        application.quit_asked.connect(ask)
+        QTimer.singleShot(0, application.quit)
+        QTimer.singleShot(300, lambda: application.exit(7))
+        code = application.exec()
+        print(len(asked) > 0, code)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", dedent(code)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["True", "7" if busy else "0"]

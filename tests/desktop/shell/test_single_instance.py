@@ -1,0 +1,65 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from PySide6.QtNetwork import QLocalSocket
+from pytestqt.qtbot import QtBot
+
+from desktop.shell.single_instance import SingleInstance, hand_over, server_name
+
+ROOT = Path(__file__).parents[3]
+SECOND = """
+import sys
+from pathlib import Path
+from PySide6.QtCore import QCoreApplication
+from desktop.shell.single_instance import hand_over
+app = QCoreApplication([])
+sys.exit(0 if hand_over(sys.argv[1], [Path(each) for each in sys.argv[2:]]) else 1)
+"""
+
+
+def test_a_second_start_hands_over_its_files_and_knows_it(qtbot: QtBot, tmp_path: Path) -> None:
+    name = server_name(tmp_path)
+    first = SingleInstance(name)
+    files = [tmp_path / "a b.wav", tmp_path / "歌 🎵.wav"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with qtbot.waitSignal(first.received, timeout=10_000) as told:
+        second = subprocess.Popen([sys.executable, "-c", SECOND, name, *files], env=environment)
+    assert second.wait(10) == 0
+    assert told.args == [files]
+    first.close()
+
+
+def test_nobody_there_is_found_out(qapp: object, tmp_path: Path) -> None:
+    assert not hand_over(server_name(tmp_path), [])
+
+
+def test_what_a_killed_app_left_behind_is_taken_over(qtbot: QtBot, tmp_path: Path) -> None:
+    name = server_name(tmp_path)
+    left = (
+        "import os\nfrom PySide6.QtCore import QCoreApplication\n"
+        "from desktop.shell.single_instance import SingleInstance\n"
+        f"app = QCoreApplication([])\nserver = SingleInstance({name!r})\nos._exit(0)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", left], env=environment, check=True, timeout=20)
+    assert not hand_over(name, [])
+    first = SingleInstance(name)
+    socket = QLocalSocket()
+    with qtbot.waitSignal(first.received, timeout=5000):
+        socket.connectToServer(name)
+        socket.write(b"[]\n")
+    first.close()
+
+
+def test_nonsense_from_the_socket_is_thrown_away(qtbot: QtBot, tmp_path: Path) -> None:
+    first = SingleInstance(server_name(tmp_path))
+    for line in (b"{}\n", b"[1]\n", b"\xff\xff\n", b"[[]]\n"):
+        socket = QLocalSocket()
+        with qtbot.assertNotEmitted(first.received, wait=60):
+            socket.connectToServer(server_name(tmp_path))
+            socket.write(line)
+        state = QLocalSocket.LocalSocketState.UnconnectedState
+        assert socket.state() == state, f"{line!r} was not looked at"
+    first.close()

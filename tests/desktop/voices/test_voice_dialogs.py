@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication
+from pytestqt.qtbot import QtBot
+
+from desktop.queue.engine_protocol import Failed
+from desktop.queue.job_queue import JobQueue
+from desktop.settings.store import Settings
+from desktop.shell.main_window import MainWindow
+from desktop.storage import AppPaths
+from desktop.voices.draft import Draft
+from desktop.voices.voice_list import VoiceList
+from engine.library.voice_library import VoiceLibrary
+from tests.engine.library.download.http_server import FaultServer, running_server
+from tests.engine.loading import zoo
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "URVC_MIRROR"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("URVC_MODELS_DIR", str(tmp_path / "models"))
+    return tmp_path / "models"
+
+
+@pytest.fixture
+def window(
+    qtbot: QtBot, models: Path, settings: Settings, app_paths: AppPaths, tmp_path: Path
+) -> Iterator[MainWindow]:
+    library = VoiceLibrary(app_paths.voices_dir)
+    for singer, name, labels in ((0, "Aria", {}), (1, "Spin", {"embedder_model": "spin"})):
+        (tmp_path / f"{name}.pth").write_bytes(zoo.voice(singer, **labels))
+        library.import_files([tmp_path / f"{name}.pth"])
+    voices = VoiceList(app_paths.voices_dir)
+    made = MainWindow(JobQueue(), Draft(settings, voices), voices, settings)
+    qtbot.addWidget(made)
+    yield made
+    made.desk.close_tasks()
+
+
+@pytest.fixture
+def server(models: Path) -> Iterator[FaultServer]:
+    with running_server() as running:
+        yield running
+
+
+def install_networks(models: Path) -> None:
+    (models / "hubert_base").mkdir(parents=True)
+    for name in ("config.json", "pytorch_model.bin"):
+        (models / "hubert_base" / name).write_bytes(b"x")
+
+
+def pick(window: MainWindow, name: str) -> None:
+    window._draft.set_voice(next(v for v in window._voices.voices() if v.name == name))
+
+
+def link_event(kind: Callable[..., object], link: str) -> object:
+    content = QMimeData()
+    content.setUrls([QUrl(link)])
+    place = QPointF(5, 5) if kind is QDropEvent else QPointF(5, 5).toPoint()
+    event = kind(
+        place,
+        Qt.DropAction.CopyAction,
+        content,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    event.content = content  # Qt does not own it
+    return event
+
+
+def test_the_networks_are_offered_at_the_first_start_only(
+    window: MainWindow, settings: Settings
+) -> None:
+    window.desk.offer_once()
+    assert window.desk.shared is not None
+    assert window.desk.shared.isVisible()
+    assert not window.desk.shared.isModal()
+    window.desk.shared.later.click()
+    window.desk.offer_once()
+    assert window.desk.shared.isHidden()
+    window.actions_.shared.trigger()
+    assert window.desk.shared.isVisible()
+
+
+@pytest.mark.parametrize("layout", ["hub", "fairseq"])
+def test_whoever_has_the_networks_is_not_asked(
+    window: MainWindow, models: Path, layout: str
+) -> None:
+    if layout == "hub":
+        install_networks(models)
+    else:
+        models.mkdir()
+        (models / "hubert_base.pt").write_bytes(b"x")
+    window.desk.offer_once()
+    pick(window, "Aria")
+    assert window.desk.shared is None
+    assert window.notice.text == ""
+
+
+def test_picking_a_community_voice_without_the_networks_is_hinted_at(window: MainWindow) -> None:
+    pick(window, "Aria")
+    assert window.notice.text.startswith("“Aria” needs the networks")
+    assert "370.2 MB" in window.notice.text
+    window.notice.buttons()[-1].click()
+    assert window.desk.shared is not None
+    assert window.desk.shared.isVisible()
+
+
+def test_a_conversion_that_failed_without_the_networks_shows_the_way_out(
+    window: MainWindow, tmp_path: Path
+) -> None:
+    pick(window, "Aria")
+    (job,) = window._draft.make_jobs([tmp_path / "song.wav"])
+    window.queue.add([job])
+    window.notice.hide()
+    window.queue.begin(job.id)
+    assert window.notice.text == ""
+    window.queue.finish(Failed(job.id, "no content encoder", ""))
+    assert window.notice.text.startswith("“Aria” needs the networks")
+
+
+@pytest.mark.parametrize("name", ["Starter", "Spin"])
+def test_a_voice_that_they_would_not_help_is_picked_without_a_hint(
+    window: MainWindow, name: str
+) -> None:
+    pick(window, "Aria")
+    window.notice.hide()
+    pick(window, name)
+    assert window.notice.text == ""
+
+
+def test_a_pasted_link_is_looked_at(qtbot: QtBot, window: MainWindow, server: FaultServer) -> None:
+    link = server.put(zoo.packed({"Bela.pth": zoo.voice(9)}), "/Bela.zip")
+    QGuiApplication.clipboard().setText(f"  {link}\n")
+    window.actions_.paste.trigger()
+    links = window.desk.links
+    assert links is not None
+    qtbot.waitUntil(lambda: not links.task.is_running, timeout=10_000)
+    assert links.isVisible()
+    assert not links.isModal()
+    item = links.list.topLevelItem(0)
+    assert [item.text(column) for column in range(2)] == ["Bela.zip", "Bela.pth"]
+    assert [seen.headers.get("Range", "")[:6] for seen in server.seen] == ["", "bytes="]
+
+
+def test_words_in_the_clipboard_are_no_link(window: MainWindow) -> None:
+    QGuiApplication.clipboard().setText("see https://a.example/x.zip for more")
+    window.actions_.paste.trigger()
+    assert window.desk.links is None
+    assert window.notice.text == "There is no file and no link in the clipboard"
+
+
+def test_a_dropped_link_is_announced_looked_at_and_its_voice_installed_and_chosen(
+    qtbot: QtBot, window: MainWindow, server: FaultServer
+) -> None:
+    link = server.put(zoo.packed({"Bela.pth": zoo.voice(9)}), "/Bela.zip")
+    enter = link_event(QDragEnterEvent, link)
+    window.dragEnterEvent(enter)  # type: ignore[arg-type]
+    assert window.overlay.text == "Look What This Link Offers"
+    assert window.overlay.detail == link
+    window.dropEvent(link_event(QDropEvent, link))  # type: ignore[arg-type]
+    links = window.desk.links
+    assert links is not None
+    qtbot.waitUntil(links.download.isEnabled, timeout=10_000)
+    with qtbot.waitSignal(links.imported, timeout=20_000):
+        links.download.click()
+    assert window.voice_name() == "Bela"

@@ -1,0 +1,299 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent, QImage
+from pytestqt.qtbot import QtBot
+
+from desktop.voices.voices_page import VoicesPage
+from engine.errors import LibraryError
+from engine.library.installed_voice import InstalledVoice
+from tests.engine.loading import zoo
+from tests.weights_maker import small_record
+
+
+@pytest.fixture
+def aria(tmp_path: Path) -> Path:
+    path = tmp_path / "Aria.pth"
+    torch.save(small_record(), path)
+    return path
+
+
+@pytest.fixture
+def page(qtbot: QtBot, tmp_path: Path) -> Iterator[VoicesPage]:
+    made = VoicesPage(tmp_path / "voices", lambda *_: [tmp_path / "chosen"])
+    qtbot.addWidget(made)
+    made.resize(700, 520)
+    made.show()
+    yield made
+    made.close_tasks()
+
+
+def ended(qtbot: QtBot, page: VoicesPage) -> str:
+    qtbot.waitUntil(lambda: not page.task.is_running, timeout=20_000)
+    return page.message.text()
+
+
+def names(page: VoicesPage) -> list[str]:
+    return [page.list.item(row).text() for row in range(page.list.count())]
+
+
+def imported(qtbot: QtBot, page: VoicesPage, path: Path) -> None:
+    page.import_paths([path])
+    assert ended(qtbot, page).startswith("Imported: Aria.")
+
+
+def test_the_starter_is_there_and_cannot_be_changed(page: VoicesPage) -> None:
+    assert names(page) == ["Starter"]
+    assert "Sample rate: 16 kHz" in page.card.facts_text()
+    assert page.card.name.isReadOnly()
+    assert not page.card.remove_button.isEnabled()
+
+
+def test_a_dropped_voice_is_imported_shown_and_told(
+    qtbot: QtBot, page: VoicesPage, aria: Path
+) -> None:
+    content = QMimeData()
+    content.setUrls([QUrl.fromLocalFile(str(aria))])
+    drop = QDropEvent(
+        QPointF(50, 50),
+        Qt.DropAction.CopyAction,
+        content,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    with qtbot.waitSignal(page.changed, timeout=20_000):
+        page.dropEvent(drop)
+    assert names(page) == ["Starter", "Aria"]
+    assert page.card.name.text() == "Aria"
+    assert "Index: none" in page.card.facts_text()
+    assert "Came from: Aria.pth" in page.card.facts_text()
+
+
+def test_a_voice_that_came_by_another_way_is_there_when_the_pane_is_shown_again(
+    page: VoicesPage, aria: Path
+) -> None:
+    page.hide()
+    page.library.import_files([aria])
+    assert page.list.count() == 1
+    page.show()
+    assert page.list.count() == 2
+
+
+def test_a_voice_can_be_renamed_and_a_taken_name_goes_back(
+    qtbot: QtBot, page: VoicesPage, aria: Path
+) -> None:
+    imported(qtbot, page, aria)
+    page.card.name.setText("Zoë 雅")
+    page.card.name.editingFinished.emit()
+    ended(qtbot, page)
+    assert names(page) == ["Starter", "Zoë 雅"]
+    assert page.card.name.text() == "Zoë 雅"
+    page.card.name.setText("starter")
+    page.card.name.editingFinished.emit()
+    assert "another voice is called" in ended(qtbot, page)
+    assert page.card.name.text() == "Zoë 雅"
+
+
+def test_a_picture_is_taken_over(
+    qtbot: QtBot, page: VoicesPage, aria: Path, tmp_path: Path
+) -> None:
+    imported(qtbot, page, aria)
+    image = QImage(64, 40, QImage.Format.Format_RGB32)
+    image.fill(Qt.GlobalColor.red)
+    image.save(str(tmp_path / "chosen"), "PNG")
+    page.card.picture_button.click()
+    ended(qtbot, page)
+    shown = page.card._picture.pixmap().toImage()
+    assert shown.pixelColor(shown.rect().center()).name() == "#ff0000"
+
+
+def test_a_file_that_is_no_voice_is_one_sentence(
+    qtbot: QtBot, page: VoicesPage, tmp_path: Path
+) -> None:
+    (tmp_path / "song.pth").write_bytes(b"no voice" * 100)
+    page.import_paths([tmp_path / "song.pth"])
+    sentence = ended(qtbot, page)
+    assert "song.pth" in sentence
+    assert names(page) == ["Starter"]
+
+
+def test_one_bad_archive_does_not_keep_the_good_voice_out(
+    qtbot: QtBot, page: VoicesPage, aria: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "bad.zip").write_bytes(b"PK" + b"x" * 200)
+    page.import_paths([tmp_path / "bad.zip", aria])
+    sentence = ended(qtbot, page)
+    assert "Imported: Aria." in sentence
+    assert "bad.zip" in sentence
+    assert names(page) == ["Starter", "Aria"]
+
+
+def test_a_removed_voice_lies_in_the_trash(
+    qtbot: QtBot, page: VoicesPage, aria: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved: list[Path] = []
+
+    def trash(path: Path) -> None:
+        moved.append(path.rename(tmp_path / "trash"))
+
+    monkeypatch.setattr("desktop.voices.voice_tasks.move_to_trash", trash)
+    imported(qtbot, page, aria)
+    page.card.remove_button.click()
+    ended(qtbot, page)
+    assert names(page) == ["Starter"]
+    assert any((tmp_path / "trash").iterdir())
+
+
+def test_an_index_that_does_not_fit_is_refused_by_name(
+    qtbot: QtBot, page: VoicesPage, aria: Path, tmp_path: Path
+) -> None:
+    imported(qtbot, page, aria)
+    (tmp_path / "chosen").write_bytes(b"no index")
+    page.card.index_button.click()
+    assert "chosen" in ended(qtbot, page)
+
+
+def test_a_voices_own_settings_are_shown_and_kept(
+    qtbot: QtBot, page: VoicesPage, aria: Path
+) -> None:
+    assert not page.card.defaults.isVisible()
+    imported(qtbot, page, aria)
+    assert page.card.defaults.isVisible()
+    page.card.defaults.rows["semitones"].slider.setValue(36)
+    with qtbot.waitSignal(page.changed, timeout=10_000):
+        page.card.defaults.rows["protect"].slider.setValue(10)
+    assert page.library.get("Aria").defaults == {"protect": 0.1, "semitones": 12.0}
+    page.refresh()
+    assert page.card.defaults.rows["protect"].value() == 0.1
+
+
+def test_a_setting_is_kept_although_another_voice_is_shown_at_once(
+    qtbot: QtBot, page: VoicesPage, aria: Path
+) -> None:
+    imported(qtbot, page, aria)
+    with qtbot.waitSignal(page.changed, timeout=10_000):
+        page.card.defaults.rows["semitones"].slider.setValue(20)
+        page.list.setCurrentRow(0)
+    assert page.library.get("Aria").defaults == {"semitones": -4.0}
+
+
+def defaults(page: VoicesPage, name: str = "Aria") -> Mapping[str, Any]:
+    return page.library.get(name).defaults
+
+
+def test_only_the_slider_that_was_moved_is_written(
+    qtbot: QtBot, page: VoicesPage, aria: Path
+) -> None:
+    imported(qtbot, page, aria)
+    page.library.set_defaults("Aria", {"protect": 0.1, "pitch_method": "yin"})  # elsewhere
+    with qtbot.waitSignal(page.changed, timeout=10_000):
+        page.card.defaults.rows["semitones"].slider.setValue(36)
+    assert defaults(page) == {"pitch_method": "yin", "protect": 0.1, "semitones": 12.0}
+    assert page.card.defaults.rows["protect"].value() == 0.1
+    with qtbot.waitSignal(page.changed, timeout=10_000):  # back to what is usual
+        page.card.defaults.rows["semitones"].slider.setValue(24)
+    assert defaults(page) == {"pitch_method": "yin", "protect": 0.1}
+
+
+def test_what_comes_by_another_way_leaves_alone_what_the_user_is_at(
+    qtbot: QtBot, page: VoicesPage, aria: Path, tmp_path: Path
+) -> None:
+    imported(qtbot, page, aria)
+    page.card.name.setText("Ari")
+    page.card.defaults.rows["semitones"].slider.setValue(30)
+    (tmp_path / "Bela.pth").write_bytes(zoo.voice(9))
+    page.library.import_files([tmp_path / "Bela.pth"])
+    page.library.set_defaults("Aria", {"protect": 0.1})
+    page.look_again()
+    assert names(page) == ["Starter", "Aria", "Bela"]
+    assert page.list.currentItem().text() == "Aria"
+    assert page.card.name.text() == "Ari"
+    assert page.card.defaults.rows["semitones"].value() == 6
+    assert page.card.defaults.rows["protect"].value() == 0.1
+    qtbot.waitUntil(lambda: defaults(page) == {"protect": 0.1, "semitones": 6}, timeout=10_000)
+
+
+def test_a_slider_that_cannot_be_kept_goes_back_and_says_why(
+    qtbot: QtBot, page: VoicesPage, aria: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imported(qtbot, page, aria)
+
+    def full(*_: object) -> InstalledVoice:
+        raise LibraryError("Cannot keep it", "the disk is full", "make room")
+
+    monkeypatch.setattr(page.library, "set_defaults", full)
+    with qtbot.waitSignal(page.keeper.refused, timeout=10_000):
+        page.card.defaults.rows["semitones"].slider.setValue(30)
+    assert page.card.defaults.rows["semitones"].value() == 0
+    assert "the disk is full" in page.message.text()
+
+
+@pytest.fixture
+def slow(page: VoicesPage, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """The first change is not kept before this is set."""
+    go = threading.Event()
+    set_defaults = page.library.set_defaults
+
+    def slowly(key: str, values: Mapping[str, Any]) -> InstalledVoice:
+        go.wait(10)
+        return set_defaults(key, values)
+
+    monkeypatch.setattr(page.library, "set_defaults", slowly)
+    return go
+
+
+def moved_while_another_is_kept(qtbot: QtBot, page: VoicesPage, aria: Path, other: Path) -> None:
+    """A slider of Aria and one of Bela while the first of Aria is being kept."""
+    other.write_bytes(zoo.voice(9))
+    page.library.import_files([other])
+    imported(qtbot, page, aria)
+    page.card.defaults.rows["semitones"].slider.setValue(30)
+    qtbot.waitUntil(lambda: page.keeper.is_busy, timeout=10_000)
+    page.card.defaults.rows["protect"].slider.setValue(10)
+    page.list.setCurrentRow(2)
+    page.card.defaults.rows["semitones"].slider.setValue(20)
+    page.list.setCurrentRow(0)
+
+
+def test_sliders_of_several_voices_are_all_kept(
+    qtbot: QtBot, page: VoicesPage, aria: Path, tmp_path: Path, slow: threading.Event
+) -> None:
+    moved_while_another_is_kept(qtbot, page, aria, tmp_path / "Bela.pth")
+    slow.set()
+    qtbot.waitUntil(lambda: not page.keeper.is_busy, timeout=10_000)
+    assert defaults(page) == {"protect": 0.1, "semitones": 6}
+    assert defaults(page, "Bela") == {"semitones": -4}
+
+
+def test_quitting_keeps_what_still_waits_to_be_kept(
+    qtbot: QtBot, page: VoicesPage, aria: Path, tmp_path: Path, slow: threading.Event
+) -> None:
+    moved_while_another_is_kept(qtbot, page, aria, tmp_path / "Bela.pth")
+    page.list.setCurrentRow(1)
+    page.card.defaults.rows["index_rate"].slider.setValue(50)
+    slow.set()
+    page.close_tasks()
+    assert defaults(page) == {"index_rate": 0.5, "protect": 0.1, "semitones": 6}
+    assert defaults(page, "Bela") == {"semitones": -4}
+
+
+def test_a_dropped_link_opens_the_dialog(page: VoicesPage) -> None:
+    content = QMimeData()
+    content.setText("https://127.0.0.1:9/x")
+    drop = QDropEvent(
+        QPointF(50, 50),
+        Qt.DropAction.CopyAction,
+        content,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    page.dropEvent(drop)
+    assert page.links.isVisible()
+    assert page.links.field.text() == "https://127.0.0.1:9/x"
