@@ -27,8 +27,8 @@ from desktop import style
 from desktop.background import BackgroundTask, Outcome
 from desktop.voices.voice_tasks import asking, fetching, report_sentence
 from engine.files import size_text
-from engine.library.download.link import VoiceOffer
 from engine.library.importing import ImportReport
+from engine.library.link import VoiceOffer
 from engine.library.voice_library import VoiceLibrary
 
 _STEPS = 1000

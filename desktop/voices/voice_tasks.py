@@ -15,11 +15,10 @@ from desktop.problems import sentence_for
 from desktop.queue.intake import voice_groups
 from desktop.translation import spoken
 from engine.errors import UserError
-from engine.library.download.link import VoiceOffer, find_voices
 from engine.library.importing import ImportReport
 from engine.library.installation import Imported
 from engine.library.installed_voice import InstalledVoice
-from engine.library.remote_archive import looked_into
+from engine.library.link import VoiceOffer, find_voices, with_contents
 from engine.library.voice_library import VoiceLibrary
 from engine.progress import CancelToken
 
@@ -55,7 +54,7 @@ def importing(library: VoiceLibrary, paths: Sequence[Path]) -> Work:
 
 def asking(link: str, hub: str | None) -> Work:
     """Ask what a pasted link offers; returns a tuple of `VoiceOffer`. Fetches nothing."""
-    return lambda cancel, _tell: looked_into(find_voices(link, hub=hub, cancel=cancel), cancel)
+    return lambda cancel, _tell: with_contents(find_voices(link, hub=hub, cancel=cancel), cancel)
 
 
 def fetching(library: VoiceLibrary, offer: VoiceOffer) -> Work:

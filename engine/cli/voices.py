@@ -23,11 +23,10 @@ from engine.cli.voice_defaults import add_defaults
 from engine.errors import LibraryError, OptionError, UserError
 from engine.files import size_text
 from engine.library.candidate import all_of_them, newest_of_each
-from engine.library.download.link import VoiceOffer, find_voices
 from engine.library.export import export_voice
 from engine.library.importing import ImportReport
 from engine.library.installed_voice import InstalledVoice
-from engine.library.remote_archive import looked_into
+from engine.library.link import VoiceOffer, find_voices, with_contents
 from engine.library.voice_library import VoiceLibrary
 from engine.progress import CancelToken
 
@@ -162,7 +161,7 @@ def _chosen_offer(offers: Sequence[VoiceOffer], link: str, number: int | None) -
 
 def _described(offer: VoiceOffer) -> str:
     """Title, size, and what is in it."""
-    (offer,) = looked_into((offer,), CancelToken())
+    (offer,) = with_contents((offer,), CancelToken())
     names = offer.contents or tuple(file.name for file in offer.files)
     held = "" if names == (offer.title,) else ": " + ", ".join(map(one_line, names))
     return f"{one_line(offer.title)} ({_size(offer)}{held})"

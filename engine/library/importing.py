@@ -12,11 +12,11 @@ from engine.errors import LibraryError, Refusal, UserError, as_user_error, on_di
 from engine.files import ByteListener
 from engine.library.archive import Limits
 from engine.library.candidate import Chooser
-from engine.library.download.link import VoiceOffer, fetch_voice
 from engine.library.download.retry import Pacing
 from engine.library.installation import Imported, chosen_name, install
 from engine.library.installed_voice import starter_entry
 from engine.library.intake import ProgressListener, no_progress, prepare
+from engine.library.link import VoiceOffer, fetch_voice
 from engine.library.member_name import quoted
 from engine.library.scan import scan
 from engine.library.staging import download_folder, staging_folder

@@ -13,7 +13,6 @@ from engine.errors import LibraryError, Refusal, as_user_error, on_disk
 from engine.files import ByteListener
 from engine.library.archive import DEFAULT_LIMITS, Limits
 from engine.library.candidate import Chooser, newest_of_each
-from engine.library.download.link import VoiceOffer
 from engine.library.download.retry import DEFAULT_PACING, Pacing
 from engine.library.importing import ImportReport, import_files, import_offer
 from engine.library.installation import installed_voices
@@ -26,6 +25,7 @@ from engine.library.installed_voice import (
     write_card,
 )
 from engine.library.intake import ProgressListener, install_index, install_picture, no_progress
+from engine.library.link import VoiceOffer
 from engine.library.location import voices_dir
 from engine.library.naming import clean_name, file_stem
 from engine.library.picture import PictureError
@@ -128,7 +128,7 @@ class VoiceLibrary:
         cancel: CancelToken | None = None,
         pacing: Pacing = DEFAULT_PACING,
     ) -> ImportReport:
-        """Download one of the offers of `engine.library.download.link.find_voices` and import it.
+        """Download one of the offers of `engine.library.link.find_voices` and import it.
 
         A broken download is kept for a week, so that the next try continues it.
 

@@ -10,7 +10,7 @@ from email.utils import collapse_rfc2231_value
 from pathlib import PurePosixPath
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit, urlunsplit
 
-from engine.errors import Refusal
+from engine.errors import Refusal, Text
 
 LONGEST_ADDRESS = 8192
 LONGEST_NAME_BYTES = 200
@@ -22,7 +22,7 @@ _UNSAFE_IN_NAMES = re.compile(r'[<>:"|?*/\\]')
 
 
 def is_loopback(host: str) -> bool:
-    """Whether ``host`` is this very machine, told from its spelling alone (no look-up)."""
+    """Whether ``host`` is this machine, by its spelling alone (no look-up)."""
     if host.lower() == "localhost":
         return True
     try:
@@ -32,23 +32,23 @@ def is_loopback(host: str) -> bool:
 
 
 def checked_address(text: str) -> str:
-    """``text`` as an absolute URL in plain ASCII, without fragment, that may be fetched.
+    """``text`` as an absolute URL in ASCII, without fragment, that may be fetched.
 
     Raises
     ------
-    Refusal : if it is no web address, carries a password, or is neither https nor this machine
+    Refusal : not a web address, with a password, or neither https nor this machine
     """
     parts = split_address(text)
     host = parts.hostname or ""
     if parts.scheme not in {"http", "https"} or not host:
-        raise Refusal("it is no web address", "give an address that begins with https://")
+        raise Refusal("it isn't a web address", "use an address that begins with https://")
     if parts.scheme == "http" and not is_loopback(host):
         raise Refusal(
-            f"{host} would send it unprotected (http)",
+            Text("{host} would send it unencrypted (http)", host=host),
             "use an address that begins with https://",
         )
     if parts.username is not None or parts.password is not None:
-        raise Refusal("the address carries a user name", "give the address without it")
+        raise Refusal("the address contains a user name", "use the address without it")
     if ":" in host:
         host = f"[{host}]"
     port = "" if parts.port is None else f":{parts.port}"
@@ -58,28 +58,23 @@ def checked_address(text: str) -> str:
 
 
 def split_address(text: str) -> SplitResult:
-    """``urlsplit`` that refuses with a sentence; also proves that the port is a number.
-
-    Raises
-    ------
-    Refusal : if ``text`` cannot be taken apart
-    """
+    """``urlsplit`` with a `Refusal` for what is not an address or has an invalid port."""
     try:
         parts = urlsplit(text.strip())
         _ = parts.port
     except ValueError as error:
-        raise Refusal("the address is misspelt", "copy it again from the browser") from error
+        raise Refusal("the address is invalid", "copy it again from the browser") from error
     if len(text) > LONGEST_ADDRESS:
-        raise Refusal("the address is far too long", "copy it again from the browser")
+        raise Refusal("the address is too long", "copy it again from the browser")
     return parts
 
 
 def redirected(url: str, location: str) -> str:
-    """The checked address to which ``url`` sends us.
+    """The checked address to which ``url`` redirects.
 
     Raises
     ------
-    Refusal : if it may not be fetched, or leaves https for http
+    Refusal : if it is not allowed, or leads from https to http
     """
     try:
         # http.client decodes headers as latin-1; servers mean UTF-8.
@@ -90,12 +85,12 @@ def redirected(url: str, location: str) -> str:
         target = checked_address(urljoin(url, location))
     except (Refusal, ValueError) as error:
         raise Refusal(
-            "the server sends us on to an address that may not be used",
+            "the server redirects to an address that is not allowed",
             "use another address for the same file",
         ) from error
     if url.startswith("https:") and not target.startswith("https:"):
         raise Refusal(
-            "the server sends us on to an unprotected address (http)",
+            "the server redirects to an unencrypted address (http)",
             "use another address for the same file",
         )
     return target
@@ -140,11 +135,11 @@ def safe_name(name: str) -> str:
 
 
 def _ascii_host(host: str) -> str:
-    misspelt = Refusal("the address is misspelt", "copy it again from the browser")
+    invalid = Refusal("the address is invalid", "copy it again from the browser")
     try:
         plain = host if host.isascii() else host.encode("idna").decode("ascii")
     except UnicodeError as error:
-        raise misspelt from error
+        raise invalid from error
     if not _HOST.fullmatch(plain):
-        raise misspelt
+        raise invalid
     return plain

@@ -1,33 +1,31 @@
-"""Fetch one file so that under its name there is either the right file or none.
+"""Download one file: under its name there is either the right file or none.
 
-Nothing here starts by itself: every call is the answer to something the user did.
+Nothing here starts by itself: every call follows something the user did.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from engine.errors import DownloadError, Interruption, Refusal, as_user_error, on_disk
-from engine.files import (
-    ByteListener,
-    file_sha256,
-    require_room,
-    size_text,
-)
+from engine.errors import DownloadError, Interruption, Refusal, Text, as_user_error, on_disk
+from engine.files import ByteListener, file_sha256, require_room, size_text
 from engine.library.download.address import checked_address
-from engine.library.download.connection import DEFAULT_TIMEOUTS, Timeouts, ask_server
-from engine.library.download.connection_error import status_failure
-from engine.library.download.http_response import Answer
+from engine.library.download.connection import (
+    DEFAULT_TIMEOUTS,
+    LATER,
+    Response,
+    Timeouts,
+    ask_server,
+)
 from engine.library.download.part_file import SAVE_EVERY_BYTES, Origin, PartFile, claimed_part
 from engine.library.download.retry import DEFAULT_PACING, Pacing, persist
 from engine.progress import CancelToken
 
 SIZE_LIMIT_BYTES = 4 * 10**9
-"""No shared network and no voice comes near; what does is not what the user wants."""
+"""Far more than any shared network or voice has."""
 
 _OK, _PARTIAL, _BEYOND_END = 200, 206, 416
 _AGAIN = "try again; if it happens again, use another address"
-_LATER = "try again later; what has come so far is kept"
 
 
 def download(
@@ -42,26 +40,25 @@ def download(
     pacing: Pacing = DEFAULT_PACING,
     timeouts: Timeouts = DEFAULT_TIMEOUTS,
 ) -> Path:
-    """Fetch ``url`` into ``destination``; a cancelled or broken download is taken up next time.
+    """Fetch ``url`` into ``destination``; the next call continues a cancelled or broken download.
 
-    With ``sha256`` the result is proven by it. Without, the server's announced length decides
-    whether the file is whole, and its ETag whether a part may be continued.
+    With ``sha256``, the hash decides whether the result is right. Without, the announced length
+    decides whether the file is whole, and its ETag whether a part may be continued.
 
     Parameters
     ----------
     url : https, or http to this machine
-    destination : replaced only by a complete file; its folder is made if need be
+    destination : replaced only by a complete file; missing folders are created
     sha256 : hex digest the file must have; if ``destination`` has it already, nothing is fetched
     size_bytes : length the file must have
-    size_limit_bytes : anything longer is refused, before it starts if the server says so
-    listener : told the bytes so far and the bytes in all (None: the server does not say)
+    size_limit_bytes : longer files are refused, before the transfer if the server states a length
 
     Raises
     ------
-    DownloadError : if the file could not be fetched; ``destination`` is then as it was
-    ConversionCancelled : if cancelled; what has come is kept for the next time
+    DownloadError : ``destination`` is then as it was
+    ConversionCancelled : the part that arrived is kept for the next call
     """
-    with as_user_error(f'Cannot download "{destination.name}"', DownloadError):
+    with as_user_error(Text('Cannot download "{name}"', name=destination.name), DownloadError):
         expected = sha256.lower() if sha256 is not None else None
         cancel = cancel or CancelToken()
         address = checked_address(url)
@@ -78,7 +75,6 @@ def download(
                 size_limit_bytes=size_limit_bytes,
                 listener=listener,
                 cancel=cancel,
-                pacing=pacing,
                 timeouts=timeouts,
             )
             persist(
@@ -92,7 +88,7 @@ def download(
 
 
 class _Transfer:
-    """One download and its several tries; what has come is in ``part``."""
+    """One download and its tries; the bytes so far are in ``part``."""
 
     def __init__(
         self,
@@ -105,7 +101,6 @@ class _Transfer:
         size_limit_bytes: int,
         listener: ByteListener | None,
         cancel: CancelToken,
-        pacing: Pacing,
         timeouts: Timeouts,
     ) -> None:
         self._url = url
@@ -116,19 +111,12 @@ class _Transfer:
         self._size_limit_bytes = size_limit_bytes
         self._listener = listener
         self._cancel = cancel
-        self._pacing = pacing
         self._timeouts = timeouts
         self._may_start_over = True
         self.furthest_bytes = part.length_bytes
 
     def attempt(self) -> None:
-        """Fetch what is missing; returns when the part is the whole and right file.
-
-        Raises
-        ------
-        Interruption : if another try may go better
-        Refusal : if not
-        """
+        """Fetch what is missing; return when the part is the whole, right file."""
         if not self._is_whole():
             with ask_server(
                 "GET",
@@ -136,12 +124,12 @@ class _Transfer:
                 self._range_headers(),
                 timeouts=self._timeouts,
                 cancel=self._cancel,
-            ) as answer:
-                self._receive(answer)
-        self._prove()
+            ) as response:
+                self._receive(response)
+        self._verify()
 
     def _is_whole(self) -> bool:
-        """Whether an earlier call had fetched all and was stopped before the end."""
+        """Whether an earlier call fetched everything and was stopped before the end."""
         origin = self._part.origin
         return origin is not None and self._part.length_bytes == origin.total_bytes
 
@@ -156,32 +144,32 @@ class _Transfer:
             headers["If-Range"] = origin.etag
         return headers
 
-    def _receive(self, answer: Answer) -> None:
-        """Read the body of ``answer`` into the part."""
-        self._refuse_other_status(answer)
-        start_bytes, total_bytes = self._place_of(answer)
+    def _receive(self, response: Response) -> None:
+        """Read the body into the part."""
+        self._refuse_other_status(response)
+        start_bytes, total_bytes = self._place_of(response)
         self._refuse_size(total_bytes)
-        piece = answer.read()
+        piece = response.read()
         self._cancel.raise_if_cancelled()
-        if answer.is_page(piece if start_bytes == 0 else b""):
+        if response.is_page(piece if start_bytes == 0 else b""):
             raise Refusal(
-                "a web page came instead of the file",
-                "log in to this network in a browser if it asks for it; else check that the "
+                "the server sent a web page instead of the file",
+                "sign in to this network in a browser if it asks for it; otherwise check that the "
                 "address leads to the file itself and not to a page about it",
             )
         if not piece and total_bytes:
-            raise Interruption("the connection broke off", _LATER)
+            raise Interruption("the connection was lost", LATER)
         with on_disk():
             require_room(self._folder, max(0, (total_bytes or 0) - self._part.length_bytes))
         if start_bytes:
             self._part.mixed = True
         else:
-            origin = Origin(self._url, self._sha256, answer.strong_etag, total_bytes)
+            origin = Origin(self._url, self._sha256, response.strong_etag, total_bytes)
             self._part.restart(origin)
         self._tell(total_bytes)
-        self._copy(answer, piece, total_bytes)
+        self._copy(response, piece, total_bytes)
 
-    def _copy(self, answer: Answer, piece: bytes, total_bytes: int | None) -> None:
+    def _copy(self, response: Response, piece: bytes, total_bytes: int | None) -> None:
         part = self._part
         room_proven_bytes = part.length_bytes
         while piece:
@@ -191,7 +179,7 @@ class _Transfer:
                 self._refuse_size(length_bytes)
             if total_bytes is not None and length_bytes > total_bytes:
                 part.discard()
-                raise Interruption("the server sends more than it announced", _AGAIN)
+                raise Interruption("the server sent more than it announced", _AGAIN)
             if length_bytes - room_proven_bytes >= SAVE_EVERY_BYTES:
                 room_proven_bytes = length_bytes
                 with on_disk():
@@ -200,76 +188,89 @@ class _Transfer:
             self.furthest_bytes = max(self.furthest_bytes, length_bytes)
             self._tell(total_bytes)
             self._cancel.raise_if_cancelled()
-            piece = answer.read()
+            piece = response.read()
         self._cancel.raise_if_cancelled()
         if total_bytes is not None and part.length_bytes < total_bytes:
-            done = f"{size_text(part.length_bytes)} of {size_text(total_bytes)}"
-            raise Interruption(f"the connection broke off after {done}", _LATER)
+            why = Text(
+                "the connection was lost after {done} of {total}",
+                done=size_text(part.length_bytes),
+                total=size_text(total_bytes),
+            )
+            raise Interruption(why, LATER)
 
-    def _refuse_other_status(self, answer: Answer) -> None:
-        """Raise unless the body is the file or the part that was asked for."""
-        if answer.status == _BEYOND_END and self._part.length_bytes:
+    def _refuse_other_status(self, response: Response) -> None:
+        """Raise unless the body is the file or the part that we asked for."""
+        if response.status == _BEYOND_END and self._part.length_bytes:
             self._part.discard()
-            raise Interruption("the file there has changed meanwhile", _AGAIN)
-        if answer.status not in {_OK, _PARTIAL}:
-            retry_after = answer.headers.get("Retry-After")
-            raise status_failure(answer.status, retry_after, self._pacing.now_s())
-        if answer.packed:
-            raise Refusal("the server packs the file on the way", "use another address")
+            raise Interruption("the file on the server changed during the download", _AGAIN)
+        if response.status not in {_OK, _PARTIAL}:
+            raise response.failure()
+        if response.compressed:
+            raise Refusal(
+                "the server sends the file compressed, so it cannot be verified",
+                "use another address",
+            )
 
-    def _place_of(self, answer: Answer) -> tuple[int, int | None]:
+    def _place_of(self, response: Response) -> tuple[int, int | None]:
         """Where the body begins in the file, and how long the file is (None: not announced)."""
-        if answer.status == _OK:
-            total_bytes = self._size_bytes if answer.body_bytes is None else answer.body_bytes
-            if total_bytes is None and self._sha256 is None and not answer.chunked:
+        if response.status == _OK:
+            total_bytes = self._size_bytes if response.body_bytes is None else response.body_bytes
+            if total_bytes is None and self._sha256 is None and not response.chunked:
                 raise Refusal(
-                    "the server does not say how long it is, so a broken connection would go "
+                    "the server does not state the file's length, so a lost connection would go "
                     "unnoticed",
-                    "download it in a browser and use the file",
+                    "download it in a browser and open the file here",
                 )
             return 0, total_bytes
-        span, origin = answer.span, self._part.origin
+        span, origin = response.span, self._part.origin
         known_bytes = self._size_bytes if origin is None else origin.total_bytes
         if span is not None and span.start_bytes == self._part.length_bytes:
             total_bytes = known_bytes if span.total_bytes is None else span.total_bytes
-            fits = known_bytes in {None, total_bytes} and self._is_same_file(answer)
+            fits = known_bytes in {None, total_bytes} and self._is_same_file(response)
             if fits and (total_bytes is not None or self._sha256 is not None):
                 return span.start_bytes, total_bytes
         self._part.discard()
-        raise Interruption("the server sent another part of the file than was asked for", _AGAIN)
+        raise Interruption("the server sent the wrong part of the file", _AGAIN)
 
-    def _is_same_file(self, answer: Answer) -> bool:
-        """Whether the ETag allows to add to the part; the hash, if known, decides at the end."""
+    def _is_same_file(self, response: Response) -> bool:
+        """Whether the ETag allows adding to the part; a known hash decides at the end instead."""
         origin = self._part.origin
-        return self._sha256 is not None or origin is None or answer.strong_etag == origin.etag
+        return self._sha256 is not None or origin is None or response.strong_etag == origin.etag
 
     def _refuse_size(self, size_bytes: int | None) -> None:
         if size_bytes is None:
             return
         if size_bytes > self._size_limit_bytes:
             raise Refusal(
-                f"it is longer than the {size_text(self._size_limit_bytes)} that are allowed",
+                Text(
+                    "it is larger than the allowed {limit}",
+                    limit=size_text(self._size_limit_bytes),
+                ),
                 "check that it is the right address",
             )
         if self._size_bytes not in {None, size_bytes}:
             raise Refusal(
-                f"the file there has {size_bytes} bytes where {self._size_bytes} belong",
+                Text(
+                    "the file on the server has {size} bytes instead of {expected}",
+                    size=size_bytes,
+                    expected=self._size_bytes,
+                ),
                 "use another address or mirror",
             )
 
-    def _prove(self) -> None:
+    def _verify(self) -> None:
         """Raise, and delete the part, unless it is the right file."""
         part = self._part
         if self._size_bytes in {None, part.length_bytes} and self._sha256 in {None, part.sha256}:
             return
-        # A part of old and new bytes, or of unknown length, may be wrong by accident.
+        # A part of old and new bytes, or of unknown length, may be wrong by bad luck.
         unsure = part.mixed or part.origin is None or part.origin.total_bytes is None
         part.discard()
         if unsure and self._may_start_over:
             self._may_start_over = False
-            raise Interruption("the pieces that came do not make the right file", _AGAIN)
+            raise Interruption("the pieces that arrived do not form the right file", _AGAIN)
         raise Refusal(
-            "what came is not the file that belongs there (its SHA-256 is another)",
+            "the downloaded file is not the expected one (its SHA-256 differs)",
             "use another address or mirror",
         )
 
@@ -282,7 +283,7 @@ def _is_there(destination: Path, sha256: str | None, cancel: CancelToken) -> boo
     """Whether the right file is in place already."""
     with on_disk():
         if destination.is_dir():
-            raise Refusal("there is a folder of that name", "move that folder away")
+            raise Refusal("a folder has that name", "rename or move that folder")
         if sha256 is None or not destination.is_file():
             return False
         return file_sha256(destination, cancel) == sha256

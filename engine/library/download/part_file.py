@@ -1,7 +1,7 @@
-"""What has come so far of a download: ``NAME.part`` and a note beside it, ``NAME.part.json``.
+"""The bytes of a download so far: ``NAME.part``, and a note beside it, ``NAME.part.json``.
 
-The note holds the SHA-256 of the saved bytes, so that a part which a crash or a power cut has
-damaged is noticed before anything is added to it; no flush to the disk is needed on the way.
+The note holds the SHA-256 of the saved bytes: a part that a crash or power cut damaged is noticed
+before anything is added to it, and nothing has to be flushed to the disk on the way.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import io
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
+
+import msgspec
 
 from engine.errors import Refusal, on_disk
 from engine.files import PIECE_BYTES, put_in_place
@@ -30,9 +32,9 @@ class Origin:
 
     Attributes
     ----------
-    url : the address that was asked for
-    sha256 : the hash the whole file must have; None if it is not known
-    etag : the server's strong name for this very content; None if it gave none
+    url : the requested address
+    sha256 : the hash the whole file must have; None if not known
+    etag : the server's strong name for exactly this content; None if it gave none
     total_bytes : the announced length of the whole file; None if not announced
     """
 
@@ -42,10 +44,18 @@ class Origin:
     total_bytes: int | None
 
     def continues(self, url: str, sha256: str | None) -> bool:
-        """Whether more of that file may be added: proven by the hash, or by address and ETag."""
+        """Whether more of that file may be added: same hash, or same address with an ETag."""
         if sha256 is not None:
             return self.sha256 == sha256
         return self.url == url and self.etag is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Note(Origin):
+    """An origin and the bytes of it that are safely in the part."""
+
+    saved_bytes: Annotated[int, msgspec.Meta(ge=1)]
+    saved_sha256: str
 
 
 class PartFile:
@@ -53,9 +63,9 @@ class PartFile:
 
     Attributes
     ----------
-    length_bytes : what has come
-    origin : where it came from; None while nothing has come
-    mixed : whether they came in more than one piece, or from an earlier download
+    length_bytes : how many there are
+    origin : where they came from; None while there are none
+    mixed : whether they arrived in more than one piece, or in an earlier download
     """
 
     def __init__(self, path: Path, file: io.FileIO) -> None:
@@ -74,35 +84,22 @@ class PartFile:
         return self._digest.hexdigest()
 
     def recover(self, url: str, sha256: str | None) -> None:
-        """Take up what an earlier download left, if it is sound and of the same file.
-
-        Raises
-        ------
-        Refusal : if the disk fails
-        """
+        """Continue what an earlier download left, if it is undamaged and of the same file."""
         with on_disk():
-            noted = _read_note(self._note)
-            if noted is None:
+            note = _read_note(self._note)
+            if note is None or not note.continues(url, sha256):
                 return
-            origin, saved_bytes, saved_sha256 = noted
-            if not saved_bytes or not origin.continues(url, sha256):
-                return
-            if self._digest_first(saved_bytes) and self.sha256 == saved_sha256:
-                self._file.truncate(saved_bytes)
-                self._file.seek(saved_bytes)
-                self.length_bytes = self._saved_bytes = saved_bytes
-                self.origin = origin
+            if self._digest_first(note.saved_bytes) and self.sha256 == note.saved_sha256:
+                self._file.truncate(note.saved_bytes)
+                self._file.seek(note.saved_bytes)
+                self.length_bytes = self._saved_bytes = note.saved_bytes
+                self.origin = Origin(note.url, note.sha256, note.etag, note.total_bytes)
                 self.mixed = True
             else:
                 self._digest = hashlib.sha256()
 
     def restart(self, origin: Origin) -> None:
-        """Forget what has come and begin anew.
-
-        Raises
-        ------
-        Refusal : if the disk fails
-        """
+        """Delete the bytes so far and start again with another origin."""
         with on_disk():
             self._note.unlink(missing_ok=True)
             self._file.seek(0)
@@ -113,12 +110,7 @@ class PartFile:
         self.mixed = False
 
     def write(self, piece: bytes) -> None:
-        """Add what came next.
-
-        Raises
-        ------
-        Refusal : if the disk fails, e.g. is full
-        """
+        """Append a piece."""
         with on_disk():
             rest = memoryview(piece)
             while rest:
@@ -129,42 +121,23 @@ class PartFile:
             self.save()
 
     def save(self) -> None:
-        """Note what has come, for a later `recover`.
-
-        Raises
-        ------
-        Refusal : if the disk fails; the older note then stays
-        """
+        """Write a note of the bytes so far, for a later `recover`."""
         if self.origin is None or self.length_bytes == self._saved_bytes:
             return
-        note = {
-            **asdict(self.origin),
-            "saved_bytes": self.length_bytes,
-            "saved_sha256": self.sha256,
-        }
+        note = _Note(**asdict(self.origin), saved_bytes=self.length_bytes, saved_sha256=self.sha256)
         with on_disk():
             fresh = self._note.with_suffix(".new")
-            fresh.write_text(json.dumps(note), encoding="utf-8")
+            fresh.write_bytes(msgspec.json.encode(note))
             fresh.replace(self._note)
         self._saved_bytes = self.length_bytes
 
     def discard(self) -> None:
-        """Delete what has come: it is not the file.
-
-        Raises
-        ------
-        Refusal : if the disk fails
-        """
+        """Delete the bytes so far: they are not the file."""
         self.restart(Origin("", None, None, None))
         self.origin = None
 
     def install(self, destination: Path) -> None:
-        """Give the complete file its final name.
-
-        Raises
-        ------
-        Refusal : if the disk fails; ``destination`` is then as it was
-        """
+        """Give the complete file its final name."""
         with on_disk():
             put_in_place(self._file.fileno(), self._path, destination)
             self._note.unlink(missing_ok=True)
@@ -183,24 +156,21 @@ class PartFile:
 
 
 def part_path(destination: Path) -> Path:
-    """Where the bytes so far of ``destination`` lie."""
+    """Where the bytes so far of ``destination`` are."""
     return destination.with_name(destination.name + ".part")
 
 
 def note_path(part: Path) -> Path:
-    """Where the note about ``part`` lies."""
+    """Where the note about ``part`` is."""
     return part.with_name(part.name + ".json")
 
 
 @contextmanager
 def claimed_part(destination: Path) -> Iterator[PartFile]:
-    """Lend the part file of ``destination``, alone among all processes; save it at the end.
+    """Lend the part file of ``destination`` to one process only; save it at the end.
 
-    The lock is on the file itself, so that it ends with its owner however that ends.
-
-    Raises
-    ------
-    Refusal : if another download has it, or the disk fails
+    Not `filelock`: the lock is on the part itself, so that no lock file is left beside a download,
+    and the system releases it if the process is killed.
     """
     path = part_path(destination)
     with on_disk():
@@ -211,7 +181,7 @@ def claimed_part(destination: Path) -> Iterator[PartFile]:
         try:
             yield part
         finally:
-            with suppress(Refusal, OSError):  # whatever ended the download is what matters
+            with suppress(Refusal, OSError):  # the user needs the reason that ended the download
                 part.save()
                 if not part.length_bytes and _is_named(file, path):
                     path.unlink()
@@ -219,7 +189,7 @@ def claimed_part(destination: Path) -> Iterator[PartFile]:
 
 
 def _locked(path: Path) -> io.FileIO:
-    """Open and lock ``path``; the name may move away between the two steps, then again."""
+    """Open and lock ``path``; repeat if another process renames it between the two steps."""
     for _ in range(_CLAIM_TRIES):
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         file = io.FileIO(os.open(path, flags, 0o666), "r+")
@@ -228,7 +198,7 @@ def _locked(path: Path) -> io.FileIO:
         except BlockingIOError as error:
             file.close()
             raise Refusal(
-                "it is already being downloaded", "wait for that download or cancel it"
+                "it is being downloaded already", "wait for that download or cancel it"
             ) from error
         except OSError:
             file.close()
@@ -236,7 +206,7 @@ def _locked(path: Path) -> io.FileIO:
         if _is_named(file, path):
             return file
         file.close()
-    raise Refusal("other downloads of it keep coming and going", "wait for them to end")
+    raise Refusal("other downloads keep using the file", "wait until they have finished")
 
 
 def _is_named(file: io.FileIO, path: Path) -> bool:
@@ -248,22 +218,10 @@ def _is_named(file: io.FileIO, path: Path) -> bool:
     return os.path.samestat(there, os.fstat(file.fileno()))
 
 
-def _read_note(path: Path) -> tuple[Origin, int, str] | None:
-    """Origin, saved bytes and their hash; None if there is no note that makes sense."""
+def _read_note(path: Path) -> _Note | None:
+    """The note; None if there is none, or a damaged one."""
     try:
         with path.open("rb") as file:
-            note = json.loads(file.read(_LONGEST_NOTE_BYTES))
-        origin = Origin(note["url"], note["sha256"], note["etag"], note["total_bytes"])
-        saved_bytes, saved_sha256 = note["saved_bytes"], note["saved_sha256"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return msgspec.json.decode(file.read(_LONGEST_NOTE_BYTES), type=_Note)
+    except (OSError, ValueError, RecursionError):
         return None
-    sound = (
-        isinstance(origin.url, str)
-        and isinstance(origin.sha256, str | None)
-        and isinstance(origin.etag, str | None)
-        and (origin.total_bytes is None or type(origin.total_bytes) is int)
-        and type(saved_bytes) is int
-        and saved_bytes >= 0
-        and isinstance(saved_sha256, str)
-    )
-    return (origin, saved_bytes, saved_sha256) if sound else None

@@ -1,4 +1,7 @@
-"""When to try again, and how long to wait before."""
+"""When to try again, and how long to wait before.
+
+Not `urllib3.Retry`: a cancel ends our pauses, and a transfer that makes progress never gives up.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,10 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import TypeVar
+
+from urllib3.exceptions import InvalidHeader
+from urllib3.util import Retry
 
 from engine.errors import Interruption
 from engine.progress import CancelToken
@@ -16,23 +20,24 @@ from engine.progress import CancelToken
 Outcome = TypeVar("Outcome")
 
 PROGRESS_BYTES = 2**20
-"""A try that brought this much was no failure: the count of failures begins anew."""
+"""After a try that brought this much, the count of failures starts at one again."""
 
 _SLICE_S = 0.2
-"""The longest that a cancel waits for the end of a pause."""
+"""The longest time until a pause notices a cancel."""
+
+_LONGEST_S = 10**9
 
 
 @dataclass(frozen=True)
 class Pacing:
-    """How patient a transfer is; the clock and the dice are here so that tests own them.
+    """How often and how long a transfer tries; tests replace ``sleep`` and ``chance``.
 
     Attributes
     ----------
     attempts : tries in a row without progress before giving up
     first_wait_s, longest_wait_s : the wait doubles from the first to the longest
-    longest_asked_wait_s : a server that asks for more than this is not waited for
+    longest_asked_wait_s : give up if the server asks for more than this
     sleep : waits that many seconds
-    now_s : seconds since 1970
     chance : 0..1; spreads the waits of many users over half to the whole of the time
     """
 
@@ -41,7 +46,6 @@ class Pacing:
     longest_wait_s: float = 30.0
     longest_asked_wait_s: float = 120.0
     sleep: Callable[[float], None] = time.sleep
-    now_s: Callable[[], float] = time.time
     chance: Callable[[], float] = random.random
 
     def wait_s(self, failures: int) -> float:
@@ -60,17 +64,17 @@ def persist(
     cancel: CancelToken,
     progress_bytes: Callable[[], int] = lambda: 0,
 ) -> Outcome:
-    """What ``attempt`` returns, trying again with growing pauses while it is interrupted.
+    """Return what ``attempt`` returns; after an `Interruption`, pause and try again.
 
     Parameters
     ----------
-    progress_bytes : how far the tries together have come; never falls, so that tries which
-        keep losing what they bring come to an end
+    progress_bytes : bytes that arrived in all tries together; must never fall, so that tries
+        which keep losing what they bring come to an end
 
     Raises
     ------
-    Interruption : the last one, when patience is at its end
-    ConversionCancelled : if cancelled, also in mid-pause
+    Interruption : the last one, after too many failures in a row
+    ConversionCancelled : if cancelled, also during a pause
     """
     failures = 0
     first_bytes = counted_bytes = progress_bytes()
@@ -95,18 +99,12 @@ def persist(
         _pause(wait_s, pacing, cancel)
 
 
-def asked_wait_s(retry_after: str | None, now_s: float) -> float | None:
+def asked_wait_s(retry_after: str) -> float | None:
     """The seconds that a ``Retry-After`` header asks for (a number or a date); None if neither."""
-    text = (retry_after or "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
     try:
-        date = parsedate_to_datetime(text)
-    except (TypeError, ValueError):
+        return Retry(retry_after_max=_LONGEST_S).parse_retry_after(retry_after)
+    except (InvalidHeader, ValueError, OverflowError):
         return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return max(0.0, date.timestamp() - now_s)
 
 
 def _pause(wait_s: float, pacing: Pacing, cancel: CancelToken) -> None:

@@ -24,10 +24,10 @@ from engine.errors import (
     UserError,
     VoiceFileError,
 )
-from engine.library.download.link import RemoteFile, VoiceOffer
 from engine.library.download.retry import Pacing
 from engine.library.export import export_voice
 from engine.library.installed_voice import VOICE_OPTIONS, InstalledVoice, starter_entry
+from engine.library.link import RemoteFile, VoiceOffer
 from engine.library.location import voices_dir
 from engine.library.staging import KEEP_DOWNLOADS_S, clean_up
 from engine.library.voice_library import VoiceLibrary

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from engine.errors import ConversionCancelled
-from engine.library.download.link import RemoteFile, VoiceOffer
-from engine.library.remote_archive import looked_into
+from engine.library.link import RemoteFile, VoiceOffer, with_contents
 from engine.progress import CancelToken
 from tests.engine.library.download.http_server import FaultServer, Misdeed, running_server
 from tests.engine.loading import zoo
@@ -39,7 +38,7 @@ def large_zip(count: int = 2) -> bytes:
 
 def contents(server: FaultServer, body: bytes, name: str = "aria.zip") -> tuple[str, ...]:
     file = RemoteFile(server.put(body, f"/{name}"), name, len(body))
-    (offer,) = looked_into([VoiceOffer(name, (file,))], CancelToken())
+    (offer,) = with_contents([VoiceOffer(name, (file,))], CancelToken())
     return offer.contents
 
 
@@ -102,7 +101,7 @@ def test_damaged_tables_tell_nothing_or_names(server: FaultServer) -> None:
 def test_other_files_and_long_lists_are_not_asked_about(server: FaultServer) -> None:
     assert contents(server, b"1" * 99, "aria.pth") == ()
     offers = [VoiceOffer(f"{n}.zip", (RemoteFile(server.url(), f"{n}.zip", 9),)) for n in range(5)]
-    assert looked_into(offers, CancelToken()) == tuple(offers)
+    assert with_contents(offers, CancelToken()) == tuple(offers)
     assert server.seen == []
 
 
@@ -111,4 +110,4 @@ def test_a_cancelled_look_ends(server: FaultServer) -> None:
     cancel.cancel()
     offer = VoiceOffer("a.zip", (RemoteFile(server.url("/a.zip"), "a.zip", 9),))
     with pytest.raises(ConversionCancelled):
-        looked_into([offer], cancel)
+        with_contents([offer], cancel)

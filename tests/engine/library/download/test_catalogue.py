@@ -101,8 +101,8 @@ def test_a_mirror_with_another_file_installs_nothing(server: FaultServer, tmp_pa
     with pytest.raises(DownloadError) as caught:
         fetch(FILE, tmp_path, hub=server.base)
     assert str(caught.value) == (
-        'Cannot download "rmvpe.pt": what came is not the file that belongs there (its SHA-256 is '
-        "another); use another address or mirror."
+        'Cannot download "rmvpe.pt": the downloaded file is not the expected one (its SHA-256 '
+        "differs); use another address or mirror."
     )
     assert verify(tmp_path, (FILE,)) == {FILE: "missing"}
 

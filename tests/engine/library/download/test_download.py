@@ -23,7 +23,7 @@ from engine.library.download import part_file
 from engine.library.download.connection import Timeouts
 from engine.library.download.download import download
 from engine.library.download.part_file import note_path, part_path
-from engine.library.download.retry import Pacing, asked_wait_s
+from engine.library.download.retry import Pacing
 from engine.progress import CancelToken
 from tests.engine.library.download.http_server import FINE, FaultServer, Misdeed
 
@@ -42,9 +42,7 @@ class Clock:
         self.slept_s += seconds
 
     def pacing(self, attempts: int = 5) -> Pacing:
-        return Pacing(
-            attempts=attempts, sleep=self.sleep, now_s=lambda: 1_000_000_000.0, chance=lambda: 1.0
-        )
+        return Pacing(attempts=attempts, sleep=self.sleep, chance=lambda: 1.0)
 
 
 @pytest.fixture
@@ -112,7 +110,7 @@ def test_an_unannounced_length_is_taken_only_with_a_hash(
     url = server.put(BODY)
     with pytest.raises(DownloadError) as caught:
         download(url, tmp_path / "file.bin", pacing=clock.pacing())
-    assert "does not say how long" in sentence(caught)
+    assert "does not state the file's length" in sentence(caught)
     assert leftovers(tmp_path) == set()
     download(url, tmp_path / "file.bin", sha256=HASH, pacing=clock.pacing())
     assert (tmp_path / "file.bin").read_bytes() == BODY
@@ -141,7 +139,7 @@ def test_a_later_call_resumes_what_an_earlier_one_left(
     server.always = Misdeed(cut=120_000)
     with pytest.raises(DownloadError) as caught:
         download(url, tmp_path / "file.bin", pacing=clock.pacing(attempts=1))
-    assert "broke off after 120.0 kB of 300.0 kB" in sentence(caught)
+    assert "lost after 120.0 kB of 300.0 kB" in sentence(caught)
     assert part_path(tmp_path / "file.bin").stat().st_size == 120_000
     server.always = FINE
     download(url, tmp_path / "file.bin", pacing=clock.pacing())
@@ -341,18 +339,18 @@ def test_a_login_page_is_named_and_costs_no_part(
     server.misdeeds.extend([Misdeed(cut=100_000), page])
     with pytest.raises(DownloadError) as caught:
         download(server.put(BODY), tmp_path / "file.bin", sha256=HASH, pacing=clock.pacing())
-    assert "a web page came instead of the file" in sentence(caught)
+    assert "sent a web page instead of the file" in sentence(caught)
     assert part_path(tmp_path / "file.bin").stat().st_size == 100_000
 
 
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        (401, "log-in"),
-        (403, "refuses access (403)"),
-        (404, "no such file (404)"),
-        (410, "taken away"),
-        (418, "strange answer (418)"),
+        (401, "sign-in required (401)"),
+        (403, "access denied (403)"),
+        (404, "not found on the server (404)"),
+        (410, "removed"),
+        (418, "unexpected response from the server (418)"),
         (451, "country"),
     ],
 )
@@ -384,7 +382,7 @@ def test_troubled_servers_are_asked_again_and_then_named(
 
 @pytest.mark.parametrize(
     ("retry_after", "waited_s"),
-    [("7", 7.0), ("Sun, 09 Sep 2001 01:47:10 GMT", 30.0), ("soon", 1.0), ("-5", 1.0)],
+    [("7", 7.0), ("Sun, 09 Sep 2001 01:47:10 GMT", 1.0), ("soon", 1.0), ("-5", 1.0)],
 )
 def test_retry_after_is_honoured(
     server: FaultServer, tmp_path: Path, clock: Clock, retry_after: str, waited_s: float
@@ -394,14 +392,14 @@ def test_retry_after_is_honoured(
     assert clock.slept_s == pytest.approx(waited_s)
 
 
+@pytest.mark.parametrize("asked", ["3600", "9" * 400, "Fri, 31 Dec 2100 23:59:59 GMT"])
 def test_a_server_that_asks_for_an_hour_is_not_waited_for(
-    server: FaultServer, tmp_path: Path, clock: Clock
+    server: FaultServer, tmp_path: Path, clock: Clock, asked: str
 ) -> None:
-    server.misdeeds.append(Misdeed(status=503, retry_after="3600"))
+    server.misdeeds.append(Misdeed(status=503, retry_after=asked))
     with pytest.raises(DownloadError):
         download(server.put(BODY), tmp_path / "file.bin", pacing=clock.pacing())
     assert clock.slept_s == 0
-    assert asked_wait_s("9" * 400, 0.0) == 999_999_999.0
 
 
 def test_redirects_are_followed_but_not_in_a_circle(
@@ -434,7 +432,7 @@ def test_redirects_to_forbidden_addresses_are_refused(
     server.always = Misdeed(location=location)
     with pytest.raises(DownloadError) as caught:
         download(server.url(), tmp_path / "file.bin", pacing=clock.pacing())
-    assert "may not be used" in sentence(caught)
+    assert "not allowed" in sentence(caught)
 
 
 @pytest.mark.parametrize(
@@ -488,7 +486,7 @@ def test_a_server_that_falls_silent_is_given_up(
     began = time.monotonic()
     with pytest.raises(DownloadError) as caught:
         download(server.put(BODY), tmp_path / "file.bin", pacing=clock.pacing(2), timeouts=QUICK)
-    assert "does not answer" in sentence(caught)
+    assert "does not respond" in sentence(caught)
     assert time.monotonic() - began < 15  # all of it would take 300
 
 
@@ -504,7 +502,7 @@ def test_a_file_over_the_limit_is_refused(
             size_limit_bytes=200_000,
             pacing=clock.pacing(),
         )
-    assert "longer than the 200.0 kB that are allowed" in sentence(caught)
+    assert "larger than the allowed 200.0 kB" in sentence(caught)
     assert leftovers(tmp_path) == set()
 
 
@@ -519,7 +517,7 @@ def test_a_file_of_another_length_is_refused_before_it_is_fetched(
             size_bytes=300_001,
             listener=lambda done, _: heard.append(done),
         )
-    assert "300000 bytes where 300001 belong" in sentence(caught)
+    assert "300000 bytes instead of 300001" in sentence(caught)
     assert heard == []
 
 
@@ -624,7 +622,7 @@ def test_places_that_cannot_be_written_are_told(server: FaultServer, tmp_path: P
     (tmp_path / "file.bin").mkdir()
     with pytest.raises(DownloadError) as caught:
         download(url, tmp_path / "file.bin")
-    assert "folder of that name" in sentence(caught)
+    assert "a folder has that name" in sentence(caught)
     (tmp_path / "plain").write_bytes(b"")
     with pytest.raises(DownloadError) as caught:
         download(url, tmp_path / "plain" / "file.bin")
@@ -696,7 +694,7 @@ def test_two_at_once_do_not_disturb_each_other(server: FaultServer, tmp_path: Pa
     for thread in threads:
         thread.join()
     assert outcomes.count("right") >= 1
-    assert set(outcomes) <= {"right", "it is already being downloaded"}
+    assert set(outcomes) <= {"right", "it is being downloaded already"}
     assert (tmp_path / "file.bin").read_bytes() == BODY
     assert leftovers(tmp_path) == {"file.bin"}
 

@@ -13,15 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import ConversionCancelled, DownloadError, Refusal
-from engine.library.download.hub import ListedFile, Place, place_of
-from engine.library.download.link import (
+from engine.library.download.retry import Pacing
+from engine.library.hub import ListedFile, Place, place_of
+from engine.library.link import (
     VoiceOffer,
     fetch_voice,
     find_voices,
     offers_among,
     pasted_address,
 )
-from engine.library.download.retry import Pacing
 from engine.progress import CancelToken
 from tests.engine.library.download.http_server import FaultServer, Misdeed
 
@@ -174,7 +174,7 @@ def test_a_passing_fault_while_asking_is_got_over(server: FaultServer) -> None:
 
 def test_links_to_other_things_are_told(server: FaultServer) -> None:
     assert "leads to a .exe file" in why(server.put(ZIP, "/setup.exe"))
-    assert "no file of a voice" in why(server.put(ZIP, "/download"))
+    assert "doesn't lead to a voice file" in why(server.put(ZIP, "/download"))
     page = server.put(b"<html>", "/aria.zip", media_type="text/html")
     assert "leads to a web page" in why(page)
     assert "404" in why(server.url("/none.zip"))
@@ -200,7 +200,7 @@ def test_a_voice_over_the_limit_is_refused_before_anything_is_fetched(
     offers = find_voices(server.put(ZIP, "/aria.zip"))
     with pytest.raises(DownloadError) as caught:
         fetch_voice(offers[0], tmp_path, size_limit_bytes=100_000)
-    assert "120.0 kB where at most 100.0 kB" in caught.value.why
+    assert "120.0 kB, and at most 100.0 kB" in caught.value.why
     assert [seen.method for seen in server.seen] == ["HEAD"]
 
 
@@ -211,7 +211,7 @@ def test_a_file_that_grew_since_its_size_was_shown_is_refused(
     server.put(ZIP * 2, "/aria.zip")
     with pytest.raises(DownloadError) as caught:
         fetch_voice(offers[0], tmp_path)
-    assert "240000 bytes where 120000 belong" in caught.value.why
+    assert "240000 bytes instead of 120000" in caught.value.why
 
 
 # --- the hub ------------------------------------------------------------------------------------
@@ -298,7 +298,7 @@ def test_listings_that_make_no_sense_are_a_sentence(server: FaultServer, body: b
 def test_a_listing_of_monstrous_length_is_not_read_to_its_end(server: FaultServer) -> None:
     body = json.dumps([entry("aria.zip", ZIP)]).encode() + b" " * 9_000_000
     server.put(body, "/api/models/ann/voices/tree/main?recursive=true")
-    assert "no list of files" in why(server.url("/ann/voices"), hub=server.base)
+    assert "did not send a list of files" in why(server.url("/ann/voices"), hub=server.base)
 
 
 def test_a_repository_that_is_not_there_is_told(server: FaultServer) -> None:

@@ -1,18 +1,22 @@
-"""A voice from an address: what a pasted link offers, how large it is, and fetching it.
+"""Voices behind a link: which ones, how large, what their zips contain, and fetching one.
 
-`find_voices` only asks; nothing is downloaded before `fetch_voice` is called with one offer.
+`find_voices` and `with_contents` only ask; nothing is downloaded before `fetch_voice` is called.
 """
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from engine.errors import DownloadError, Refusal, as_user_error
+from engine.errors import DownloadError, Failure, Refusal, Text, as_user_error
 from engine.files import ByteListener, size_text
+from engine.library.archive import DAMAGE
 from engine.library.download.address import (
     checked_address,
     is_loopback,
@@ -20,11 +24,15 @@ from engine.library.download.address import (
     name_from_disposition,
     split_address,
 )
-from engine.library.download.connection import DEFAULT_TIMEOUTS, Timeouts, ask_server
-from engine.library.download.connection_error import status_failure
+from engine.library.download.connection import (
+    DEFAULT_TIMEOUTS,
+    Response,
+    Timeouts,
+    ask_server,
+)
 from engine.library.download.download import SIZE_LIMIT_BYTES, download
-from engine.library.download.http_response import Answer
-from engine.library.download.hub import (
+from engine.library.download.retry import DEFAULT_PACING, Pacing, persist
+from engine.library.hub import (
     HUB_HOSTS,
     ListedFile,
     Place,
@@ -32,7 +40,7 @@ from engine.library.download.hub import (
     listed_files,
     place_of,
 )
-from engine.library.download.retry import DEFAULT_PACING, Pacing, persist
+from engine.library.member_name import MemberNameError, member_places
 from engine.library.naming import (
     SAYS_NOTHING,
     indexes_for,
@@ -41,12 +49,20 @@ from engine.library.naming import (
     singer_of,
 )
 from engine.library.networks import OFFICIAL_HUB, hub_address
+from engine.library.source_file import ZIP_ENDING, is_junk
 from engine.progress import CancelToken
 
 VOICE_ENDINGS = (".zip", ".pth", ".index")
 _NO_HEAD = frozenset({400, 403, 405, 501})
-"""Answers of servers that know GET only."""
+"""Answers of servers that support GET only."""
 
+_END_BYTES = 1 << 16
+"""Room for a zip's table of a few hundred files; a voice has a handful."""
+
+_MOST_OFFERS = 4
+"""The tables are read for this many zips at most: one request each."""
+
+_MOST_NAMES = 12
 _SCHEME = re.compile(r"[a-z][a-z0-9+.\-]*://", re.IGNORECASE)
 
 
@@ -74,7 +90,7 @@ class VoiceOffer:
 
     Attributes
     ----------
-    title : to choose by; the path in the repository, or the file's name
+    title : path in the repository, or the file's name
     files : what is fetched for it
     contents : names of the files in a zip, where they are known before it is fetched
     """
@@ -85,7 +101,7 @@ class VoiceOffer:
 
     @property
     def size_bytes(self) -> int | None:
-        """Length of all files together; None if one of them is not known."""
+        """Length of all files together; None if one of them is unknown."""
         sizes = [file.size_bytes for file in self.files]
         return None if None in sizes else sum(size for size in sizes if size is not None)
 
@@ -98,7 +114,7 @@ def find_voices(
     pacing: Pacing = DEFAULT_PACING,
     timeouts: Timeouts = DEFAULT_TIMEOUTS,
 ) -> tuple[VoiceOffer, ...]:
-    """What a pasted link offers, at least one voice; asks the server for sizes only.
+    """The voices behind a pasted link, at least one; asks the server for sizes only.
 
     Parameters
     ----------
@@ -108,7 +124,6 @@ def find_voices(
     Raises
     ------
     DownloadError : if the link leads to no voice, or the server cannot be asked
-    ConversionCancelled : if cancelled
     """
     cancel = cancel or CancelToken()
     mirror = hub_address(hub)
@@ -123,8 +138,8 @@ def find_voices(
         offers = offers_among(files, place)
         if not offers:
             raise Refusal(
-                "there is no .zip and no voice file (.pth) in this repository",
-                "check the address, or open it in a browser to see what it holds",
+                "this repository has no .zip and no voice file (.pth)",
+                "check the address, or open it in a browser to see what it contains",
             )
         return offers
 
@@ -139,24 +154,22 @@ def fetch_voice(
     pacing: Pacing = DEFAULT_PACING,
     timeouts: Timeouts = DEFAULT_TIMEOUTS,
 ) -> tuple[Path, ...]:
-    """Download the files of one offer into ``folder``; what is there already is not fetched again.
+    """Download the files of one offer into ``folder``, except those that are there already.
 
     Parameters
     ----------
     size_limit_bytes : for all files together
-    listener : told the bytes so far and in all, over all files
-
-    Raises
-    ------
-    DownloadError : as in `engine.library.download.download.download`
-    ConversionCancelled : if cancelled; what has come is kept
+    listener : receives the bytes so far and in all, over all files
     """
     total_bytes = offer.size_bytes
     if total_bytes is not None and total_bytes > size_limit_bytes:
         raise DownloadError(
-            f'Cannot download "{offer.title}"',
-            f"it has {size_text(total_bytes)} where at most {size_text(size_limit_bytes)} "
-            "are allowed",
+            Text('Cannot download "{name}"', name=offer.title),
+            Text(
+                "it has {size}, and at most {limit} are allowed",
+                size=size_text(total_bytes),
+                limit=size_text(size_limit_bytes),
+            ),
             "check that it is the right address",
         )
     paths: list[Path] = []
@@ -184,11 +197,11 @@ def fetch_voice(
 
 
 def pasted_address(text: str) -> str:
-    """The address in what was pasted: quotes and brackets off, ``https://`` added if missing.
+    """The address in pasted text, without quotes and brackets, with ``https://`` if missing.
 
     Raises
     ------
-    Refusal : if it is no address that may be fetched
+    Refusal : if it is not an address that may be fetched
     """
     bare = text.strip().strip("<>\"'`“”‘’").strip()
     if not _SCHEME.match(bare):
@@ -197,7 +210,7 @@ def pasted_address(text: str) -> str:
     host = parts.hostname or ""
     named = "." in host or ":" in host or is_loopback(host)
     if not named or not bare.isprintable() or re.search(r"\s", parts.netloc):
-        raise Refusal("it is no web address", "copy the address of the voice in the browser")
+        raise Refusal("it isn't a web address", "copy the voice's address in the browser")
     if parts.scheme == "http" and host in HUB_HOSTS:
         bare = "https" + bare[len("http") :]
     return checked_address(bare)
@@ -224,7 +237,7 @@ def offers_among(files: Sequence[ListedFile], place: Place) -> tuple[VoiceOffer,
 
 
 def _singer(voice: PurePosixPath) -> str:
-    """Whose it is: the folder's name where the file's says nothing (``model.pth``)."""
+    """The singer by the file's name, or by its folder's where the file is called ``model.pth``."""
     named = (singer_of(name) for name in (voice.stem, *(each.name for each in voice.parents)))
     return next((name for name in named if name not in SAYS_NOTHING), "")
 
@@ -236,7 +249,7 @@ def _remote(file: ListedFile, place: Place) -> RemoteFile:
 
 
 def _place_on_hub(url: str, mirror: str) -> Place | None:
-    """What ``url`` is on the hub; None if it lies elsewhere. A mirror stands in for the hub."""
+    """What ``url`` is on the hub or its mirror; None if it is elsewhere."""
     parts = urlsplit(url)
     if mirror != OFFICIAL_HUB and f"{parts.scheme}://{parts.netloc}" == mirror:
         return place_of(url, mirror)
@@ -249,47 +262,124 @@ def _place_on_hub(url: str, mirror: str) -> Place | None:
 
 def _direct_offer(url: str, pacing: Pacing, timeouts: Timeouts, cancel: CancelToken) -> VoiceOffer:
     named = PurePosixPath(urlsplit(url).path).suffix.lower()
-    file = persist(
-        lambda: _asked("HEAD", url, pacing, timeouts, cancel), pacing=pacing, cancel=cancel
-    )
+    file = persist(lambda: _asked("HEAD", url, timeouts, cancel), pacing=pacing, cancel=cancel)
     if not file.name.lower().endswith(VOICE_ENDINGS):
-        kind = f"a {named} file" if named else "no file of a voice"
         raise Refusal(
-            f"it leads to {kind}",
-            "use the address of a .zip or .pth, or of a Hugging Face repository; from other pages "
-            "download in a browser and use the file",
+            Text("it leads to a {ending} file, not to a voice", ending=named)
+            if named
+            else "it doesn't lead to a voice file",
+            "use the address of a .zip or .pth, or of a Hugging Face repository; from other pages, "
+            "download in a browser and open the file here",
         )
     return VoiceOffer(file.name, (file,))
 
 
-def _asked(
-    method: str, url: str, pacing: Pacing, timeouts: Timeouts, cancel: CancelToken
-) -> RemoteFile:
+def _asked(method: str, url: str, timeouts: Timeouts, cancel: CancelToken) -> RemoteFile:
     """Name and size of a file, without fetching it."""
     headers = {} if method == "HEAD" else {"Range": "bytes=0-0"}
-    with ask_server(method, url, headers, timeouts=timeouts, cancel=cancel) as answer:
-        status = answer.status
-        if status in {200, 206}:
-            return _described(url, answer)
-        if method != "HEAD" or status not in _NO_HEAD:
-            retry_after = answer.headers.get("Retry-After")
-            raise status_failure(status, retry_after, pacing.now_s())
-    return _asked("GET", url, pacing, timeouts, cancel)
+    with ask_server(method, url, headers, timeouts=timeouts, cancel=cancel) as response:
+        if response.status in {200, 206}:
+            return _described(url, response)
+        if method != "HEAD" or response.status not in _NO_HEAD:
+            raise response.failure()
+    return _asked("GET", url, timeouts, cancel)
 
 
-def _described(url: str, answer: Answer) -> RemoteFile:
-    if answer.is_page(b""):
+def _described(url: str, response: Response) -> RemoteFile:
+    if response.is_page(b""):
         raise Refusal(
-            "it leads to a web page and not to a file",
-            "copy the address of the download button, or download in a browser and use the file",
+            "it leads to a web page, not to a file",
+            "copy the address of the download button, or download in a browser and open the file "
+            "here",
         )
-    span = answer.span if answer.status == 206 else None
-    size_bytes = span.total_bytes if span is not None else answer.body_bytes
+    span = response.span if response.status == 206 else None
+    size_bytes = span.total_bytes if span is not None else response.body_bytes
     names = (
-        name_from_disposition(answer.headers.get("Content-Disposition")),
+        name_from_disposition(response.header("Content-Disposition")),
         name_from_address(url),
-        name_from_address(answer.url),
+        name_from_address(response.url),
     )
     fitting = [name for name in names if name.lower().endswith(VOICE_ENDINGS)]
     name = fitting[0] if fitting else next(filter(None, names), "")
-    return RemoteFile(url, name, size_bytes, linked_sha256(answer))
+    return RemoteFile(url, name, size_bytes, linked_sha256(response))
+
+
+def with_contents(offers: Sequence[VoiceOffer], cancel: CancelToken) -> tuple[VoiceOffer, ...]:
+    """The offers, with the names of the files in their zips where these can be found out."""
+    if len(offers) > _MOST_OFFERS:
+        return tuple(offers)
+    return tuple(replace(offer, contents=_names_in(offer, cancel)) for offer in offers)
+
+
+def _names_in(offer: VoiceOffer, cancel: CancelToken) -> tuple[str, ...]:
+    file = offer.files[0]
+    size_bytes = file.size_bytes
+    if size_bytes is None or not file.name.lower().endswith(ZIP_ENDING):
+        return ()
+    end = _end_of(file, size_bytes, cancel)
+    with suppress(*DAMAGE, OSError, MemberNameError):
+        with zipfile.ZipFile(_EndOfFile(end, size_bytes)) as archive:
+            entries = archive.infolist()
+        places = zip(member_places(entries), entries, strict=True)
+        files = [place for place, entry in places if not entry.is_dir() and not is_junk(place)]
+        names = [place.name for place in files[:_MOST_NAMES]]
+        return tuple(names) if len(files) <= _MOST_NAMES else (*names, "…")
+    return ()
+
+
+def _end_of(file: RemoteFile, size_bytes: int, cancel: CancelToken) -> bytes:
+    """The last bytes of a file; none where the server does not send exactly these. Asked once."""
+    start = max(0, size_bytes - _END_BYTES)
+    headers = {"Range": f"bytes={start}-{size_bytes - 1}"}
+    data = b""
+    try:
+        with ask_server(
+            "GET", file.url, headers, timeouts=DEFAULT_TIMEOUTS, cancel=cancel
+        ) as response:
+            span = response.span
+            if response.status != 206 or response.compressed or span is None:
+                return b""
+            while span.start_bytes == start and (piece := response.read()):
+                cancel.raise_if_cancelled()
+                data += piece
+                if len(data) > size_bytes - start:
+                    return b""
+    except Failure:
+        cancel.raise_if_cancelled()
+        return b""
+    return data if len(data) == size_bytes - start else b""
+
+
+class _EndOfFile(io.BufferedIOBase):
+    """A file of which only the end is known; it reads as empty elsewhere."""
+
+    def __init__(self, end: bytes, size_bytes: int) -> None:
+        self._end = end
+        self._first = size_bytes - len(end)
+        self._size_bytes = size_bytes
+        self._at = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        start = self._at - self._first
+        if start < 0:
+            return b""
+        stop = len(self._end) if size is None or size < 0 else start + size
+        data = self._end[start:stop]
+        self._at += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size_bytes}[whence]
+        if base + offset < 0:
+            raise OSError("before the start")
+        self._at = base + offset
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def seekable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return True

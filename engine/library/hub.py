@@ -1,24 +1,22 @@
-"""Repositories of the Hugging Face hub: what a page's address means, which files it lists."""
+"""Repositories of the Hugging Face hub: pages, files and listings."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
 from urllib.parse import quote, unquote, urlsplit
 
+import msgspec
+
 from engine.errors import Interruption, Refusal
-from engine.library.download.connection import Timeouts, ask_server
-from engine.library.download.connection_error import status_failure
-from engine.library.download.http_response import Answer
+from engine.library.download.connection import LATER, Response, Timeouts, ask_server
 from engine.library.download.retry import Pacing, persist
 from engine.progress import CancelToken
 
 HUB_HOSTS = frozenset({"huggingface.co", "www.huggingface.co", "hf.co", "hf-mirror.com"})
 MAX_PAGES = 10
-"""Of a listing, each of up to 1000 files; no voice repository in use has as many."""
+"""Of a listing, each of up to 1000 files; far more than any voice repository has."""
 MAX_PAGE_BYTES = 8 * 2**20
 
 _KINDS = {"datasets": "datasets", "spaces": "spaces", "models": "models"}
@@ -49,7 +47,7 @@ class Place:
     is_file: bool
 
     def file_url(self, path: str) -> str:
-        """Where a file of this repository is fetched from."""
+        """The download address of a file of this repository."""
         prefix = "" if self.kind == "models" else f"/{self.kind}"
         return (
             f"{self.hub}{prefix}/{quote(self.repository)}/resolve/"
@@ -57,7 +55,7 @@ class Place:
         )
 
     def listing_url(self) -> str:
-        """Where the files below ``path`` are listed."""
+        """The address that lists the files below ``path``."""
         folder = f"/{quote(self.path)}" if self.path else ""
         return (
             f"{self.hub}/api/{self.kind}/{quote(self.repository)}/tree/"
@@ -75,7 +73,7 @@ class ListedFile:
 
 
 def place_of(url: str, hub: str) -> Place:
-    """What the address of a page of the hub means.
+    """The repository, file or folder that a page of the hub shows.
 
     Parameters
     ----------
@@ -92,7 +90,7 @@ def place_of(url: str, hub: str) -> Place:
         parts = parts[1:]
     if len(parts) < 2 or any(part in {".", ".."} for part in parts):
         raise Refusal(
-            "this page is not a repository of files",
+            "this page isn't a repository of files",
             "open the voice's own page and copy its address",
         )
     repository, rest = "/".join(parts[:2]), parts[2:]
@@ -111,71 +109,66 @@ def place_of(url: str, hub: str) -> Place:
 def listed_files(
     place: Place, *, pacing: Pacing, timeouts: Timeouts, cancel: CancelToken
 ) -> tuple[ListedFile, ...]:
-    """All files below ``place``, asked of the hub.
-
-    Raises
-    ------
-    Refusal, Interruption : if the hub does not list them
-    ConversionCancelled : if cancelled
-    """
+    """All files below ``place``, as the hub lists them."""
     files: list[ListedFile] = []
     url: str | None = place.listing_url()
     for _ in range(MAX_PAGES):
         if url is None:
             break
 
-        def attempt(page_url: str = url) -> tuple[Any, str | None]:
-            return _page(page_url, pacing, timeouts, cancel)
+        def attempt(page_url: str = url) -> tuple[list[ListedFile], str | None]:
+            return _page(page_url, timeouts, cancel)
 
-        entries, next_page = persist(attempt, pacing=pacing, cancel=cancel)
-        files.extend(_files_in(entries))
+        page, next_page = persist(attempt, pacing=pacing, cancel=cancel)
+        files.extend(page)
         url = None if next_page is None else _on_hub(next_page, place.hub)
     return tuple(files)
 
 
-def linked_sha256(answer: Answer) -> str | None:
-    """The SHA-256 that the hub itself states for a large file; None for any other."""
-    etag = (answer.first_headers.get("X-Linked-Etag") or "").strip().strip('"')
+def linked_sha256(response: Response) -> str | None:
+    """The SHA-256 that the hub itself states for a large file; None for other files."""
+    etag = response.first.header("X-Linked-Etag").strip('"')
     return etag if _SHA256.fullmatch(etag) else None
 
 
-def _page(
-    url: str, pacing: Pacing, timeouts: Timeouts, cancel: CancelToken
-) -> tuple[Any, str | None]:
-    """One page of a listing, parsed, and the address of the next one."""
-    with ask_server("GET", url, {}, timeouts=timeouts, cancel=cancel) as answer:
-        if answer.status != 200:
-            retry_after = answer.headers.get("Retry-After")
-            raise status_failure(answer.status, retry_after, pacing.now_s())
+def _page(url: str, timeouts: Timeouts, cancel: CancelToken) -> tuple[list[ListedFile], str | None]:
+    """One page of a listing, and the address of the next one."""
+    with ask_server("GET", url, {}, timeouts=timeouts, cancel=cancel) as response:
+        if response.status != 200:
+            raise response.failure()
         body = b""
-        while piece := answer.read():
+        while piece := response.read():
             cancel.raise_if_cancelled()
             body += piece
             if len(body) > MAX_PAGE_BYTES:
                 raise _not_a_listing()
         cancel.raise_if_cancelled()
-        if answer.body_bytes not in {None, len(body)}:
-            raise Interruption("the connection broke off", "try again later")
-        following = _NEXT_PAGE.search(answer.headers.get("Link") or "")
+        if response.body_bytes not in {None, len(body)}:
+            raise Interruption("the connection was lost", LATER)
+        following = _NEXT_PAGE.search(response.header("Link"))
     try:
-        return json.loads(body), following[1] if following else None
+        entries = msgspec.json.decode(body, type=list[_Entry])
     except (ValueError, RecursionError) as error:
         raise _not_a_listing() from error
+    files = [
+        ListedFile(each.path, each.size, each.lfs.oid if each.lfs else None)
+        for each in entries
+        if each.type == "file" and each.path
+    ]
+    return files, following[1] if following else None
 
 
-def _files_in(entries: Any) -> Iterator[ListedFile]:
-    if not isinstance(entries, list):
-        raise _not_a_listing()
-    for entry in entries:
-        if not isinstance(entry, dict) or entry.get("type") != "file":
-            continue
-        path, size_bytes, large = entry.get("path"), entry.get("size"), entry.get("lfs")
-        sha256 = large.get("oid") if isinstance(large, dict) else None
-        if not isinstance(path, str) or not path:
-            continue
-        known_size = type(size_bytes) is int and size_bytes >= 0
-        known_hash = isinstance(sha256, str) and _SHA256.fullmatch(sha256)
-        yield ListedFile(path, size_bytes if known_size else None, sha256 if known_hash else None)
+class _Large(msgspec.Struct):
+    oid: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class _Entry(msgspec.Struct):
+    """What is read of one row of the hub's listing."""
+
+    type: str
+    path: str
+    size: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    lfs: _Large | None = None
 
 
 def _on_hub(url: str, hub: str) -> str:
@@ -186,6 +179,6 @@ def _on_hub(url: str, hub: str) -> str:
 
 def _not_a_listing() -> Refusal:
     return Refusal(
-        "what came is no list of files",
-        "log in to this network in a browser if it asks for it, or check the mirror's address",
+        "the server did not send a list of files",
+        "sign in to this network in a browser if it asks for it, or check the mirror's address",
     )
