@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from engine.converter import Converter
     from engine.optimization import OptimizationConfig
     from engine.options import ConversionOptions, ConversionResult
-    from engine.profiling import PerformanceProfiler
-    from engine.progress import CancelToken, StageProgress
+    from engine.progress import CancelToken, PerformanceProfiler, StageProgress
     from engine.voice import VoiceFiles, starter_voice
 
 __all__ = [
@@ -39,7 +38,7 @@ _HOME = {
     "ConversionResult": "engine.options",
     "Converter": "engine.converter",
     "OptimizationConfig": "engine.optimization",
-    "PerformanceProfiler": "engine.profiling",
+    "PerformanceProfiler": "engine.progress",
     "StageProgress": "engine.progress",
     "VoiceFiles": "engine.voice",
     "starter_voice": "engine.voice",

@@ -19,8 +19,7 @@ from engine.optimization import OptimizationConfig
 from engine.options import ConversionOptions, ConversionResult
 from engine.paths import models_dir as locate_models_dir
 from engine.pipeline import Source, checked_source, convert_together, output_rate
-from engine.profiling import PerformanceProfiler
-from engine.progress import CancelToken, ProgressListener
+from engine.progress import CancelToken, PerformanceProfiler, ProgressListener
 from engine.run import Run
 from engine.stages import CPU
 from engine.voice import VoiceFiles

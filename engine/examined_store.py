@@ -15,7 +15,7 @@ from engine.networks import Models
 from engine.optimization import OptimizationConfig
 from engine.options import ConversionOptions
 from engine.probe_run import part_run
-from engine.profiling import PerformanceProfiler
+from engine.progress import PerformanceProfiler
 from engine.run import Run
 from engine.stages import Placement
 from engine.store import ModelStore

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.output_name import output_path_for
+from engine.audio.names import output_path_for
 from engine.audio.reader import probe_audio, read_audio
 from engine.audio.writer import check_output, file_rate, write_free
 from engine.errors import OutputFileError, UserError

@@ -13,10 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.audio.device_filter import highpass_48hz_on_device
-from engine.audio.downmix import middle_channel
-from engine.audio.filters import highpass_48hz
-from engine.audio.loudness import apply_volume_envelope, limit_peak
+from engine.audio.filters import highpass_48hz, highpass_48hz_on_device
+from engine.audio.levels import apply_volume_envelope, limit_peak, middle_channel
 from engine.audio.resampling import resample, resampled_length
 from engine.errors import AudioFileError, OptionError
 from engine.networks import Models, within_memory

@@ -9,8 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.audio.device_filter import highpass_48hz_on_device
-from engine.audio.filters import highpass_48hz
+from engine.audio.filters import highpass_48hz, highpass_48hz_on_device
 from engine.models.context import NO_CONTEXT
 from engine.models.source import SourceInput
 from engine.networks import Models

@@ -1,9 +1,11 @@
-"""What a running conversion tells, and how it is stopped."""
+"""What a running conversion tells, how it is stopped, and how long its stages take."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -59,3 +61,97 @@ class CancelToken:
         """
         if self._event.is_set():
             raise ConversionCancelled
+
+
+@dataclass(frozen=True)
+class StageStatistics:
+    """Seconds of one stage over its runs."""
+
+    count: int
+    total_s: float
+    min_s: float
+    max_s: float
+
+    @property
+    def average_s(self) -> float:
+        """Mean seconds of a run."""
+        return self.total_s / self.count
+
+
+class PerformanceProfiler:
+    """Stop-watch per stage.
+
+    A GPU works behind the program's back, so the time between two lines of Python says little
+    unless one waits for it. Waiting costs speed; hence it is done only when profiling is on.
+
+    Parameters
+    ----------
+    enabled : wait for the device at both ends of each measurement
+    synchronize : waits until the device has finished what it was given
+    """
+
+    def __init__(
+        self, *, enabled: bool = False, synchronize: Callable[[], None] | None = None
+    ) -> None:
+        self.enabled = enabled
+        self._synchronize = synchronize
+        self._started: dict[str, float] = {}
+        self._runs: dict[str, StageStatistics] = {}
+
+    def start(self, name: str) -> None:
+        """Begin a measurement.
+
+        Raises
+        ------
+        ValueError : it has been begun already
+        """
+        if name in self._started:
+            raise ValueError(f"stage {name!r} is already being measured")
+        self._started[name] = self._now()
+
+    def end(self, name: str) -> float:
+        """End it and return its seconds.
+
+        Raises
+        ------
+        ValueError : it was never begun
+        """
+        if name not in self._started:
+            raise ValueError(f"stage {name!r} was not started")
+        started = self._started.pop(name)
+        seconds = self._now() - started
+        before = self._runs.get(name)
+        self._runs[name] = (
+            StageStatistics(1, seconds, seconds, seconds)
+            if before is None
+            else StageStatistics(
+                before.count + 1,
+                before.total_s + seconds,
+                min(before.min_s, seconds),
+                max(before.max_s, seconds),
+            )
+        )
+        return seconds
+
+    @contextmanager
+    def measure(self, name: str) -> Iterator[None]:
+        """Measure a block; a block left by an exception counts too."""
+        self.start(name)
+        try:
+            yield
+        finally:
+            self.end(name)
+
+    def report(self) -> dict[str, StageStatistics]:
+        """Statistics per stage, in the order in which they were first ended."""
+        return dict(self._runs)
+
+    def reset(self) -> None:
+        """Forget all measurements."""
+        self._started.clear()
+        self._runs.clear()
+
+    def _now(self) -> float:
+        if self.enabled and self._synchronize is not None:
+            self._synchronize()
+        return time.perf_counter()

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from engine import device as devices
-from engine.profiling import PerformanceProfiler
-from engine.progress import CancelToken, ProgressListener, Stage, StageProgress
+from engine.progress import CancelToken, PerformanceProfiler, ProgressListener, Stage, StageProgress
 from engine.stages import Placement
 
 FILTERED_FRACTION = 0.01

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QObject, Qt, Signal, Slot
 
-from engine.audio.suffixes import SUPPORTED_SUFFIXES
+from engine.audio.names import SUPPORTED_SUFFIXES
 
 VOICE_SUFFIXES = frozenset({".pth", ".index", ".zip", ".safetensors", ".7z", ".rar"})
 ARCHIVE_SUFFIXES = frozenset({".zip", ".7z", ".rar"})

@@ -13,8 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from desktop.queue.job import JobProgress, StageTime
-from engine.profiling import PerformanceProfiler
-from engine.progress import StageProgress
+from engine.progress import PerformanceProfiler, StageProgress
 
 _MIN_FRACTION = 0.02
 """Before that no remaining time is foretold: it would jump about."""

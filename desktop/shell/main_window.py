@@ -36,7 +36,7 @@ from desktop.voices.voice_dialogs import VoiceDesk
 from desktop.voices.voice_list import VoiceList
 from desktop.voices.voice_panel import WIDTH, VoicePanel
 from desktop.widgets import NoticeBar
-from engine.audio.suffixes import SUPPORTED_SUFFIXES
+from engine.audio.names import SUPPORTED_SUFFIXES
 
 
 class _Line(QWidget):

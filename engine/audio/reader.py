@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from engine.audio import sndfile_decoder
+from engine.audio.names import AUDIO_SUFFIXES, SUPPORTED_SUFFIXES, VIDEO_SUFFIXES
 from engine.audio.source import (
     AudioInfo,
     ChannelsCancelError,
@@ -20,7 +21,6 @@ from engine.audio.source import (
     refused,
     require_sound,
 )
-from engine.audio.suffixes import AUDIO_SUFFIXES, SUPPORTED_SUFFIXES, VIDEO_SUFFIXES
 
 __all__ = [
     "AUDIO_SUFFIXES",

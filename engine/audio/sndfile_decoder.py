@@ -9,7 +9,7 @@ from pathlib import Path
 
 import soundfile
 
-from engine.audio.header import ogg_ends, promised_ratio
+from engine.audio.headers import ogg_ends, promised_ratio
 from engine.audio.source import (
     BLOCK_FRAMES,
     AudioInfo,

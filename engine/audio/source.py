@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.downmix import cancelled
+from engine.audio.levels import cancelled
 from engine.errors import AudioFileError, Message
 
 MIN_RATE_HZ = 1_000

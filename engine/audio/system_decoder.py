@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.audio import sndfile_decoder
-from engine.audio.movie_header import SoundTrack, is_movie, read_header, sound_track
+from engine.audio.headers import SoundTrack, is_movie, read_header, sound_track
 from engine.audio.source import (
     AudioInfo,
     DecoderRefusal,

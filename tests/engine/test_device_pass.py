@@ -28,7 +28,7 @@ from engine.networks import Models
 from engine.pipeline import Source, convert_together
 from engine.pitch.rmvpe import rmvpe_tracker
 from engine.pitch.tracker import PitchTracker
-from engine.profiling import PerformanceProfiler
+from engine.progress import PerformanceProfiler
 from engine.retrieval.search import ExactSearch
 from engine.run import Run
 from engine.segments import ANALYSIS_RATE_HZ, MAX_PIECE_FRAMES

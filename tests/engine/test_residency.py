@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.audio.device_filter import highpass_48hz_on_device
+from engine.audio.filters import highpass_48hz_on_device
 from engine.loading.hubert_config import sizes_of
 from engine.measure.synthetic import V2_40K
 from engine.models.content_encoder import ContentEncoder

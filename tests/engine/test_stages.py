@@ -87,7 +87,7 @@ def test_a_part_kept_on_the_cpu_runs_there_and_the_rest_on_the_device(
 
 def test_weights_lie_where_their_part_runs(small: SmallSet) -> None:
     """The meta device stands for a GPU; nothing need be computed."""
-    from engine.profiling import PerformanceProfiler
+    from engine.progress import PerformanceProfiler
     from engine.run import Run
     from engine.store import ModelStore
 

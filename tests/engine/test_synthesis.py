@@ -12,7 +12,7 @@ from engine import ConversionOptions, Converter, OptimizationConfig
 from engine.models.synthesizer import Synthesizer
 from engine.pipeline import Source
 from engine.pitch.contour import pitch_contour
-from engine.profiling import PerformanceProfiler
+from engine.progress import PerformanceProfiler
 from engine.run import Run
 from engine.segments import CONTEXT_FRAMES, HOP_SAMPLES
 from engine.stages import Placement

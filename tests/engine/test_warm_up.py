@@ -10,7 +10,7 @@ import torch
 
 from engine import CancelToken, ConversionOptions, Converter, OptimizationConfig
 from engine.models.content_encoder import ContentEncoder
-from engine.profiling import PerformanceProfiler
+from engine.progress import PerformanceProfiler
 from engine.run import Run
 from engine.segments import BUCKET_FRAMES, HOP_SAMPLES
 from engine.stages import Placement

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine.audio.device_filter import highpass_48hz_on_device
-from engine.audio.filters import highpass_48hz
+from engine.audio.filters import highpass_48hz, highpass_48hz_on_device
 
 LENGTHS = [1, 2, 3, 18, 19, 20, 100, 3_000, 16_000, 65_536, 62_700, 300_001]
 

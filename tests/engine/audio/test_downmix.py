@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from engine.audio.downmix import middle_channel
+from engine.audio.levels import middle_channel
 from engine.audio.reader import read_audio
 from tests.engine.audio.sound_file import encode, music, snr_db
 

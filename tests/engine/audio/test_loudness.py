@@ -6,8 +6,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from engine.audio import loudness
-from engine.audio.loudness import apply_volume_envelope, half_second_rms, limit_peak
+from engine.audio import levels
+from engine.audio.levels import apply_volume_envelope, half_second_rms, limit_peak
 
 Samples = NDArray[np.float32]
 
@@ -63,7 +63,7 @@ def test_above_the_floor_it_equals_the_reference_formula(
 def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     source, output = sound(32_000, 1), sound(80_000, 2)
     whole = apply_volume_envelope(source, output, 40_000, 0.0)
-    monkeypatch.setattr(loudness, "_BLOCK_SAMPLES", 999)
+    monkeypatch.setattr(levels, "_BLOCK_SAMPLES", 999)
     np.testing.assert_array_equal(apply_volume_envelope(source, output, 40_000, 0.0), whole)
 
 

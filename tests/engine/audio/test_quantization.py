@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.audio.quantization import to_16_bit, to_24_bit
+from engine.audio.writer import to_16_bit, to_24_bit
 
 
 def test_24_bit_is_exact_to_half_a_step_and_never_wraps() -> None:

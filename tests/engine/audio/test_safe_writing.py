@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine import files
-from engine.audio import encoder, writer
+from engine.audio import writer
 from engine.audio.reader import read_audio
 from engine.audio.writer import (
     SUBTYPES_OF,
@@ -130,7 +130,7 @@ def test_a_stop_in_the_middle_leaves_nothing(
     def stopped(*_arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(encoder, "_coded", stopped)
+    monkeypatch.setattr(writer, "_coded", stopped)
     with pytest.raises(KeyboardInterrupt):
         write_audio(tmp_path / "a.wav", music(N, 44_100), 44_100, "wav")
     assert list(tmp_path.iterdir()) == []

@@ -12,7 +12,7 @@ import pytest
 
 from engine.audio import reader, system_decoder
 from engine.audio.container_decoder import probe as probe_with_ffmpeg
-from engine.audio.movie_header import read_header, sound_track
+from engine.audio.headers import read_header, sound_track
 from engine.audio.reader import probe_audio, read_audio, read_blocks
 from engine.errors import AudioFileError
 from tests.engine.audio.sound_file import encode, music, snr_db

@@ -7,8 +7,7 @@ import time
 import pytest
 
 from engine.errors import ConversionCancelled
-from engine.profiling import PerformanceProfiler
-from engine.progress import STAGES, CancelToken
+from engine.progress import STAGES, CancelToken, PerformanceProfiler
 
 
 def test_report_counts_and_adds_up_the_runs_of_a_stage() -> None:

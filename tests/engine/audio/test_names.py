@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.audio.output_name import output_path_for
+from engine.audio.names import output_path_for
 
 
 def test_a_result_is_named_after_its_source_and_voice(tmp_path: Path) -> None:
