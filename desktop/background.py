@@ -11,7 +11,7 @@ from typing import Any, Literal
 from PySide6.QtCore import QObject, Signal, Slot
 
 from desktop.problems import sentence_for
-from engine.errors import ConversionCancelled, UserError
+from engine.errors import ConversionCancelled
 from engine.progress import CancelToken
 
 Amount = float | None
@@ -91,10 +91,8 @@ class BackgroundTask(QObject):
             outcome = Outcome("finished", work(cancel, self._tell))
         except ConversionCancelled:
             outcome = Outcome("cancelled")
-        except UserError as error:
-            outcome = Outcome("failed", sentence=sentence_for(error))
         except Exception as error:  # noqa: BLE001 - the window must learn of every end
-            outcome = Outcome("failed", sentence=f"{type(error).__name__}: {error}")
+            outcome = Outcome("failed", sentence=sentence_for(error))
         self._done.emit(outcome)
 
     def _tell(self, done: Amount, total: Amount) -> None:

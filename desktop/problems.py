@@ -15,15 +15,16 @@ from types import TracebackType
 
 from PySide6.QtCore import QMessageLogContext, QObject, QtMsgType, Signal, qInstallMessageHandler
 
-from desktop.translation import spoken
+from desktop.translation import translate
 from engine.device import is_out_of_memory
-from engine.errors import UserError
+from engine.errors import Text, UserError
 from engine.machine import app_version
 
 LOG_FILE = "problems.log"
 MAX_LOG_BYTES = 1 << 20
 KEPT_LOGS = 3
 _MAX_MESSAGES = 60
+_LONGEST_DETAILS = 120
 _GRAVE = frozenset({QtMsgType.QtCriticalMsg, QtMsgType.QtFatalMsg})
 
 
@@ -123,22 +124,20 @@ _PATH = re.compile(
 
 
 def sentence_for(error: BaseException) -> str:
-    """One sentence for the user, in the user's language: what happened, why, what to do."""
-    return spoken(english_sentence(error))
+    """One sentence in the user's language: what happened, why, what to do."""
+    return translate(message_for(error))
 
 
-def english_sentence(error: BaseException) -> str:
-    """The same in English, to be kept; `spoken` shows it."""
+def message_for(error: BaseException) -> Text:
+    """The same as a `Text`, which can be kept and shown in another language later."""
     if isinstance(error, UserError):
-        return str(error)
+        return error.text
     if is_out_of_memory(error):
-        return (
-            "The conversion was stopped: there is not enough memory; close other programs, or "
-            "convert a shorter file."
-        )
-    return (
-        f"The conversion was stopped: the program made a mistake ({type(error).__name__}); try "
-        "again, and if it happens again send the report."
+        return Text("Not enough memory: close other programs, or convert a shorter file.")
+    details = str(error).partition("\n")[0][:_LONGEST_DETAILS]
+    return Text(
+        "An internal error occurred ({error}): try again; if it happens again, send the report.",
+        error=": ".join(filter(None, (type(error).__name__, details))),
     )
 
 

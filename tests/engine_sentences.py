@@ -1,10 +1,10 @@
-"""Finds every text of the engine that a user may read in the app.
+"""Finds every message of the engine that a user may read in the app.
 
-A text is a literal of the source that holds two words; documentation, and what only the command
-line or the makers see, are left out. What is only known while running becomes a ``{name}``.
+A message is the first argument of `Text`, or any other literal of two words or more;
+documentation, f-strings, and what only the command line shows are left out.
 
-``python -m tests.engine_sentences`` adds new texts to `resources/translations/engine_*.json`,
-without translation, and takes out those that are gone.
+``python -m tests.engine_sentences`` adds new messages to `resources/translations/engine_*.json`,
+without translation, and removes those that are gone.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from string import Formatter
 
-from desktop.translation import FOLDER, SENTENCE
+from desktop.translation import FOLDER
 
 ROOT = Path(__file__).parents[1]
 
@@ -45,6 +46,8 @@ NOT_SHOWN = frozenset(
         "Tunnel connection failed",
         "Tunnel connection failed:",
         "Ultimate RVC",
+        "Ultimate RVC ",
+        "import sounddevice; sounddevice._terminate(); sounddevice._initialize()",
         "Ultimate RVC {app_version}",
         "UltimateRVC (voice conversion for macOS)",
         "a reference to what is no storage",
@@ -77,7 +80,7 @@ ALSO = ("desktop/problems.py", "desktop/listen/output_device.py", "desktop/liste
 
 _WORDS = re.compile(r"[A-Za-z]{2,}[,;:'’)]* +\(?[A-Za-z\"{]")
 _CODES = re.compile(r"\w{4}( \w{4})+")
-_NAME = re.compile(r"\W+")
+_PROGRAMMERS_ERRORS = frozenset({"ValueError", "RuntimeError", "TypeError"})
 
 
 def all_templates() -> dict[str, str]:
@@ -88,15 +91,28 @@ def all_templates() -> dict[str, str]:
             found = _of_file(file) | found
     for name in ALSO:
         found = _of_file(ROOT / name) | found
-    unseen = (text for text in found if text in NOT_SHOWN or _CODES.fullmatch(text))
-    return {text: found[text] for text in found.keys() - set(unseen)}
+    return {
+        text: place
+        for text, place in found.items()
+        if text not in NOT_SHOWN and not _CODES.fullmatch(text)
+    }
 
 
 def templates_of(source: str) -> Iterator[tuple[str, int]]:
     """Templates of a source with their lines."""
     tree = ast.parse(source)
-    skipped = set(_documentation(tree))
-    yield from _below(tree, skipped)
+    skipped = set(_not_shown(tree))
+    named = set(_arguments_of_text(tree))
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+            continue
+        if node in named or (node not in skipped and _WORDS.search(node.value)):
+            yield node.value, node.lineno
+
+
+def gaps(template: str) -> list[str]:
+    """The names of its gaps, sorted."""
+    return sorted(name for _, name, _, _ in Formatter().parse(template) if name)
 
 
 def _of_file(file: Path) -> dict[str, str]:
@@ -105,65 +121,27 @@ def _of_file(file: Path) -> dict[str, str]:
     return {text: f"{where}:{line}" for text, line in templates_of(source)}
 
 
-def _documentation(tree: ast.AST) -> Iterator[ast.AST]:
-    """Literals that stand by themselves, those of a raise for programmers, and subscripts."""
+def _arguments_of_text(tree: ast.AST) -> Iterator[ast.AST]:
+    """Literals in the first argument of `Text`, which may be a choice between two."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _name(node.func) == "Text" and node.args:
+            yield from ast.walk(node.args[0])
+
+
+def _not_shown(tree: ast.AST) -> Iterator[ast.AST]:
+    """Documentation, parts of f-strings, and what is raised for programmers."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             yield node.value
-        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
-            kind = node.exc.func
-            if isinstance(kind, ast.Name) and kind.id in {
-                "ValueError",
-                "RuntimeError",
-                "TypeError",
-            }:
-                yield from node.exc.args
+        if isinstance(node, ast.JoinedStr):
+            yield from node.values
+        raised = node.exc if isinstance(node, ast.Raise) else None
+        if isinstance(raised, ast.Call) and _name(raised.func) in _PROGRAMMERS_ERRORS:
+            yield from raised.args
 
 
-def _below(node: ast.AST, skipped: set[ast.AST]) -> Iterator[tuple[str, int]]:
-    for child in ast.iter_child_nodes(node):
-        if child in skipped:
-            continue
-        template = _template(child, {})
-        if template is None:
-            yield from _below(child, skipped)
-            continue
-        if _WORDS.search(template) or template == SENTENCE:
-            yield template, child.lineno  # type: ignore[attr-defined]
-        for part in ast.walk(child):  # a text may stand inside another's placeholder
-            if isinstance(part, ast.FormattedValue):
-                yield from _below(part, skipped)
-
-
-def _template(node: ast.AST, names: dict[str, str]) -> str | None:
-    """The text with a ``{name}`` for each value; None where it is no text."""
-    if isinstance(node, ast.Constant):
-        return node.value if isinstance(node.value, str) else None
-    if isinstance(node, ast.JoinedStr):
-        return "".join(
-            str(part.value) if isinstance(part, ast.Constant) else _hole(part, names)
-            for part in node.values
-        )
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        left, right = _template(node.left, names), _template(node.right, names)
-        if left is None and right is None:
-            return None
-        return (left or _hole(node.left, names)) + (right or _hole(node.right, names))
-    return None
-
-
-def _hole(node: ast.AST, names: dict[str, str]) -> str:
-    inner = node.value if isinstance(node, ast.FormattedValue) else node
-    code = ast.unparse(inner)
-    if code not in names:
-        last = [each for each in ast.walk(inner) if isinstance(each, ast.Name | ast.Attribute)]
-        first = last[0] if last else None
-        word = first.attr if isinstance(first, ast.Attribute) else getattr(first, "id", "value")
-        word = _NAME.sub("", word).strip("_").lower() or "value"
-        while word in names.values():
-            word += "2"
-        names[code] = word
-    return "{" + names[code] + "}"
+def _name(node: ast.expr) -> str:
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def main() -> int:
@@ -174,7 +152,7 @@ def main() -> int:
         words = {text: known.get(text, "") for text in sorted(all_templates())}
         file.write_text(json.dumps(words, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         missing += sum(not translation for translation in words.values())
-    print(f"{missing} texts of the engine without translation")
+    print(f"{missing} messages of the engine without translation")
     return 1 if missing else 0
 
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from desktop.queue.job import Job, StageTime, Voice
 from desktop.queue.live_timings import LiveTimings
+from engine.errors import Text
 from engine.optimization import OptimizationConfig
 from engine.progress import CancelToken
 
@@ -34,7 +35,7 @@ class Finished:
     device: str
     peak_memory_bytes: int
     memory_bytes: int
-    notes: tuple[str, ...] = ()
+    notes: tuple[Text, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Failed:
     """Nothing was written; ``message`` is for the user, ``report`` for the makers."""
 
     job_id: str
-    message: str
+    message: Text
     report: str
     stages: tuple[StageTime, ...] = ()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from random import getrandbits
 from typing import Any, cast
 
-from engine.errors import OptionError
+from engine.errors import OptionError, Text
 from engine.options import ConversionOptions
 
 
@@ -111,9 +111,9 @@ class Job:
     source_s: float = 0.0
     taken_s: float = 0.0
     output: Path | None = None
-    message: str = ""
+    message: Text | None = None
     report: str = ""
-    notes: tuple[str, ...] = ()
+    notes: tuple[Text, ...] = ()
     device: str = ""
     memory_bytes: int = 0
     peak_memory_bytes: int = 0
@@ -149,6 +149,7 @@ def job_to_record(job: Job) -> dict[str, Any]:
     record = _fields(job)
     record["voice"] = _fields(job.voice)
     record["options"] = options_to_record(job.options)
+    record["notes"] = [note.to_record() for note in job.notes]
     record["stages"] = [list(_fields(each).values()) for each in job.stages]
     return record
 
@@ -174,9 +175,9 @@ def job_from_record(record: dict[str, Any]) -> Job | None:
             source_s=float(record["source_s"]),
             taken_s=float(record["taken_s"]),
             output=_path(record["output"]),
-            message=str(record["message"]),
+            message=Text.from_record(record["message"]) if record["message"] else None,
             report=str(record["report"]),
-            notes=tuple(str(note) for note in record["notes"]),
+            notes=tuple(Text.from_record(note) for note in record["notes"]),
             device=str(record["device"]),
             memory_bytes=int(record["memory_bytes"]),
             peak_memory_bytes=int(record["peak_memory_bytes"]),
@@ -218,6 +219,8 @@ def _fields(thing: Job | Voice | StageTime) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Text):
+        return value.to_record()
     return str(value) if isinstance(value, Path) else value
 
 

@@ -24,7 +24,7 @@ from desktop.queue.job_text import (
     stage_name,
     timings_text,
 )
-from desktop.translation import spoken
+from desktop.translation import translate
 from desktop.widgets import ElidedLabel
 from engine.progress import STAGES
 
@@ -207,7 +207,7 @@ class DetailPanel(QWidget):
         if job is None:
             self._timings.show_stages((), 0.0, 0.0)
         elif failed:
-            self._failure.setText(spoken(job.message))
+            self._failure.setText(translate(job.message or ""))
         elif progress is not None:
             self.show_progress(progress)
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QCoreApplication
 
 from desktop.queue.job import Job, JobProgress, JobState, StageTime
-from desktop.translation import spoken
+from desktop.translation import translate
 from engine.options import ConversionOptions
 
 DASH = "–"
@@ -107,9 +107,9 @@ def cell_text(job: Job, progress: JobProgress | None, column: str, *, stopping: 
 def describe_job(job: Job) -> str:
     """The tool tip of a row: whatever does not fit into it."""
     lines = [job.title]
-    if job.message:
-        lines.append(spoken(job.message))
-    lines += map(spoken, job.notes)
+    if job.message is not None:
+        lines.append(translate(job.message))
+    lines += map(translate, job.notes)
     if job.output is not None:
         lines.append(job.output.name)
     return "\n".join(lines)

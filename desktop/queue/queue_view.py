@@ -30,7 +30,7 @@ from desktop import style
 from desktop.queue.job import Job, JobProgress, JobState
 from desktop.queue.job_queue import JOB_ROLE, PROGRESS_ROLE, STOPPING_ROLE, Column, JobQueue
 from desktop.queue.job_text import options_text
-from desktop.translation import spoken
+from desktop.translation import translate
 
 PADDING = 14
 _BAR_HEIGHT = 6
@@ -96,7 +96,9 @@ def _paint_name(
     font.setPointSizeF(font.pointSizeF() * 0.88)
     painter.setFont(font)
     failed = job.state is JobState.FAILED
-    second = spoken(job.message) if failed else f"{job.voice.name}{options_text(job.options)}"
+    second = f"{job.voice.name}{options_text(job.options)}"
+    if failed:
+        second = translate(job.message or "")
     if failed and not selected:
         painter.setPen(style.bad(palette))
     shown = painter.fontMetrics().elidedText(second, Qt.TextElideMode.ElideRight, place.width())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal, Slot
 
 from desktop.native_library import open_torch_libraries
-from desktop.problems import english_sentence, report_for
+from desktop.problems import message_for, report_for
 from desktop.queue.engine_protocol import (
     Cancelled,
     Engine,
@@ -22,7 +22,7 @@ from desktop.queue.engine_protocol import (
 )
 from desktop.queue.job import Voice
 from desktop.queue.live_timings import LiveTimings, WatchedProfiler
-from engine.errors import ConversionCancelled
+from engine.errors import ConversionCancelled, as_text
 from engine.optimization import OptimizationConfig
 from engine.progress import CancelToken, StageProgress
 
@@ -93,7 +93,7 @@ class ConverterEngine:
             result.device,
             result.peak_memory_bytes,
             self._memory_bytes(),
-            result.notes,
+            tuple(map(as_text, result.notes)),
         )
 
     def warm_up(self, voice: Voice, cancel: CancelToken) -> bool:
@@ -166,7 +166,7 @@ class Worker(QObject):
         except Exception as error:  # noqa: BLE001 - the job fails, the app and the next job live on
             if order.cancel.cancelled:
                 return Cancelled(job_id, live.stages())
-            return Failed(job_id, english_sentence(error), report_for(error), live.stages())
+            return Failed(job_id, message_for(error), report_for(error), live.stages())
 
     def _engine_for(self, optimization: OptimizationConfig, live: LiveTimings) -> Engine:
         if self._engine is None or self._made_for != optimization:

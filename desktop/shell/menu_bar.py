@@ -17,7 +17,7 @@ from desktop.queue.job import Job, JobState
 from desktop.queue.job_queue import JobQueue
 from desktop.settings.store import Settings
 from desktop.settings.table import NOTIFY, SHOW_MENU_BAR
-from desktop.translation import spoken
+from desktop.translation import translate
 from desktop.voices.draft import Draft
 from desktop.voices.voice_list import VoiceList
 
@@ -203,7 +203,7 @@ class MenuBar(QObject):
             text = self.tr("{name}: click to show it").format(name=job.output.name)
             self._tell(self.tr("Finished"), text, job.output)
         elif job.state is JobState.FAILED:
-            self._tell(self.tr("Not converted"), spoken(job.message), None)
+            self._tell(self.tr("Not converted"), translate(job.message or ""), None)
 
     def _tell(self, title: str, text: str, file: Path | None) -> None:
         if self._banners.is_available:

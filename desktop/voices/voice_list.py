@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, Signal
 from desktop.problems import sentence_for
 from desktop.queue.intake import voice_groups
 from desktop.queue.job import Voice
-from desktop.translation import spoken
+from desktop.translation import translate
 from engine.errors import ConversionCancelled, LibraryError
 from engine.library.installed_voice import VOICE_OPTIONS, InstalledVoice, starter_entry
 from engine.library.voice_library import VoiceLibrary
@@ -138,7 +138,7 @@ class VoiceList(QObject):
             else:
                 keys += [each.voice.id for each in report.imported]
                 told = [(e.voice.name, note) for e in report.imported for note in e.notes]
-                sentences += [f"{name}: {spoken(note)}" for name, note in told]
+                sentences += [f"{name}: {translate(note)}" for name, note in told]
                 sentences += map(sentence_for, report.refused)
         self._done.emit(keys, sentences)
 

@@ -13,7 +13,7 @@ from desktop.background import BackgroundTask, Listener, Outcome, Work
 from desktop.mac.finder import move_to_trash
 from desktop.problems import sentence_for
 from desktop.queue.intake import voice_groups
-from desktop.translation import spoken
+from desktop.translation import translate
 from engine.errors import UserError
 from engine.library.importing import ImportReport
 from engine.library.installation import Imported
@@ -96,7 +96,7 @@ def report_sentence(report: ImportReport) -> str:
     names = ", ".join(each.voice.name for each in report.imported)
     imported = QCoreApplication.translate("voice_shelf", "Imported: {names}.")
     told = [imported.format(names=names)] if names else []
-    told += [spoken(note) for each in report.imported for note in each.notes]
+    told += [translate(note) for each in report.imported for note in each.notes]
     told += map(sentence_for, report.refused)
     return " ".join(told)
 

@@ -11,8 +11,11 @@ import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # before Qt is imported: else it aborts
 
+from PySide6.QtWidgets import QApplication
+
 from desktop.settings.store import Settings
 from desktop.storage import AppPaths
+from desktop.translation import install_translators
 
 
 @pytest.fixture(autouse=True)
@@ -35,3 +38,11 @@ def app_paths(tmp_path: Path) -> AppPaths:
 def settings(app_paths: AppPaths, qapp: object) -> Settings:
     """Settings as at first, in no particular environment."""
     return Settings(app_paths.settings_file, {})
+
+
+@pytest.fixture
+def chinese(qapp: QApplication) -> Iterator[None]:
+    """The app speaks Traditional Chinese during the test."""
+    install_translators(qapp, "zh_TW")
+    yield
+    install_translators(qapp, "en")

@@ -10,6 +10,8 @@ from desktop.background import BackgroundTask, Listener, Outcome, Work
 from engine.errors import OptionError
 from engine.progress import CancelToken
 
+AGAIN = "try again; if it happens again, send the report."
+
 
 def fails_for_the_user(_cancel: CancelToken, _tell: Listener) -> None:
     raise OptionError("Cannot do it", "it is a test", "try another")
@@ -30,7 +32,11 @@ def waits(cancel: CancelToken, _tell: Listener) -> None:
     [
         (lambda _cancel, _tell: 7, "finished", ""),
         (fails_for_the_user, "failed", "Cannot do it: it is a test; try another."),
-        (fails_by_mistake, "failed", "ZeroDivisionError: oops"),
+        (
+            fails_by_mistake,
+            "failed",
+            f"An internal error occurred (ZeroDivisionError: oops): {AGAIN}",
+        ),
     ],
 )
 def test_work_ends_in_exactly_one_outcome_told_on_the_gui_thread(

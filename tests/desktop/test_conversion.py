@@ -44,7 +44,7 @@ def test_a_dropped_file_becomes_a_file_beside_it_with_timings(
     qtbot.waitUntil(lambda: app.queue.rowCount() == 2 and not app.queue.is_busy, timeout=WAIT_MS)
     failed, finished = app.queue.jobs()
     assert failed.state is JobState.FAILED
-    assert failed.message.startswith('Cannot read "broken.wav"')
+    assert str(failed.message).startswith('Cannot read "broken.wav"')
     assert finished.state is JobState.FINISHED
     assert finished.output == tmp_path / "a song 歌 (Starter).wav"
     assert finished.output.is_file()

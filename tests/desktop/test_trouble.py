@@ -29,7 +29,7 @@ def app(app_paths: AppPaths, qtbot: QtBot) -> Iterator[App]:
 def ends(app: App, qtbot: QtBot) -> dict[str, tuple[JobState, str]]:
     """State and sentence of each file once all are over."""
     qtbot.waitUntil(lambda: app.queue.rowCount() > 0 and not app.queue.is_busy, timeout=WAIT_MS)
-    return {job.source.name: (job.state, job.message) for job in app.queue.jobs()}
+    return {job.source.name: (job.state, str(job.message or "")) for job in app.queue.jobs()}
 
 
 def test_files_that_are_none_are_sentences_and_the_good_one_is_converted(

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from desktop.translation import FOLDER, engine_words
+from desktop.translation import FOLDER, catalogue
 from engine.bundle import VARIABLE, advised, bundle_contents
-from engine.errors import WeightsError
+from engine.errors import Text, WeightsError
 from engine.loading.content_encoder import load_content_encoder
 from engine.loading.rmvpe import load_rmvpe
 
@@ -22,10 +22,10 @@ def enter_bundle(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, str(folder / "Contents" / "Resources"))
 
 
-def refusal(load: Callable[[Path], object], folder: Path) -> str:
+def refusal(load: Callable[[Path], object], folder: Path) -> Text:
     with pytest.raises(WeightsError) as caught:
         load(folder)
-    return str(caught.value)
+    return caught.value.text
 
 
 def test_one_place_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,8 +54,8 @@ def test_the_bundle_names_the_place_in_the_app_and_no_command_in_each_language(
     enter_bundle(tmp_path, monkeypatch)
     said = refusal(load, tmp_path)
     assert f"; download it in {PLACE}" in said
-    assert "urvc" not in said.replace(str(tmp_path), "")
-    chinese = engine_words("zh_TW").say(said)
+    assert "urvc" not in str(said).replace(str(tmp_path), "")
+    chinese = said.translated(catalogue("zh_TW"))
     assert "請到「設定 › 模型」下載" in chinese
     assert not re.search(r"[a-z]{3,} [a-z]{2,}", chinese.replace(str(tmp_path), "")), chinese
 

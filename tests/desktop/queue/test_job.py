@@ -9,6 +9,7 @@ from desktop.queue.job import (
     options_from_record,
     options_to_record,
 )
+from engine.errors import Text
 from engine.options import ConversionOptions
 from tests.desktop.fake_engine import job
 
@@ -23,7 +24,10 @@ def test_a_job_survives_its_record() -> None:
         source_s=2.0,
         taken_s=4.0,
         output=Path("results/x.wav"),
-        notes=("cut off",),
+        notes=(
+            Text("cut off"),
+            Text("{share:.0%} of {name} is {what}", share=0.5, name="a {b}", what=Text("silent")),
+        ),
         device="mps",
         memory_bytes=3,
         peak_memory_bytes=4,
@@ -48,8 +52,8 @@ def test_options_that_make_no_sense_any_more_are_as_at_first() -> None:
 
 def test_trying_again_keeps_the_wish_and_forgets_the_outcome() -> None:
     failed = replace(
-        job(options=ConversionOptions(semitones=2)), state=JobState.FAILED, message="x"
+        job(options=ConversionOptions(semitones=2)), state=JobState.FAILED, message=Text("x")
     )
     again = failed.again()
     assert (again.id, again.options) == (failed.id, failed.options)
-    assert (again.state, again.message) == (JobState.WAITING, "")
+    assert (again.state, again.message) == (JobState.WAITING, None)

@@ -6,6 +6,7 @@ from pytestqt.qtbot import QtBot
 from desktop.queue.engine_protocol import Cancelled, Failed, Finished
 from desktop.queue.job import JobProgress, JobState, StageTime
 from desktop.queue.job_queue import Column, JobQueue
+from engine.errors import Text
 from tests.desktop.fake_engine import job
 
 A, B, C, D = (job(f"{name}.wav") for name in "abcd")
@@ -54,11 +55,11 @@ def test_every_outcome_ends_the_job_and_a_second_one_changes_nothing(
     ended = []
     queue.jobs_ended.connect(ended.extend)
     finished = Finished(A.id, A.source, 4.0, 2.0, (StageTime("pitch", 1, "cpu"),), "cpu", 5, 6)
-    outcomes = (finished, Failed(B.id, "It broke.", "trace"), Cancelled(C.id))
+    outcomes = (finished, Failed(B.id, Text("It broke."), "trace"), Cancelled(C.id))
     for outcome in outcomes:
         queue.begin(outcome.job_id)
         queue.finish(outcome)
-        queue.finish(Failed(outcome.job_id, "too late", ""))
+        queue.finish(Failed(outcome.job_id, Text("too late"), ""))
     states = [each.state for each in queue.jobs()]
     assert states == [JobState.FINISHED, JobState.FAILED, JobState.CANCELLED, JobState.WAITING]
     assert [each.state for each in ended] == states[:3]
@@ -66,7 +67,7 @@ def test_every_outcome_ends_the_job_and_a_second_one_changes_nothing(
     assert cell(queue, 0, Column.ELAPSED) == "2.0 s"
     found = queue.job(B.id)
     assert found is not None
-    assert found.message == "It broke."
+    assert found.message == Text("It broke.")
 
 
 def test_cancelling_ends_what_waits_and_asks_the_worker_for_what_runs(queue: JobQueue) -> None:

@@ -52,7 +52,7 @@ def test_a_failing_job_does_not_strand_the_next(bench: Bench, qtbot: QtBot) -> N
     assert "ZeroDivisionError" in bug.message
     assert "ZeroDivisionError" in bug.report
     assert "/somewhere/private" not in bug.report
-    assert "not enough memory" in memory.message
+    assert memory.message == "Not enough memory: close other programs, or convert a shorter file."
     assert bench.engines[0].tidied == 4
 
 

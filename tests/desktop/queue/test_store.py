@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from desktop.queue.job import JobState
+from desktop.queue.job import JobState, StageTime
+from desktop.queue.job_text import describe_job
 from desktop.queue.queue_store import QueueStore, remove_leftovers
+from engine.errors import AudioFileError, Text
+from engine.options import ConversionOptions
 from tests.desktop.fake_engine import job
 
 ROOT = Path(__file__).parents[3]
@@ -68,6 +71,52 @@ def test_a_damaged_file_gives_an_empty_queue_and_is_put_aside(file: Path, text: 
         assert file.with_name("queue.json.damaged").read_text() == text
 
 
+FIRST_VERSION = """{"version": 1, "jobs": [
+{"source": "/m/a.wav", "voice": {"name": "Aria", "weights": "/v/a.pth", "index": null,
+"key": "aria", "built_in": false}, "options": {"semitones": 3.0},
+"output_dir": null, "id": "1", "state": "failed",
+"stages": [["load", 0.5, "cpu"], ["pitch", 1.5, "mps", 7]], "source_s": 0.0, "taken_s": 0.0,
+"output": null, "message": "Cannot read \\"{a}.wav\\": it is broken; choose another file.",
+"report": "trace", "notes": [], "device": "", "memory_bytes": 0, "peak_memory_bytes": 0},
+{"source": "/m/b.wav", "voice": {"name": "Aria", "weights": "/v/a.pth", "index": "/v/a.index",
+"key": "aria", "built_in": true}, "options": {}, "output_dir": "/out", "id": "2",
+"state": "finished", "stages": [], "source_s": 2.0, "taken_s": 1.0, "output": "/out/b (Aria).wav",
+"message": "", "report": "", "notes": ["the file is cut off: its end is missing"],
+"device": "mps+cpu", "memory_bytes": 3, "peak_memory_bytes": 4}
+]}
+"""
+"""As the app wrote it when messages were plain text."""
+
+
+def test_a_queue_of_an_older_version_is_read_and_its_messages_are_shown_as_they_are(
+    file: Path, store: QueueStore
+) -> None:
+    file.parent.mkdir()
+    file.write_text(FIRST_VERSION)
+    failed, finished = store.load()
+    assert str(failed.message) == 'Cannot read "{a}.wav": it is broken; choose another file.'
+    assert failed.stages == (StageTime("load", 0.5, "cpu"), StageTime("pitch", 1.5, "mps", 7))
+    assert failed.options == ConversionOptions(semitones=3.0)
+    assert (finished.message, finished.output) == (None, Path("/out/b (Aria).wav"))
+    assert finished.notes == ("the file is cut off: its end is missing",)
+    assert describe_job(failed).endswith("choose another file.")
+
+
+def test_a_message_is_kept_with_its_values_and_translated_when_it_is_shown(
+    file: Path, store: QueueStore, chinese: None
+) -> None:
+    error = AudioFileError(
+        Text('Cannot read "{name}"', name="it: {x}; y.wav"),
+        "the file is empty",
+        "choose another file",
+    )
+    store.save([replace(job(), state=JobState.FAILED, message=error.text)])
+    assert store.flush()
+    (loaded,) = store.load()
+    assert str(loaded.message) == str(error)
+    assert "無法讀取「it: {x}; y.wav」" in describe_job(loaded)
+
+
 def test_a_folder_that_cannot_be_written_to_stops_nothing(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file where a folder should be")
     store = QueueStore(tmp_path / "data" / "queue.json")
@@ -80,6 +129,8 @@ KILLED = """
 import sys, time
 from pathlib import Path
 from desktop.queue.queue_store import QueueStore
+from engine.errors import AudioFileError, Text
+from engine.options import ConversionOptions
 from tests.desktop.fake_engine import job
 store = QueueStore(Path(sys.argv[1]))
 jobs = []

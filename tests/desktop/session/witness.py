@@ -132,7 +132,7 @@ class Witness(QObject):
         return {
             "name": job.title,
             "state": str(job.state),
-            "message": job.message,
+            "message": str(job.message or ""),
             "output": str(job.output or ""),
             "fraction": progress.fraction if progress else 0.0,
             "stage": progress.stage if progress else None,

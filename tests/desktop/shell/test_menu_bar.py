@@ -19,6 +19,7 @@ from desktop.settings.table import NOTIFY, SHOW_MENU_BAR
 from desktop.shell.menu_bar import MenuBar, clipboard_files
 from desktop.voices.draft import Draft
 from desktop.voices.voice_list import VoiceList
+from engine.errors import Text
 
 STARTER = Voice("Starter", Path("voice.pth"), key="starter")
 
@@ -236,7 +237,7 @@ def test_what_ends_behind_other_windows_is_told_by_a_banner_that_reveals_it(
     put(monkeypatch, Qt.ApplicationState.ApplicationInactive)
     output = bench.folder / "song (Starter).wav"
     ended(bench, lambda name: Finished(name, output, 9.0, 1.0, (), "CPU", 0, 0))
-    ended(bench, lambda name: Failed(name, "The disk is full", ""))
+    ended(bench, lambda name: Failed(name, Text("The disk is full"), ""))
     ended(bench, Cancelled)
     assert bench.banners.told == [("Finished", output), ("Not converted", None)]
     bench.banners.clicked.emit(output)
@@ -249,7 +250,7 @@ def test_what_ends_before_the_users_eyes_is_not_told(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(monkeypatch, Qt.ApplicationState.ApplicationActive)
-    ended(bench, lambda name: Failed(name, "The disk is full", ""))
+    ended(bench, lambda name: Failed(name, Text("The disk is full"), ""))
     assert bench.banners.told == []
 
 
@@ -261,5 +262,5 @@ def test_who_wants_no_messages_is_not_asked_for_permission_and_gets_none(
     bench.settings.set(NOTIFY, False)
     bench.queue.busy_changed.emit(True)
     assert bench.banners.asked == [True, False]
-    ended(bench, lambda name: Failed(name, "The disk is full", ""))
+    ended(bench, lambda name: Failed(name, Text("The disk is full"), ""))
     assert bench.banners.told == []

@@ -15,6 +15,7 @@ from desktop.shell.main_window import MainWindow
 from desktop.storage import AppPaths
 from desktop.voices.draft import Draft
 from desktop.voices.voice_list import VoiceList
+from engine.errors import Text
 from engine.library.voice_library import VoiceLibrary
 from tests.engine.library.download.http_server import FaultServer, running_server
 from tests.engine.loading import zoo
@@ -122,7 +123,7 @@ def test_a_conversion_that_failed_without_the_networks_shows_the_way_out(
     window.notice.hide()
     window.queue.begin(job.id)
     assert window.notice.text == ""
-    window.queue.finish(Failed(job.id, "no content encoder", ""))
+    window.queue.finish(Failed(job.id, Text("no content encoder"), ""))
     assert window.notice.text.startswith("“Aria” needs the networks")
 
 
