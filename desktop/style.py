@@ -9,6 +9,8 @@ from PySide6.QtCore import QEvent
 from PySide6.QtGui import QColor, QFont, QPalette
 from PySide6.QtWidgets import QApplication, QLabel, QWidget
 
+from engine.stages import stage_of
+
 MARGIN = 16
 GAP = 8
 SMALL_RADIUS = 4.0
@@ -19,17 +21,6 @@ SHAPE_CONTRAST = 3.0
 
 _STEPS = 20
 _QUIET_SELECTION = 0.10
-
-_STAGES = {  # hue in degrees, saturation 0..255; spread so that neighbours differ
-    "load": (220, 20),
-    "decode": (200, 150),
-    "filter": (178, 140),
-    "pitch": (38, 190),
-    "content": (268, 120),
-    "retrieval": (330, 130),
-    "synthesis": (212, 190),
-    "write": (140, 120),
-}
 
 
 def is_dark(palette: QPalette) -> bool:
@@ -146,8 +137,9 @@ def caution(palette: QPalette) -> QColor:
 
 def stage_colour(stage: str, palette: QPalette) -> QColor:
     """A colour for each stage of a conversion."""
-    hue, saturation = _STAGES.get(stage, (0, 0))
-    colour = QColor.fromHsv(hue, saturation, 230 if is_dark(palette) else 200)
+    row = stage_of(stage)
+    hue, saturation = (0, 0.0) if row is None else (row.hue, row.saturation)
+    colour = QColor.fromHsv(hue, round(255 * saturation), 230 if is_dark(palette) else 200)
     return legible(colour, [palette.color(QPalette.ColorRole.Base)], SHAPE_CONTRAST)
 
 

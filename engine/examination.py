@@ -18,7 +18,7 @@ from engine import device as devices
 from engine.networks import Models
 from engine.probe_run import Given, made_up, part_run
 from engine.retrieval.search import ExactSearch
-from engine.stages import CPU, PART_NAMES, PARTS, Part
+from engine.stages import CPU, PART_TITLES, PARTS, Part
 
 Verdict = Literal["right", "wrong", "not finite", "failed", "slower", "crashed"]
 
@@ -78,7 +78,7 @@ class Finding:
             "slower": f"{device} takes {self._times()} as long",
             "crashed": f"the program ended while {device} was examined",
         }[self.verdict]
-        return f"{PART_NAMES[self.part]} runs on the CPU, because {why}"
+        return f"{PART_TITLES[self.part]} runs on the CPU, because {why}"
 
     def _level(self) -> str:
         return "none alike" if self.difference_db is None else f"{self.difference_db:.0f} dB"

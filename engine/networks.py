@@ -17,7 +17,7 @@ from engine.options import ConversionOptions, PitchMethod
 from engine.pitch.tracker import PitchTracker
 from engine.retrieval.search import ExactSearch, Search
 from engine.run import Run
-from engine.stages import CPU, PART_NAMES, Part
+from engine.stages import CPU, PART_TITLES, Part
 from engine.voice_card import VoiceCard
 
 T = TypeVar("T")
@@ -60,12 +60,12 @@ class Models:
 
 def give_way(part: Part, models: Models, run: Run) -> None:
     """Move a part to the CPU for the rest of this conversion, because its device is full."""
-    device = run.placement.of(part)
+    device = run.placement.device_of(part)
     models.place(part, CPU)
-    run.placement = run.placement.moved(part, CPU)
+    run.placement = run.placement.with_device(part, CPU)
     devices.empty_cache(torch.device(device))
     run.note(
-        f"the memory of {device} does not suffice for {PART_NAMES[part]}, even for small pieces; "
+        f"the memory of {device} does not suffice for {PART_TITLES[part]}, even for small pieces; "
         "it went on on the CPU"
     )
 
@@ -78,9 +78,9 @@ def within_memory(part: Part, models: Models, run: Run, work: Callable[[str], T]
     work : given the name of the device
     """
     try:
-        return work(run.placement.of(part))
+        return work(run.placement.device_of(part))
     except (RuntimeError, MemoryError) as error:
-        if run.placement.of(part) == CPU or not devices.is_out_of_memory(error):
+        if run.placement.device_of(part) == CPU or not devices.is_out_of_memory(error):
             raise
     give_way(part, models, run)
     return work(CPU)

@@ -7,13 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 from engine.errors import ConversionCancelled
-
-Stage = Literal["load", "decode", "filter", "pitch", "content", "retrieval", "synthesis", "write"]
-STAGES: tuple[Stage, ...] = get_args(Stage)
-"""In the order in which a conversion first enters them."""
 
 
 @dataclass(frozen=True)
@@ -22,13 +17,13 @@ class StageProgress:
 
     Attributes
     ----------
-    stage : the stage that has just done some work
+    stage : name of the stage that has just done some work
     stage_s : seconds this stage has taken so far in this conversion
     device : where it runs, e.g. ``cpu``, ``mps``
     fraction : 0..1 of the whole conversion that is done
     """
 
-    stage: Stage
+    stage: str
     stage_s: float
     device: str
     fraction: float

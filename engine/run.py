@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from engine import device as devices
-from engine.progress import CancelToken, PerformanceProfiler, ProgressListener, Stage, StageProgress
-from engine.stages import Placement
+from engine.progress import CancelToken, PerformanceProfiler, ProgressListener, StageProgress
+from engine.stages import Placement, done_after
 
-FILTERED_FRACTION = 0.01
-PREPARED_FRACTION = 0.1
+FILTERED_FRACTION = done_after("filter")
+PREPARED_FRACTION = done_after("pitch")
 """Of the whole work is done when the pieces begin."""
-SYNTHESIZED_FRACTION = 0.99
+SYNTHESIZED_FRACTION = done_after("synthesis")
 
 
 class Run:
@@ -42,7 +42,7 @@ class Run:
 
     @contextmanager
     def stage(
-        self, stage: Stage, fraction: float | None = None, *, stoppable: bool = True
+        self, stage: str, fraction: float | None = None, *, stoppable: bool = True
     ) -> Iterator[None]:
         """Time a stage; ``fraction`` of the whole conversion is done when it ends.
 
@@ -106,8 +106,8 @@ class Run:
         if sentence not in self.notes:
             self.notes.append(sentence)
 
-    def _tell(self, stage: Stage) -> None:
+    def _tell(self, stage: str) -> None:
         if self._listener is not None:
             seconds = self.stage_s.get(stage, 0.0)
-            device = self.placement.of_stage(stage)
+            device = self.placement.device_of_stage(stage)
             self._listener(StageProgress(stage, seconds, device, self._fraction))

@@ -1,90 +1,133 @@
-"""Which part of a conversion runs on which device; needs no torch."""
+"""The stages of a conversion and the device each part of them runs on; needs no torch.
+
+A new stage is a row of `STAGES` and the file that does its work. Progress, placement, the device
+examination, tuning and the app's timings read the table.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
-from typing import Literal, get_args
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
-from engine.errors import OptionError
-from engine.progress import Stage
-
-Part = Literal["filter", "content", "pitch", "retrieval", "latent", "vocoder"]
-PARTS: tuple[Part, ...] = get_args(Part)
-"""What can be moved by itself; tensors cross from one device to another only between them."""
+from engine.errors import OptionError, Text
 
 CPU = "cpu"
 
-PART_NAMES: dict[Part, str] = {
-    "filter": "the filter",
-    "content": "the content encoder",
-    "pitch": "the pitch tracker",
-    "retrieval": "the search of the index",
-    "latent": "the first half of the synthesis",
-    "vocoder": "the vocoder",
-}
-"""For sentences."""
+Part = str
+"""Name of something that is placed on a device by itself, e.g. ``vocoder``."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Placement:
-    """The device of each part, e.g. ``cpu``, ``mps``, ``cuda``.
+@dataclass(frozen=True)
+class Stage:
+    """One row of the table.
 
     Attributes
     ----------
-    latent : the synthesis up to what the vocoder is given (prior and flow)
+    name : in code, records and JSON
+    title : in the app
+    weight : share of the progress bar; all weights together are the whole bar
+    hue : of its colour in charts, degrees; neighbours should differ
+    parts : what can be placed on a device, by name, with its title inside a sentence
+    counted : False where it depends on what was loaded before, so that speed leaves it out
     """
 
-    filter: str = CPU
-    content: str = CPU
-    pitch: str = CPU
-    retrieval: str = CPU
-    latent: str = CPU
-    vocoder: str = CPU
+    name: str
+    title: Text
+    weight: float
+    hue: int
+    parts: Mapping[Part, Text] = field(default_factory=dict)
+    counted: bool = True
+
+    @property
+    def saturation(self) -> float:
+        """Of its colour in charts, 0..1; stages that are not counted are nearly grey."""
+        return 0.6 if self.counted else 0.08
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage("load", Text("Load"), 0.0, 220, counted=False),
+    Stage("decode", Text("Decode"), 0.0, 200),
+    Stage("filter", Text("Filter"), 0.01, 178, {"filter": Text("the filter")}),
+    Stage("pitch", Text("Pitch"), 0.09, 38, {"pitch": Text("the pitch tracker")}),
+    Stage("content", Text("Content"), 0.25, 268, {"content": Text("the content encoder")}),
+    Stage("retrieval", Text("Retrieval"), 0.04, 330, {"retrieval": Text("the index search")}),
+    Stage(
+        "synthesis",
+        Text("Synthesis"),
+        0.6,
+        212,
+        {"latent": Text("the first half of the synthesis"), "vocoder": Text("the vocoder")},
+    ),
+    Stage("write", Text("Write"), 0.01, 140),
+)
+"""In the order in which a conversion first enters them."""
+
+PART_TITLES: dict[Part, Text] = {
+    part: title for stage in STAGES for part, title in stage.parts.items()
+}
+PARTS: tuple[Part, ...] = tuple(PART_TITLES)
+"""Tensors cross from one device to another only between parts."""
+
+_BY_NAME = {stage.name: stage for stage in STAGES}
+
+
+def stage_of(name: str) -> Stage | None:
+    """The row of a name; None where a record of another version names an unknown stage."""
+    return _BY_NAME.get(name)
+
+
+def done_after(name: str) -> float:
+    """Share of a conversion, 0..1, that is done once a stage and those before it are over."""
+    place = STAGES.index(_BY_NAME[name]) + 1
+    return sum(stage.weight for stage in STAGES[:place]) / sum(stage.weight for stage in STAGES)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """The device of each part, e.g. ``cpu``, ``mps``, ``cuda``; parts not named are on the CPU."""
+
+    devices: Mapping[Part, str] = field(default_factory=dict)
 
     @classmethod
     def on(cls, device: str, cpu_parts: Iterable[Part] = ()) -> Placement:
         """Everything on one device but these parts, which are on the CPU."""
         kept = set(cpu_parts)
-        return cls(**{part: CPU if part in kept else device for part in PARTS})
+        return cls({part: device for part in PARTS if device != CPU and part not in kept})
 
-    def of(self, part: Part) -> str:
+    def device_of(self, part: Part) -> str:
         """The device of a part."""
-        device: str = getattr(self, part)
-        return device
+        return self.devices.get(part, CPU)
 
-    def moved(self, part: Part, device: str) -> Placement:
-        """The same with one part elsewhere."""
-        change: dict[str, str] = {part: device}
-        return replace(self, **change)
+    def with_device(self, part: Part, device: str) -> Placement:
+        """The same with one part on another device."""
+        moved = {**self.devices, part: device}
+        return Placement({part: device for part, device in moved.items() if device != CPU})
 
     @property
     def cpu_parts(self) -> tuple[Part, ...]:
         """Parts that run on the CPU."""
-        return tuple(part for part in PARTS if self.of(part) == CPU)
+        return tuple(part for part in PARTS if self.device_of(part) == CPU)
 
-    def of_stage(self, stage: Stage) -> str:
-        """Where a stage runs; ``mps+cpu`` for a synthesis whose halves lie apart."""
-        if stage == "synthesis":
-            return "+".join(dict.fromkeys((self.latent, self.vocoder)))
-        known = {each.name for each in fields(self)}
-        return str(getattr(self, stage)) if stage in known else CPU
+    def device_of_stage(self, name: str) -> str:
+        """Where a stage runs; ``mps+cpu`` if its parts are on different devices."""
+        devices = [self.device_of(part) for part in _BY_NAME[name].parts] or [CPU]
+        return "+".join(dict.fromkeys(devices))
 
 
 def parse_parts(text: str) -> tuple[Part, ...]:
-    """Parts that a list such as ``pitch,vocoder`` names, in their order; ``none`` are none.
+    """Parts named in a list such as ``pitch,vocoder``, in their order; ``none`` names no part.
 
     Raises
     ------
-    OptionError : it names something else
+    OptionError : an unknown name
     """
     named = {name for name in (each.strip() for each in text.split(",")) if name}
     named -= {"none"}
     unknown = sorted(named - set(PARTS))
     if unknown:
         raise OptionError(
-            f'Cannot keep "{unknown[0]}" on the processor',
-            f"the parts that can be are {', '.join(PARTS)}",
-            "name some of these, with commas between them",
+            Text('Cannot keep "{part}" on the CPU', part=unknown[0]),
+            Text("the parts are {parts}", parts=", ".join(PARTS)),
+            "name some of these, separated by commas",
         )
     return tuple(part for part in PARTS if part in named)

@@ -110,18 +110,18 @@ class ModelStore:
         method: PitchMethod = methods.pop() if len(methods) == 1 else "auto"
         models = Models(card, content, synthesizer, vocode, search, trackers, method)
         for part in PARTS:  # a conversion before may have moved one for want of memory
-            models.place(part, self._placement.of(part))
+            models.place(part, self._placement.device_of(part))
         return models
 
     def _tuned(self, network: Network, part: Part) -> Network:
         """The network on its device, in the layout and precision of the configuration."""
         if self._config.use_channels_last:
-            on_cpu = self._placement.of(part) == CPU
+            on_cpu = self._placement.device_of(part) == CPU
             use_channels_last(network, CACHE_TILES if on_cpu else DEVICE_TILES)
         dtype = self._half_type(part)
         if dtype is not None:
             to_half(network, dtype)
-        return network.to(self._placement.of(part))
+        return network.to(self._placement.device_of(part))
 
     def _half_type(self, part: Part) -> torch.dtype | None:
         """The 16-bit type of a part; None where it stays float32.
@@ -130,7 +130,7 @@ class ModelStore:
         pitch stays exact everywhere: the phase adds up every error, so that after a second nothing
         is the same. Where the CPU is the device, 8 bits are not enough for a distance either.
         """
-        device = self._placement.of(part)
+        device = self._placement.device_of(part)
         if not self._config.use_fp16 or (device == CPU and self._config.device != CPU):
             return None
         if part == "pitch" or (part == "retrieval" and device == CPU):
@@ -189,7 +189,7 @@ class ModelStore:
             check_index(card, index.rows, path)
             if self._config.use_gpu_retrieval:
                 dtype = self._half_type("retrieval") or torch.float32
-                device = self._placement.retrieval
+                device = self._placement.device_of("retrieval")
                 return ExactSearch(index.rows, device, weighting, dtype=dtype)
             return FaissSearch(index, weighting)
 

@@ -49,7 +49,7 @@ class Synthesis:
             sound = self._sound(batch)
         except (RuntimeError, MemoryError) as error:
             halves = _halves(batch)
-            on_cpu = self._run.placement.of(self._part) == CPU
+            on_cpu = self._run.placement.device_of(self._part) == CPU
             if not devices.is_out_of_memory(error) or (halves is None and on_cpu):
                 raise
         else:
@@ -60,7 +60,7 @@ class Synthesis:
             give_way(self._part, self._models, self._run)
             self._run_within_memory(batch)
             return
-        devices.empty_cache(torch.device(self._run.placement.of(self._part)))
+        devices.empty_cache(torch.device(self._run.placement.device_of(self._part)))
         self._run.note(
             "the device ran out of memory; the work was cut into smaller parts and went on"
         )
@@ -70,7 +70,7 @@ class Synthesis:
     def _enter(self, part: Part) -> str:
         """From here on the work is that of a part; its device."""
         self._part = part
-        return self._run.placement.of(part)
+        return self._run.placement.device_of(part)
 
     def _sound(self, batch: list[WorkItem]) -> list[Floats]:
         """What the joiners get, for each item float32 [C, n]."""
@@ -118,13 +118,13 @@ class Synthesis:
             for item in batch
             if item.source.contour is not None
         ]
-        return torch.cat(rows).to(self._run.placement.of(self._part))
+        return torch.cat(rows).to(self._run.placement.device_of(self._part))
 
     def _per_row(self, batch: list[WorkItem], values: list[float]) -> torch.Tensor:
         """[B, 1, 1] on the device: one value for all channels of an item."""
         channels = torch.tensor([item.source.channels for item in batch])
         rows = torch.tensor(values, dtype=torch.float32).repeat_interleave(channels)
-        return rows.to(self._run.placement.of(self._part))[:, None, None]
+        return rows.to(self._run.placement.device_of(self._part))[:, None, None]
 
     def _latent(self, batch: list[WorkItem], features: torch.Tensor) -> torch.Tensor:
         """What the vocoder is given, float32 [B, C, T]."""
@@ -142,7 +142,7 @@ class Synthesis:
 
     def _speakers(self, batch: list[WorkItem]) -> torch.Tensor:
         rows = [item.source.options.speaker for item in batch for _ in range(item.source.channels)]
-        return torch.tensor(rows, device=self._run.placement.latent)
+        return torch.tensor(rows, device=self._run.placement.device_of("latent"))
 
     def _vocode(self, batch: list[WorkItem], latent: torch.Tensor) -> list[Floats]:
         """Samples that the joiners want, each float32 [C, n]; a tile at a time."""
@@ -201,7 +201,7 @@ class Synthesis:
 
     def _excitation(self, batch: list[WorkItem], start: int, frames: int) -> SourceInput | None:
         """The sources of all items, one under the other, on the device."""
-        device = self._run.placement.vocoder
+        device = self._run.placement.device_of("vocoder")
         made = [item.excitation(start, frames, self._models.synthesizer) for item in batch]
         parts = [part for part in made if part is not None]
         if not parts:

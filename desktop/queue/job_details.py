@@ -26,7 +26,7 @@ from desktop.queue.job_text import (
 )
 from desktop.translation import translate
 from desktop.widgets import ElidedLabel
-from engine.progress import STAGES
+from engine.stages import STAGES, stage_of
 
 _BAR_HEIGHT = 14
 _LINE_HEIGHT = 21
@@ -75,7 +75,7 @@ class TimingView(QWidget):
         total = sum(each.seconds for each in self._stages.values())
         if total <= 0:
             return {}
-        ordered = [name for name in STAGES if name in self._stages]
+        ordered = [each.name for each in STAGES if each.name in self._stages]
         return {name: self._fraction * self._stages[name].seconds / total for name in ordered}
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
@@ -90,7 +90,7 @@ class TimingView(QWidget):
         wide = (self.width() - _COLUMN_GAP * (_COLUMNS - 1)) / _COLUMNS
         per_column = -(-len(STAGES) // _COLUMNS)
         painter.setFont(style.figures_font(style.small_font(self)))
-        for place, stage in enumerate(STAGES):
+        for place, stage in enumerate(each.name for each in STAGES):
             column, row = divmod(place, per_column)
             left = column * (wide + _COLUMN_GAP)
             top = _BAR_HEIGHT + 10 + row * _LINE_HEIGHT
@@ -136,7 +136,8 @@ class TimingView(QWidget):
         place_ms = place.adjusted(0, 0, -(beside + speed_width), 0)
         painter.drawText(place_ms, right, milliseconds(found.seconds))
         painter.setPen(quiet)
-        counts = stage != "load" and self._source_s and found.seconds > 0
+        row = stage_of(stage)
+        counts = row is not None and row.counted and self._source_s and found.seconds > 0
         own = speed(self._source_s / found.seconds) if counts else ""
         painter.drawText(place.adjusted(0, 0, -beside, 0), right, own)
         held = memory(found.memory_bytes) if found.memory_bytes else ""

@@ -25,10 +25,11 @@ from engine.errors import OptionError, UserError
 from engine.measure.interpreter import child_environment
 from engine.optimization import VARIABLES, OptimizationConfig
 from engine.paths import starter_dir
+from engine.stages import STAGES
 
 HALF_FLAG = "use_fp16"
 
-STAGES_NOT_COUNTED = ("load",)
+STAGES_NOT_COUNTED = tuple(stage.name for stage in STAGES if not stage.counted)
 """Loading is paid once a session; the table shows it apart."""
 
 BASELINE, TOGETHER, IN_HALF = "baseline", "all together", "all, half precision"

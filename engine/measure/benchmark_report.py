@@ -18,15 +18,15 @@ from engine.measure.benchmark import (
     Job,
     Measurement,
 )
+from engine.stages import STAGES
 
 _CHART_WIDTH, _ROW_HEIGHT, _BAR_HEIGHT = 1200, 56, 30
 _MARGIN, _NAME_WIDTH, _FIGURES_WIDTH, _TITLE_HEIGHT, _LEGEND_HEIGHT = 32, 230, 250, 76, 52
 _TITLE_SIZE, _TEXT_SIZE = 24, 18
 _PAPER, _INK, _FAINT = "#ffffff", "#1d1d1f", "#6e6e73"
 _STAGE_COLOURS = {
-    "decode": "#8e8e93", "filter": "#5ac8fa", "content": "#0a6ee0", "pitch": "#34a853",
-    "retrieval": "#f2a600", "synthesis": "#b4489b", "write": "#8b6f4e",
-}  # fmt: skip
+    stage.name: f"hsv({stage.hue},{stage.saturation:.0%},80%)" for stage in STAGES if stage.counted
+}
 
 
 def as_table(measured: Sequence[Measurement]) -> str:

@@ -25,7 +25,7 @@ from desktop.app import App
 from desktop.listen.waveform_view import WaveformView
 from desktop.storage import AppPaths
 from desktop.style import SHAPE_CONTRAST, TEXT_CONTRAST, blend, contrast
-from engine.progress import STAGES
+from engine.stages import STAGES
 from tests.desktop.fake_engine import FakeEngine
 
 WAIT_MS = 15_000
@@ -89,7 +89,7 @@ def test_bars_frames_and_marks_can_be_seen(palette: QPalette) -> None:
     for shape in (style.accent(palette), style.good(palette), style.caution(palette)):
         assert min(contrast(shape, base), contrast(shape, window)) >= SHAPE_CONTRAST
     for stage in STAGES:
-        assert contrast(style.stage_colour(stage, palette), base) >= SHAPE_CONTRAST, stage
+        assert contrast(style.stage_colour(stage.name, palette), base) >= SHAPE_CONTRAST, stage
 
 
 def test_a_colour_that_stands_out_already_is_left_as_it_is(palette: QPalette) -> None:

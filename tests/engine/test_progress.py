@@ -7,7 +7,7 @@ import time
 import pytest
 
 from engine.errors import ConversionCancelled
-from engine.progress import STAGES, CancelToken, PerformanceProfiler
+from engine.progress import CancelToken, PerformanceProfiler
 
 
 def test_report_counts_and_adds_up_the_runs_of_a_stage() -> None:
@@ -57,16 +57,3 @@ def test_a_cancelled_token_stays_cancelled() -> None:
     assert token.cancelled
     with pytest.raises(ConversionCancelled):
         token.raise_if_cancelled()
-
-
-def test_the_stages_are_those_the_window_shows() -> None:
-    assert STAGES[0] == "load"
-    assert set(STAGES) >= {
-        "decode",
-        "filter",
-        "content",
-        "pitch",
-        "retrieval",
-        "synthesis",
-        "write",
-    }

@@ -15,7 +15,7 @@ from engine.models.content_encoder import ContentEncoder
 from engine.models.synthesizer import Synthesizer
 from engine.options import ConversionResult
 from engine.retrieval.search import ExactSearch
-from engine.stages import CPU, PARTS, Part, Placement, parse_parts
+from engine.stages import CPU, PARTS, STAGES, Part, Placement, done_after, parse_parts
 from engine.synthesis import Synthesis
 from tests.engine.second_device import SECOND, give_second_device
 from tests.engine.small_set import SmallSet, write_small_set
@@ -42,15 +42,24 @@ def converted(converter: Converter, small: SmallSet, samples: np.ndarray) -> Con
     return result
 
 
-def test_a_placement_names_a_device_for_every_part() -> None:
+def test_a_placement_has_a_device_for_every_part() -> None:
     placement = Placement.on("mps", ("pitch", "vocoder"))
     assert placement.cpu_parts == ("pitch", "vocoder")
-    assert {placement.of(part) for part in PARTS} == {"mps", "cpu"}
-    assert placement.moved("content", CPU).cpu_parts == ("content", "pitch", "vocoder")
-    assert placement.of_stage("synthesis") == "mps+cpu"
-    assert placement.of_stage("pitch") == "cpu"
-    assert placement.of_stage("decode") == "cpu"
-    assert Placement.on("mps").of_stage("synthesis") == "mps"
+    assert {placement.device_of(part) for part in PARTS} == {"mps", "cpu"}
+    assert placement.with_device("content", CPU).cpu_parts == ("pitch", "content", "vocoder")
+    assert placement.device_of_stage("synthesis") == "mps+cpu"
+    assert placement.device_of_stage("pitch") == "cpu"
+    assert placement.device_of_stage("decode") == "cpu"
+    assert Placement.on("mps").device_of_stage("synthesis") == "mps"
+    assert Placement.on("cpu") == Placement() == Placement.on("mps", PARTS)
+
+
+def test_stages_have_names_and_colours_of_their_own_and_fill_the_progress_bar() -> None:
+    assert len({stage.name for stage in STAGES}) == len(STAGES)
+    assert len({stage.hue for stage in STAGES}) == len(STAGES)
+    shares = [done_after(stage.name) for stage in STAGES]
+    assert shares == sorted(shares)
+    assert shares[-1] == pytest.approx(1.0)
 
 
 def test_parts_are_read_from_a_list_and_nonsense_is_refused() -> None:

@@ -95,7 +95,7 @@ class Bench:
         if device != SECOND:
             return plain
         self.examined.append(part)
-        if self._store is not None and self._store.placement.of(part) != SECOND:
+        if self._store is not None and self._store.placement.device_of(part) != SECOND:
             self.misplaced.append(part)
         if fault is None:
             return plain
@@ -309,11 +309,11 @@ def test_a_cancel_is_heard_between_parts_and_what_was_found_stays(
     bench = Bench(small, tmp_path, monkeypatch, content=cancelling)
     with pytest.raises(ConversionCancelled):
         bench.run(bench.converter(), token)
-    assert set(bench.examined) == {"filter", "content"}
+    assert set(bench.examined) == {"filter", "pitch", "content"}
     bench.faults.clear()
     bench.examined.clear()
     bench.convert()
-    assert set(bench.examined) == set(PARTS) - {"filter", "content"}
+    assert set(bench.examined) == set(PARTS) - {"filter", "pitch", "content"}
 
 
 def test_too_little_memory_says_nothing_about_a_part(
