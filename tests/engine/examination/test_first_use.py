@@ -326,4 +326,7 @@ def test_too_little_memory_says_nothing_about_a_part(
     converter = bench.converter()
     assert bench.run(converter).notes == ()
     assert converter._store.placement.cpu_parts == ()
-    assert {finding.part for finding in converter._store.first_use.findings()} == {"filter", "pitch"}
+    assert {finding.part for finding in converter._store.first_use.findings()} == {
+        "filter",
+        "pitch",
+    }
