@@ -67,14 +67,10 @@ step_environment() {
     [ -n "$dry_run" ] || base=$(find_framework_python) || exit 1
     run rm -rf "$venv"
     run "$base" -m venv "$venv" || die "Cannot make \"$venv\": see above."
-    if [ -n "$dry_run" ]; then
-        run "$python" -m pip install -r "$venv/requirements.txt"
-        return
-    fi
-    "$base" "$root/packaging/requirement.py" >"$venv/requirements.txt" ||
-        die "Cannot read the dependencies in \"$root/pyproject.toml\"."
-    "$python" -m pip install --disable-pip-version-check --no-input -r "$venv/requirements.txt" ||
+    run "$python" -m pip install --disable-pip-version-check --no-input --require-hashes --no-deps \
+        -r "$root/packaging/locks/runtime.txt" -r "$root/packaging/locks/bundle.txt" ||
         die "The packages could not be installed: see pip's lines above."
+    run "$python" -m pip uninstall --quiet --yes av # under the GPL: it must not be in the bundle
 }
 
 # --- build ---------------------------------------------------------------------------------------

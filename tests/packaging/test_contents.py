@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 from contents import EXCLUDED, IMPORT_NAMES, OWN_PACKAGES, data_files, packages
-from project import ROOT, distribution_name, read_project
-from requirement import requirements
+from project import ROOT, read_project
 
 WITHOUT_PYAV = {"container_decoder.py", "container_duration.py"}
 
@@ -86,12 +85,6 @@ def test_the_gpl_and_the_tests_stay_out() -> None:
     assert {"av", "tests", "tkinter", "pytest", "hypothesis", "transformers"} <= set(EXCLUDED)
     assert not set(packages()) & set(EXCLUDED)
     assert "numpy.f2py" not in EXCLUDED
-
-
-def test_the_bundle_is_built_from_the_projects_own_list_without_pyav() -> None:
-    wanted = {distribution_name(each) for each in requirements()}
-    assert wanted == set(read_project().distributions) - {"av"} | {"py2app"}
-    assert "torch==2.13.0" in requirements()
 
 
 def test_resources_lie_where_the_code_looks_for_them_and_recipes_stay_here() -> None:

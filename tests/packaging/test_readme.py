@@ -18,7 +18,7 @@ def test_every_file_it_names_is_there() -> None:
 
 def test_every_file_of_the_folder_is_named() -> None:
     files = [path.name for path in (ROOT / "packaging").iterdir() if path.suffix in (".py", ".sh")]
-    helpers = {"project.py", "requirement.py"}
+    helpers = {"project.py", "lock.py"}
     assert {name for name in files if name not in TEXT} <= helpers
 
 
