@@ -21,6 +21,11 @@ IMPORT_NAMES: dict[str, tuple[str, ...]] = {
     "av": (),  # x264 and x265 in its wheels are GPL: macOS decodes in its place
     "safetensors": ("safetensors",),
     "pillow": ("PIL",),
+    "urllib3": ("urllib3",),
+    "truststore": ("truststore",),
+    "filelock": ("filelock",),
+    "msgspec": ("msgspec",),
+    "charset-normalizer": ("charset_normalizer",),
 }
 """Packages of each dependency that go in whole, as folders: native libraries cannot be loaded
 from the zip in which py2app puts everything else."""
@@ -57,7 +62,7 @@ _TORCH_TESTS = (
 _UNUSED_PILLOW = ("avif", "imagingtk")
 
 DELETED = (
-    "engine/audio/container_*.py",  # they need PyAV
+    "engine/audio/container_decoder.py",  # needs PyAV
     "PySide6/Qt/qml",
     *(f"PySide6/Qt/plugins/{name}" for name in _UNUSED_PLUGINS),
     "PySide6/Qt/plugins/imageformats/*qpdf*",

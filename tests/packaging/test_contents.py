@@ -12,7 +12,7 @@ import pytest
 from contents import EXCLUDED, IMPORT_NAMES, OWN_PACKAGES, data_files, packages
 from project import ROOT, read_project
 
-WITHOUT_PYAV = {"container_decoder.py", "container_duration.py"}
+WITHOUT_PYAV = {"container_decoder.py"}
 
 
 def imports() -> Iterator[tuple[Path, str]]:
