@@ -36,7 +36,7 @@ def test_it_begins_with_the_oldest_macos_of_the_app_and_never_runs_without_end()
 def test_every_step_is_one_call_of_a_script_of_ours_or_a_pinned_action() -> None:
     for step in steps():
         if "uses" in step:
-            assert re.fullmatch(r"actions/[a-z-]+@v\d+", step["uses"])
+            assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", step["uses"])
             continue
         script, *arguments = step["run"].split()
         assert os.access(ROOT / script, os.X_OK)
@@ -47,6 +47,12 @@ def test_every_step_is_one_call_of_a_script_of_ours_or_a_pinned_action() -> None
             text = (ROOT / script).read_text(encoding="utf-8")
             assert script == "packaging/ci.sh"
             assert f"\nstep_{arguments[0]}() {{" in text
+
+
+def test_beside_the_commit_of_each_action_stands_its_version() -> None:
+    text = FILE.read_text(encoding="utf-8")
+    used = re.findall(r"uses: ([\w/-]+)@[0-9a-f]{40} # v\d+\.\d+\.\d+$", text, re.MULTILINE)
+    assert len(used) == text.count("uses:")
 
 
 def test_together_the_steps_build_everything_once() -> None:
