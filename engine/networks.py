@@ -13,7 +13,7 @@ from engine.models.content_encoder import ContentEncoder
 from engine.models.context import Context
 from engine.models.source import SourceInput
 from engine.models.synthesizer import Synthesizer
-from engine.options import ConversionOptions, PitchMethod
+from engine.options import ConversionOptions
 from engine.pitch.tracker import PitchTracker
 from engine.retrieval.search import ExactSearch, Search
 from engine.run import Run
@@ -34,7 +34,7 @@ class Models:
     ----------
     vocode : the synthesizer's own, or a recording of it
     tracker : None where none is needed
-    pitch_method : of the tracker, ``rmvpe`` or ``yin``; ``auto`` where it depends on the options
+    pitch_method : of the tracker, e.g. ``rmvpe``; ``auto`` where it depends on the options
     """
 
     card: VoiceCard
@@ -43,7 +43,7 @@ class Models:
     vocode: Callable[[torch.Tensor, SourceInput | None, torch.Tensor, Context], torch.Tensor]
     search: Search | None
     tracker: TrackerOn | None
-    pitch_method: PitchMethod = "auto"
+    pitch_method: str = "auto"
 
     def place(self, part: Part, device: str) -> None:
         """Move the networks of a part; nothing happens to one that is there already."""

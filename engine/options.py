@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from engine.errors import OptionError
+from engine.pitch.methods import AUTO, METHODS
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-PitchMethod = Literal["auto", "rmvpe", "yin"]
 FileFormat = Literal["wav", "flac", "mp3", "ogg", "aiff"]
 Subtype = Literal["float", "24", "16"]
 
-PITCH_METHODS: tuple[PitchMethod, ...] = get_args(PitchMethod)
 FILE_FORMATS: tuple[FileFormat, ...] = get_args(FileFormat)
 SUBTYPES: tuple[Subtype, ...] = get_args(Subtype)
 
@@ -60,7 +59,7 @@ class ConversionOptions:
     index_rate: float = 0.75
     protect: float = 0.33
     volume_envelope: float = 1.0
-    pitch_method: PitchMethod = "auto"
+    pitch_method: str = AUTO
     f0_file: Path | None = None
     f0_min_hz: float = 50.0
     f0_max_hz: float = 1100.0
@@ -92,7 +91,7 @@ class ConversionOptions:
         _require_range("seed", self.seed, 0, 2**63 - 1)
         if self.output_rate_hz is not None:
             _require_range("output sample rate in Hz", self.output_rate_hz, 8000, 192_000)
-        _require_choice("pitch method", self.pitch_method, PITCH_METHODS)
+        _require_choice("pitch method", self.pitch_method, (AUTO, *METHODS))
         _require_choice("file format", self.file_format, FILE_FORMATS)
         if self.subtype is not None:
             _require_choice("sample format", self.subtype, SUBTYPES)

@@ -5,27 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Literal, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import torch
 
 from engine import device as devices
 from engine.errors import OptionError, VoiceFileError
 from engine.loading.content_encoder import content_encoder_files, load_content_encoder
-from engine.loading.rmvpe import load_rmvpe
 from engine.models.compilation import CompiledVocoder
 from engine.models.content_encoder import ContentEncoder
 from engine.models.layout import CACHE_TILES, DEVICE_TILES, use_channels_last
 from engine.models.precision import to_half
-from engine.models.rmvpe import Rmvpe
 from engine.models.synthesizer import Synthesizer, build_synthesizer
 from engine.networks import Models
 from engine.optimization import OptimizationConfig
-from engine.options import ConversionOptions, PitchMethod
-from engine.paths import RMVPE_FILE, content_encoder_path
-from engine.pitch.rmvpe import rmvpe_tracker
-from engine.pitch.tracker import PitchTracker
-from engine.pitch.yin import yin_tracker
+from engine.options import ConversionOptions
+from engine.paths import content_encoder_path
+from engine.pitch.methods import AUTO, PitchNetwork, choose_method, find_method
+from engine.pitch.tracker import PitchTracker, TrackerContext
 from engine.retrieval.kept_index import open_index
 from engine.retrieval.search import ExactSearch, FaissSearch, Search
 from engine.run import Run
@@ -101,13 +98,12 @@ class ModelStore:
             search = self._search(voice, card) if retrieved else None
             tracked = [each for each in options if card.pitch_guided and each.f0_file is None]
             trackers = partial(self._tracker, run) if tracked else None
-            methods = {self._pitch_method(each) for each in tracked}
-            if "rmvpe" in methods:
-                self._rmvpe()
+            methods = {choose_method(e.pitch_method, self._models_dir) for e in tracked}
+            self._load_pitch_networks({net for each in methods for net in each.all_networks})
         vocode = synthesizer.vocode
         if self._config.compile == "torchscript":
             vocode = self._compiled(synthesizer).vocode
-        method: PitchMethod = methods.pop() if len(methods) == 1 else "auto"
+        method = methods.pop().name if len(methods) == 1 else AUTO
         models = Models(card, content, synthesizer, vocode, search, trackers, method)
         for part in PARTS:  # a conversion before may have moved one for want of memory
             models.place(part, self._placement.device_of(part))
@@ -197,20 +193,37 @@ class ModelStore:
         return self._kept("search", key, load)
 
     def _tracker(self, run: Run, options: ConversionOptions, device: str) -> PitchTracker:
-        if self._pitch_method(options) == "yin":
-            return yin_tracker(options.f0_min_hz, options.f0_max_hz, run.follow_pitch)
-        network = self._rmvpe()
-        network.to(device).network.fc.to(devices.recurrent_device(device))
-        return rmvpe_tracker(network, *_rmvpe_range(options), run.follow_pitch)
+        method = choose_method(options.pitch_method, self._models_dir)
+        networks = {each.file: each for each in method.all_networks}
 
-    def _pitch_method(self, options: ConversionOptions) -> Literal["rmvpe", "yin"]:
-        if options.pitch_method == "auto":
-            return "rmvpe" if (self._models_dir / RMVPE_FILE).is_file() else "yin"
-        return options.pitch_method
+        def tracker(name: str) -> PitchTracker:
+            return find_method(name).load_factory()(context)
 
-    def _rmvpe(self) -> Rmvpe:
-        path = self._models_dir / RMVPE_FILE
-        return self._kept("rmvpe", _identity(path), lambda: self._tuned(load_rmvpe(path), "pitch"))
+        context = TrackerContext(
+            options,
+            device,
+            run.follow_pitch,
+            lambda file: self._pitch_network(networks[file]).to(device),
+            tracker,
+        )
+        return tracker(method.name)
+
+    def _load_pitch_networks(self, networks: set[PitchNetwork]) -> None:
+        """Load these, and let go of others if any is needed."""
+        kinds = {f"pitch {network.file}" for network in networks}
+        for kind in [each for each in self._loaded if each.startswith("pitch ")]:
+            if kinds and kind not in kinds:
+                del self._loaded[kind]
+        for network in networks:
+            self._pitch_network(network)
+
+    def _pitch_network(self, network: PitchNetwork) -> Any:
+        key = _identity(self._models_dir / network.file)
+
+        def load() -> Any:
+            return self._tuned(network.load(self._models_dir), "pitch")
+
+        return self._kept(f"pitch {network.file}", key, load)
 
     def _kept(self, kind: str, key: Hashable, load: Callable[[], T]) -> T:
         """What `load` gave last time for this key, else what it gives now; one of each kind."""
@@ -229,12 +242,3 @@ def _identity(path: Path) -> Hashable:
     except OSError:
         return str(path)
     return str(path.absolute()), status.st_size, status.st_mtime_ns
-
-
-def _rmvpe_range(options: ConversionOptions) -> tuple[float | None, float | None]:
-    """The range that limits RMVPE; its own where the user left ours as it was."""
-    defaults = ConversionOptions()
-    return (
-        None if options.f0_min_hz == defaults.f0_min_hz else options.f0_min_hz,
-        None if options.f0_max_hz == defaults.f0_max_hz else options.f0_max_hz,
-    )

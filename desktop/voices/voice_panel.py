@@ -23,7 +23,8 @@ from desktop.voices.draft import Draft
 from desktop.voices.voice_list import VoiceList
 from desktop.voices.voice_sliders import SliderRow, VoiceSliders
 from engine.library.installed_voice import VOICE_OPTIONS
-from engine.options import FILE_FORMATS, PITCH_METHODS
+from engine.options import FILE_FORMATS
+from engine.pitch.methods import AUTO, METHODS
 
 WIDTH = 264
 _SEARCH_FROM = 9
@@ -58,7 +59,7 @@ class VoicePanel(QWidget):
         self._sliders = self._make_sliders()
         self._method = self._make_choice(
             "pitch_method",
-            [(each, self._method_name(each)) for each in PITCH_METHODS],
+            [(AUTO, self.tr("Automatic")), *((n, str(m.title)) for n, m in METHODS.items())],
             self.tr("Pitch method"),
             self.tr("RMVPE is best for singing; YIN needs no download. Automatic takes the best."),
         )
@@ -142,9 +143,6 @@ class VoicePanel(QWidget):
         widget.setToolTip(explanation)
         widget.setAccessibleDescription(explanation)
         widget.installEventFilter(self)
-
-    def _method_name(self, method: str) -> str:
-        return self.tr("Automatic") if method == "auto" else method.upper()
 
     def _lay_out(self) -> None:
         column = QVBoxLayout(self)

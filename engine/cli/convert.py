@@ -15,6 +15,7 @@ from engine.library.installed_voice import InstalledVoice, starter_entry
 from engine.library.source_file import VOICE_ENDINGS
 from engine.library.voice_library import VoiceLibrary
 from engine.options import FILE_FORMATS, SUBTYPES, ConversionOptions, ConversionResult, FileFormat
+from engine.pitch.methods import AUTO, METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +62,7 @@ def add_convert(parser: argparse.ArgumentParser) -> None:
     )
     sound.add_argument("--autotune", type=float, metavar="0..1")
     sound.add_argument(
-        "--pitch-method", choices=("rmvpe", "yin"), help="default: rmvpe where it is installed"
+        "--pitch-method", choices=(AUTO, *METHODS), help="default: the best that is installed"
     )
     sound.add_argument("--f0-file", type=Path, metavar="CSV", help="pitch curve: seconds,hz")
     sound.add_argument("--f0-min", type=float, metavar="HZ")

@@ -7,6 +7,7 @@ import argparse
 from engine.cli.output import EXIT_OK, shown
 from engine.library.installed_voice import VOICE_OPTIONS
 from engine.library.voice_library import VoiceLibrary
+from engine.pitch.methods import AUTO, METHODS
 
 _NAMES = {"pitch": "semitones"}
 """Arguments that are called otherwise than their option."""
@@ -21,7 +22,7 @@ def add_defaults(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--protect", type=float, metavar="0..0.5")
     parser.add_argument("--volume-envelope", type=float, metavar="0..1")
     parser.add_argument("--autotune", type=float, metavar="0..1")
-    parser.add_argument("--pitch-method", choices=("auto", "rmvpe", "yin"))
+    parser.add_argument("--pitch-method", choices=(AUTO, *METHODS))
     parser.add_argument("--f0-min", dest="f0_min_hz", type=float, metavar="HZ")
     parser.add_argument("--f0-max", dest="f0_max_hz", type=float, metavar="HZ")
     parser.add_argument("--speaker", type=int, metavar="N")

@@ -8,8 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.device import recurrent_device
 from engine.models.rmvpe import N_BINS, Rmvpe
-from engine.pitch.tracker import Pause, PitchTracker, no_pause
+from engine.paths import RMVPE_FILE
+from engine.pitch.tracker import Pause, PitchTracker, TrackerContext, no_pause
 
 REFERENCE_HZ = 10.0
 CENTS_PER_BIN = 20.0
@@ -25,26 +27,32 @@ BIN_PITCHES_HZ = torch.from_numpy((REFERENCE_HZ * np.exp2(_BIN_CENTS / 1200)).as
 """Pitch of each of the 360 bins, float32 from float64."""
 
 
-def rmvpe_tracker(
+def rmvpe_tracker(context: TrackerContext) -> PitchTracker:
+    """Factory of the method ``rmvpe``."""
+    model: Rmvpe = context.network(RMVPE_FILE)
+    model.network.fc.to(recurrent_device(context.device))
+    low_hz, high_hz = context.chosen_range_hz
+    return lambda audio: track_rmvpe(model, audio, low_hz, high_hz, context.pause)
+
+
+def track_rmvpe(
     model: Rmvpe,
+    audio: Tensor,
     f0_min_hz: float | None = None,
     f0_max_hz: float | None = None,
     pause: Pause = no_pause,
-) -> PitchTracker:
-    """A tracker that runs ``model``; a range given here limits the bins that are looked at.
+) -> Tensor:
+    """Pitch of samples float32 [N] (mono, 16 kHz): f0_hz float32 [N // 160 + 1], 0 = unvoiced.
 
-    ``pause`` is called between pieces of a long sound with the share that is done; it may raise
-    to stop.
+    Parameters
+    ----------
+    f0_min_hz, f0_max_hz : see `decode_salience`
+    pause : called between pieces of a long sound
     """
-
-    def track(audio: Tensor) -> Tensor:
-        pieces = model.salience_pieces(audio, pause=pause)
-        decoded = [
-            decode_salience(piece, f0_min_hz=f0_min_hz, f0_max_hz=f0_max_hz) for piece in pieces
-        ]
-        return torch.cat(decoded)
-
-    return track
+    pieces = model.salience_pieces(audio, pause=pause)
+    return torch.cat(
+        [decode_salience(piece, f0_min_hz=f0_min_hz, f0_max_hz=f0_max_hz) for piece in pieces]
+    )
 
 
 def decode_salience(

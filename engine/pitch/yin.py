@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from engine.pitch.path import best_path, drop_short_runs, local_median
-from engine.pitch.tracker import Pause, PitchTracker, no_pause
+from engine.pitch.tracker import Pause, PitchTracker, TrackerContext, no_pause
 from engine.segments import ANALYSIS_RATE_HZ, HOP_SAMPLES
 
 BATCH_FRAMES = 384
@@ -64,21 +64,10 @@ class _Candidates:
     energy: NDArray[np.float32]
 
 
-def yin_tracker(
-    f0_min_hz: float = 50.0, f0_max_hz: float = 1100.0, pause: Pause = no_pause
-) -> PitchTracker:
-    """A tracker that needs no weights.
-
-    Parameters
-    ----------
-    f0_min_hz, f0_max_hz : range of the pitch, at least half an octave, 20..2000 Hz
-    pause : called between batches with the share that is done; may raise to stop
-    """
-
-    def track(audio: Tensor) -> Tensor:
-        return track_yin(audio, f0_min_hz, f0_max_hz, pause)
-
-    return track
+def yin_tracker(context: TrackerContext) -> PitchTracker:
+    """Factory of the method ``yin``."""
+    options = context.options
+    return lambda audio: track_yin(audio, options.f0_min_hz, options.f0_max_hz, context.pause)
 
 
 def track_yin(
@@ -90,6 +79,11 @@ def track_yin(
     """Pitch of samples float32 [N] (mono, 16 kHz): f0_hz float32 [N // 160 + 1], 0 = unvoiced.
 
     The difference functions run on the audio's device in batches, the path on the CPU.
+
+    Parameters
+    ----------
+    f0_min_hz, f0_max_hz : range of the pitch, at least half an octave, 20..2000 Hz
+    pause : called between batches
     """
     found = _find_candidates(audio.detach(), f0_min_hz, f0_max_hz, pause)
     log_f0 = np.log2(found.f0_hz)

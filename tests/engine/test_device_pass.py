@@ -10,7 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from engine.models.synthesizer import Synthesizer
 from engine.models.synthesizer_sizes import Vocoder
 from engine.networks import Models
 from engine.pipeline import Source, convert_together
-from engine.pitch.rmvpe import rmvpe_tracker
+from engine.pitch.rmvpe import track_rmvpe
 from engine.pitch.tracker import PitchTracker
 from engine.progress import PerformanceProfiler
 from engine.retrieval.search import ExactSearch
@@ -108,7 +108,7 @@ def networks(vocoder: Vocoder, way: Way) -> Models:
     search = ExactSearch(rows, DEVICE, dtype=torch.float16 if way.half else torch.float32)
 
     def tracker(_options: ConversionOptions, _device: str) -> PitchTracker:
-        return rmvpe_tracker(pitch)
+        return partial(track_rmvpe, pitch)
 
     card = make_card(Path(__file__), {}, "v2", sizes, 0)
     return Models(card, content, synthesizer, synthesizer.vocode, search, tracker)

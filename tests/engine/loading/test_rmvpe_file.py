@@ -12,7 +12,7 @@ from engine.errors import WeightsError
 from engine.loading.rmvpe import load_rmvpe
 from engine.loading.state import load_strictly
 from engine.models.rmvpe import RmvpeNetwork
-from engine.pitch.rmvpe import rmvpe_tracker
+from engine.pitch.rmvpe import track_rmvpe
 from tests.weights_maker import GOLDEN, make_tensors, manifest
 
 
@@ -34,7 +34,7 @@ def test_the_loaded_file_tracks_the_golden_pitch(
     torch.save(state, tmp_path / "rmvpe.pt")
     with np.load(GOLDEN / "rmvpe.npz") as golden:
         for path in (tmp_path, tmp_path / "rmvpe.pt"):
-            f0_hz = rmvpe_tracker(load_rmvpe(path))(torch.from_numpy(golden["audio"])).numpy()
+            f0_hz = track_rmvpe(load_rmvpe(path), torch.from_numpy(golden["audio"])).numpy()
             assert np.abs(1200 * np.log2(f0_hz / golden["f0"])).max() < 0.5
 
 

@@ -9,7 +9,7 @@ import soundfile
 import torch
 
 from engine.errors import ConversionCancelled
-from engine.pitch.yin import track_yin, yin_tracker
+from engine.pitch.yin import track_yin
 from tests.weights_maker import GOLDEN
 
 RATE_HZ = 16_000
@@ -118,10 +118,10 @@ def test_loudness_does_not_matter() -> None:
 
 def test_the_range_is_kept_and_reaches_its_ends() -> None:
     for f0_hz in (100.5, 399.0):
-        found = yin_tracker(100, 400)(torch.from_numpy(tone(f0_hz)))[5:-5]
+        found = track_yin(torch.from_numpy(tone(f0_hz)), 100, 400)[5:-5]
         assert found.numpy() == pytest.approx(f0_hz, rel=1e-3)
     speech, _ = soundfile.read(SPEECH, dtype="float32")
-    found = yin_tracker(160, 180)(torch.from_numpy(speech))
+    found = track_yin(torch.from_numpy(speech), 160, 180)
     assert ((found == 0) | ((found >= 160) & (found <= 180))).all()
 
 
@@ -158,5 +158,5 @@ def test_a_long_sound_can_be_stopped_between_batches() -> None:
             raise ConversionCancelled
 
     with pytest.raises(ConversionCancelled):
-        yin_tracker(pause=stop_at_the_third)(noise)
+        track_yin(noise, pause=stop_at_the_third)
     assert shares == pytest.approx([0.0, 384 / 6001, 768 / 6001])

@@ -1,0 +1,142 @@
+"""The methods of pitch detection, one row each; needs no torch.
+
+A new method is a file with a factory and a row of `METHODS` (or a call of `register`). Options,
+command line, app, doctor and the automatic choice read the table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from engine.errors import OptionError, Text
+from engine.paths import RMVPE_FILE
+
+if TYPE_CHECKING:
+    from engine.pitch.tracker import TrackerFactory
+
+AUTO = "auto"
+"""Takes the first installed method of the automatic order."""
+
+
+@dataclass(frozen=True)
+class PitchNetwork:
+    """A network that a method needs.
+
+    Attributes
+    ----------
+    file : its name in the models folder
+    loader : ``module:function`` that reads the file, given its path, onto the CPU
+    """
+
+    file: str
+    loader: str
+
+    def load(self, models_dir: Path) -> Any:
+        """Read it, on the CPU.
+
+        Raises
+        ------
+        WeightsError : the file is missing, damaged, or another network
+        """
+        return load_object(self.loader)(models_dir / self.file)
+
+
+@dataclass(frozen=True)
+class PitchMethod:
+    """One row of the table.
+
+    Attributes
+    ----------
+    name : in options, records and on the command line
+    title, help : in the app
+    factory : ``module:function``, imported on first use; a `TrackerFactory`
+    networks : that the method reads itself
+    others : methods that it uses
+    auto_rank : place in the automatic order, lowest first; None keeps it out
+    """
+
+    name: str
+    title: Text
+    help: Text
+    factory: str
+    networks: tuple[PitchNetwork, ...] = ()
+    others: tuple[str, ...] = ()
+    auto_rank: int | None = None
+
+    @cached_property
+    def all_networks(self) -> tuple[PitchNetwork, ...]:
+        """Its own networks and those of the methods that it uses, each once."""
+        used = [network for name in self.others for network in find_method(name).all_networks]
+        return tuple(dict.fromkeys((*self.networks, *used)))
+
+    def is_installed(self, models_dir: Path) -> bool:
+        """True if every network it needs is in the models folder."""
+        return all((models_dir / network.file).is_file() for network in self.all_networks)
+
+    def load_factory(self) -> TrackerFactory:
+        """Import the factory."""
+        return cast("TrackerFactory", load_object(self.factory))
+
+
+METHODS: dict[str, PitchMethod] = {}
+
+
+def register(method: PitchMethod) -> None:
+    """Add a method."""
+    METHODS[method.name] = method
+
+
+register(
+    PitchMethod(
+        "rmvpe",
+        Text("RMVPE"),
+        Text("RMVPE: best for singing and for noisy sources."),
+        "engine.pitch.rmvpe:rmvpe_tracker",
+        networks=(PitchNetwork(RMVPE_FILE, "engine.loading.rmvpe:load_rmvpe"),),
+        auto_rank=0,
+    )
+)
+register(
+    PitchMethod(
+        "yin",
+        Text("YIN"),
+        Text("YIN: needs no download; good for a clean voice."),
+        "engine.pitch.yin:yin_tracker",
+        auto_rank=100,
+    )
+)
+
+
+def find_method(name: str) -> PitchMethod:
+    """The method of that name.
+
+    Raises
+    ------
+    OptionError : there is none
+    """
+    if name not in METHODS:
+        raise OptionError(
+            Text('Cannot use the pitch method "{name}"', name=name),
+            "there is no such method",
+            Text("choose one of {methods}", methods=", ".join((AUTO, *METHODS))),
+        )
+    return METHODS[name]
+
+
+def choose_method(name: str, models_dir: Path) -> PitchMethod:
+    """The method of that name; for ``auto`` the first that is installed, in the automatic order."""
+    if name != AUTO:
+        return find_method(name)
+    ranked = [method for method in METHODS.values() if method.auto_rank is not None]
+    ranked.sort(key=lambda method: method.auto_rank or 0)
+    return next(method for method in ranked if method.is_installed(models_dir))
+
+
+def load_object(name: str) -> Any:
+    """What ``module:object`` names."""
+    module, _, attribute = name.partition(":")
+    return getattr(import_module(module), attribute)
