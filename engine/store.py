@@ -22,7 +22,7 @@ from engine.optimization import OptimizationConfig
 from engine.options import ConversionOptions
 from engine.paths import content_encoder_path
 from engine.pitch.methods import AUTO, PitchNetwork, choose_method, find_method
-from engine.pitch.tracker import PitchTracker, TrackerContext
+from engine.pitch.tracker import PitchTracker, TrackerContext, TrackerFactory
 from engine.retrieval.kept_index import open_index
 from engine.retrieval.search import ExactSearch, FaissSearch, Search
 from engine.run import Run
@@ -197,7 +197,8 @@ class ModelStore:
         networks = {each.file: each for each in method.all_networks}
 
         def tracker(name: str) -> PitchTracker:
-            return find_method(name).load_factory()(context)
+            factory: TrackerFactory = find_method(name).load_factory()
+            return factory(context)
 
         context = TrackerContext(
             options,

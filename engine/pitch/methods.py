@@ -10,13 +10,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from engine.errors import OptionError, Text
 from engine.paths import RMVPE_FILE
-
-if TYPE_CHECKING:
-    from engine.pitch.tracker import TrackerFactory
 
 AUTO = "auto"
 """Takes the first installed method of the automatic order."""
@@ -53,7 +50,7 @@ class PitchMethod:
     ----------
     name : in options, records and on the command line
     title, help : in the app
-    factory : ``module:function``, imported on first use; a `TrackerFactory`
+    factory : ``module:function``, imported on first use; see `load_factory`
     networks : that the method reads itself
     others : methods that it uses
     auto_rank : place in the automatic order, lowest first; None keeps it out
@@ -77,9 +74,9 @@ class PitchMethod:
         """True if every network it needs is in the models folder."""
         return all((models_dir / network.file).is_file() for network in self.all_networks)
 
-    def load_factory(self) -> TrackerFactory:
-        """Import the factory."""
-        return cast("TrackerFactory", load_object(self.factory))
+    def load_factory(self) -> Any:
+        """The `engine.pitch.tracker.TrackerFactory`, imported."""
+        return load_object(self.factory)
 
 
 METHODS: dict[str, PitchMethod] = {}
