@@ -11,27 +11,23 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
     QLabel,
+    QMessageBox,
     QProgressBar,
     QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
-from desktop.background import BackgroundTask, Outcome, Work
+from desktop.background import BackgroundTask, Listener, Outcome, Work
 from desktop.icons import symbol
-from desktop.networks.shared_network import (
-    NETWORKS,
-    SharedNetwork,
-    downloading,
-    removing,
-    taking_in,
-    verifying,
-)
 from desktop.settings.page import TablePage, caption
 from desktop.settings.store import Settings
 from desktop.settings.table import MIRROR
 from desktop.style import RADIUS, hairline
+from desktop.translation import translate
 from engine.files import size_text
+from engine.library.networks import NETWORKS, FileState, Network, fetch, remove, use_file, verify
+from engine.progress import CancelToken
 
 ChooseFile = Callable[[QWidget, str], Path | None]
 _STEPS = 1000
@@ -58,7 +54,7 @@ class NetworkCard(QWidget):
 
     def __init__(
         self,
-        network: SharedNetwork,
+        network: Network,
         folder: Path,
         mirror: Callable[[], str],
         choose: ChooseFile = choose_file,
@@ -78,11 +74,11 @@ class NetworkCard(QWidget):
     @Slot()
     def refresh(self) -> None:
         """Show what is on the disk now."""
-        installed = self.network.is_installed(self._folder)
+        installed = not self.network.missing(self._folder)
         busy = self.task.is_running
         self.state.setText(self.tr("Installed") if installed else self.tr("Not installed"))
         for button, shown in (
-            (self.download, not installed),
+            (self.download, not installed and self.network.can_be_downloaded),
             (self.take_in, not installed),
             (self.verify, installed),
             (self.remove, installed),
@@ -93,30 +89,41 @@ class NetworkCard(QWidget):
 
     @Slot()
     def start_download(self) -> None:
-        """Fetch what is missing."""
+        """Fetch what is missing, after the licence was accepted where the network demands it."""
+        if self.network.licence_first and not self._accepts_licence():
+            return
         self._start(
-            downloading(self.network, self._folder, self._mirror() or None),
+            _download(self.network, self._folder, self._mirror() or None),
             self.tr("Downloading…"),
         )
 
     @Slot()
     def start_check(self) -> None:
         """Compare the hash."""
-        self._start(verifying(self.network, self._folder), self.tr("Checking…"))
+        self._start(_verify(self.network, self._folder), self.tr("Checking…"))
 
     @Slot()
     def start_removal(self) -> None:
         """Delete the files; they can be downloaded again."""
-        self._start(removing(self.network, self._folder), self.tr("Removing…"))
+        self._start(_remove(self.network, self._folder), self.tr("Removing…"))
 
     @Slot()
     def start_taking_in(self) -> None:
         """Use a file that the user has."""
-        name = self.network.main_file.path(self._folder).name
+        name = self.network.weights.name
         source = self._choose(self, self.tr("Choose {name}").format(name=name))
         if source is not None:
-            work = taking_in(self.network, self._folder, source, self._mirror() or None)
+            work = _use_file(self.network, self._folder, source, self._mirror() or None)
             self._start(work, self.tr("Checking…"))
+
+    def _accepts_licence(self) -> bool:
+        text = self.tr("Have you read the licence ({licence}) on {page}, and do you accept it?")
+        answer = QMessageBox.question(
+            self,
+            translate(self.network.title),
+            text.format(licence=self.network.licence, page=self.network.source_page),
+        )
+        return answer == QMessageBox.StandardButton.Yes
 
     def _start(self, work: Work, sentence: str) -> None:
         if self.task.start(work):
@@ -153,17 +160,16 @@ class NetworkCard(QWidget):
         self.changed.emit()
 
     def _build(self) -> None:
-        name, purpose = self._words()
+        name, purpose = translate(self.network.title), translate(self.network.purpose)
         title = QLabel(name)
         font = title.font()
         font.setBold(True)
         title.setFont(font)
         self.state = QLabel()
-        file = self.network.main_file
         facts = self.tr("{size} · licence {licence} · from {source}").format(
             size=size_text(self.network.about_bytes),
-            licence=file.licence,
-            source=file.source_page.removeprefix("https://"),
+            licence=self.network.licence,
+            source=self.network.source_page.removeprefix("https://"),
         )
         self.message = caption("")
         self.progress = QProgressBar(textVisible=False)
@@ -204,16 +210,43 @@ class NetworkCard(QWidget):
         button.clicked.connect(action)
         return button
 
-    def _words(self) -> tuple[str, str]:
-        if self.network.key == "content":
-            return (
-                self.tr("Content encoder (HuBERT base)"),
-                self.tr("Hears what is sung or said. Every community voice needs it."),
-            )
-        return (
-            self.tr("Pitch network (RMVPE)"),
-            self.tr("Follows the melody, also through reverb and noise. Best for singing."),
-        )
+
+def _download(network: Network, folder: Path, hub: str | None) -> Work:
+    """Fetch what is missing; returns None."""
+
+    def work(cancel: CancelToken, tell: Listener) -> None:
+        fetch(network, folder, hub=hub, licence_read=True, listener=tell, cancel=cancel)
+
+    return work
+
+
+def _verify(network: Network, folder: Path) -> Work:
+    """Compare the hashes; returns a `FileState`."""
+
+    def work(cancel: CancelToken, tell: Listener) -> FileState:
+        return verify(network, folder, listener=tell, cancel=cancel)
+
+    return work
+
+
+def _use_file(network: Network, folder: Path, source: Path, hub: str | None) -> Work:
+    """Copy the user's own file, and fetch the small files beside it."""
+
+    def work(cancel: CancelToken, tell: Listener) -> None:
+        use_file(source, network, folder, listener=tell, cancel=cancel)
+        if network.can_be_downloaded and network.missing(folder):
+            fetch(network, folder, hub=hub, licence_read=True, cancel=cancel)
+
+    return work
+
+
+def _remove(network: Network, folder: Path) -> Work:
+    """Delete the files; returns whether there were any."""
+
+    def work(_cancel: CancelToken, _tell: Listener) -> bool:
+        return remove(network, folder)
+
+    return work
 
 
 class ModelsPage(TablePage):

@@ -11,9 +11,9 @@ from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLa
 
 from desktop import style
 from desktop.networks.models_page import ChooseFile, NetworkCard, choose_file
-from desktop.networks.shared_network import NETWORKS, SharedNetwork
 from desktop.queue.drop_window import DropWindow
 from engine.files import size_text
+from engine.library.networks import NETWORKS, Network
 
 _WIDTH = 520
 
@@ -41,7 +41,7 @@ class SharedSheet(QDialog):
         mirror: Callable[[], str],
         choose: ChooseFile = choose_file,
         parent: DropWindow | None = None,
-        networks: tuple[SharedNetwork, ...] = NETWORKS,
+        networks: tuple[Network, ...] = NETWORKS,
     ) -> None:
         super().__init__(parent)
         self._window = parent
@@ -65,7 +65,7 @@ class SharedSheet(QDialog):
     @Slot()
     def refresh(self) -> None:
         """Offer what is still missing."""
-        missing = [card for card in self.cards if not card.network.is_installed(self._folder)]
+        missing = [card for card in self.cards if card.network.missing(self._folder)]
         idle = [card for card in missing if not card.task.is_running]
         size = size_text(sum(card.network.about_bytes for card in idle))
         self.download.setText(self.tr("Download All ({size})").format(size=size))
@@ -90,7 +90,7 @@ class SharedSheet(QDialog):
     def download_all(self) -> None:
         """Fetch whatever is missing."""
         for card in self.cards:
-            if not card.network.is_installed(self._folder):
+            if card.network.missing(self._folder):
                 card.start_download()
 
     def close_tasks(self) -> None:

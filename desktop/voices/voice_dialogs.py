@@ -7,7 +7,6 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject
 
-from desktop.networks.shared_network import NETWORKS
 from desktop.networks.shared_sheet import SharedSheet
 from desktop.queue.drop_window import DropWindow
 from desktop.queue.job import Job, JobState
@@ -21,6 +20,7 @@ from desktop.widgets import NoticeBar
 from engine.errors import UserError
 from engine.files import size_text
 from engine.library.importing import ImportReport
+from engine.library.networks import NETWORKS
 from engine.paths import content_encoder_path, has_content_encoder, models_dir
 
 _OFFERED = "shared_networks.offered"

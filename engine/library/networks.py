@@ -1,121 +1,180 @@
-"""The shared networks that can be downloaded, and their care: find, check, take in, remove."""
+"""The table of downloadable networks, and their care: find, verify, download, copy in, remove.
+
+A new network is one row in `NETWORKS`: doctor, command line and app show it by themselves.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
-import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from engine.errors import DownloadError, Refusal, WeightsError, as_user_error, on_disk
-from engine.files import (
-    PIECE_BYTES,
-    ByteListener,
-    file_sha256,
-    put_in_place,
-    require_room,
-)
+from engine.errors import DownloadError, Refusal, Text, WeightsError, as_user_error, on_disk
+from engine.files import PIECE_BYTES, ByteListener, atomic_file, file_sha256, require_room
 from engine.library.download.address import checked_address
 from engine.library.download.connection import DEFAULT_TIMEOUTS, Timeouts
 from engine.library.download.download import download
 from engine.library.download.part_file import note_path, part_path
 from engine.library.download.retry import DEFAULT_PACING, Pacing
-from engine.paths import CONTENT_ENCODER_DIR, RMVPE_FILE
+from engine.paths import (
+    CONFIG_FILE,
+    CONTENT_ENCODER_DIR,
+    FAIRSEQ_FILE,
+    RMVPE_FILE,
+    WEIGHTS_FILES,
+)
 from engine.progress import CancelToken
 
 OFFICIAL_HUB = "https://huggingface.co"
 MIRROR_VARIABLE = "URVC_MIRROR"
-
-_REPOSITORY = "lj1995/VoiceConversionWebUI"
-_REVISION = "e6d0c1a17da07c33557852f9dfa2bd44cc75737d"
 _LONGEST_BYTES = 2 * 10**9
 
 FileState = Literal["right", "missing", "damaged"]
 
 
 @dataclass(frozen=True)
-class SharedFile:
-    """One file that every conversion shares.
+class NetworkFile:
+    """One file of a network.
+
+    Attributes
+    ----------
+    relative_path : below the models folder, with ``/``
+    about_bytes : length to show before a download
+    size_bytes : exact length; None where only ``about_bytes`` is known
+    sha256 : of the right file; None where several are right, and the loader checks the content
+    url_path : below the address of the hub; None for a file that the user has to bring
+    """
+
+    relative_path: str
+    about_bytes: int = 0
+    size_bytes: int | None = None
+    sha256: str | None = None
+    url_path: str | None = None
+
+    def path(self, folder: Path) -> Path:
+        """Where the file belongs in the models folder."""
+        return folder / self.relative_path
+
+    @property
+    def name(self) -> str:
+        """Its file name."""
+        return self.relative_path.rpartition("/")[2]
+
+    def has_content(self, folder: Path) -> bool:
+        """Whether there is a file that is not empty."""
+        try:
+            return self.path(folder).is_file() and self.path(folder).stat().st_size > 0
+        except OSError:
+            return False
+
+    def is_installed(self, folder: Path) -> bool:
+        """Whether there is a file of the right length; reads no content."""
+        return self.has_content(folder) and self.size_bytes in {
+            None,
+            self.path(folder).stat().st_size,
+        }
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network that several voices share.
 
     Attributes
     ----------
     key : its name on the command line
-    label : what it is, for people
-    relative_path : below the models folder, with ``/``
-    size_bytes : exact length; None where only ``about_bytes`` is known
-    about_bytes : length to show before a download
-    sha256 : decides whether a file is the right one
-    licence, source_page : whose it is
-    url_path : below the address of the hub
+    title, purpose : for users
+    licence, source_page : of the weights
+    variants : sets of files, each of which is the whole network; the first one is downloaded.
+        Small files come first, so that a wrong address is noticed early
+    licence_first : the user must have read the licence before the download
     """
 
     key: str
-    label: str
-    relative_path: str
-    size_bytes: int | None
-    about_bytes: int
-    sha256: str
+    title: str
+    purpose: str
     licence: str
     source_page: str
-    url_path: str
+    variants: tuple[tuple[NetworkFile, ...], ...]
+    licence_first: bool = False
 
-    def path(self, models_dir: Path) -> Path:
-        """Where the file belongs."""
-        return models_dir / self.relative_path
+    @property
+    def can_be_downloaded(self) -> bool:
+        """Whether all files have an address; else the user has to bring them."""
+        return all(file.url_path is not None for file in self.variants[0])
 
-    def url(self, hub: str) -> str:
-        """Where it is fetched from; ``hub`` from `hub_address`."""
-        return hub + self.url_path
+    @property
+    def about_bytes(self) -> int:
+        """Size to show before a download."""
+        return sum(file.about_bytes for file in self.variants[0])
+
+    @property
+    def weights(self) -> NetworkFile:
+        """The largest of the files that are downloaded."""
+        return self.variants[0][-1]
+
+    def files_in(self, folder: Path) -> tuple[NetworkFile, ...]:
+        """The variant that is in the models folder, else the one to download."""
+        found = (v for v in self.variants if all(file.has_content(folder) for file in v))
+        return next(found, self.variants[0])
+
+    def missing(self, folder: Path) -> tuple[NetworkFile, ...]:
+        """The files that are absent or of another length; reads no content."""
+        return tuple(file for file in self.files_in(folder) if not file.is_installed(folder))
 
 
-def _hub_file(
-    key: str,
-    label: str,
-    relative_path: str,
-    sha256: str,
-    *,
-    about_bytes: int,
-    size_bytes: int | None = None,
-) -> SharedFile:
-    return SharedFile(
-        key=key,
-        label=label,
-        relative_path=relative_path,
-        size_bytes=size_bytes,
-        about_bytes=about_bytes,
-        sha256=sha256,
+_RVC = "lj1995/VoiceConversionWebUI"
+_RVC_FILES = f"/{_RVC}/resolve/e6d0c1a17da07c33557852f9dfa2bd44cc75737d/"
+_ENCODER_CONFIG = f"{CONTENT_ENCODER_DIR}/{CONFIG_FILE}"
+_ENCODER_WEIGHTS = [f"{CONTENT_ENCODER_DIR}/{name}" for name in WEIGHTS_FILES]
+
+NETWORKS = (
+    Network(
+        key="content",
+        title="Content encoder (HuBERT base)",
+        purpose="Recognizes what is sung or said. Every community voice needs it.",
         licence="MIT",
-        source_page=f"{OFFICIAL_HUB}/{_REPOSITORY}",
-        url_path=f"/{_REPOSITORY}/resolve/{_REVISION}/{relative_path}",
-    )
-
-
-CONTENT_CONFIG = _hub_file(
-    "content-config",
-    "sizes of the content encoder",
-    f"{CONTENT_ENCODER_DIR}/config.json",
-    "0346950779dfb7f9316fa74ed846e2b8a22a08eedfdc5387b73f327cb1a4a7cf",
-    about_bytes=1_500,
+        source_page=f"{OFFICIAL_HUB}/{_RVC}",
+        variants=(
+            (
+                NetworkFile(
+                    _ENCODER_CONFIG,
+                    about_bytes=1_500,
+                    sha256="0346950779dfb7f9316fa74ed846e2b8a22a08eedfdc5387b73f327cb1a4a7cf",
+                    url_path=_RVC_FILES + _ENCODER_CONFIG,
+                ),
+                NetworkFile(
+                    _ENCODER_WEIGHTS[-1],
+                    about_bytes=189_000_000,
+                    sha256="cc8c20f4b90a520757260197a3ff2505705a7adbd20ad9eeaa4e1a9b38442ef5",
+                    url_path=_RVC_FILES + _ENCODER_WEIGHTS[-1],
+                ),
+            ),
+            (NetworkFile(_ENCODER_CONFIG), NetworkFile(_ENCODER_WEIGHTS[0])),
+            (NetworkFile(FAIRSEQ_FILE),),
+        ),
+    ),
+    Network(
+        key="pitch",
+        title="Pitch network (RMVPE)",
+        purpose="Follows the melody, even through reverb and noise. Best for singing.",
+        licence="MIT",
+        source_page=f"{OFFICIAL_HUB}/{_RVC}",
+        variants=(
+            (
+                NetworkFile(
+                    RMVPE_FILE,
+                    about_bytes=181_184_272,
+                    size_bytes=181_184_272,
+                    sha256="6d62215f4306e3ca278246188607209f09af3dc77ed4232efdd069798c4ec193",
+                    url_path=_RVC_FILES + RMVPE_FILE,
+                ),
+            ),
+        ),
+    ),
 )
-CONTENT_WEIGHTS = _hub_file(
-    "content",
-    "content encoder (HuBERT base)",
-    f"{CONTENT_ENCODER_DIR}/pytorch_model.bin",
-    "cc8c20f4b90a520757260197a3ff2505705a7adbd20ad9eeaa4e1a9b38442ef5",
-    about_bytes=189_000_000,
-)
-PITCH_WEIGHTS = _hub_file(
-    "pitch",
-    "pitch network (RMVPE)",
-    RMVPE_FILE,
-    "6d62215f4306e3ca278246188607209f09af3dc77ed4232efdd069798c4ec193",
-    about_bytes=181_184_272,
-    size_bytes=181_184_272,
-)
-SHARED_FILES = (CONTENT_CONFIG, CONTENT_WEIGHTS, PITCH_WEIGHTS)
-"""The small one first, so that a wrong address shows at once."""
 
 
 def hub_address(setting: str | None = None, environment: Mapping[str, str] = os.environ) -> str:
@@ -123,175 +182,183 @@ def hub_address(setting: str | None = None, environment: Mapping[str, str] = os.
 
     Parameters
     ----------
-    setting : what the user has set; else the environment's ``URVC_MIRROR``, else the official hub
-
-    Raises
-    ------
-    DownloadError : if the address may not be used (no https, say)
+    setting : the user's; else the environment's ``URVC_MIRROR``, else the official hub
     """
-    named = (setting or environment.get(MIRROR_VARIABLE) or OFFICIAL_HUB).strip()
-    with as_user_error(f'Cannot use the mirror "{named}"', DownloadError):
+    named = setting or environment.get(MIRROR_VARIABLE) or OFFICIAL_HUB
+    with as_user_error(Text('Cannot use the mirror "{address}"', address=named), DownloadError):
         return checked_address(named).rstrip("/")
 
 
-def missing(
-    models_dir: Path, files: tuple[SharedFile, ...] = SHARED_FILES
-) -> tuple[SharedFile, ...]:
-    """The files that are not there or have another length; quick, reads no contents."""
-    return tuple(file for file in files if not _seems_present(file, models_dir))
-
-
 def verify(
-    models_dir: Path,
-    files: tuple[SharedFile, ...] = SHARED_FILES,
+    network: Network,
+    folder: Path,
     *,
     listener: ByteListener | None = None,
     cancel: CancelToken | None = None,
-) -> dict[SharedFile, FileState]:
-    """The state of each file by its SHA-256; an unreadable file counts as damaged.
-
-    Raises
-    ------
-    ConversionCancelled : if cancelled
-    """
-    return {file: _state(file, models_dir, listener, cancel) for file in files}
+) -> FileState:
+    """Compare the SHA-256 of all files; the result is the worst state of them."""
+    states = {_state(file, folder, listener, cancel) for file in network.files_in(folder)}
+    worst: tuple[FileState, ...] = ("damaged", "missing")
+    return next((state for state in worst if state in states), "right")
 
 
 def fetch(
-    file: SharedFile,
-    models_dir: Path,
+    network: Network,
+    folder: Path,
     *,
     hub: str | None = None,
+    licence_read: bool = False,
     listener: ByteListener | None = None,
     cancel: CancelToken | None = None,
     pacing: Pacing = DEFAULT_PACING,
     timeouts: Timeouts = DEFAULT_TIMEOUTS,
-) -> Path:
-    """Download one shared file, unless the right one is there already.
+) -> None:
+    """Download the files that are not there yet.
 
     Parameters
     ----------
     hub : base address; None for `hub_address`
+    listener : receives the bytes so far and in all, over all files
 
     Raises
     ------
-    DownloadError : as in `engine.library.download.download.download`
-    ConversionCancelled : if cancelled; what has come is kept
+    DownloadError : also if the network has no address, or its licence was not read
+    ConversionCancelled : the part that arrived is kept for the next call
     """
-    return download(
-        file.url(hub_address(hub)),
-        file.path(models_dir),
-        sha256=file.sha256,
-        size_bytes=file.size_bytes,
-        size_limit_bytes=_LONGEST_BYTES,
-        listener=listener,
-        cancel=cancel,
-        pacing=pacing,
-        timeouts=timeouts,
-    )
+    with as_user_error(_about('Cannot download "{network}"', network), DownloadError):
+        if not network.can_be_downloaded:
+            raise Refusal("it has no download address", _get_it(network))
+        if network.licence_first and not licence_read:
+            why = Text("its licence ({licence}) was not accepted", licence=network.licence)
+            raise Refusal(
+                why, Text("read it on {page} and accept it first", page=network.source_page)
+            )
+    files = network.missing(folder)
+    total_bytes = sum(file.about_bytes for file in files)
+    before_bytes = 0
+    for file in files:
+
+        def heard(done_bytes: int, _: int | None, before_bytes: int = before_bytes) -> None:
+            if listener is not None:
+                listener(before_bytes + done_bytes, total_bytes)
+
+        download(
+            hub_address(hub) + (file.url_path or ""),
+            file.path(folder),
+            sha256=file.sha256,
+            size_bytes=file.size_bytes,
+            size_limit_bytes=_LONGEST_BYTES,
+            listener=heard,
+            cancel=cancel,
+            pacing=pacing,
+            timeouts=timeouts,
+        )
+        before_bytes += file.about_bytes
 
 
-def install_from_file(
+def use_file(
     source: Path,
-    file: SharedFile,
-    models_dir: Path,
+    network: Network,
+    folder: Path,
     *,
     listener: ByteListener | None = None,
     cancel: CancelToken | None = None,
 ) -> Path:
-    """Copy a file that the user has to its place, if it is the right one; never moves it.
+    """Copy a file that the user has to its place, if it is one of the network's files.
+
+    A file with a known SHA-256 is recognised by it, any other by its name.
 
     Raises
     ------
-    WeightsError : if it cannot be read, is another file, or cannot be copied
-    ConversionCancelled : if cancelled; nothing was written
+    WeightsError : it is another file, or cannot be read or copied
+    ConversionCancelled : nothing was written
     """
-    with as_user_error(f'Cannot use "{source.name}" as {file.label}', WeightsError), on_disk():
+    title = Text(network.title)
+    what = Text('Cannot use "{name}" for "{network}"', name=source.name, network=title)
+    with as_user_error(what, WeightsError), on_disk():
         if not source.is_file():
-            raise Refusal("there is no such file", "choose the file again")
-        size_bytes = source.stat().st_size
-        destination = file.path(models_dir)
-        if file.size_bytes not in {None, size_bytes}:
-            raise Refusal(
-                f"it has {size_bytes} bytes where {file.size_bytes} belong", _other_file(file)
-            )
-        if size_bytes > _LONGEST_BYTES:
-            raise Refusal("it is far too long", _other_file(file))
-        # Hashed before the copy, so that a wrong file takes no room on the disk, and after.
-        if file_sha256(source, cancel, listener) != file.sha256:
-            raise Refusal("it is another file (its SHA-256 differs)", _other_file(file))
+            raise Refusal("the file does not exist", "choose the file again")
+        file = _place_of(source, network, listener, cancel)
+        destination = file.path(folder)
         if destination.exists() and source.samefile(destination):
             return destination
         destination.parent.mkdir(parents=True, exist_ok=True)
-        require_room(destination.parent, size_bytes)
-        _copy_checked(source, destination, file, cancel)
+        require_room(destination.parent, source.stat().st_size)
+        _copy(source, file, destination, cancel)
         return destination
 
 
-def remove(file: SharedFile, models_dir: Path) -> bool:
-    """Delete a shared file and whatever is left of a broken download of it.
+def remove(network: Network, folder: Path) -> bool:
+    """Delete all files of a network and what is left of broken downloads of them.
 
     Returns
     -------
     Whether there was anything.
-
-    Raises
-    ------
-    WeightsError : if it cannot be deleted
     """
-    path = file.path(models_dir)
-    there = False
-    with as_user_error(f'Cannot remove "{path.name}"', WeightsError), on_disk():
-        for leftover in (path, part_path(path), note_path(part_path(path))):
-            if leftover.is_symlink() or leftover.exists():
-                leftover.unlink()
-                there = True
-    return there
+    removed = False
+    with as_user_error(_about('Cannot remove "{network}"', network), WeightsError), on_disk():
+        for path in {file.path(folder) for variant in network.variants for file in variant}:
+            for leftover in (path, part_path(path), note_path(part_path(path))):
+                if leftover.is_symlink() or leftover.exists():
+                    leftover.unlink()
+                    removed = True
+    return removed
 
 
-def _other_file(file: SharedFile) -> str:
-    return f"get it from {file.source_page} or let it be downloaded"
+def _about(template: str, network: Network) -> Text:
+    return Text(template, network=Text(network.title))
 
 
-def _seems_present(file: SharedFile, models_dir: Path) -> bool:
-    path = file.path(models_dir)
-    try:
-        return path.is_file() and file.size_bytes in {None, path.stat().st_size}
-    except OSError:
-        return False
+def _get_it(network: Network) -> Text:
+    page = network.source_page
+    if network.can_be_downloaded:
+        return Text("get the file from {page} or download it here", page=page)
+    return Text("get the file from {page} and choose it here", page=page)
 
 
 def _state(
-    file: SharedFile, models_dir: Path, listener: ByteListener | None, cancel: CancelToken | None
+    file: NetworkFile, folder: Path, listener: ByteListener | None, cancel: CancelToken | None
 ) -> FileState:
-    path = file.path(models_dir)
     try:
-        right = file_sha256(path, cancel, listener) == file.sha256
+        found = file_sha256(file.path(folder), cancel, listener)
     except FileNotFoundError:
         return "missing"
     except OSError:
         return "damaged"
-    return "right" if right else "damaged"
+    return "right" if file.sha256 in {None, found} else "damaged"
 
 
-def _copy_checked(
-    source: Path, destination: Path, file: SharedFile, cancel: CancelToken | None
-) -> None:
-    """Copy beside, check the copy by reading it back, and put it in place."""
-    with tempfile.NamedTemporaryFile(
-        dir=destination.parent, prefix=f".{destination.name}.", delete=False
-    ) as copy:
-        temporary = Path(copy.name)
-        try:
-            with source.open("rb") as original:
-                while piece := original.read(PIECE_BYTES):
-                    if cancel is not None:
-                        cancel.raise_if_cancelled()
-                    copy.write(piece)
-            copy.flush()
-            if file_sha256(temporary, cancel) != file.sha256:
-                raise Refusal("it changed while it was copied", "try again")
-            temporary.chmod(0o644)
-            put_in_place(copy.fileno(), temporary, destination)
-        finally:
-            temporary.unlink(missing_ok=True)
+def _place_of(
+    source: Path, network: Network, listener: ByteListener | None, cancel: CancelToken | None
+) -> NetworkFile:
+    """Which of the network's files a file of the user is; wrong ones take no room on the disk."""
+    files = [file for variant in network.variants for file in variant]
+    size_bytes, sizes = source.stat().st_size, {file.size_bytes for file in files}
+    if None not in sizes and size_bytes not in sizes:
+        expected = " / ".join(str(size) for size in sizes)
+        why = Text("it has {size} bytes instead of {expected}", size=size_bytes, expected=expected)
+        raise Refusal(why, _get_it(network))
+    if size_bytes > _LONGEST_BYTES:
+        raise Refusal("it is too large", _get_it(network))
+    sha256 = file_sha256(source, cancel, listener)
+    for file in files:
+        if file.sha256 == sha256 or (file.sha256 is None and file.name == source.name):
+            return replace(file, sha256=sha256)
+    raise Refusal("it is another file (its SHA-256 differs)", _get_it(network))
+
+
+def _copy(source: Path, file: NetworkFile, destination: Path, cancel: CancelToken | None) -> None:
+    digest = hashlib.sha256()
+    with (
+        source.open("rb") as original,
+        atomic_file(destination, overwrite=True) as descriptor,
+        os.fdopen(os.dup(descriptor), "wb") as copy,
+    ):
+        while piece := original.read(PIECE_BYTES):
+            if cancel is not None:
+                cancel.raise_if_cancelled()
+            copy.write(piece)
+            digest.update(piece)
+        copy.flush()
+        if digest.hexdigest() != file.sha256:
+            raise Refusal("it changed while it was copied", "try again")

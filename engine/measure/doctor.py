@@ -22,17 +22,15 @@ from engine.bundle import bundle_contents
 from engine.device import DEVICE_NAMES, DeviceName, choose_device, describe
 from engine.errors import DeviceError
 from engine.files import file_sha256, size_text
-from engine.library.networks import SHARED_FILES
+from engine.library.networks import NETWORKS, Network
 from engine.measure.interpreter import run_python
-from engine.paths import RMVPE_FILE, content_encoder_parts, models_dir, starter_dir
+from engine.paths import models_dir, starter_dir
 
 State = Literal["ok", "warn", "fail"]
 
 TORCH_VERSION = "2.13"
 SMALL_MEMORY_BYTES = 8 * 10**9
 SMALL_DISK_BYTES = 10**9
-USUAL_SHA256 = frozenset(file.sha256 for file in SHARED_FILES)
-"""The files most voices were trained with; others can be right too."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ def run_checks(models: Path | None = None, *, verify: bool = False) -> list[Chec
     verify : read the shared networks whole and compare their SHA-256
     """
     folder = models_dir(models)
-    shared = _shared_weights(folder, verify=verify)
+    shared = [_weights(network, folder, verify=verify) for network in NETWORKS]
     return [
         _python(),
         *_torch_and_device(),
@@ -215,34 +213,26 @@ def _output_folder(folder: Path) -> Check:
         return Check("Output folder", "warn", f"{folder}: {error.strerror}", advice)
 
 
-def _shared_weights(folder: Path, *, verify: bool) -> list[Check]:
-    files = content_encoder_parts(folder)
-    return [
-        _weights("Content encoder", folder, files, verify=verify),
-        _weights("RMVPE (pitch)", folder, (folder / RMVPE_FILE,), verify=verify),
-    ]
-
-
-def _weights(name: str, folder: Path, files: tuple[Path, ...], *, verify: bool) -> Check:
-    missing = [file for file in files if not file.is_file() or not file.stat().st_size]
+def _weights(network: Network, folder: Path, *, verify: bool) -> Check:
+    files = network.files_in(folder)
+    missing = [file.relative_path for file in files if not file.has_content(folder)]
     if missing:
-        listed = " and ".join(str(file.relative_to(folder)) for file in missing)
         advice = (
             f'{_FETCH} can fetch it into "{folder}"; voices from the community need it, '
             "the starter does not"
         )
-        return Check(name, "warn", f"missing or empty: {listed}", advice)
+        return Check(network.title, "warn", f"missing or empty: {' and '.join(missing)}", advice)
     found = ", ".join(
-        f"{file.relative_to(folder)} {size_text(file.stat().st_size)}" for file in files
+        f"{file.relative_path} {size_text(file.path(folder).stat().st_size)}" for file in files
     )
     if not verify:
-        return Check(name, "ok", found)
-    other = [file for file in files if file_sha256(file) not in USUAL_SHA256]
+        return Check(network.title, "ok", found)
+    other = [each.relative_path for each in files if file_sha256(each.path(folder)) != each.sha256]
     if not other:
-        return Check(name, "ok", f"{found}, SHA-256 right")
-    listed = " and ".join(str(file.relative_to(folder)) for file in other)
-    advice = "if voices sound wrong, fetch it again; another make can be right too"
-    return Check(name, "warn", f"{listed} is not the usual file (SHA-256)", advice)
+        return Check(network.title, "ok", f"{found}, SHA-256 right")
+    advice = "if voices sound wrong, fetch it again; other versions may also work"
+    detail = f"{' and '.join(other)} is not the usual file (SHA-256)"
+    return Check(network.title, "warn", detail, advice)
 
 
 def _starter(models: Path, *, needed: bool) -> Check:

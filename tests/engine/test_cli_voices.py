@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from engine.cli import main, models
-from engine.library import networks as catalogue
+from engine.library.networks import NETWORKS, Network
 from engine.library.voice_library import VoiceLibrary
 from engine.paths import starter_dir
 from tests.engine.library.download.http_server import FaultServer, running_server
@@ -224,33 +224,32 @@ def test_an_unknown_voice_is_refused_by_name(run: Run, installed: Path) -> None:
 
 
 @pytest.fixture
-def shared(server: FaultServer, monkeypatch: pytest.MonkeyPatch) -> catalogue.SharedFile:
-    """One small shared file, on a server that stands in for the hub."""
+def pitch(server: FaultServer, monkeypatch: pytest.MonkeyPatch) -> Network:
+    """A small network, alone in the table, on a server that stands in for the hub."""
     body = b"weights" * 999
+    network = next(each for each in NETWORKS if each.key == "pitch")
     file = replace(
-        catalogue.PITCH_WEIGHTS,
+        network.weights,
         size_bytes=len(body),
         about_bytes=len(body),
         sha256=hashlib.sha256(body).hexdigest(),
     )
-    server.put(body, file.url_path)
-    monkeypatch.setattr(models, "SHARED_FILES", (file,))
-    defaults = (file,), None
-    for function in (catalogue.missing, catalogue.verify):
-        monkeypatch.setattr(function, "__defaults__", defaults[:1])
+    server.put(body, file.url_path or "")
+    small = replace(network, variants=((file,),))
+    monkeypatch.setattr(models, "NETWORKS", (small,))
     monkeypatch.setenv("URVC_MIRROR", server.base)
-    return file
+    return small
 
 
-def test_shared_files_are_downloaded_verified_and_removed(
-    run: Run, tmp_path: Path, shared: catalogue.SharedFile, server: FaultServer
+def test_networks_are_downloaded_verified_and_removed(
+    run: Run, tmp_path: Path, pitch: Network, server: FaultServer
 ) -> None:
     path = tmp_path / "models" / "rmvpe.pt"
     assert run("models", "list")[1].startswith("missing    pitch")
     code, out, err = run("models", "download")
     assert (code, out, "--yes" in err, server.seen) == (2, "", True, [])
     assert run("models", "download", "--yes") == (0, f"pitch -> {path}\n", "")
-    assert run("models", "download", "--yes")[1] == "All shared files are there.\n"
+    assert run("models", "download", "--yes")[1] == "Nothing to download.\n"
     assert json.loads(run("models", "list", "--json")[1])["state"] == "installed"
     assert run("models", "verify") == (0, "right    pitch\n", "")
     path.write_bytes(b"W" + path.read_bytes()[1:])
@@ -259,11 +258,11 @@ def test_shared_files_are_downloaded_verified_and_removed(
     code, _, err = run("models", "remove", "pitch")
     assert (code, path.exists()) == (2, True)
     assert run("models", "remove", "pitch", "--yes") == (0, "pitch was removed\n", "")
-    assert run("models", "remove", "pitch", "--yes")[1] == "pitch was not there\n"
+    assert run("models", "remove", "pitch", "--yes")[1] == "pitch was not installed\n"
 
 
 def test_a_file_that_the_user_has_is_taken_if_it_is_the_right_one(
-    run: Run, tmp_path: Path, shared: catalogue.SharedFile
+    run: Run, tmp_path: Path, pitch: Network
 ) -> None:
     own = tmp_path / "my rmvpe.pt"
     own.write_bytes(b"Weights" * 999)
@@ -273,10 +272,22 @@ def test_a_file_that_the_user_has_is_taken_if_it_is_the_right_one(
     own.write_bytes(b"weights" * 999)
     assert run("models", "use", "pitch", own)[0] == 0
     assert own.exists()
-    assert "there is none" in run("models", "use", "rhythm", own)[2]
+    assert "no network has that name" in run("models", "use", "rhythm", own)[2]
 
 
-def test_a_mirror_without_protection_is_refused(run: Run, shared: catalogue.SharedFile) -> None:
+def test_a_mirror_without_protection_is_refused(run: Run, pitch: Network) -> None:
     code, out, err = run("models", "download", "--yes", "--mirror", "http://mirror.example")
     assert (code, out) == (2, "")
     assert "https" in err
+
+
+def test_a_licence_that_must_be_read_is_not_accepted_by_default(
+    run: Run, pitch: Network, server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked = replace(pitch, licence="GPL-3.0", licence_first=True)
+    monkeypatch.setattr(models, "NETWORKS", (locked,))
+    assert run("models", "download", "--yes")[1] == "Nothing to download.\n"
+    code, out, err = run("models", "download", "pitch", "--yes")
+    assert (code, out, server.seen) == (2, "", [])
+    assert "its licence (GPL-3.0) was not accepted" in err
+    assert run("models", "download", "pitch", "--yes", "--accept-licence")[0] == 0

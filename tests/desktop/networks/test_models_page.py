@@ -2,37 +2,41 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PySide6.QtWidgets import QMessageBox
 from pytestqt.qtbot import QtBot
 
 from desktop.networks.models_page import ModelsPage, NetworkCard
-from desktop.networks.shared_network import NETWORKS, SharedNetwork
 from desktop.settings.store import Settings
 from desktop.settings.table import MIRROR
-from engine.library.networks import SHARED_FILES, SharedFile
+from engine.library.networks import NETWORKS, Network, NetworkFile
 from tests.engine.library.download.http_server import FaultServer, Misdeed, running_server
 
 SMALL, LARGE = b"{}", np.random.default_rng(0).bytes(600_000)
 
 
-def shared_file(name: str, content: bytes) -> SharedFile:
-    return SharedFile(
-        key=name,
-        label=name,
-        relative_path=f"net/{name}",
-        size_bytes=len(content),
+def network_file(name: str, content: bytes) -> NetworkFile:
+    return NetworkFile(
+        f"net/{name}",
         about_bytes=len(content),
+        size_bytes=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
-        licence="MIT",
-        source_page="https://example.org/net",
         url_path=f"/{name}",
     )
 
 
-NETWORK = SharedNetwork("content", (shared_file("config", SMALL), shared_file("weights", LARGE)))
+NETWORK = Network(
+    key="content",
+    title="content",
+    purpose="A small one for tests.",
+    licence="MIT",
+    source_page="https://example.org/net",
+    variants=((network_file("config", SMALL), network_file("weights", LARGE)),),
+)
 
 
 @pytest.fixture
@@ -61,12 +65,10 @@ def ended(qtbot: QtBot, card: NetworkCard) -> str:
     return card.message.text()
 
 
-def test_the_page_has_all_files_of_the_catalogue_with_size_licence_and_source(
-    qtbot: QtBot, tmp_path: Path
-) -> None:
+def test_the_page_shows_every_network_of_the_table(qtbot: QtBot, tmp_path: Path) -> None:
     page = ModelsPage(Settings(tmp_path / "s.json", {}), tmp_path / "models")
     qtbot.addWidget(page)
-    assert {file for network in NETWORKS for file in network.files} == set(SHARED_FILES)
+    assert [card.network for card in page.cards] == list(NETWORKS)
     assert MIRROR.key in page.rows
     assert [card.state.text() for card in page.cards] == ["Not installed"] * 2
 
@@ -128,3 +130,40 @@ def test_a_file_that_one_has_is_taken_in_if_it_is_the_right_one(
     card.take_in.click()
     assert ended(qtbot, card) == ""
     assert card.state.text() == "Installed"
+
+
+def test_a_licence_is_accepted_before_the_download(
+    qtbot: QtBot, tmp_path: Path, server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = replace(NETWORK, licence="GPL-3.0", licence_first=True)
+    card = NetworkCard(network, tmp_path / "models", lambda: server.base)
+    qtbot.addWidget(card)
+    asked: list[str] = []
+    answers = [QMessageBox.StandardButton.No, QMessageBox.StandardButton.Yes]
+
+    def question(_parent: object, _title: str, text: str) -> QMessageBox.StandardButton:
+        asked.append(text)
+        return answers.pop(0)
+
+    monkeypatch.setattr(QMessageBox, "question", question)
+    card.download.click()
+    assert "GPL-3.0" in asked[0]
+    assert "example.org/net" in asked[0]
+    assert not card.task.is_running
+    assert server.seen == []
+    card.download.click()
+    assert ended(qtbot, card) == ""
+    assert card.state.text() == "Installed"
+
+
+def test_a_network_without_an_address_offers_only_the_users_own_file(
+    qtbot: QtBot, tmp_path: Path
+) -> None:
+    own = replace(NETWORK, variants=((NetworkFile("net/own.ckpt"),),))
+    (tmp_path / "own.ckpt").write_bytes(LARGE)
+    card = NetworkCard(own, tmp_path / "models", str, lambda *_: tmp_path / "own.ckpt")
+    qtbot.addWidget(card)
+    assert card.download.isHidden()
+    card.take_in.click()
+    assert ended(qtbot, card) == ""
+    assert (tmp_path / "models/net/own.ckpt").read_bytes() == LARGE

@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,33 +25,34 @@ def models(tmp_path: Path) -> Path:
 
 
 def shared(models: Path, *, verify: bool = False) -> dict[str, doctor.Check]:
-    return {check.name: check for check in doctor._shared_weights(models, verify=verify)}
+    checks = (doctor._weights(each, models, verify=verify) for each in doctor.NETWORKS)
+    return {check.name: check for check in checks}
 
 
 def test_a_missing_shared_file_is_named_with_the_folder_to_put_it_in(models: Path) -> None:
     (models / "rmvpe.pt").unlink()
     found = shared(models)
-    assert found["Content encoder"].state == "ok"
-    assert found["RMVPE (pitch)"].state == "warn"
-    assert "rmvpe.pt" in found["RMVPE (pitch)"].detail
-    assert str(models) in found["RMVPE (pitch)"].advice
+    assert found["Content encoder (HuBERT base)"].state == "ok"
+    assert found["Pitch network (RMVPE)"].state == "warn"
+    assert "rmvpe.pt" in found["Pitch network (RMVPE)"].detail
+    assert str(models) in found["Pitch network (RMVPE)"].advice
 
 
 def test_an_empty_shared_file_counts_as_missing(models: Path) -> None:
     (models / "hubert_base/pytorch_model.bin").write_bytes(b"")
-    found = shared(models)["Content encoder"]
+    found = shared(models)["Content encoder (HuBERT base)"]
     assert (found.state, "pytorch_model.bin" in found.detail) == ("warn", True)
 
 
 def test_safetensors_serve_as_well(models: Path) -> None:
     (models / "hubert_base/pytorch_model.bin").rename(models / "hubert_base/model.safetensors")
-    found = shared(models)["Content encoder"]
+    found = shared(models)["Content encoder (HuBERT base)"]
     assert (found.state, "model.safetensors" in found.detail) == ("ok", True)
 
 
 def test_fairseqs_single_file_serves_as_well(models: Path) -> None:
     (models / "hubert_base/pytorch_model.bin").rename(models / "hubert_base.pt")
-    found = shared(models)["Content encoder"]
+    found = shared(models)["Content encoder (HuBERT base)"]
     assert (found.state, "hubert_base.pt" in found.detail) == ("ok", True)
 
 
@@ -59,12 +61,14 @@ def test_verify_reads_the_files_and_names_the_unusual_one(
 ) -> None:
     content = b"as published"
     (models / "rmvpe.pt").write_bytes(content)
-    monkeypatch.setattr(doctor, "USUAL_SHA256", (hashlib.sha256(content).hexdigest(),))
+    encoder, pitch = doctor.NETWORKS
+    usual = replace(pitch.weights, sha256=hashlib.sha256(content).hexdigest())
+    monkeypatch.setattr(doctor, "NETWORKS", (encoder, replace(pitch, variants=((usual,),))))
     found = shared(models, verify=True)
-    assert found["RMVPE (pitch)"].state == "ok"
-    assert "SHA-256 right" in found["RMVPE (pitch)"].detail
-    assert found["Content encoder"].state == "warn"
-    assert "pytorch_model.bin" in found["Content encoder"].detail
+    assert found["Pitch network (RMVPE)"].state == "ok"
+    assert "SHA-256 right" in found["Pitch network (RMVPE)"].detail
+    assert found["Content encoder (HuBERT base)"].state == "warn"
+    assert "pytorch_model.bin" in found["Content encoder (HuBERT base)"].detail
 
 
 def test_a_library_that_is_absent_or_crashes_is_told_and_the_report_goes_on() -> None:
@@ -114,7 +118,7 @@ def test_this_machine_can_convert_and_says_so_as_json(tmp_path: Path) -> None:
     assert (done.returncode, report["can_convert"]) == (0, True)
     states = {check["name"]: check["state"] for check in report["checks"]}
     assert states["Starter voice"] == states["soundfile"] == states["PyTorch"] == "ok"
-    assert states["Content encoder"] == states["RMVPE (pitch)"] == "warn"
+    assert states["Content encoder (HuBERT base)"] == states["Pitch network (RMVPE)"] == "warn"
     assert all(check["advice"] for check in report["checks"] if check["state"] != "ok")
 
 
