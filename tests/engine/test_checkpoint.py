@@ -1,17 +1,23 @@
-"""Reading checkpoints: the same tensors as PyTorch's own reader, and nothing else ever."""
+"""Checkpoints: the same tensors as PyTorch's own reader gives, and nothing is ever run."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import copyreg
+import datetime as dt
 import io
+import json
 import os
 import pickle
+import re
 import resource
+import signal
+import subprocess
 import sys
-import time
 import types
 import zipfile
-from collections import OrderedDict
+from collections import Counter, OrderedDict, deque
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +28,8 @@ from safetensors.torch import save_file
 
 from engine.checkpoint import read_state_file
 from engine.errors import VoiceFileError, WeightsError
+from engine.inert_pickle import Inert, PickleError, Storage, read_pickle
+from tests.engine import hostile_checkpoints
 
 WAYS: dict[str, dict[str, Any]] = {
     "zip": {},
@@ -63,12 +71,12 @@ def test_every_layout_of_torch_save_is_read_as_torch_reads_it(tmp_path: Path, wa
     assert {name: value for name, value in read.items() if name != "weight"} == labels
 
 
-def test_safetensors_are_told_by_their_content(tmp_path: Path) -> None:
+def test_safetensors_are_recognised_by_their_content(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     save_file({"x": torch.arange(6.0)}, path)
     assert torch.equal(read_state_file(path, WeightsError)["x"], torch.arange(6.0))
     path.write_bytes(path.read_bytes()[:-3])
-    with pytest.raises(WeightsError, match="damaged or cut short"):
+    with pytest.raises(WeightsError, match="damaged or incomplete"):
         read_state_file(path, WeightsError)
 
 
@@ -112,7 +120,7 @@ class Evil:
     [os.system, eval, getattr, torch.hub.load],
     ids=lambda function: function.__qualname__,
 )
-def test_a_file_that_wants_to_run_something_is_refused_and_runs_nothing(
+def test_a_file_that_asks_to_run_something_is_refused_and_nothing_runs(
     tmp_path: Path, way: str, function: Any
 ) -> None:
     path, sentinel = tmp_path / "evil.pth", tmp_path / "ran"
@@ -128,15 +136,15 @@ KINDS = {
     "text": (b"hello, this is my voice " * 20, "it is a text"),
     "pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n" * 3, "Git LFS"),
     "short": (b"\x80\x02}q\x00.", "only 6 bytes"),
-    "wave": (b"RIFF\x00\x01\x02\x03WAVE" + bytes(500), "no checkpoint of PyTorch"),
+    "wave": (b"RIFF\x00\x01\x02\x03WAVE" + bytes(500), "not a PyTorch checkpoint"),
     "rar": (b"Rar!\x1a\x07\x00" + bytes(500), "packed archive"),
-    "pickle": (pickle.dumps(list(range(100)), 2), "a pickle but no checkpoint"),
-    "zeros": (bytes(4096), "no checkpoint"),
+    "pickle": (pickle.dumps(list(range(100)), 2), "a pickle but not a PyTorch checkpoint"),
+    "zeros": (bytes(4096), "not a PyTorch checkpoint"),
 }
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_no_checkpoint_is_told_by_its_kind(tmp_path: Path, kind: str) -> None:
+def test_files_of_other_kinds_are_refused_by_kind(tmp_path: Path, kind: str) -> None:
     data, why = KINDS[kind]
     path = tmp_path / "voice.pth"
     path.write_bytes(data)
@@ -144,7 +152,7 @@ def test_what_is_no_checkpoint_is_told_by_its_kind(tmp_path: Path, kind: str) ->
         read_state_file(path, VoiceFileError)
 
 
-def test_a_zip_of_voices_is_told_from_a_checkpoint(tmp_path: Path) -> None:
+def test_a_zip_of_voices_is_not_taken_for_a_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / "voices.pth"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("singer.pth", b"x" * 100)
@@ -162,7 +170,7 @@ def test_missing_files_and_folders_are_named(tmp_path: Path) -> None:
 def test_a_list_instead_of_a_table_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.pth"
     torch.save([torch.ones(3)], path)
-    with pytest.raises(VoiceFileError, match="no table of weights"):
+    with pytest.raises(VoiceFileError, match="not contain a table of weights"):
         read_state_file(path, VoiceFileError)
 
 
@@ -173,7 +181,9 @@ def test_a_truncated_file_is_refused_by_name(tmp_path: Path, way: str) -> None:
     whole = path.read_bytes()
     for kept in range(100, len(whole) - 1, len(whole) // 40):
         path.write_bytes(whole[:kept])
-        with pytest.raises(VoiceFileError, match=r'Cannot read "cut.pth": .*get the file again'):
+        with pytest.raises(
+            VoiceFileError, match=r'Cannot read "cut.pth": .*(download the file again|choose a)'
+        ):
             read_state_file(path, VoiceFileError)
 
 
@@ -222,20 +232,19 @@ def write_claim(path: Path, obj: object, *, legacy: bool) -> None:
         (2**70, (1,), (1,)),
     ],
 )
-def test_a_tensor_that_claims_more_than_the_file_holds_costs_nothing(
+def test_a_tensor_larger_than_the_file_is_refused_without_taking_memory(
     tmp_path: Path, count: int, size: tuple[int, ...], stride: tuple[int, ...], legacy: bool
 ) -> None:
     path = tmp_path / "huge.pth"
     write_claim(path, {"weight": {"a": Claim(count, size, stride)}}, legacy=legacy)
     assert path.stat().st_size < 2000
-    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
-    with pytest.raises(VoiceFileError, match="damaged or cut short"):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(VoiceFileError, match="damaged or incomplete"):
         read_state_file(path, VoiceFileError)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
-    assert time.perf_counter() - start < 1
 
 
-def test_numbers_repeated_under_many_names_are_refused(tmp_path: Path) -> None:
+def test_tensors_repeated_under_many_names_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "many.pth"
     shared = torch.zeros(100_000)
     torch.save({"weight": {str(i): shared for i in range(1000)}}, path)
@@ -243,26 +252,96 @@ def test_numbers_repeated_under_many_names_are_refused(tmp_path: Path) -> None:
         read_state_file(path, VoiceFileError)
 
 
-def test_tables_that_contain_each_other_take_no_time(tmp_path: Path) -> None:
-    """Tuples of tuples double with each level when hashed, compared or printed."""
-    nested: Any = ("x",)
-    for _ in range(100):
-        nested = (nested, nested)
-    path = tmp_path / "nested.pth"
-    torch.save({"config": nested}, path)
-    assert "config" in read_state_file(path, VoiceFileError)
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """What became of each hostile file in one process; that of the first also holds "before"."""
+    folder = tmp_path_factory.mktemp("hostile")
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.engine.hostile_checkpoints", str(folder)],
+        cwd=Path(__file__).parents[2],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-300:] + done.stderr[-2000:]
+    assert list(folder.iterdir()) == []
+    return {line["name"]: line for line in map(json.loads, done.stdout.splitlines())}
 
-    class Keyed:
-        def __reduce__(self) -> Any:
-            return OrderedDict, ([(nested, 1)],)
 
-    torch.save({"config": Keyed()}, path)
-    with pytest.raises(VoiceFileError, match="damaged"):
-        read_state_file(path, VoiceFileError)
+@pytest.mark.parametrize("name", hostile_checkpoints.FILES)
+def test_a_small_file_that_would_take_minutes_or_gigabytes_is_refused(
+    hostile: dict[str, dict[str, Any]], name: str
+) -> None:
+    refusal = hostile[name]["refusal"]
+    assert refusal is not None
+    assert re.search("damaged or incomplete|far more objects|asks to run", refusal)
+    growth = hostile[name]["peak_bytes"] - hostile[hostile_checkpoints.BASELINE]["peak_bytes"]
+    assert growth < 200 * 2**20
+
+
+def test_no_foreign_module_is_imported_and_no_extension_code_is_registered() -> None:
+    before = set(sys.modules)
+    copyreg.add_extension("os", "system", 1)
+    try:
+        for table in (b"}" + b"X\x01\0\0\0a" + b"cargparse_extra\nNamespace\ns.", b"\x82\x01."):
+            with contextlib.suppress(PickleError, KeyError):
+                read_pickle(io.BytesIO(b"\x80\x02" + table), lambda _: Storage(torch.empty(0)))
+    finally:
+        copyreg.remove_extension("os", "system", 1)
+    assert set(sys.modules) <= before
+    assert 1 not in copyreg._extension_cache  # type: ignore[attr-defined]
+
+
+def test_a_signal_interrupts_the_reading(tmp_path: Path) -> None:
+    """As Cancel and SIGTERM need it: a file that takes long to read does not block them."""
+
+    class Stop(BaseException):
+        pass
+
+    def stop(_: int, __: object) -> None:
+        raise Stop
+
+    path = tmp_path / "long.pth"
+    path.write_bytes(hostile_checkpoints.FILES["eight million sets"]())
+    previous = signal.signal(signal.SIGALRM, stop)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        with pytest.raises(Stop):
+            read_state_file(path, VoiceFileError)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+def test_ordinary_objects_beside_the_weights_stay_inert(tmp_path: Path) -> None:
+    path = tmp_path / "a.pth"
+    beside = [Path("/music/aria"), dt.date(2026, 1, 2), Counter("ab"), deque([1])]
+    torch.save({"weight": {"a": torch.ones(2)}, "beside": beside}, path)
+    read = read_state_file(path, VoiceFileError)
+    assert [type(value) for value in read["beside"]] == [Inert] * len(beside)
+    assert torch.equal(read["weight"]["a"], torch.ones(2))
+
+
+def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.pth")
+    with pytest.raises(VoiceFileError, match="not a regular file"):
+        read_state_file(tmp_path / "pipe.pth", VoiceFileError)
+
+
+def test_a_large_training_checkpoint_is_within_the_budget(tmp_path: Path) -> None:
+    """3,000 parameters and what an optimizer keeps of each."""
+    weights = {f"layer.{number}.weight": torch.ones(2) for number in range(3_000)}
+    moments = {n: {"exp_avg": torch.ones(2), "exp_avg_sq": torch.ones(2)} for n in range(3_000)}
+    optimizer = {"state": moments, "param_groups": [{"params": list(range(3_000))}]}
+    path = tmp_path / "G_2333.pth"
+    for way in WAYS.values():
+        torch.save({"model": weights, "optimizer": optimizer}, path, **way)
+        assert len(read_state_file(path, VoiceFileError)["model"]) == 3_000
 
 
 @pytest.mark.parametrize("compressed", [True, False])
-def test_a_zip_that_unfolds_or_overlaps_is_refused(tmp_path: Path, compressed: bool) -> None:
+def test_a_compressed_or_incomplete_zip_is_refused(tmp_path: Path, compressed: bool) -> None:
     path = tmp_path / "bomb.pth"
     torch.save({"a": torch.zeros(1000)}, path)
     with zipfile.ZipFile(path) as archive:
@@ -271,5 +350,5 @@ def test_a_zip_that_unfolds_or_overlaps_is_refused(tmp_path: Path, compressed: b
     with zipfile.ZipFile(path, "w", kind) as archive:
         for name, data in records.items():
             archive.writestr(name, data if compressed or not name.endswith("data/0") else data[:9])
-    with pytest.raises(VoiceFileError, match="damaged or cut short"):
+    with pytest.raises(VoiceFileError, match="damaged or incomplete"):
         read_state_file(path, VoiceFileError)
