@@ -24,8 +24,7 @@ ROOT = Path(__file__).parents[1]
 LEFT_OUT = (
     "engine/cli/",
     "engine/measure/benchmark",
-    "engine/checkpoint_object.py",
-    "engine/checkpoint_pickle.py",
+    "engine/inert_pickle.py",
     "engine/measure/doctor.py",
     "engine/models/",
     "engine/network_signature.py",
@@ -50,16 +49,6 @@ NOT_SHOWN = frozenset(
         "import sounddevice; sounddevice._terminate(); sounddevice._initialize()",
         "Ultimate RVC {app_version}",
         "UltimateRVC (voice conversion for macOS)",
-        "a reference to what is no storage",
-        "a record cut short",
-        "a storage larger than the file",
-        "a storage of another length than stated",
-        "a storage of two types",
-        "a storage that is part of another (PyTorch 0.1)",
-        "a storage without type, key or length",
-        "a table too large",
-        "a tensor where none belongs",
-        "an unknown protocol",
         "before the start",
         "can't allocate memory",
         "invalid buffer size",
@@ -69,8 +58,6 @@ NOT_SHOWN = frozenset(
         "mov ({strip})",
         "not enough memory",
         "out of memory",
-        "records that do not fit into the file",
-        "storages that were not promised",
     }
 )
 """Names, formats, what other programs say, and faults that are told as "damaged"."""
@@ -80,7 +67,9 @@ ALSO = ("desktop/problems.py", "desktop/listen/output_device.py", "desktop/liste
 
 _WORDS = re.compile(r"[A-Za-z]{2,}[,;:'’)]* +\(?[A-Za-z\"{]")
 _CODES = re.compile(r"\w{4}( \w{4})+")
-_PROGRAMMERS_ERRORS = frozenset({"ValueError", "RuntimeError", "TypeError"})
+_PROGRAMMERS_ERRORS = frozenset(
+    {"ValueError", "RuntimeError", "TypeError", "PickleError", "OverBudgetError"}
+)
 
 
 def all_templates() -> dict[str, str]:
