@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QEvent, QPoint, Signal
+from PySide6.QtCore import QByteArray, QEvent, QPoint, Qt, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QGuiApplication, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import (
     QFileDialog,
@@ -28,6 +28,7 @@ from desktop.queue.job_details import DetailPanel
 from desktop.queue.job_queue import JobQueue
 from desktop.queue.job_text import clock
 from desktop.queue.queue_view import QueueView
+from desktop.settings.acknowledgements import AcknowledgementsDialog
 from desktop.settings.store import Settings
 from desktop.shell.window_actions import WindowActions
 from desktop.storage import sample_file
@@ -277,8 +278,22 @@ class MainWindow(DropWindow):
         self.notice.tell(self.tr("The report is in the clipboard"))
 
     def show_about(self) -> None:
-        """Name and version."""
-        QMessageBox.about(self, self.tr("About Ultimate RVC"), machine_lines())
+        """Name and version, and the way to the licences."""
+        box = QMessageBox(self)
+        box.setWindowTitle(self.tr("About Ultimate RVC"))
+        box.setIconPixmap(self.windowIcon().pixmap(64))
+        box.setTextFormat(Qt.TextFormat.PlainText)
+        box.setText(machine_lines())
+        box.setStandardButtons(QMessageBox.StandardButton.Close)
+        more = box.addButton(self.tr("Acknowledgements…"), QMessageBox.ButtonRole.ActionRole)
+        more.clicked.connect(self.show_acknowledgements)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.open()
+
+    @Slot()
+    def show_acknowledgements(self) -> None:
+        """The licences of everything that the app is made of."""
+        AcknowledgementsDialog(self).show()
 
     # --- what happens --------------------------------------------------------------------------
 

@@ -41,6 +41,7 @@ class WindowActions(QObject):
         self.quit.setMenuRole(QAction.MenuRole.QuitRole)
         self.about = self._make(tr("About Ultimate RVC"), window.show_about)
         self.about.setMenuRole(QAction.MenuRole.AboutRole)
+        self.licences = self._make(tr("Acknowledgements…"), window.show_acknowledgements)
         self.paste = self._make(tr("Paste"), window.paste, key.Paste)
         self.select_all = self._make(tr("Select All"), window.queue_view.selectAll, key.SelectAll)
         self.cancel = self._make(tr("Cancel"), window.cancel_selected, "Ctrl+.")
@@ -83,7 +84,7 @@ class WindowActions(QObject):
         view = bar.addMenu(self.tr("Window"))
         view.addActions([self.minimize, self.zoom, self.full_screen])
         help_menu = bar.addMenu(self.tr("Help"))
-        help_menu.addActions([self.keys, self.copy_report, self.about])
+        help_menu.addActions([self.keys, self.copy_report, self.licences, self.about])
         for menu in (edit, queue, view):
             menu.aboutToShow.connect(self.refresh)
 
