@@ -43,8 +43,7 @@ _ADDED = {
 _LICENCE_FILE = re.compile(r"(licen[cs]e|copying|notice)[^/]*$|/licenses/", re.IGNORECASE)
 _NOT_TEXT = (".py", ".pyc", ".so", ".dylib")
 _PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)==", re.MULTILINE)
-_LONGEST_NAME = 100
-"""Of a licence; older packages put the whole text where its name belongs."""
+_LONGEST_NAME = 130
 
 _SIZE = (820, 560)
 _LIST_WIDTH = 230
@@ -212,17 +211,15 @@ class AcknowledgementsDialog(QDialog):
     def _filter(self, wanted: str) -> None:
         """Hide what does not contain the words, and show the first that does."""
         words = wanted.casefold().split()
-        first = None
-        for row in range(self.list.count()):
-            item = self.list.item(row)
+        items = [self.list.item(row) for row in range(self.list.count())]
+        for item in items:
             component: Component = item.data(Qt.ItemDataRole.UserRole)
             known = f"{component.name} {component.licence}".casefold()
             item.setHidden(not all(word in known for word in words))
-            if first is None and not item.isHidden():
-                first = item
         current = self.list.currentItem()
         if current is None or current.isHidden():
-            self.list.setCurrentItem(first)
+            left = [row for row, item in enumerate(items) if not item.isHidden()]
+            self.list.setCurrentRow(left[0] if left else -1)
 
     def _show_current(self, item: QListWidgetItem | None) -> None:
         if item is None:
@@ -247,9 +244,13 @@ def _texts(package: Distribution, name: str) -> Iterator[str]:
 
 
 def _licence_name(package: Distribution) -> str:
-    found = package.metadata
-    name = found.get("License-Expression") or found.get("License") or ""
-    if not name or "\n" in name or len(name) > _LONGEST_NAME:
-        classes = (each for each in found.get_all("Classifier") or () if each[:7] == "License")
-        name = next(classes, "License").rpartition(" :: ")[2]
-    return str(name)
+    """E.g. ``BSD-3-Clause``; older packages have the whole text in its place."""
+
+    def values(key: str) -> list[str]:
+        return package.metadata.get_all(key) or []
+
+    for name in (*values("License-Expression"), *values("License")):
+        if "\n" not in name and len(name) <= _LONGEST_NAME:
+            return name
+    classes = (each for each in values("Classifier") if each.startswith("License"))
+    return next(classes, "License").rpartition(" :: ")[2]
