@@ -134,7 +134,7 @@ def message_for(error: BaseException) -> Text:
         return error.text
     if is_out_of_memory(error):
         return Text("Not enough memory: close other programs, or convert a shorter file.")
-    details = str(error).partition("\n")[0][:_LONGEST_DETAILS]
+    details = without_folders(str(error)).partition("\n")[0][:_LONGEST_DETAILS]
     return Text(
         "An internal error occurred ({error}): try again; if it happens again, send the report.",
         error=": ".join(filter(None, (type(error).__name__, details))),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
+from typing import Any
 
 from PySide6.QtCore import QObject, QProcess, Slot
 
-from desktop.mac.objc import Pointer, Runtime, system_runtime
+from desktop.mac.cocoa import on_mac
 
 
 def awake_command(pid: int) -> list[str] | None:
@@ -54,46 +54,35 @@ class NapGuard(QObject):
 
     macOS slows down a program whose windows are hidden, unless it has declared an activity that
     the user asked for.
-
-    Parameters
-    ----------
-    runtime : None, where there is no such thing, does nothing
     """
 
-    def __init__(self, parent: QObject | None = None, runtime: Runtime | None = None) -> None:
+    def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._runtime = runtime if runtime is not None else system_runtime()
-        self._activity = 0
+        self._activity: Any = None
 
     @property
     def is_held(self) -> bool:
         """Whether it is held off."""
-        return self._activity != 0
+        return self._activity is not None
 
     @Slot(bool)
     def set_busy(self, busy: bool) -> None:  # noqa: FBT001 - the slot of a signal of one value
         """Hold it off, or no longer; saying the same twice changes nothing."""
-        if self._runtime is None or busy == self.is_held:
-            return
-        if busy:
-            self._begin(self._runtime)
-        else:
-            self._end(self._runtime)
-
-    def _begin(self, runtime: Runtime) -> None:
-        activity = runtime.send(
-            _process(runtime),
-            "beginActivityWithOptions:reason:",
-            (ctypes.c_uint64, USER_INITIATED),
-            (Pointer, runtime.text(_REASON)),
-        )
-        self._activity = int(runtime.send(activity, "retain"))
-
-    def _end(self, runtime: Runtime) -> None:
-        activity, self._activity = self._activity, 0
-        runtime.send(_process(runtime), "endActivity:", (Pointer, activity), result=None)
-        runtime.send(activity, "release", result=None)
+        if busy and self._activity is None:
+            self._activity = on_mac(_begin_activity)
+        elif not busy and self._activity is not None:
+            activity, self._activity = self._activity, None
+            on_mac(lambda: _end_activity(activity))
 
 
-def _process(runtime: Runtime) -> int:
-    return int(runtime.send(runtime.named("NSProcessInfo"), "processInfo"))
+def _begin_activity() -> Any:
+    from Foundation import NSActivityUserInitiated, NSProcessInfo
+
+    process = NSProcessInfo.processInfo()
+    return process.beginActivityWithOptions_reason_(NSActivityUserInitiated, "Converting")
+
+
+def _end_activity(activity: Any) -> None:
+    from Foundation import NSProcessInfo
+
+    NSProcessInfo.processInfo().endActivity_(activity)

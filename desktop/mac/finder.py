@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import ctypes
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QFile, QObject, QProcess, Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 
-from desktop.mac.objc import Pointer, Runtime, system_runtime
+from desktop.mac.cocoa import on_mac
 
 
 def reveal_command(path: Path) -> tuple[str, list[str]] | None:
@@ -45,23 +47,13 @@ def move_to_trash(path: Path) -> None:
 
 
 MESSAGE = "convertFiles"
-"""As `packaging/info_plist.py` says it to macOS."""
-
-_SELECTOR = f"{MESSAGE}:userData:error:"
-_TYPES = b"v@:@@^@"
-_CLASS = "UltimateRVCService"
-_URL_TYPE = "public.file-url"
-_COUNT = ctypes.c_ulong  # NSUInteger
+"""As `packaging/info_plist.py` declares it; the method below is named after it."""
 
 
 class FileService(QObject):
     """Takes the files for which "Convert with Ultimate RVC" was chosen in Finder's Services.
 
     The bundle's Info.plist declares the entry; without a bundle macOS never sends it.
-
-    Parameters
-    ----------
-    runtime : None, where there are no services, does nothing
 
     Signals
     -------
@@ -71,46 +63,51 @@ class FileService(QObject):
     files_received = Signal(list)
     _arrived = Signal(list)
 
-    def __init__(self, parent: QObject | None = None, runtime: Runtime | None = None) -> None:
+    def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._runtime = runtime if runtime is not None else system_runtime()
-        self.is_offered = False
-        # Later, not inside the message: Finder waits for its answer.
+        # Queued, not inside the message: Finder waits for its answer.
         self._arrived.connect(self.files_received, Qt.ConnectionType.QueuedConnection)
-        if self._runtime is not None:
-            self._offer(self._runtime)
+        self._provider = on_mac(lambda: _serve(self._receive))  # macOS does not retain it
 
-    def _offer(self, runtime: Runtime) -> None:
-        try:
-            provider = runtime.receiver(_CLASS, _SELECTOR, self._receive, _TYPES)
-            app = runtime.send(runtime.named("NSApplication"), "sharedApplication")
-        except LookupError:  # a macOS that has changed: the app works without
-            return
-        runtime.send(app, "setServicesProvider:", (Pointer, provider), result=None)
-        self.is_offered = True
+    @property
+    def is_offered(self) -> bool:
+        """Whether macOS knows who takes the files."""
+        return self._provider is not None
 
-    def _receive(self, _self: int, _selector: int, board: int, _data: int, _error: int) -> None:
-        if self._runtime is None:
-            return
-        files = [path for path in _files(self._runtime, board) if path is not None]
+    def _receive(self, pasteboard: Any) -> None:
+        files = on_mac(lambda: _files(pasteboard))
         if files:
             self._arrived.emit(files)
 
 
-def _files(runtime: Runtime, board: int) -> list[Path | None]:
-    """What lies on the pasteboard, one item a file."""
-    items = runtime.send(board, "pasteboardItems")
-    count = runtime.send(items, "count", result=_COUNT)
-    return [
-        _path(runtime, runtime.send(items, "objectAtIndex:", (_COUNT, number)))
-        for number in range(count)
-    ]
+@cache
+def _provider_class() -> Any:
+    """Made once: a class of Objective-C stays registered for the life of the process."""
+    import objc
+    from Foundation import NSObject
+
+    class UltimateRVCService(NSObject):
+        @objc.typedSelector(b"v@:@@o^@")
+        def convertFiles_userData_error_(self, pasteboard: Any, _data: Any, _error: Any) -> None:  # noqa: N802 - Objective-C's name
+            self.receive(pasteboard)
+
+    return UltimateRVCService
 
 
-def _path(runtime: Runtime, item: int) -> Path | None:
-    kind = (Pointer, runtime.text(_URL_TYPE))
-    address = (Pointer, int(runtime.send(item, "stringForType:", kind)))
-    # Finder gives the file's number on its disk ("file:///.file/id=…"): NSURL knows the path.
-    url = runtime.send(runtime.named("NSURL"), "URLWithString:", address) if address[1] else 0
-    words = runtime.words(int(runtime.send(url, "path")))
-    return Path(words) if words else None
+def _serve(receive: Callable[[Any], None]) -> Any:
+    from AppKit import NSApplication
+
+    provider = _provider_class().alloc().init()
+    provider.receive = receive
+    NSApplication.sharedApplication().setServicesProvider_(provider)
+    return provider
+
+
+def _files(pasteboard: Any) -> list[Path]:
+    """The files on a pasteboard. Finder names them by number; ``path`` gives the real one."""
+    from AppKit import NSPasteboardURLReadingFileURLsOnlyKey
+    from Foundation import NSURL
+
+    only_files = {NSPasteboardURLReadingFileURLsOnlyKey: True}
+    urls = pasteboard.readObjectsForClasses_options_([NSURL], only_files) or ()
+    return [Path(str(url.path())) for url in urls if url.path()]

@@ -1,38 +1,28 @@
-"""A banner of macOS with a button that shows the file, for what ends while the app is behind.
+"""Banners of macOS with a button that shows the file, for jobs that end in the background.
 
-Only the app's bundle has a name under which macOS shows banners: a program without one would be
-ended by asking for them. Elsewhere this does nothing, and the menu bar's icon speaks instead.
+macOS shows banners only for the app's bundle, and ends a program that asks for them without one.
+Elsewhere this does nothing, and the icon in the menu bar shows the message instead.
 """
 
 from __future__ import annotations
 
-import ctypes
+from collections.abc import Callable
+from functools import cache
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
+from desktop.mac.cocoa import on_mac
 from desktop.mac.login_item import LABEL
-from desktop.mac.objc import Pointer, Runtime, call_block, system_runtime
-
-_FRAMEWORK = "UserNotifications"
-_SELECTOR = "userNotificationCenter:didReceiveNotificationResponse:withCompletionHandler:"
-_TYPES = b"v@:@@@?"
-_CLASS = "UltimateRVCNotificationDelegate"
-_ALERT_AND_SOUND = 0b110
-"""UNAuthorizationOptionSound, UNAuthorizationOptionAlert (UNUserNotificationCenter.h)."""
 
 _REVEAL = "reveal"
 _FILE = "file:"
-_OPTIONS = ctypes.c_ulong  # NSUInteger
 
 
 class NotificationCenter(QObject):
-    """Shows banners and hears which was clicked.
-
-    Parameters
-    ----------
-    runtime : None, where there are no banners, does nothing
+    """Shows banners and tells which was clicked.
 
     Signals
     -------
@@ -42,106 +32,100 @@ class NotificationCenter(QObject):
     clicked = Signal(object)
     _answered = Signal(object)
 
-    def __init__(self, parent: QObject | None = None, runtime: Runtime | None = None) -> None:
+    def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._runtime = runtime if runtime is not None else system_runtime(_FRAMEWORK)
-        self._center = 0
         self._asked = False
         self._numbers = count(1)
-        # Later, not inside the message: macOS waits for its answer, on whatever thread.
+        # Queued, not inside the message: macOS waits for its answer, on any thread.
         self._answered.connect(self.clicked, Qt.ConnectionType.QueuedConnection)
-        if self._runtime is not None:
-            self._open(self._runtime)
+        self._center: Any = on_mac(_open_center)
+        self._delegate = self._center and on_mac(lambda: _listen(self._center, self._receive))
 
     @property
     def is_available(self) -> bool:
-        """Whether there is one; the user may have forbidden banners all the same."""
-        return self._center != 0
+        """Whether there is one; the user may have forbidden banners."""
+        return self._center is not None
 
     @Slot(bool)
     def ask(self, busy: bool) -> None:  # noqa: FBT001 - the slot of a signal of one value
-        """Ask the user once whether there may be banners, when the first work begins."""
-        if not busy or self._asked or self._runtime is None or not self._center:
-            return
-        self._asked = True
-        try:
-            nobody = self._runtime.block()
-        except LookupError:
-            return
-        self._runtime.send(
-            self._center,
-            "requestAuthorizationWithOptions:completionHandler:",
-            (_OPTIONS, _ALERT_AND_SOUND),
-            (Pointer, nobody),
-            result=None,
-        )
+        """Ask the user once for permission, when the first work begins."""
+        if busy and not self._asked and self._center is not None:
+            self._asked = True
+            on_mac(lambda: _ask_permission(self._center))
 
     def tell(self, title: str, text: str, file: Path | None, button: str) -> None:
-        """Show a banner; the button only where there is a file. One file has one banner."""
-        if self._runtime is None or not self._center:
-            return
-        runtime, center = self._runtime, self._center
-        self._set_button(runtime, button)
-        content = runtime.send(runtime.named("UNMutableNotificationContent"), "new")
-        for selector, words in (("setTitle:", title), ("setBody:", text)):
-            runtime.send(content, selector, (Pointer, runtime.text(words)), result=None)
-        name = f"message:{next(self._numbers)}"
-        if file is not None:
-            name = f"{_FILE}{file}"
-            kind = (Pointer, runtime.text(_REVEAL))
-            runtime.send(content, "setCategoryIdentifier:", kind, result=None)
-        request = runtime.send(
-            runtime.named("UNNotificationRequest"),
-            "requestWithIdentifier:content:trigger:",
-            (Pointer, runtime.text(name)),
-            (Pointer, content),
-            (Pointer, 0),
-        )
-        nobody = (Pointer, 0)
-        add = "addNotificationRequest:withCompletionHandler:"
-        runtime.send(center, add, (Pointer, request), nobody, result=None)
-        runtime.send(content, "release", result=None)
+        """Show a banner; with a button where there is a file. One file has one banner."""
+        if self._center is not None:
+            name = f"message:{next(self._numbers)}" if file is None else f"{_FILE}{file}"
+            has_button = file is not None
+            on_mac(lambda: _show(self._center, name, title, text, button if has_button else ""))
 
-    def _open(self, runtime: Runtime) -> None:
-        try:
-            bundle = runtime.send(runtime.named("NSBundle"), "mainBundle")
-            if runtime.words(int(runtime.send(bundle, "bundleIdentifier"))) != LABEL:
-                return
-            centers = runtime.named("UNUserNotificationCenter")
-            delegate = runtime.receiver(_CLASS, _SELECTOR, self._receive, _TYPES)
-        except LookupError:  # a macOS that has changed: the app works without
-            return
-        self._center = int(runtime.send(centers, "currentNotificationCenter"))
-        runtime.send(self._center, "setDelegate:", (Pointer, delegate), result=None)
+    def _receive(self, name: str) -> None:
+        is_file = name.startswith(_FILE)
+        self._answered.emit(Path(name.removeprefix(_FILE)) if is_file else None)
 
-    def _set_button(self, runtime: Runtime, title: str) -> None:
-        """In the language of now, which may have changed."""
-        arrays = runtime.named("NSArray")
-        action = runtime.send(
-            runtime.named("UNNotificationAction"),
-            "actionWithIdentifier:title:options:",
-            (Pointer, runtime.text(_REVEAL)),
-            (Pointer, runtime.text(title)),
-            (_OPTIONS, 0),
-        )
-        category = runtime.send(
-            runtime.named("UNNotificationCategory"),
-            "categoryWithIdentifier:actions:intentIdentifiers:options:",
-            (Pointer, runtime.text(_REVEAL)),
-            (Pointer, runtime.send(arrays, "arrayWithObject:", (Pointer, action))),
-            (Pointer, runtime.send(arrays, "array")),
-            (_OPTIONS, 0),
-        )
-        all_of_them = runtime.send(runtime.named("NSSet"), "setWithObject:", (Pointer, category))
-        set_them = "setNotificationCategories:"
-        runtime.send(self._center, set_them, (Pointer, all_of_them), result=None)
 
-    def _receive(self, _self: int, _selector: int, _center: int, answer: int, done: int) -> None:
-        if self._runtime is not None:
-            found = answer
-            for part in ("notification", "request", "identifier"):
-                found = int(self._runtime.send(found, part))
-            name = self._runtime.words(found)
-            is_file = name.startswith(_FILE)
-            self._answered.emit(Path(name.removeprefix(_FILE)) if is_file else None)
-        call_block(done)
+@cache
+def _delegate_class() -> Any:
+    """Made once: a class of Objective-C stays registered for the life of the process."""
+    import UserNotifications  # noqa: F401 - it tells pyobjc the types of the method below
+    from Foundation import NSObject
+
+    class UltimateRVCNotificationDelegate(NSObject):
+        def userNotificationCenter_didReceiveNotificationResponse_withCompletionHandler_(  # noqa: N802 - Objective-C's name
+            self, _center: Any, response: Any, done: Callable[[], None]
+        ) -> None:
+            on_mac(lambda: self.receive(str(response.notification().request().identifier())))
+            done()
+
+    return UltimateRVCNotificationDelegate
+
+
+def _open_center() -> Any:
+    """None outside of the app's bundle."""
+    from Foundation import NSBundle
+
+    if NSBundle.mainBundle().bundleIdentifier() != LABEL:
+        return None
+    from UserNotifications import UNUserNotificationCenter
+
+    return UNUserNotificationCenter.currentNotificationCenter()
+
+
+def _listen(center: Any, receive: Callable[[str], None]) -> Any:
+    """The center's delegate, which it does not retain."""
+    delegate = _delegate_class().alloc().init()
+    delegate.receive = receive
+    center.setDelegate_(delegate)
+    return delegate
+
+
+def _ask_permission(center: Any) -> None:
+    from UserNotifications import UNAuthorizationOptionAlert, UNAuthorizationOptionSound
+
+    center.requestAuthorizationWithOptions_completionHandler_(
+        UNAuthorizationOptionAlert | UNAuthorizationOptionSound, lambda _granted, _error: None
+    )
+
+
+def _show(center: Any, name: str, title: str, text: str, button: str) -> None:
+    from Foundation import NSSet
+    from UserNotifications import (
+        UNMutableNotificationContent,
+        UNNotificationAction,
+        UNNotificationCategory,
+        UNNotificationRequest,
+    )
+
+    content = UNMutableNotificationContent.alloc().init()
+    content.setTitle_(title)
+    content.setBody_(text)
+    if button:  # set again each time: the language may have changed
+        action = UNNotificationAction.actionWithIdentifier_title_options_(_REVEAL, button, 0)
+        category = UNNotificationCategory.categoryWithIdentifier_actions_intentIdentifiers_options_(
+            _REVEAL, [action], [], 0
+        )
+        center.setNotificationCategories_(NSSet.setWithObject_(category))
+        content.setCategoryIdentifier_(_REVEAL)
+    request = UNNotificationRequest.requestWithIdentifier_content_trigger_(name, content, None)
+    center.addNotificationRequest_withCompletionHandler_(request, None)

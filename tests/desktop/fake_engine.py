@@ -9,7 +9,7 @@ from pathlib import Path
 from desktop.queue.engine_protocol import Finished, Order
 from desktop.queue.job import Job, StageTime, Voice
 from desktop.queue.live_timings import LiveTimings
-from engine.errors import AudioFileError, ConversionCancelled
+from engine.errors import AudioFileError, ConversionCancelled, Text
 from engine.optimization import OptimizationConfig
 from engine.progress import CancelToken, StageProgress
 
@@ -39,7 +39,8 @@ class FakeEngine:
         live.source(2.0)
         live.stage_begins("content")
         if name.startswith("bad"):
-            raise AudioFileError(f'Cannot read "{name}"', "it is broken", "choose another file")
+            what = Text('Cannot read "{name}"', name=name)
+            raise AudioFileError(what, "it is broken", "choose another file")
         if name.startswith("bug"):
             raise ZeroDivisionError("a mistake in /somewhere/private/file.py")
         if name.startswith("memory"):

@@ -82,13 +82,13 @@ def test_the_conversion_goes_on_and_its_row_stays_selected(
 def test_a_failure_of_before_is_told_in_the_new_language(
     app: App, qtbot: QtBot, tmp_path: Path
 ) -> None:
-    (tmp_path / "bug.wav").touch()
-    app.take([tmp_path / "bug.wav"])
+    (tmp_path / "bad.wav").touch()
+    app.take([tmp_path / "bad.wav"])
     qtbot.waitUntil(lambda: app.queue.count(JobState.FAILED) == 1, timeout=WAIT_MS)
     app.window.queue_view.select_job(app.queue.jobs()[0].id)
-    assert app.window.detail.failure.startswith("The conversion was stopped")
+    assert app.window.detail.failure.startswith('Cannot read "bad.wav"')
     speak(app, "zh_TW", qtbot)
-    assert app.window.detail.failure.startswith("轉換已停止")
+    assert app.window.detail.failure.startswith("無法讀取「bad.wav」")
 
 
 def test_the_old_windows_are_gone_and_nothing_reaches_them(
