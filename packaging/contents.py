@@ -26,7 +26,8 @@ IMPORT_NAMES: dict[str, tuple[str, ...]] = {
     "filelock": ("filelock",),
     "msgspec": ("msgspec",),
     "charset-normalizer": ("charset_normalizer",),
-    "pyobjc-framework-Cocoa": ("objc", "Foundation", "AppKit", "CoreFoundation", "PyObjCTools"),
+    "pyobjc-core": ("objc", "PyObjCTools"),
+    "pyobjc-framework-Cocoa": ("Foundation", "AppKit", "CoreFoundation"),
     "pyobjc-framework-UserNotifications": ("UserNotifications",),
 }
 """Packages of each dependency that go in whole, as folders: native libraries cannot be loaded
