@@ -38,7 +38,7 @@ from desktop.voices.draft import Draft
 from desktop.voices.voice_list import VoiceList
 from desktop.widgets import Ask, ask_user
 from engine.device import prepare_environment
-from engine.tuning_file import TUNING_VARIABLE
+from engine.machine import TUNING_VARIABLE
 
 _PATIENCE_S = 5.0
 _AGAIN_MS = 500

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from engine import device as devices
+from engine.agreement import agreement_db
 from engine.networks import Models
 from engine.probe_run import Given, made_up, part_run
 from engine.retrieval.search import ExactSearch
@@ -172,21 +173,6 @@ class Examination:
         least_db = LEAST_HALF_DB if half else LEAST_DB
         right = level_db is None or level_db >= least_db
         return "right" if right else "wrong", level_db
-
-
-def agreement_db(expected: Tensor, found: Tensor, outliers: float = 0.0) -> float | None:
-    """Energy of what is expected over that of the difference; None where they are equal.
-
-    Parameters
-    ----------
-    outliers : share of the values, the farthest, that is not counted
-    """
-    error = (found.double() - expected.double()).square().flatten()
-    error = error.sort().values[: round(error.numel() * (1 - outliers))]
-    energy = expected.double().square().sum()
-    if float(error.sum()) == 0:
-        return None
-    return float(10 * torch.log10(energy.clamp(min=1e-30) / error.sum()))
 
 
 def timed(run: Callable[[], Tensor], device: str) -> tuple[Tensor, float]:

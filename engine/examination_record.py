@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 from engine.examination import Finding, Verdict
-from engine.machine import Machine
+from engine.machine import Machine, read_object, tuning_dir, write_object
 from engine.network_signature import PARTS_OF_KINDS
 from engine.stages import PARTS, Part
-from engine.tuning_file import read_object, tuning_dir, write_object
 
 FILE = "devices.json"
 _CRASHES = 2

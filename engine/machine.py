@@ -1,23 +1,30 @@
-"""What figures measured here depend on; when it changes, they are to be measured again."""
+"""What the measurements of this machine depend on, and the small files in which they are kept."""
 
 from __future__ import annotations
 
+import json
+import os
 import platform
 import plistlib
 import tomllib
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from engine.bundle import bundle_contents
 from engine.device import chip_name
+from engine.files import atomic_file
+from engine.paths import data_folder
 
+TUNING_VARIABLE = "URVC_TUNING_DIR"
+_MAX_BYTES = 1 << 20
 _PROJECT = Path(__file__).resolve().parents[1] / "pyproject.toml"
 
 
 @dataclass(frozen=True)
 class Machine:
-    """A computer as far as speed and correctness of its devices go.
+    """What speed and correctness of the devices depend on; a change asks for new measurements.
 
     Attributes
     ----------
@@ -32,11 +39,11 @@ class Machine:
 
     @classmethod
     def here(cls) -> Machine:
-        """The one this runs on; does not load torch."""
+        """The machine this runs on; does not load torch."""
         return cls(chip_name(), _system(), _version("torch"))
 
     def difference(self, other: Machine) -> str | None:
-        """What sets the other apart, for people, e.g. ``PyTorch 2.13.0``; None if nothing."""
+        """What differs in the other, e.g. ``PyTorch 2.13.0``; None if nothing does."""
         if self.chip != other.chip:
             return other.chip
         if self.system != other.system:
@@ -45,7 +52,7 @@ class Machine:
 
 
 def app_version() -> str:
-    """Of this program: as its bundle, else its project's file says; "" where neither is there."""
+    """Version of this program, from its bundle or its project file; "" if both are missing."""
     contents = bundle_contents()
     try:
         if contents is not None:
@@ -54,6 +61,38 @@ def app_version() -> str:
         return str(tomllib.loads(_PROJECT.read_text(encoding="utf-8"))["project"]["version"])
     except (OSError, ValueError, KeyError, plistlib.InvalidFileException):
         return ""
+
+
+def tuning_dir(override: Path | None = None) -> Path:
+    """Absolute path of the folder of the measurements; it need not exist yet.
+
+    Parameters
+    ----------
+    override : else the environment's ``URVC_TUNING_DIR``, else the user's data folder
+    """
+    return data_folder("tuning", TUNING_VARIABLE, override)
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object of a file; empty if the file is missing, damaged or holds anything else."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            found = json.loads(file.read(_MAX_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def write_object(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON object, replacing the file in one step.
+
+    Raises
+    ------
+    OSError : the disk is full or refuses
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(path, overwrite=True) as descriptor:
+        os.write(descriptor, json.dumps(content, indent=1).encode())
 
 
 def _version(package: str) -> str:
@@ -67,5 +106,5 @@ def _system() -> str:
     mac = platform.mac_ver()[0]
     if mac:
         return f"macOS {mac}"
-    # Of a Linux kernel the patch level changes weekly and moves no figure.
+    # The patch level of a Linux kernel changes weekly and has no effect on the figures.
     return f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}"

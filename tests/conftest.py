@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine.tuning_file import TUNING_VARIABLE
+from engine.machine import TUNING_VARIABLE
 
 
 @pytest.fixture(autouse=True, scope="session")

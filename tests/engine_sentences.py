@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 
 LEFT_OUT = (
     "engine/cli/",
-    "engine/measure/benchmark",
+    "engine/measure/benchmark.py",
     "engine/inert_pickle.py",
     "engine/measure/doctor.py",
     "engine/models/",
@@ -31,7 +31,6 @@ LEFT_OUT = (
     "engine/profiling.py",
     "engine/measure/self_test.py",
     "engine/measure/synthetic.py",
-    "engine/measure/voice_report.py",
 )
 """Where only the command line, or nobody, shows what is said."""
 

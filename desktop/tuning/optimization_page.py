@@ -13,8 +13,7 @@ from desktop.settings.page import TablePage, caption
 from desktop.settings.store import Settings
 from desktop.settings.table import OPTIMIZATION_PREFIX, OPTIMIZATION_TEXT, SETTINGS, text
 from desktop.tuning.tuning_run import TuningRun
-from engine.measure.tuning import Tuning, TuningProgress, TuningRecord
-from engine.measure.tuning.figure import Gain
+from engine.measure.tuning_record import Gain, Tuning, TuningProgress, TuningRecord
 from engine.optimization import OptimizationConfig
 
 _SEEN = 0.005
@@ -27,14 +26,14 @@ def _tr(source: str) -> str:
 
 def gain_text(gain: Gain) -> str:
     """``38 % faster · 118 dB``, or why a flag is not used."""
-    if gain.used or gain.reason == "left as it is":
+    if gain.used or gain.reason == "measured only":
         return " · ".join(part for part in (_speed(gain.gain), _level(gain.difference_db)) if part)
     level = _level(gain.difference_db)
     return {
         "slower": _tr("not used: {speed}").format(speed=_speed(gain.gain)),
         "no gain": _tr("not used: {speed}").format(speed=_speed(gain.gain)),
         "unclear": _tr("not used: no clear gain"),
-        "other sound": _tr("not used: the sound would differ ({level})").format(level=level),
+        "different sound": _tr("not used: the sound would differ ({level})").format(level=level),
         "failed": _tr("not used: it fails on this machine"),
     }.get(gain.reason, _speed(gain.gain))
 

@@ -12,7 +12,8 @@ from desktop.background import BackgroundTask, Listener, Outcome, Work
 from desktop.settings.store import Settings
 from desktop.settings.table import OPTIMIZATION_PREFIX, SETTINGS
 from engine.library.voice_library import VoiceLibrary
-from engine.measure.tuning import Tuning, TuningJob, TuningProgress, TuningRecord, tune
+from engine.measure.tuner import TuningJob, tune
+from engine.measure.tuning_record import Tuning, TuningProgress, TuningRecord
 from engine.progress import CancelToken
 
 CLIP_S = 10.0
@@ -76,7 +77,7 @@ class TuningWork:
         self.progress = TuningProgress("prepare")
 
     def __call__(self, cancel: CancelToken, tell: Listener) -> Tuning:
-        """Tune; see `engine.measure.tuning.tune`."""
+        """Tune; see `engine.measure.tuner.tune`."""
 
         def listen(progress: TuningProgress) -> None:
             self.progress = progress

@@ -12,11 +12,11 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import NoReturn
 
 from engine.cli.benchmark import add_benchmark
 from engine.cli.convert import add_convert
+from engine.cli.doctor import add_doctor
 from engine.cli.models import add_models
 from engine.cli.output import EXIT_FAILED, EXIT_INTERRUPTED, silence_stdout, tell
 from engine.cli.tune import add_tune
@@ -97,15 +97,5 @@ def _parser() -> argparse.ArgumentParser:
     add_models(commands.add_parser("models", help="the shared networks: list, download, verify …"))
     add_benchmark(commands.add_parser("benchmark", help="measure what each speed-up gains here"))
     add_tune(commands.add_parser("tune", help="find and keep what is fastest on this machine"))
-    doctor = commands.add_parser("doctor", help="examine this machine and say what is missing")
-    doctor.add_argument("--models-dir", type=Path, metavar="DIR")
-    doctor.add_argument("--verify", action="store_true", help="check the weights' SHA-256 too")
-    doctor.add_argument("--json", action="store_true", help="print one JSON object")
-    doctor.set_defaults(run=_examine)
+    add_doctor(commands.add_parser("doctor", help="examine this machine and say what is missing"))
     return parser
-
-
-def _examine(given: argparse.Namespace) -> int:
-    from engine.measure import doctor
-
-    return doctor.main(given.models_dir, verify=given.verify, as_json=given.json)

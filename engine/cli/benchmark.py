@@ -9,12 +9,15 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.cli.output import EXIT_OK
+from engine.cli.output import EXIT_OK, table
 from engine.device import DEVICE_NAMES
 from engine.errors import OptionError, OutputFileError
+from engine.stages import STAGES
 
 if TYPE_CHECKING:
-    from engine.measure.benchmark import Job
+    from collections.abc import Sequence
+
+    from engine.measure.benchmark import Job, Measurement
 
 LONGEST_S = 3600.0
 
@@ -22,7 +25,9 @@ LONGEST_S = 3600.0
 def add_benchmark(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.set_defaults(run=_benchmark)
-    parser.add_argument("--seconds", type=float, default=60.0, metavar="S", help="of sound (60)")
+    parser.add_argument(
+        "--seconds", type=float, default=60.0, metavar="S", help="length of sound (60)"
+    )
     parser.add_argument("--voice", type=Path, metavar="V.pth", help="default: the starter voice")
     parser.add_argument("--index", type=Path, metavar="X.index")
     parser.add_argument("--models-dir", type=Path, metavar="DIR")
@@ -30,30 +35,38 @@ def add_benchmark(parser: argparse.ArgumentParser) -> None:
         "--synthetic", action="store_true", help="full-size networks with random weights"
     )
     parser.add_argument(
-        "--index-rows", type=int, default=50_000, metavar="N", help="of --synthetic"
+        "--index-rows",
+        type=int,
+        default=50_000,
+        metavar="N",
+        help="size of the --synthetic index (default: 50000)",
     )
     parser.add_argument("--device", choices=DEVICE_NAMES, default="auto")
     parser.add_argument("--flags", metavar="A,B", help="measure only these flags")
     parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
-    parser.add_argument("--save", type=Path, metavar="FILE", help="write the JSON there too")
-    parser.add_argument("--chart", type=Path, metavar="FILE.png", help="draw bars there")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="write the JSON to this file")
+    parser.add_argument(
+        "--chart", type=Path, metavar="FILE.png", help="draw a bar chart to this file"
+    )
 
 
 def _benchmark(given: argparse.Namespace) -> int:
     if not 1 <= given.seconds <= LONGEST_S or not 8 <= given.index_rows <= 10**6:
         raise OptionError(
-            "Cannot measure that",
+            "Cannot start the benchmark",
             f"--seconds must be 1 to {LONGEST_S:g} and --index-rows 8 to 1000000",
             "choose values in these ranges",
         )
     if given.synthetic and given.voice is not None:
         raise OptionError(
-            "Cannot use --synthetic with --voice", "it makes a voice of its own", "leave one out"
+            "Cannot use --synthetic with --voice",
+            "--synthetic makes its own voice",
+            "omit one of them",
         )
     for file in (given.save, given.chart):
         if file is not None and not file.parent.is_dir():
             raise OutputFileError(
-                f'Cannot save "{file.name}"', "its folder does not exist", "name another folder"
+                f'Cannot save "{file.name}"', "its folder does not exist", "choose another folder"
             )
     from engine.measure.benchmark import Job
 
@@ -62,24 +75,43 @@ def _benchmark(given: argparse.Namespace) -> int:
     from engine.measure.synthetic import write_synthetic_set
 
     with tempfile.TemporaryDirectory() as folder:
-        print("making full-size networks with random weights (0.8 GB) ...", file=sys.stderr)
+        print("creating full-size networks with random weights (0.8 GB) ...", file=sys.stderr)
         voice, index = write_synthetic_set(Path(folder) / "models", given.index_rows)
         return _measure(Job(given.seconds, voice, index, voice.parent), given)
 
 
 def _measure(job: Job, given: argparse.Namespace) -> int:
-    from engine.measure.benchmark import run_benchmark
-    from engine.measure.benchmark_report import as_json, as_table, draw_chart, readme_rows
+    from engine.measure.benchmark import as_json, draw_chart, run_benchmark
 
     only = None if given.flags is None else [name.strip() for name in given.flags.split(",")]
     measured = run_benchmark(
         job, given.device, only, tell=lambda name: print(f"measuring: {name} ...", file=sys.stderr)
     )
-    told = as_json(measured, job, given.device)
-    text = json.dumps(told, indent=1)
+    report = as_json(measured, job, given.device)
+    text = json.dumps(report, indent=1)
     if given.save is not None:
         given.save.write_text(text + "\n", encoding="utf-8")
     if given.chart is not None:
-        draw_chart(given.chart, told)
-    print(text if given.json else f"{as_table(measured)}\n\nfor the README:\n{readme_rows(told)}")
+        draw_chart(given.chart, report)
+    print(text if given.json else as_table(measured))
     return EXIT_OK
+
+
+def as_table(measured: Sequence[Measurement]) -> str:
+    """One line for each configuration."""
+    stages = [stage.name for stage in STAGES if stage.counted]
+    head = ["", "seconds", "x realtime", "speed-up", "memory", "vs. baseline", *stages]
+    return table([head, *(_row(each, stages) for each in measured)], numbers=True)
+
+
+def _row(each: Measurement, stages: Sequence[str]) -> list[str]:
+    level = "identical" if each.difference_db is None else f"{each.difference_db:.1f} dB"
+    return [
+        each.name,
+        f"{each.seconds:.2f}",
+        f"{each.realtime:.2f}",
+        f"{each.speed_up:.2f}",
+        f"{each.peak_memory_bytes / 1e9:.2f} GB",
+        level,
+        *(f"{each.stage_s.get(stage, 0.0):.2f}" for stage in stages),
+    ]

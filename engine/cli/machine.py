@@ -39,7 +39,7 @@ def machine_config(given: argparse.Namespace) -> OptimizationConfig:
 
 def _tuned(device: str) -> Mapping[str, Any]:
     """What tuning found for the device; a tuning that does not count any more is told of once."""
-    from engine.measure.tuning.record import TuningRecord
+    from engine.measure.tuning_record import TuningRecord
 
     record = TuningRecord()
     changed = record.stale_news(device)

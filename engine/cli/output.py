@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 
 from engine.errors import OptionError
 
@@ -64,6 +65,18 @@ class ProgressBar:
         """Leave the line empty."""
         if self._terminal:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def table(rows: Sequence[Sequence[str]], *, numbers: bool = False) -> str:
+    """Rows in columns.
+
+    Parameters
+    ----------
+    numbers : align all columns but the first to the right
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    align = ["<", *(">" if numbers else "<" for _ in widths[1:])]
+    return "\n".join("  ".join(map("{:{}{}}".format, row, align, widths)).rstrip() for row in rows)
 
 
 def shown(value: object) -> str:

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.cli.convert import chosen_voice
-from engine.cli.output import EXIT_OK, ProgressBar, tell
+from engine.cli.output import EXIT_OK, ProgressBar, table, tell
 from engine.device import DEVICE_NAMES
 from engine.errors import OptionError, OutputFileError
-from engine.tuning_file import TUNING_VARIABLE, tuning_dir
+from engine.machine import TUNING_VARIABLE, tuning_dir
 
 if TYPE_CHECKING:
-    from engine.measure.tuning import Figure, Tuning, TuningJob, TuningProgress
+    from engine.measure.tuner import TuningJob
+    from engine.measure.tuning_record import Figure, Tuning, TuningProgress
 
 SHORTEST_S, LONGEST_S = 2.0, 60.0
 
@@ -24,30 +25,34 @@ SHORTEST_S, LONGEST_S = 2.0, 60.0
 def add_tune(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.set_defaults(run=_tune)
-    parser.add_argument("--seconds", type=float, default=10.0, metavar="S", help="of sound (10)")
+    parser.add_argument(
+        "--seconds", type=float, default=10.0, metavar="S", help="length of sound (10)"
+    )
     parser.add_argument(
         "--voice",
         metavar="V.pth|NAME",
-        help="default: the voice installed last, else full-size networks with random weights",
+        help="default: the voice installed last, or full-size networks with random weights",
     )
     parser.add_argument("--index", type=Path, metavar="X.index")
     parser.add_argument("--models-dir", type=Path, metavar="DIR")
     parser.add_argument("--device", choices=DEVICE_NAMES, default="auto")
     parser.add_argument("--flags", metavar="A,B", help="measure only these flags")
-    parser.add_argument("--forget", action="store_true", help="go back to the presets instead")
+    parser.add_argument(
+        "--forget", action="store_true", help="delete the tuning and go back to the presets"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
 
 
 def _tune(given: argparse.Namespace) -> int:
     if not SHORTEST_S <= given.seconds <= LONGEST_S:
         raise OptionError(
-            "Cannot measure that",
+            "Cannot start tuning",
             f"--seconds must be {SHORTEST_S:g} to {LONGEST_S:g}",
             "choose a value in this range",
         )
     if given.forget:
         return _forget(given)
-    from engine.measure.tuning import tune
+    from engine.measure.tuner import tune
 
     job = replace(_job(given), only=_only(given.flags))
     bar = ProgressBar("this machine")
@@ -66,9 +71,9 @@ def _tune(given: argparse.Namespace) -> int:
         tuning = tune(job, listen)
     except OSError as error:
         raise OutputFileError(
-            "Cannot keep what tuning finds",
-            f'the system reports of the folder "{tuning_dir()}": {error.strerror or error}',
-            f"make it writable, or name another in {TUNING_VARIABLE}",
+            "Cannot save the tuning",
+            f'the folder "{tuning_dir()}" cannot be written ({error.strerror or error})',
+            f"make it writable, or set {TUNING_VARIABLE} to another folder",
         ) from error
     finally:
         bar.clear()
@@ -77,19 +82,19 @@ def _tune(given: argparse.Namespace) -> int:
 
 def _forget(given: argparse.Namespace) -> int:
     from engine.device import choose_device, device_name
-    from engine.measure.tuning import TuningRecord
+    from engine.measure.tuning_record import TuningRecord
 
     TuningRecord().forget(device_name(choose_device(given.device)))
     return EXIT_OK
 
 
 def _job(given: argparse.Namespace) -> TuningJob:
-    from engine.measure.tuning import TuningJob
+    from engine.measure.tuner import TuningJob
 
     if given.voice is None:
         if given.index is not None:
             raise OptionError(
-                "Cannot use --index without --voice", "an index belongs to a voice", "name both"
+                "Cannot use --index without --voice", "an index belongs to a voice", "give both"
             )
         return TuningJob.with_installed_voice(given.seconds, given.device, given.models_dir)
     voice = chosen_voice(given)
@@ -108,7 +113,7 @@ def _only(text: str | None) -> frozenset[str] | None:
     """
     if text is None:
         return None
-    from engine.measure.tuning.candidate import flags_to_try
+    from engine.measure.tuner import flags_to_try
 
     named = frozenset(name.strip() for name in text.split(","))
     known = flags_to_try("")
@@ -116,32 +121,30 @@ def _only(text: str | None) -> frozenset[str] | None:
     if unknown:
         raise OptionError(
             f'Cannot measure the flag "{unknown[0]}"',
-            f"those that are measured are {', '.join(known)}",
-            "name some of these",
+            f"the flags that can be measured are {', '.join(known)}",
+            "choose from these",
         )
     return named
 
 
 def as_table(tuning: Tuning) -> str:
-    """What was measured, for a person."""
-    rows = [["flag", "tried", "before", "seconds", "gain", "same as the plain CPU", ""]]
+    """One line for each value that was tried, and the values that were kept."""
+    rows = [["flag", "tried", "before", "seconds", "gain", "vs. plain CPU", ""]]
     rows += [_row(figure) for figure in tuning.figures]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
     voice = "full-size networks with random weights"
     head = f"{tuning.device}: {tuning.clip_s:g} s of speech, "
     head += voice if tuning.voice == "synthetic" else f'the voice "{tuning.voice}"'
     flags = ", ".join(f"{name}={shown_value(value)}" for name, value in tuning.flags.items())
     kept = [f"kept: {flags}", *(f"note: {sentence}" for sentence in tuning.on_cpu)]
-    return "\n".join([head, "", *(line.rstrip() for line in lines), "", *kept])
+    return "\n".join([head, "", table(rows), "", *kept])
 
 
 def _row(figure: Figure) -> list[str]:
     timed = figure.seconds is not None and figure.before_s is not None
     level = "identical" if figure.difference_db is None else f"{figure.difference_db:.0f} dB"
     why = "kept" if figure.kept else f"not kept: {figure.reason}"
-    if figure.reason == "other sound":
-        why += f", at least {figure.least_db:.0f} dB are wanted"
+    if figure.reason == "different sound":
+        why += f", at least {figure.least_db:.0f} dB required"
     if figure.detail:
         why += f" ({figure.detail})"
     return [
@@ -156,6 +159,6 @@ def _row(figure: Figure) -> list[str]:
 
 
 def shown_value(value: Any) -> str:
-    """A flag's value as the environment would state it."""
+    """A flag's value as written in an environment variable."""
     text = str(value)
     return (text.lower() if isinstance(value, bool) else text) or "none"

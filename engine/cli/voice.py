@@ -5,8 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from engine.cli.output import EXIT_OK, shown
+from engine.cli.output import EXIT_OK, shown, table
+
+if TYPE_CHECKING:
+    from engine.retrieval.index_file import RetrievalIndex
+    from engine.voice_card import VoiceCard
+
+Row = str | int | bool | None
 
 
 def add_voice(parser: argparse.ArgumentParser) -> None:
@@ -18,13 +25,49 @@ def add_voice(parser: argparse.ArgumentParser) -> None:
 
 
 def _show_voice(given: argparse.Namespace) -> int:
-    from engine.measure.voice_report import report_voice
+    from engine.retrieval.index_file import read_index
+    from engine.voice_checkpoint import load_voice
 
-    rows = report_voice(given.voice, given.index)
+    card = load_voice(given.voice).card
+    rows = _card_rows(card)
+    if given.index is not None:
+        rows |= _index_rows(read_index(given.index, card.feature_channels))
     if given.json:
         print(json.dumps(rows))
-        return EXIT_OK
-    width = max(map(len, rows))
-    for name, value in rows.items():
-        print(f"{name:<{width}}  {shown(value)}")
+    else:
+        print(table([(name, shown(value)) for name, value in rows.items()]))
     return EXIT_OK
+
+
+def _card_rows(card: VoiceCard) -> dict[str, Row]:
+    layer = "last" if card.content_layer is None else f"{card.content_layer}, projected"
+    return {
+        "file": str(card.path),
+        "bytes": card.bytes_on_disk,
+        "version": card.version,
+        "sample rate (Hz)": card.sample_rate_hz,
+        "vocoder": card.vocoder,
+        "pitch guided": card.pitch_guided,
+        "speakers": card.speakers,
+        "speakers trained": card.speakers_trained,
+        "content encoder": card.embedder,
+        "content layer": layer,
+        "content width": card.feature_channels,
+        "epochs": card.epochs,
+        "steps": card.steps,
+        "name": card.model_name,
+        "author": card.author,
+        "created": card.creation_date,
+        "dataset length": card.dataset_length,
+        "info": card.info,
+        "parameters": card.parameters,
+    }
+
+
+def _index_rows(index: RetrievalIndex) -> dict[str, Row]:
+    return {
+        "index": str(index.path),
+        "index kind": index.kind,
+        "index rows": len(index.rows),
+        "index fits the voice": True,
+    }

@@ -18,6 +18,7 @@ from engine.cli.output import (
     confirmed,
     one_line,
     shown,
+    table,
 )
 from engine.cli.voice_defaults import add_defaults
 from engine.errors import LibraryError, OptionError, UserError
@@ -78,7 +79,7 @@ def _list(given: argparse.Namespace) -> int:
         for voice in voices:
             print(json.dumps(_as_json(voice), ensure_ascii=False))
         return EXIT_OK
-    width = max(len(voice.name) for voice in voices)
+    rows = []
     for voice in voices:
         facts = voice.facts
         rate_hz = facts.get("sample_rate_hz")
@@ -88,7 +89,8 @@ def _list(given: argparse.Namespace) -> int:
             "with index" if voice.index else "no index",
             "built in" if voice.built_in else voice.id,
         ]
-        print(f"{voice.name:<{width}}  {'  '.join(filter(None, about))}")
+        rows.append((voice.name, *about))
+    print(table(rows))
     return EXIT_OK
 
 
@@ -199,9 +201,7 @@ def _show(given: argparse.Namespace) -> int:
     for name in ("facts", "defaults"):
         part = told[name]
         rows |= part if isinstance(part, dict) else {}
-    width = max(map(len, rows))
-    for name, value in rows.items():
-        print(f"{name.replace('_', ' '):<{width}}  {shown(value)}")
+    print(table([(name.replace("_", " "), shown(value)) for name, value in rows.items()]))
     return EXIT_OK
 
 

@@ -1,38 +1,46 @@
-"""What each flag gains and costs on this machine, measured in one run.
+"""Measures what each flag gains and costs on this machine, in one run.
 
-Every configuration converts the same sound in a process of its own, so that its peak memory is its
-own and nothing is warm from the one before. Noise is off: what differs is the flag's doing.
+Every configuration converts the same sound in a process of its own: so its peak memory is its own
+and caches of the one before do not help it. Noise is off, so that only the flag makes a difference.
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine import device as devices
+from engine.agreement import agreement_db
 from engine.audio.reader import read_audio
 from engine.audio.writer import write_audio
 from engine.device import DeviceName
-from engine.errors import OptionError, UserError
-from engine.measure.interpreter import child_environment
+from engine.errors import OptionError, OutputFileError, UserError
+from engine.measure.child import Child, ChildError
 from engine.optimization import VARIABLES, OptimizationConfig
 from engine.paths import starter_dir
 from engine.stages import STAGES
 
 HALF_FLAG = "use_fp16"
 
-STAGES_NOT_COUNTED = tuple(stage.name for stage in STAGES if not stage.counted)
-"""Loading is paid once a session; the table shows it apart."""
+COUNTED_STAGES = tuple(stage.name for stage in STAGES if stage.counted)
+"""Loading happens once in a session and does not count."""
 
 BASELINE, TOGETHER, IN_HALF = "baseline", "all together", "all, half precision"
+
+_CHART_WIDTH, _ROW_HEIGHT, _BAR_HEIGHT = 1200, 56, 30
+_MARGIN, _NAME_WIDTH, _FIGURES_WIDTH, _TITLE_HEIGHT, _LEGEND_HEIGHT = 32, 230, 250, 76, 52
+_TITLE_SIZE, _TEXT_SIZE = 24, 18
+_PAPER, _INK, _FAINT = "#ffffff", "#1d1d1f", "#6e6e73"
+_STAGE_COLOURS = {
+    stage.name: f"hsv({stage.hue},{stage.saturation:.0%},80%)" for stage in STAGES if stage.counted
+}
 
 
 @dataclass(frozen=True)
@@ -41,13 +49,13 @@ class Measurement:
 
     Attributes
     ----------
-    name : ``baseline``, the flag that is on alone, or ``all together``
-    seconds : of all stages but loading
-    realtime : seconds of sound converted in a second
-    speed_up : against the baseline of the same run
+    name : ``baseline``, the one flag that is on, or ``all together``
+    seconds : of all stages except loading
+    realtime : seconds of sound converted per second
+    speed_up : compared with the baseline of the same run
     stage_s : seconds per stage
     peak_memory_bytes : of the process
-    difference_db : baseline's energy over that of the difference to it; None where there is none
+    difference_db : agreement with the baseline; None for itself and for an identical result
     """
 
     name: str
@@ -61,7 +69,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Job:
-    """What is converted."""
+    """What is converted; without a voice, the starter voice."""
 
     seconds: float
     voice: Path | None = None
@@ -70,14 +78,14 @@ class Job:
 
 
 def configurations(device: DeviceName, only: Iterable[str] | None) -> dict[str, OptimizationConfig]:
-    """Baseline, each flag alone, and all of the device's preset together, in that order.
+    """Baseline, each flag of the device's preset alone, and the whole preset, in that order.
 
-    Exact retrieval and half precision are measured alone, and half precision beside all others,
-    where the device has it and the preset leaves them off, because they change the sound.
+    Exact retrieval and half precision are measured even if the preset leaves them off; because
+    they change the sound, only half precision is then added to the preset, in a last row.
 
     Raises
     ------
-    OptionError : a flag of ``only`` that is neither of these nor on in this device's preset
+    OptionError : a flag of ``only`` is not among these
     """
     preset = OptimizationConfig.for_this_machine(device)
     plain = {**asdict(OptimizationConfig.baseline()), "device": preset.device}
@@ -89,8 +97,8 @@ def configurations(device: DeviceName, only: Iterable[str] | None) -> dict[str, 
     if unknown:
         raise OptionError(
             f'Cannot measure the flag "{unknown[0]}"',
-            f"measured can be what helps this device: {', '.join(flags)}",
-            "name one of these",
+            f"the flags that can help on this device are {', '.join(flags)}",
+            "choose from these",
         )
     chosen = [name for name in flags if only is None or name in only]
     found = {BASELINE: OptimizationConfig(**plain)}
@@ -110,89 +118,149 @@ def run_benchmark(
     only: Iterable[str] | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> list[Measurement]:
-    """Measure baseline, each flag alone, and all together.
+    """Measure the baseline, each flag alone, and all together.
 
     Raises
     ------
-    UserError : the conversion itself is refused; with its sentence
+    UserError : the conversion failed
     """
     measured: list[Measurement] = []
+    reference: NDArray[np.float32] | None = None
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         source = write_sound(folder / "source.wav", job.seconds)
-        reference: np.ndarray | None = None
+        output = folder / "output.wav"
         for title, config in configurations(device, only).items():
             tell(title)
-            output = folder / f"{len(measured)}.wav"
-            told = _convert(source, output, job, config)
+            result = _convert(source, output, job, config)
             samples = read_audio(output).samples[:, 0]
-            if reference is None:
-                reference = samples
-            measured.append(_measurement(title, told, measured, reference, samples))
             output.unlink()
+            reference = samples if reference is None else reference
+            stage_s = result["stage_seconds"]
+            seconds = sum(stage_s.get(stage, 0.0) for stage in COUNTED_STAGES)
+            level_db = agreement_db(reference, samples)
+            measured.append(
+                Measurement(
+                    title,
+                    round(seconds, 3),
+                    round(result["seconds_in"] / seconds, 3),
+                    round(measured[0].seconds / seconds, 2) if measured else 1.0,
+                    stage_s,
+                    result["peak_memory_bytes"],
+                    None if level_db is None else round(level_db, 1),
+                )
+            )
     return measured
 
 
 def write_sound(path: Path, seconds: float) -> Path:
-    """The starter's spoken sample, without a pause, as often as it takes."""
+    """The starter voice's sample, repeated without a pause."""
     sample = read_audio(starter_dir() / "sample.wav")
     n_samples = round(seconds * sample.rate_hz)
     samples = np.resize(sample.samples[:, 0], n_samples)
     return write_audio(path, samples, sample.rate_hz, "wav", "16")
 
 
+def as_environment(config: OptimizationConfig) -> dict[str, str]:
+    """Variables that give a process exactly this configuration, whatever was tuned."""
+    # An empty variable would count as unset.
+    return {
+        variable: str(getattr(config, name)).lower() or "none"
+        for variable, name in VARIABLES.items()
+    }
+
+
 def _convert(source: Path, output: Path, job: Job, config: OptimizationConfig) -> dict[str, Any]:
-    """Run ``urvc convert`` with this configuration; what its ``--json`` told."""
-    command = [sys.executable, "-P", "-m", "engine", "convert", source, "-o", output]
+    """Run ``urvc convert`` with this configuration; its report."""
+    command: list[str | Path] = ["-m", "engine", "convert", source, "-o", output]
     command += ["--noise", "off", "--subtype", "float", "--json"]
     for option, value in (
         ("--voice", job.voice), ("--index", job.index), ("--models-dir", job.models_dir),
     ):  # fmt: skip
         command += [] if value is None else [option, value]
-    by_field = {name: variable for variable, name in VARIABLES.items()}
-    environment = child_environment()
-    for field in fields(config):
-        # Empty would count as unset, and what tuning found would take its place.
-        environment[by_field[field.name]] = str(getattr(config, field.name)).lower() or "none"
-    done = subprocess.run(  # noqa: S603 - our own interpreter and module
-        [str(part) for part in command],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
+    child = Child(as_environment(config), limit_s=None)
+    try:
+        report: dict[str, Any] = json.loads(child.output(*map(str, command))[-1])
+    except ChildError as error:
         raise UserError(
             "Cannot measure this configuration",
-            done.stderr.strip().removeprefix("urvc: ").rstrip(".") or "the conversion ended early",
-            "mend that and start again",
-        )
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+            str(error).removeprefix("urvc: ").rstrip("."),
+            "fix this and try again",
+        ) from error
+    return report
 
 
-def _measurement(
-    title: str,
-    told: dict[str, Any],
-    before: list[Measurement],
-    reference: np.ndarray,
-    samples: np.ndarray,
-) -> Measurement:
-    stages = {k: v for k, v in told["stage_seconds"].items() if k not in STAGES_NOT_COUNTED}
-    seconds = sum(stages.values())
-    return Measurement(
-        name=title,
-        seconds=round(seconds, 3),
-        realtime=round(told["seconds_in"] / seconds, 3),
-        speed_up=round(before[0].seconds / seconds, 2) if before else 1.0,
-        stage_s=told["stage_seconds"],
-        peak_memory_bytes=told["peak_memory_bytes"],
-        difference_db=difference_db(reference, samples) if before else None,
-    )
+def as_json(measured: Sequence[Measurement], job: Job, device: DeviceName) -> dict[str, Any]:
+    """All figures, for other programs and for `draw_chart`."""
+    chosen = devices.choose_device(device)
+    return {
+        "machine": devices.describe(chosen),
+        "device": chosen.type,
+        "seconds_of_sound": job.seconds,
+        "voice": "starter" if job.voice is None else job.voice.name,
+        "measurements": [asdict(each) for each in measured],
+    }
 
 
-def difference_db(reference: np.ndarray, samples: np.ndarray) -> float | None:
-    """Energy of the reference over that of the difference; None where they are equal."""
-    error = float(np.square(reference.astype(np.float64) - samples).sum())
-    energy = float(np.square(reference.astype(np.float64)).sum())
-    return None if error == 0 or energy == 0 else round(10 * float(np.log10(energy / error)), 1)
+def draw_chart(path: Path, report: dict[str, Any]) -> None:
+    """Draw a PNG with a bar for each configuration, divided into its stages.
+
+    Parameters
+    ----------
+    report : from `as_json`
+
+    Raises
+    ------
+    OptionError : Pillow is not installed
+    OutputFileError : the file cannot be written
+    """
+    try:
+        from PIL import Image, ImageDraw, ImageFont
+    except ImportError as error:
+        raise OptionError(
+            "Cannot draw the chart", "Pillow is not installed", "install pillow or use --save"
+        ) from error
+    measured = report["measurements"]
+    height = _TITLE_HEIGHT + _ROW_HEIGHT * len(measured) + _LEGEND_HEIGHT
+    image = Image.new("RGB", (_CHART_WIDTH, height), _PAPER)
+    canvas = ImageDraw.Draw(image)
+    title, text = ImageFont.load_default(_TITLE_SIZE), ImageFont.load_default(_TEXT_SIZE)
+    heading = f"{report['machine']}: {report['seconds_of_sound']:g} s of sound"
+    canvas.text((_MARGIN, 24), heading, _INK, title)
+    longest_s = max(each["seconds"] for each in measured)
+    for row, each in enumerate(measured):
+        middle = _TITLE_HEIGHT + _ROW_HEIGHT * row + _ROW_HEIGHT // 2
+        canvas.text((_MARGIN, middle), each["name"], _INK, text, anchor="lm")
+        end = _MARGIN + _NAME_WIDTH
+        for left, right, colour in _bars(each["stage_s"], longest_s):
+            box = (left, middle - _BAR_HEIGHT // 2, right, middle + _BAR_HEIGHT // 2)
+            canvas.rectangle(box, colour)
+            end = right
+        figures = f"{each['seconds']:.1f} s   {each['speed_up']:.2f} x   "
+        figures += f"{each['peak_memory_bytes'] / 1e9:.2f} GB"
+        canvas.text((end + 12, middle), figures, _FAINT, text, anchor="lm")
+    left = _MARGIN
+    for stage, colour in _STAGE_COLOURS.items():
+        at = height - _LEGEND_HEIGHT // 2
+        canvas.rectangle((left, at - 7, left + 14, at + 7), colour)
+        canvas.text((left + 22, at), stage, _FAINT, text, anchor="lm")
+        left += 22 + round(canvas.textlength(stage, text)) + 26
+    try:
+        image.save(path, "PNG")
+    except OSError as error:
+        raise OutputFileError(
+            f'Cannot write "{path.name}"', error.strerror or str(error), "choose another folder"
+        ) from error
+
+
+def _bars(stage_s: dict[str, float], longest_s: float) -> list[tuple[int, int, str]]:
+    """Left and right pixel and colour of each stage, one after the other."""
+    per_second = (_CHART_WIDTH - 2 * _MARGIN - _NAME_WIDTH - _FIGURES_WIDTH) / longest_s
+    bars, spent_s, start = [], 0.0, _MARGIN + _NAME_WIDTH
+    for stage, colour in _STAGE_COLOURS.items():
+        seconds = stage_s.get(stage, 0.0)
+        left, right = (round(start + at * per_second) for at in (spent_s, spent_s + seconds))
+        if right > left:
+            bars.append((left, right - 1, colour))
+        spent_s += seconds
+    return bars

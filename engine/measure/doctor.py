@@ -1,21 +1,20 @@
 """Examines this machine: what works, what does not, and what to do about it.
 
-Foreign native libraries are tried in a process of their own: one that crashes on loading must
-not take the report with it, and on macOS faiss and torch must not meet in one process.
+Native libraries are tried in processes of their own: one that crashes must not end the report,
+and on macOS faiss and torch cannot be loaded into one process.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from json import dumps, loads
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from engine.audio.system_decoder import AFCONVERT
 from engine.bundle import bundle_contents
@@ -23,7 +22,7 @@ from engine.device import DEVICE_NAMES, DeviceName, choose_device, describe
 from engine.errors import DeviceError
 from engine.files import file_sha256, size_text
 from engine.library.networks import NETWORKS, Network
-from engine.measure.interpreter import run_python
+from engine.measure.child import Child, ChildError
 from engine.paths import models_dir, starter_dir
 
 State = Literal["ok", "warn", "fail"]
@@ -39,11 +38,10 @@ class Check:
 
     Attributes
     ----------
-    name : what
-    state : ``ok``; ``warn``: something is missing that not everyone needs; ``fail``: nothing can
-        be converted
+    state : ``warn``: something is missing that not everyone needs; ``fail``: nothing can be
+        converted
     detail : what was found
-    advice : what to do; empty when all is well
+    advice : what to do; empty if nothing
     """
 
     name: str
@@ -54,7 +52,7 @@ class Check:
 
 @dataclass(frozen=True)
 class _Library:
-    """A library, the code that proves it works by printing one line, and what it is for."""
+    """A library, code that prints one line if it works, and what the library is for."""
 
     name: str
     code: str
@@ -62,13 +60,15 @@ class _Library:
     purpose: str
 
 
-_AGAIN = (
-    "delete the folder .venv and start again: the packages are then installed anew"
+_REINSTALL = (
+    "delete the folder .venv and start again: this reinstalls the packages"
     if bundle_contents() is None
     else "the app is damaged: download it again"
 )
-_FETCH = (
-    '"urvc models download"' if bundle_contents() is None else "the app's settings, under Models,"
+_DOWNLOAD = (
+    'run "urvc models download"'
+    if bundle_contents() is None
+    else "open Settings › Models in the app"
 )
 _SEARCHES = "searches an index with --retrieval faiss"
 _QT_CODE = "from PySide6 import QtCore, QtWidgets; print(QtCore.qVersion())"
@@ -88,7 +88,7 @@ _PYAV = _Library(
     "PyAV",
     "import av; print(av.__version__, 'ffmpeg', av.ffmpeg_version_info)",
     needed=False,
-    purpose="reads m4a and the sound of videos",
+    purpose="reads m4a files and the sound of videos",
 )
 _PLAYER_CODE = (
     "import sounddevice as s; print(s.__version__, s.get_portaudio_version()[1]);"
@@ -101,8 +101,8 @@ def run_checks(models: Path | None = None, *, verify: bool = False) -> list[Chec
 
     Parameters
     ----------
-    models : folder of the shared networks; None is where this program looks
-    verify : read the shared networks whole and compare their SHA-256
+    models : folder of the shared networks; None is the usual one
+    verify : compare the SHA-256 of the shared networks too
     """
     folder = models_dir(models)
     shared = [_weights(network, folder, verify=verify) for network in NETWORKS]
@@ -121,33 +121,6 @@ def run_checks(models: Path | None = None, *, verify: bool = False) -> list[Chec
     ]
 
 
-def main(models: Path | None = None, *, verify: bool = False, as_json: bool = False) -> int:
-    """Print what was found; 0 if this machine can convert, else 1."""
-    checks = run_checks(models, verify=verify)
-    able = all(check.state != "fail" for check in checks)
-    if as_json:
-        report = {"can_convert": able, "checks": [asdict(check) for check in checks]}
-        sys.stdout.write(dumps(report, ensure_ascii=False) + "\n")
-    else:
-        sys.stdout.write("\n".join([*_lines(checks), "", _verdict(checks)]) + "\n")
-    return 0 if able else 1
-
-
-def _lines(checks: list[Check]) -> Iterator[str]:
-    width = max(len(check.name) for check in checks)
-    for check in checks:
-        yield f"{check.state:<4}  {check.name:<{width}}  {check.detail}"
-        if check.advice:
-            yield f"{'':<{width + 6}}  -> {check.advice}"
-
-
-def _verdict(checks: list[Check]) -> str:
-    counts = {state: sum(check.state == state for check in checks) for state in get_args(State)}
-    if counts["fail"]:
-        return f"Cannot convert: {counts['fail']} of {len(checks)} checks failed."
-    return f"Ready to convert ({counts['ok']} checks well, {counts['warn']} with advice)."
-
-
 def _python() -> Check:
     detail = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     return Check("Python", "ok", detail)  # an older one could not have read this file
@@ -157,20 +130,20 @@ def _torch_and_device() -> Iterator[Check]:
     try:
         import torch
     except (ImportError, OSError) as error:  # OSError: one of its libraries cannot be loaded
-        yield Check("PyTorch", "fail", f"cannot be loaded: {error}", _AGAIN)
+        yield Check("PyTorch", "fail", f"cannot be loaded: {error}", _REINSTALL)
         return
     version = str(torch.__version__)
     if version.startswith(TORCH_VERSION):
         yield Check("PyTorch", "ok", version)
     else:
-        advice = f"this program was tested with {TORCH_VERSION}; {_AGAIN}"
+        advice = f"this program was tested with {TORCH_VERSION}; {_REINSTALL}"
         yield Check("PyTorch", "warn", version, advice)
     device = choose_device()
     if device.type != "cpu":
         yield Check("Device", "ok", describe(device))
         return
     reasons = "; ".join(_why_not(name) for name in DEVICE_NAMES if name in ("mps", "cuda"))
-    advice = "converting works, slower than on a GPU"
+    advice = "conversions work, but slower than on a GPU"
     yield Check("Device", "warn", f"{describe(device)}; {reasons}", advice)
 
 
@@ -195,11 +168,11 @@ def _disk(name: str, folder: Path) -> Check:
     detail = f"{size_text(free_bytes)} free ({folder})"
     if free_bytes >= SMALL_DISK_BYTES:
         return Check(name, "ok", detail)
-    return Check(name, "warn", detail, "free some space: results and shared weights need room")
+    return Check(name, "warn", detail, "free some space for results and shared networks")
 
 
 def _here() -> Path:
-    """Where results would go: the working folder; an app that Finder starts has none."""
+    """Where results go: the working folder, or the home folder if Finder started the app."""
     folder = Path.cwd()
     return Path.home() if folder == Path("/") and bundle_contents() is not None else folder
 
@@ -209,7 +182,7 @@ def _output_folder(folder: Path) -> Check:
         with tempfile.TemporaryFile(dir=folder):
             return Check("Output folder", "ok", f"{folder} can be written")
     except OSError as error:
-        advice = "start from another folder, or name one with --output-dir"
+        advice = "start from another folder, or choose one with --output-dir"
         return Check("Output folder", "warn", f"{folder}: {error.strerror}", advice)
 
 
@@ -218,8 +191,8 @@ def _weights(network: Network, folder: Path, *, verify: bool) -> Check:
     missing = [file.relative_path for file in files if not file.has_content(folder)]
     if missing:
         advice = (
-            f'{_FETCH} can fetch it into "{folder}"; voices from the community need it, '
-            "the starter does not"
+            f'{_DOWNLOAD} to download it into "{folder}"; community voices need it, the starter '
+            "voice does not"
         )
         return Check(network.title, "warn", f"missing or empty: {' and '.join(missing)}", advice)
     found = ", ".join(
@@ -229,9 +202,9 @@ def _weights(network: Network, folder: Path, *, verify: bool) -> Check:
         return Check(network.title, "ok", found)
     other = [each.relative_path for each in files if file_sha256(each.path(folder)) != each.sha256]
     if not other:
-        return Check(network.title, "ok", f"{found}, SHA-256 right")
-    advice = "if voices sound wrong, fetch it again; other versions may also work"
-    detail = f"{' and '.join(other)} is not the usual file (SHA-256)"
+        return Check(network.title, "ok", f"{found}, SHA-256 correct")
+    advice = "if voices sound wrong, download it again; other versions may also work"
+    detail = f"{' and '.join(other)} differs from the usual file (SHA-256)"
     return Check(network.title, "warn", detail, advice)
 
 
@@ -241,16 +214,15 @@ def _starter(models: Path, *, needed: bool) -> Check:
     state: State = "fail" if needed else "warn"
     sample = starter_dir() / "sample.wav"
     if not sample.is_file():
-        return Check(name, state, f"{sample} is missing", "fetch this program again")
+        return Check(name, state, f"{sample} is missing", "download this program again")
     with tempfile.TemporaryDirectory() as scratch:
         command = ["-m", "engine", "convert", str(sample), "--json"]
         command += ["--output-dir", scratch, "--models-dir", str(models)]
-        works, said = run_python(command)
-    if not works:
-        return Check(
-            name, "fail", said[-1], "follow the other advice here; if it stays, report this line"
-        )
-    report = loads(said[-1])
+        try:
+            report = json.loads(Child().output(*command)[-1])
+        except ChildError as error:
+            advice = "follow the other advice here; if that doesn't help, report this line"
+            return Check(name, "fail", str(error), advice)
     detail = (
         f"{report['seconds_in']:.1f} s of sound converted in {report['seconds_taken']:.1f} s"
         f" on {report['device']}"
@@ -259,27 +231,28 @@ def _starter(models: Path, *, needed: bool) -> Check:
 
 
 def _library(library: _Library) -> Check:
-    works, said = run_python(["-c", library.code])
-    if works:
-        return Check(library.name, "ok", said[-1])
-    state: State = "fail" if library.needed else "warn"
-    return Check(library.name, state, said[-1], f"it {library.purpose}; {_AGAIN}")
+    try:
+        return Check(library.name, "ok", Child().output("-c", library.code)[-1])
+    except ChildError as error:
+        state: State = "fail" if library.needed else "warn"
+        return Check(library.name, state, str(error), f"it {library.purpose}; {_REINSTALL}")
 
 
 def _container_decoder() -> Check:
-    """What reads m4a and videos: PyAV, or in the bundle, which has none, macOS itself."""
+    """What reads m4a and videos: PyAV, or macOS itself in the bundle, which has no PyAV."""
     if bundle_contents() is None:
         return _library(_PYAV)
     if AFCONVERT.is_file():
         return Check("afconvert", "ok", "macOS reads m4a, mp4 and mov; webm and mkv cannot be read")
     advice = "convert such files to WAV first"
-    return Check("afconvert", "warn", f"{AFCONVERT} is missing: no m4a, no videos", advice)
+    return Check("afconvert", "warn", f"{AFCONVERT} is missing: cannot read m4a or videos", advice)
 
 
 def _player() -> Check:
-    works, said = run_python(["-c", _PLAYER_CODE])
-    if works:
-        return Check("Sound output", "ok", ", ".join(said))
-    absent = "PortAudio library not found" in said[-1]
-    remedy = "install libportaudio2 (apt-get)" if absent else "connect an output"
-    return Check("Sound output", "warn", said[-1], f"converting works; to play results, {remedy}")
+    try:
+        return Check("Sound output", "ok", ", ".join(Child().output("-c", _PLAYER_CODE)))
+    except ChildError as error:
+        absent = "PortAudio library not found" in str(error)
+        remedy = "install libportaudio2 (apt-get)" if absent else "connect an output"
+        advice = f"conversions work; to play results, {remedy}"
+        return Check("Sound output", "warn", str(error), advice)

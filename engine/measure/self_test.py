@@ -1,13 +1,13 @@
-"""Does this copy of the program work: imports everything, converts a second, compares.
+"""Tests this copy of the program: imports every module, converts a second, compares the result.
 
-For a finished bundle: nothing is written, no network is used, and what the starter voice makes of
-a second of its sample is compared with what it made when the result was stored.
+Made for a finished bundle: it writes nothing and needs no network. The starter voice converts a
+second of its sample, and the result is compared with a stored one.
 """
 
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
+import math
 import sys
 import tempfile
 import time
@@ -19,6 +19,7 @@ from pkgutil import walk_packages
 from typing import TYPE_CHECKING
 
 from engine.bundle import bundle_contents
+from engine.measure.child import Child, ChildError
 from engine.paths import starter_dir
 from engine.voice import starter_voice
 
@@ -31,22 +32,20 @@ RESULT = FOLDER / "result.wav"
 INPUTS = FOLDER / "inputs.sha256"
 
 LEAST_AGREEMENT_DB = 30.0
-"""Other kernels give 60 dB and more (`tests/engine/test_parity.py`). Of wrong chains, one without
-the index comes nearest, with 21 dB; a tenth of a semitone gives less than 0."""
+"""Other kernels agree to 60 dB and more (`tests/engine/test_parity.py`). A conversion without the
+index agrees to 21 dB; one that is a tenth of a semitone off, to less than 0."""
 
-_CHILD_LIMIT_S = 60.0
 _START_S = 0.5
 _LENGTH_S = 1.0
 
 
 @dataclass(frozen=True)
 class Sound:
-    """What came out.
+    """A result and how it was made.
 
     Attributes
     ----------
     samples : float32 [n]
-    rate_hz : their rate
     device : on which it was made
     load_s, convert_s : seconds of a first conversion with loading, and of a second one
     """
@@ -59,11 +58,11 @@ class Sound:
 
 
 def main(packages: Sequence[str] = ("engine",)) -> int:
-    """Print what was found; 0 if all is well, else 1.
+    """Print the result; 0 if the test passes, else 1.
 
     Parameters
     ----------
-    packages : every module of them is imported
+    packages : whose modules are all imported
     """
     fault = _fault(packages)
     sys.stdout.write(f"self-test failed: {fault}.\n" if fault else "self-test passed\n")
@@ -71,7 +70,7 @@ def main(packages: Sequence[str] = ("engine",)) -> int:
 
 
 def convert_sample(semitones: float = 0.0, index_rate: float = 0.75) -> Sound:
-    """Convert a second of the sample with the starter voice, twice: the second time is the speed.
+    """Convert a second of the sample with the starter voice, twice: the second run is timed.
 
     Raises
     ------
@@ -107,7 +106,7 @@ def convert_sample(semitones: float = 0.0, index_rate: float = 0.75) -> Sound:
 
 
 def inputs_sha256() -> str:
-    """Of all that the result depends on: the sample, the voice, its index, its encoder."""
+    """Of everything the result depends on: the sample, the voice, its index, its encoder."""
     digest = hashlib.sha256()
     names = ("sample.wav", "voice.pth", "starter.index", "encoder/config.json")
     for name in (*names, "encoder/model.safetensors"):
@@ -116,7 +115,7 @@ def inputs_sha256() -> str:
 
 
 def store_result() -> None:
-    """Make the stored result again, after the starter set was changed on purpose."""
+    """Renew the stored result after an intended change of the starter voice."""
     from engine.audio.writer import write_audio
 
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -125,27 +124,21 @@ def store_result() -> None:
     INPUTS.write_text(inputs_sha256() + "\n", encoding="ascii")
 
 
-def agreement_db(made: Sound) -> float:
-    """Signal to error against the stored result; minus infinity where they cannot be compared."""
-    import numpy as np
-
+def agreement_with_stored_db(made: Sound) -> float:
+    """`agreement_db` with the stored result; minus infinity if the two cannot be compared."""
+    from engine.agreement import agreement_db
     from engine.audio.reader import read_audio
 
     stored = read_audio(RESULT, mono=True)
-    wanted = stored.samples[:, 0].astype(np.float64)
-    if stored.rate_hz != made.rate_hz or wanted.shape != made.samples.shape:
-        return -np.inf
-    error = float(np.sum((made.samples - wanted) ** 2))
-    return float(10 * np.log10(float(np.sum(wanted**2)) / max(error, 1e-30)))
+    expected = stored.samples[:, 0]
+    if stored.rate_hz != made.rate_hz or expected.shape != made.samples.shape:
+        return -math.inf
+    found_db = agreement_db(expected, made.samples)
+    return math.inf if found_db is None else found_db
 
 
 def import_all(packages: Sequence[str]) -> int:
-    """Import every module of the packages, but those that start something; how many.
-
-    Raises
-    ------
-    ImportError : one cannot be imported
-    """
+    """Import every module of the packages except ``__main__``; how many."""
     count = 0
     for name in packages:
         package = import_module(name)
@@ -156,27 +149,17 @@ def import_all(packages: Sequence[str]) -> int:
     return count
 
 
-def child_ends_well() -> bool:
-    """Whether multiprocessing starts an interpreter that finds its modules."""
-    child = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(0,))
-    child.start()
-    child.join(_CHILD_LIMIT_S)
-    if child.exitcode is None:
-        child.kill()
-    return child.exitcode == 0
-
-
 def modules_outside(bundle: Path) -> list[str]:
-    """Modules that were loaded from elsewhere: another machine will not have them."""
+    """Modules that were loaded from elsewhere, where another machine does not have them."""
     names = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
-    # One that was never a file may bear a name alone: torch's `_ops.py`, those inside shiboken.
+    # Modules without a file may have a bare name: torch's `_ops.py`, those inside shiboken.
     files = (Path(each) for each in names if each and Path(each).is_absolute())
     inside = bundle.resolve()
     return sorted(str(each) for each in files if not each.resolve().is_relative_to(inside))
 
 
 def _fault(packages: Sequence[str]) -> str:
-    """What is wrong, or nothing; says on the way what is well."""
+    """What is wrong, or ""; prints what works."""
     from engine.errors import UserError
 
     begun = time.perf_counter()
@@ -184,7 +167,7 @@ def _fault(packages: Sequence[str]) -> str:
         count = import_all(packages)
         sys.stdout.write(f"{count} modules imported in {time.perf_counter() - begun:.1f} s\n")
         if not INPUTS.is_file() or INPUTS.read_text(encoding="ascii").strip() != inputs_sha256():
-            return "the stored result is not of this starter voice (packaging/README.md: renew it)"
+            return "the stored result belongs to another starter voice (see packaging/README.md)"
         made = convert_sample()
     except (ImportError, OSError, UserError) as error:
         return f"{type(error).__name__}: {error}"
@@ -196,10 +179,12 @@ def _fault(packages: Sequence[str]) -> str:
     outside = [] if contents is None else modules_outside(contents)
     if outside:
         return f"{len(outside)} modules come from outside the bundle, e.g. {outside[0]}"
-    if not child_ends_well():
-        return "a process of its own (multiprocessing) does not start"
-    found_db = agreement_db(made)
+    try:
+        Child().output("-c", "import engine; print(engine.__name__)")
+    except ChildError as error:
+        return f"a process of its own does not start ({error})"
+    found_db = agreement_with_stored_db(made)
     sys.stdout.write(f"agrees with the stored result to {found_db:.0f} dB\n")
     if not found_db >= LEAST_AGREEMENT_DB:
-        return f"the result is wrong ({found_db:.0f} dB, {LEAST_AGREEMENT_DB:.0f} are needed)"
+        return f"the result is wrong (less than {LEAST_AGREEMENT_DB:.0f} dB)"
     return ""

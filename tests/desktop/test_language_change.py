@@ -19,7 +19,7 @@ from desktop.storage import AppPaths
 from desktop.translation import install_translators
 from desktop.tuning.optimization_page import TuningPanel
 from engine.machine import Machine
-from engine.measure.tuning import Tuning, TuningProgress, TuningRecord
+from engine.measure.tuning_record import Tuning, TuningProgress, TuningRecord
 from engine.progress import CancelToken
 from tests.desktop.fake_engine import FakeEngine
 

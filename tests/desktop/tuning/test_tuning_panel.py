@@ -19,8 +19,7 @@ from desktop.tuning.optimization_page import OptimizationPage, gain_text
 from desktop.tuning.tuning_run import MachineFlags, TuningRun, use_tuned
 from engine.errors import DeviceError
 from engine.machine import Machine
-from engine.measure.tuning import Figure, Tuning, TuningProgress, TuningRecord
-from engine.measure.tuning.figure import Gain
+from engine.measure.tuning_record import Figure, Gain, Tuning, TuningProgress, TuningRecord
 from engine.optimization import OptimizationConfig
 from engine.progress import CancelToken
 
@@ -36,12 +35,12 @@ def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TuningRecord:
 def found(**flags: Any) -> Tuning:
     figures = (
         Figure(
-            "tile_frames", 800, 400, "pays", kept=True, seconds=1.0, before_s=1.38, gain=0.38,
+            "tile_frames", 800, 400, "faster", kept=True, seconds=1.0, before_s=1.38, gain=0.38,
             difference_db=118.0,
         ),
         Figure("tile_frames", 0, 800, "slower", gain=-0.1),
         Figure("compile", "torchscript", "none", "slower", gain=-0.04, difference_db=130.0),
-        Figure("use_fp16", True, False, "other sound", difference_db=12.0, least_db=25.0),
+        Figure("use_fp16", True, False, "different sound", difference_db=12.0, least_db=25.0),
     )  # fmt: skip
     when = "2026-11-24T12:00:00+00:00"
     return Tuning(Machine.here(), "Apple M3 (Metal)", when, "0.1", "Aria", 10.0, flags, figures)
@@ -216,9 +215,9 @@ def test_new_measurements_replace_what_was_chosen_by_hand(
 @pytest.mark.parametrize(
     ("gain", "words"),
     [
-        (Gain("x", True, True, 0.38, 118.0, "pays"), "38 % faster · 118 dB"),
+        (Gain("x", True, True, 0.38, 118.0, "faster"), "38 % faster · 118 dB"),
         (Gain("x", True, True, 0.002, None, "no gain"), "as fast · identical sound"),
-        (Gain("x", True, True, -0.1, 90.0, "left as it is"), "10 % slower · 90 dB"),
+        (Gain("x", True, True, -0.1, 90.0, "measured only"), "10 % slower · 90 dB"),
         (Gain("x", True, True, None, 90.0, "failed"), "not timed · 90 dB"),
         (Gain("x", False, False, 0.02, 90.0, "no gain"), "not used: 2 % faster"),
         (Gain("x", False, False, 0.2, 90.0, "unclear"), "not used: no clear gain"),

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.examination import agreement_db, timed
+from engine.agreement import agreement_db
+from engine.examination import timed
 from engine.stages import CPU
 
 

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from engine.measure.tuning.comparison import ENOUGH_GAIN, MOST_ROUNDS, compare, judge
+from engine.measure.comparison import ENOUGH_GAIN, MOST_ROUNDS, compare, judge
 
 
 def test_a_large_difference_needs_one_round() -> None:
@@ -42,7 +42,7 @@ def test_noise_is_seldom_taken_for_a_gain_and_a_gain_seldom_missed(noise: float)
             return true_s * chance.lognormvariate(0.0, noise)
 
         found = [
-            compare(lambda n: seconds(n, 1.0 + gain), lambda n: seconds(n, 1.0)).clearness
+            compare(lambda n: seconds(n, 1.0 + gain), lambda n: seconds(n, 1.0)).outcome
             for _ in range(300)
         ]
         return found.count("faster") / len(found)

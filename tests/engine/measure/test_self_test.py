@@ -1,4 +1,4 @@
-"""The test that a finished bundle runs on itself: it passes here, and notices what is wrong."""
+"""The self-test of a finished bundle passes here and detects faults."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from engine.measure import self_test
-from engine.measure.self_test import LEAST_AGREEMENT_DB, agreement_db, convert_sample
+from engine.measure.self_test import LEAST_AGREEMENT_DB, agreement_with_stored_db, convert_sample
 
 ROOT = Path(__file__).parents[3]
 
@@ -45,7 +45,7 @@ def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_stored_result_is_of_the_starter_voice_that_is_here() -> None:
+def test_the_stored_result_belongs_to_the_present_starter_voice() -> None:
     stored = self_test.INPUTS.read_text().strip()
     assert stored == self_test.inputs_sha256(), (
         "the starter set was changed: python packaging/selftest_reference.py"
@@ -62,23 +62,25 @@ def test_the_app_tests_itself_without_home_path_or_compiler() -> None:
     assert passed == "self-test passed"
 
 
-def test_a_wrong_chain_is_told_from_the_right_one() -> None:
+def test_a_wrong_conversion_is_detected() -> None:
     right = convert_sample()
-    assert agreement_db(right) > LEAST_AGREEMENT_DB
+    assert agreement_with_stored_db(right) > LEAST_AGREEMENT_DB
     wrong = [convert_sample(semitones=0.1), convert_sample(index_rate=0.0)]
-    assert all(agreement_db(each) < LEAST_AGREEMENT_DB for each in wrong)
+    assert all(agreement_with_stored_db(each) < LEAST_AGREEMENT_DB for each in wrong)
 
 
 def test_a_result_of_another_length_or_without_sound_is_wrong() -> None:
     made = self_test.Sound(np.zeros(5, np.float32), 16_000, "", 0, 0)
-    assert agreement_db(made) == -np.inf
+    assert agreement_with_stored_db(made) == -np.inf
     n = len(convert_sample().samples)
-    assert agreement_db(self_test.Sound(np.zeros(n, np.float32), 16_000, "", 0, 0)) == 0
-    nan = np.full(n, np.nan, np.float32)
-    assert not agreement_db(self_test.Sound(nan, 16_000, "", 0, 0)) >= LEAST_AGREEMENT_DB
+    silent, undefined = (
+        self_test.Sound(np.full(n, value, np.float32), 16_000, "", 0, 0) for value in (0, np.nan)
+    )
+    assert agreement_with_stored_db(silent) == 0
+    assert not agreement_with_stored_db(undefined) >= LEAST_AGREEMENT_DB
 
 
-def test_a_changed_starter_set_is_said_to_need_another_stored_result(
+def test_a_changed_starter_set_needs_another_stored_result(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(self_test.starter_dir(), tmp_path / "starter")
@@ -86,7 +88,10 @@ def test_a_changed_starter_set_is_said_to_need_another_stored_result(
         file.write(b"\0")
     monkeypatch.setattr(self_test, "starter_dir", lambda: tmp_path / "starter")
     assert self_test.main(()) == 1
-    assert "self-test failed: the stored result is not of this" in capsys.readouterr().out
+    assert (
+        "self-test failed: the stored result belongs to another starter voice"
+        in capsys.readouterr().out
+    )
 
 
 def test_a_module_that_cannot_be_imported_fails_it(

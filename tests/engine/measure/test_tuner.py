@@ -1,15 +1,9 @@
-"""Every flag is tried; what pays and sounds right is kept, all else is said with its reason."""
+"""Every flag is tried; what is faster and sounds right is kept, the rest is listed with reasons."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -17,18 +11,17 @@ from typing import Any
 import pytest
 
 from engine.cli import main
-from engine.errors import ConversionCancelled, DeviceError, UserError, VoiceFileError
-from engine.measure.tuning import TuningJob, TuningProgress, TuningRecord, tune
-from engine.measure.tuning.candidate import NOT_MEASURED, flags_to_try
-from engine.measure.tuning.child import Answer, Child, ChildDiedError
-from engine.measure.tuning.comparison import compare
+from engine.errors import ConversionCancelled, DeviceError, UserError
+from engine.measure.child import ChildError
+from engine.measure.comparison import compare
+from engine.measure.tuner import Answer, TuningJob, flags_to_try, tune
+from engine.measure.tuning_record import NOT_MEASURED, TuningProgress, TuningRecord
 from engine.optimization import OptimizationConfig
 from engine.progress import CancelToken
 from engine.stages import PARTS
 from tests.engine.small_set import SmallSet, write_small_set
 
 VOICE = Path("aria.pth")
-ROOT = Path(__file__).parents[3]
 
 
 class Bench:
@@ -41,19 +34,19 @@ class Bench:
         self.dies: dict[str, str] = {}
         self.asked: list[Mapping[str, Any]] = []
 
-    def ask(self, work: Mapping[str, Any], hear: Callable[[Answer], None]) -> Answer:
+    def ask(self, work: Mapping[str, Any]) -> Answer:
         self.asked.append(work)
-        if work["do"] == "machine":
+        if work["do"] == "device":
             return {"device": self.device, "name": f"Chip ({self.device})"}
         if work["do"] == "examine":
             return {"on_cpu": ["the pitch tracker runs on the CPU, because it is slower"]}
         if work["do"] == "check":
             return {"level": self._level(work["config"])}
-        if work["do"] != "trial":
+        if work["do"] != "compare":
             return {}
         for name, reason in self.dies.items():
             if self._has(work["after"], name):
-                raise ChildDiedError(reason)
+                raise ChildError(reason)
         levels = {name: self._level(work[name]) for name in ("before", "after")}
         after = levels["after"]
         if after is not None and after < work["least_db"]:
@@ -84,14 +77,14 @@ class Bench:
         return tune(wish, folder=folder, ask=self.ask)
 
 
-def test_what_pays_is_kept_and_what_does_not_is_left(tmp_path: Path) -> None:
+def test_values_that_are_faster_are_kept(tmp_path: Path) -> None:
     bench = Bench(use_channels_last=0.5, tile_frames_800=0.9, use_shape_buckets=1.4)
     tuning = bench.tune(tmp_path)
     assert tuning.flags["use_channels_last"] is True
     assert tuning.flags["tile_frames"] == 800
     assert tuning.flags["use_shape_buckets"] is False
     reasons = {(f.flag, f.value): f.reason for f in tuning.figures}
-    assert reasons["tile_frames", 800] == "pays"
+    assert reasons["tile_frames", 800] == "faster"
     assert reasons["use_channels_last", False] == "slower"
     assert reasons["use_shape_buckets", True] == "slower"
     assert reasons["compile", "torchscript"] == "no gain"
@@ -99,7 +92,7 @@ def test_what_pays_is_kept_and_what_does_not_is_left(tmp_path: Path) -> None:
     assert tuning.voice == "Aria"
 
 
-def test_every_flag_is_tried_but_those_that_cannot_be_measured() -> None:
+def test_every_flag_is_tried_except_those_that_cannot_be_measured() -> None:
     flags = {field.name for field in fields(OptimizationConfig)}
     assert set(flags_to_try("mps")) == flags - NOT_MEASURED
     assert "skip_silence" in NOT_MEASURED
@@ -116,19 +109,19 @@ def test_each_flag_and_each_part_is_tried_on_a_device(tmp_path: Path) -> None:
     assert tuning.on_cpu == ("the pitch tracker runs on the CPU, because it is slower",)
 
 
-def test_a_fast_way_that_sounds_otherwise_is_rejected(tmp_path: Path) -> None:
+def test_a_faster_value_with_a_different_sound_is_rejected(tmp_path: Path) -> None:
     bench = Bench("mps", use_fp16=0.5, compile_torchscript=0.5)
     bench.levels = {"use_fp16": 24.0, "compile_torchscript": 44.0}
     tuning = bench.tune(tmp_path)
     figures = {f.flag: f for f in tuning.figures}
-    assert (figures["use_fp16"].reason, figures["use_fp16"].least_db) == ("other sound", 25.0)
-    assert (figures["compile"].reason, figures["compile"].least_db) == ("other sound", 45.0)
+    assert (figures["use_fp16"].reason, figures["use_fp16"].least_db) == ("different sound", 25.0)
+    assert (figures["compile"].reason, figures["compile"].least_db) == ("different sound", 45.0)
     assert not tuning.flags["use_fp16"]
-    bench.levels = {"use_fp16": 26.0}  # half precision has a measure of its own
+    bench.levels = {"use_fp16": 26.0}  # half precision has its own limit
     assert bench.tune(tmp_path).flags["use_fp16"]
 
 
-def test_a_way_that_ends_its_process_is_rejected_with_how_it_ended(tmp_path: Path) -> None:
+def test_a_value_that_crashes_its_process_is_rejected_with_how_it_ended(tmp_path: Path) -> None:
     bench = Bench("mps", use_fp16=0.5)
     bench.dies = {"use_fp16": "the process was ended by SIGABRT"}
     tuning = bench.tune(tmp_path)
@@ -137,21 +130,21 @@ def test_a_way_that_ends_its_process_is_rejected_with_how_it_ended(tmp_path: Pat
     assert "SIGABRT" in figure.detail
 
 
-def test_a_way_that_is_refused_leaves_the_others_to_be_measured(tmp_path: Path) -> None:
+def test_the_other_values_are_measured_after_one_fails(tmp_path: Path) -> None:
     class Refusing(Bench):
-        def ask(self, work: Mapping[str, Any], hear: Callable[[Answer], None]) -> Answer:
-            if work["do"] == "trial" and work["after"]["tile_frames"] == 1600:
-                raise DeviceError("Cannot convert this", "the memory does not suffice", "wait")
-            return super().ask(work, hear)
+        def ask(self, work: Mapping[str, Any]) -> Answer:
+            if work["do"] == "compare" and work["after"]["tile_frames"] == 1600:
+                raise DeviceError("Cannot convert this", "not enough memory", "wait")
+            return super().ask(work)
 
     tuning = tune(TuningJob(voice=VOICE), folder=tmp_path, ask=Refusing().ask)
     failed = [figure for figure in tuning.figures if figure.reason == "failed"]
     assert [(figure.flag, figure.value) for figure in failed] == [("tile_frames", 1600)]
-    assert "memory does not suffice" in failed[0].detail
+    assert "not enough memory" in failed[0].detail
     assert {"compile", "use_fp16"} <= {figure.flag for figure in tuning.figures}
 
 
-def test_measuring_one_flag_keeps_what_was_found_of_the_others(tmp_path: Path) -> None:
+def test_measuring_one_flag_keeps_the_figures_of_the_others(tmp_path: Path) -> None:
     first = tune(TuningJob(voice=VOICE), folder=tmp_path, ask=Bench(compile_torchscript=0.5).ask)
     assert first.flags["compile"] == "torchscript"
     only = frozenset({"use_fp16"})
@@ -163,14 +156,14 @@ def test_measuring_one_flag_keeps_what_was_found_of_the_others(tmp_path: Path) -
     assert TuningRecord(tmp_path).flags("cpu")["compile"] == "torchscript"
 
 
-def test_larger_batches_are_tried_only_while_the_smaller_ones_pay(tmp_path: Path) -> None:
+def test_larger_batches_are_tried_only_while_the_smaller_ones_are_faster(tmp_path: Path) -> None:
     alone = Bench().tune(tmp_path)
     assert [f.value for f in alone.figures if f.flag == "batch_size"] == [2]
     bench = Bench(batch_size_2=0.8, batch_size_4=0.7)
     tuning = bench.tune(tmp_path)
     assert [f.value for f in tuning.figures if f.flag == "batch_size"] == [2, 4, 8]
     assert tuning.flags["batch_size"] == 4
-    trials = [work for work in bench.asked if work["do"] == "trial"]
+    trials = [work for work in bench.asked if work["do"] == "compare"]
     sizes = [(work["before"]["batch_size"], work["after"]["batch_size"]) for work in trials]
     copies = [work["copies"] for work in trials]
     assert {s: n for s, n in zip(sizes, copies, strict=True) if s[0] != s[1]} == {
@@ -178,7 +171,7 @@ def test_larger_batches_are_tried_only_while_the_smaller_ones_pay(tmp_path: Path
     }  # fmt: skip
 
 
-def test_smaller_batches_than_the_usual_are_tried_too(tmp_path: Path) -> None:
+def test_batches_smaller_than_the_preset_are_tried_too(tmp_path: Path) -> None:
     bench = Bench("cuda", batch_size_1=0.8)
     tuning = bench.tune(tmp_path)
     assert [f.value for f in tuning.figures if f.flag == "batch_size"] == [1, 2, 8]
@@ -186,32 +179,32 @@ def test_smaller_batches_than_the_usual_are_tried_too(tmp_path: Path) -> None:
     copies = [
         work["copies"]
         for work in bench.asked
-        if work["do"] == "trial" and work["before"]["batch_size"] != work["after"]["batch_size"]
+        if work["do"] == "compare" and work["before"]["batch_size"] != work["after"]["batch_size"]
     ]
     assert copies == [4, 4, 8]  # both ways are given the same, and enough for the larger batch
 
 
-def test_exact_search_is_measured_but_never_decided(tmp_path: Path) -> None:
+def test_exact_search_is_measured_but_not_changed(tmp_path: Path) -> None:
     tuning = Bench(use_gpu_retrieval=5.0).tune(tmp_path)
     (figure,) = (f for f in tuning.figures if f.flag == "use_gpu_retrieval")
-    assert (figure.reason, figure.kept) == ("left as it is", False)
+    assert (figure.reason, figure.kept) == ("measured only", False)
     exact = OptimizationConfig.for_cpu().use_gpu_retrieval
     assert figure.gain == pytest.approx(4.0 if exact else -0.8)
     assert "use_gpu_retrieval" not in tuning.flags
 
 
-def test_a_preset_that_sounds_wrong_is_replaced_by_the_plain_way(tmp_path: Path) -> None:
+def test_a_preset_that_sounds_wrong_is_replaced_by_the_plain_configuration(tmp_path: Path) -> None:
     bench = Bench("mps")
     bench.levels = {"use_channels_last": 3.0}
     tuning = bench.tune(tmp_path)
     assert tuning.flags["use_channels_last"] is False
     bench.levels = {"device_mps": 3.0}
     bench.device = "mps"
-    with pytest.raises(DeviceError, match="not those of the CPU"):
+    with pytest.raises(DeviceError, match="differ from those of the CPU"):
         bench.tune(tmp_path)
 
 
-def test_the_same_plain_way_is_asked_for_once(tmp_path: Path) -> None:
+def test_each_plain_reference_is_computed_once(tmp_path: Path) -> None:
     bench = Bench()
     bench.tune(tmp_path)
     plain = [w["config"] for w in bench.asked if w["do"] == "reference"]
@@ -220,7 +213,7 @@ def test_the_same_plain_way_is_asked_for_once(tmp_path: Path) -> None:
     assert not any(config["use_channels_last"] for config in plain)
 
 
-def test_a_folder_that_takes_nothing_is_known_before_anything_is_measured(
+def test_a_folder_that_cannot_be_written_is_reported_before_anything_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_bytes(b"")
@@ -233,7 +226,7 @@ def test_a_folder_that_takes_nothing_is_known_before_anything_is_measured(
     assert main(["tune", "--device", "cpu"]) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert "Cannot keep what tuning finds" in said
+    assert "Cannot save the tuning" in said
     assert str(folder) in said
     assert "URVC_TUNING_DIR" in said
 
@@ -252,10 +245,10 @@ def test_progress_only_grows(tmp_path: Path) -> None:
 def test_a_cancelled_tuning_saves_nothing(tmp_path: Path) -> None:
     token, bench = CancelToken(), Bench()
 
-    def ask(work: Mapping[str, Any], hear: Callable[[Answer], None]) -> Answer:
-        if work["do"] == "trial":
+    def ask(work: Mapping[str, Any]) -> Answer:
+        if work["do"] == "compare":
             token.cancel()
-        return bench.ask(work, hear)
+        return bench.ask(work)
 
     with pytest.raises(ConversionCancelled):
         tune(TuningJob(2.0, voice=VOICE), cancel=token, folder=tmp_path, ask=ask)
@@ -291,98 +284,7 @@ def test_the_command_measures_with_a_real_voice_and_conversions_use_what_it_foun
     assert TuningRecord().flags("cpu") == told["flags"]
 
 
-def test_a_refused_voice_is_told_in_its_own_words(tmp_path: Path) -> None:
+def test_an_unusable_voice_is_reported_as_in_a_conversion(tmp_path: Path) -> None:
     job = TuningJob(2.0, "cpu", tmp_path / "missing.pth")
     with pytest.raises(UserError, match=r"missing\.pth"):
         tune(job, folder=tmp_path)
-    assert not issubclass(UserError, VoiceFileError)
-
-
-class Scripted(Child):
-    """Runs a script in place of the engine's process."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, code: str, token: CancelToken) -> None:
-        super().__init__(token)
-        plain = subprocess.Popen
-        self.processes: list[subprocess.Popen[str]] = []
-
-        def popen(command: list[str], **named: Any) -> subprocess.Popen[str]:
-            self.processes.append(plain([command[0], "-c", code], **named))
-            return self.processes[-1]
-
-        monkeypatch.setattr(subprocess, "Popen", popen)
-
-
-@pytest.mark.parametrize(
-    ("code", "words"),
-    [
-        ("import os; os.abort()", "SIGABRT"),
-        ("import sys; sys.exit('no room')", "no room"),
-        ("print('not JSON')", "code 0"),
-    ],
-)
-def test_a_process_that_ends_without_an_answer_says_how(
-    monkeypatch: pytest.MonkeyPatch, code: str, words: str
-) -> None:
-    child = Scripted(monkeypatch, code, CancelToken())
-    with pytest.raises(ChildDiedError, match=words):
-        child.ask({"do": "x"}, lambda _: None)
-
-
-def test_answers_before_the_last_are_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    code = "print('a warning'); print('{\"rounds\": 1}'); print('{\"done\": {\"x\": 2}}')"
-    heard: list[Answer] = []
-    child = Scripted(monkeypatch, code, CancelToken())
-    assert child.ask({}, heard.append) == {"x": 2}
-    assert {"rounds": 1} in heard
-
-
-def test_a_cancel_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    token = CancelToken()
-    child = Scripted(monkeypatch, "import time; time.sleep(600)", token)
-    threading.Timer(0.3, token.cancel).start()
-    with pytest.raises(ConversionCancelled):
-        child.ask({}, lambda _: None)
-    (process,) = child.processes
-    assert process.returncode is not None
-
-
-def test_a_process_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.measure.tuning.child.LIMIT_S", 0.2)
-    child = Scripted(monkeypatch, "import time; time.sleep(600)", CancelToken())
-    with pytest.raises(ChildDiedError, match="no answer"):
-        child.ask({}, lambda _: None)
-    assert child.processes[0].returncode is not None
-
-
-def test_a_process_whose_asker_is_gone_ends_by_itself(small: SmallSet, tmp_path: Path) -> None:
-    """A tuning that is killed leaves nothing running."""
-    asker = (
-        "import json, os, subprocess, sys, time\n"
-        "process = subprocess.Popen([sys.executable, '-P', '-m', 'engine.measure.tuning'],"
-        " stdin=subprocess.PIPE, text=True)\n"
-        "process.stdin.write(json.dumps({'do': 'wait'}) + '\\n'); process.stdin.flush()\n"
-        "print(process.pid, flush=True); time.sleep(600)\n"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", asker], stdout=subprocess.PIPE, text=True, cwd=ROOT
-    )
-    assert process.stdout is not None
-    child_pid = int(process.stdout.readline())
-    assert _is_alive(child_pid)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    deadline_s = time.monotonic() + 60
-    while _is_alive(child_pid) and time.monotonic() < deadline_s:
-        time.sleep(0.05)
-    assert not _is_alive(child_pid)
-    process.stdout.close()
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    status = Path(f"/proc/{pid}/stat")
-    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"

@@ -1,4 +1,4 @@
-"""Which of two ways is faster, asked until the answer is clear of the noise."""
+"""Which of two computations is faster, repeated until the difference is clear of the noise."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Clearness = Literal["faster", "not faster", "unclear"]
+Outcome = Literal["faster", "not faster", "unclear"]
 
 ENOUGH_GAIN = 0.03
-"""A flag is kept if it makes conversions 3 % faster; less is not worth another way."""
+"""A flag is kept if it makes conversions at least 3 % faster."""
 
 MOST_ROUNDS = 7
 _AT_ONCE = 2.0
-"""So large a ratio needs no second round."""
+"""Such a large ratio is decided after one round."""
 _LEAST_ERROR = 0.005
 """Two rounds that agree better than half a percent do so by chance."""
 _STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31)
-"""97.5 % quantiles of Student's t for 1 to 8 degrees of freedom: asked again and again, chance has
-several tries."""
+"""97.5 % quantiles of Student's t for 1 to 8 degrees of freedom: stricter than 95 %, because the
+test is repeated after each round."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How a new way fares against the present one.
+    """How a new configuration compares with the present one.
 
     Attributes
     ----------
-    clearness : whether it is faster by `ENOUGH_GAIN`
+    outcome : whether it is faster by `ENOUGH_GAIN`
     before_s, after_s : median seconds of a round, each
     gain : ``before / after - 1``, from the mean of the rounds' ratios
     rounds : how often both ran
     """
 
-    clearness: Clearness
+    outcome: Outcome
     before_s: float
     after_s: float
     gain: float
@@ -44,19 +44,17 @@ class Comparison:
 def compare(
     before: Callable[[int], float],
     after: Callable[[int], float],
-    tell: Callable[[int], None] = lambda _: None,
     most_rounds: int = MOST_ROUNDS,
 ) -> Comparison:
-    """Run both by turns, each first as often as the other, until one is known to be faster.
+    """Run both alternately, each first in every other round, until the result is clear.
 
     Parameters
     ----------
     before, after : given the number of the round, do the work and return its seconds
-    tell : called with the number of rounds done
     """
     pairs: list[tuple[float, float]] = []
-    clearness: Clearness | None = None
-    while clearness is None:
+    outcome: Outcome | None = None
+    while outcome is None:
         place = len(pairs)
         if place % 2:
             after_s = after(place)
@@ -64,12 +62,11 @@ def compare(
         else:
             before_s = before(place)
             pairs.append((before_s, after(place)))
-        tell(len(pairs))
-        clearness = judge(pairs, most_rounds)
+        outcome = judge(pairs, most_rounds)
     middle = len(pairs) // 2
     ratio = math.exp(_mean(_log_ratios(pairs)))
     return Comparison(
-        clearness,
+        outcome,
         sorted(pair[0] for pair in pairs)[middle],
         sorted(pair[1] for pair in pairs)[middle],
         ratio - 1,
@@ -77,8 +74,8 @@ def compare(
     )
 
 
-def judge(pairs: Sequence[tuple[float, float]], most_rounds: int = MOST_ROUNDS) -> Clearness | None:
-    """What these rounds say; None if more are needed."""
+def judge(pairs: Sequence[tuple[float, float]], most_rounds: int = MOST_ROUNDS) -> Outcome | None:
+    """The result of these rounds; None if more are needed."""
     ratios = _log_ratios(pairs)
     count, mean, enough = len(ratios), _mean(ratios), math.log(1 + ENOUGH_GAIN)
     if count == 1:

@@ -1,4 +1,4 @@
-"""What was measured holds for this machine, system and torch, and for nothing else."""
+"""A tuning holds for this machine, system and torch only."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ import pytest
 
 from engine.cli import main
 from engine.machine import Machine, app_version
-from engine.measure.tuning import Figure, Tuning, TuningRecord
-from engine.measure.tuning.record import FILE
+from engine.measure.tuning_record import FILE, Figure, Tuning, TuningRecord
 from engine.optimization import OptimizationConfig, resolve
 
 PLAIN = asdict(OptimizationConfig.baseline())
@@ -23,9 +22,9 @@ PLAIN = asdict(OptimizationConfig.baseline())
 def made(**flags: Any) -> Tuning:
     figures = (
         Figure("tile_frames", 0, 400, "slower", gain=-0.2, seconds=1.0, before_s=0.8),
-        Figure("tile_frames", 800, 400, "pays", kept=True, gain=0.1, difference_db=118.0),
+        Figure("tile_frames", 800, 400, "faster", kept=True, gain=0.1, difference_db=118.0),
         Figure("use_channels_last", False, True, "slower", gain=-0.5, before_db=79.0),
-        Figure("use_fp16", True, False, "other sound", difference_db=12.0, least_db=25.0),
+        Figure("use_fp16", True, False, "different sound", difference_db=12.0, least_db=25.0),
         Figure("compile", "torchscript", "none", "no gain", gain=0.02, difference_db=130.0),
         Figure("use_gpu_filter", True, False, "failed", detail="ended by SIGABRT"),
     )
@@ -53,7 +52,7 @@ def test_a_tuning_comes_back_as_it_was_saved(tmp_path: Path) -> None:
     ("changed", "named"),
     [("chip", "Apple M9"), ("system", "macOS 99"), ("torch", "PyTorch 9.9")],
 )
-def test_when_the_machine_changes_the_tuning_is_ignored_and_that_is_said_once(
+def test_a_tuning_of_a_changed_machine_is_ignored_and_that_is_reported_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str, named: str
 ) -> None:
     record = TuningRecord(tmp_path)
@@ -65,7 +64,7 @@ def test_when_the_machine_changes_the_tuning_is_ignored_and_that_is_said_once(
     assert record.stale("mps") == named
     assert record.stale_news("mps") == named
     assert record.stale_news("mps") is None
-    assert record.tuning("mps") is not None  # shown still, as what it is
+    assert record.tuning("mps") is not None  # still shown
 
 
 def test_command_line_beats_environment_beats_settings_beats_tuning_beats_preset() -> None:
@@ -85,7 +84,7 @@ def test_command_line_beats_environment_beats_settings_beats_tuning_beats_preset
     assert asked == ["cpu"]
 
 
-def test_without_a_choice_the_tuning_counts_then_the_preset(tmp_path: Path) -> None:
+def test_without_a_choice_the_tuning_is_used_then_the_preset(tmp_path: Path) -> None:
     record = TuningRecord(tmp_path)
     assert (
         record.usual_flags("cuda")["batch_size"] == OptimizationConfig.for_nvidia_gpu().batch_size
@@ -101,7 +100,7 @@ def test_without_a_choice_the_tuning_counts_then_the_preset(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "spoilt",
+    "damage",
     [
         {"flags": {"tile_frames": 7}},
         {"flags": {"warp": True}},
@@ -113,33 +112,38 @@ def test_without_a_choice_the_tuning_counts_then_the_preset(tmp_path: Path) -> N
         {"clip_s": "long"},
     ],
 )
-def test_a_damaged_record_counts_as_none(tmp_path: Path, spoilt: dict[str, Any]) -> None:
+def test_a_damaged_record_is_ignored(tmp_path: Path, damage: dict[str, Any]) -> None:
     record = TuningRecord(tmp_path)
     record.save("cpu", made(tile_frames=800))
     kept = json.loads((tmp_path / FILE).read_text())
-    kept["devices"]["cpu"].update(spoilt)
+    kept["devices"]["cpu"].update(damage)
     (tmp_path / FILE).write_text(json.dumps(kept))
     assert record.tuning("cpu") is None
     assert record.flags("cpu") == {}
     assert record.stale_news("cpu") is None
 
 
-def test_a_flag_is_told_with_what_it_gives_or_why_it_is_not_used() -> None:
+def test_a_flag_has_its_gain_or_the_reason_why_it_is_not_used() -> None:
     gains = made().gains(PLAIN)
     tiles = gains["tile_frames"]
-    assert (tiles.chosen, tiles.used, tiles.reason, tiles.difference_db) == (800, True, "pays", 118)
+    assert (tiles.chosen, tiles.used, tiles.reason, tiles.difference_db) == (
+        800,
+        True,
+        "faster",
+        118,
+    )
     assert tiles.gain == pytest.approx(1.1 / 0.8 - 1)
     layout = gains["use_channels_last"]
     assert (layout.chosen, layout.used, layout.difference_db) == (True, True, 79.0)
     assert layout.gain == pytest.approx(1.0)
     half = gains["use_fp16"]
-    assert (half.used, half.reason, half.gain) == (False, "other sound", None)
+    assert (half.used, half.reason, half.gain) == (False, "different sound", None)
     assert (gains["compile"].used, gains["compile"].reason) == (False, "no gain")
     assert gains["compile"].gain == pytest.approx(0.02)
     assert gains["use_gpu_filter"].reason == "failed"
 
 
-def test_the_command_line_uses_what_was_found_and_says_once_when_it_is_stale(
+def test_the_command_line_uses_a_tuning_and_reports_once_that_it_is_stale(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     import argparse
@@ -165,7 +169,7 @@ def test_the_command_line_uses_what_was_found_and_says_once_when_it_is_stale(
     assert TuningRecord().tuning("cpu") is None
 
 
-def test_the_program_knows_its_version_from_its_own_folder_and_from_its_bundle(
+def test_the_version_comes_from_the_project_or_from_the_bundle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("RESOURCEPATH", raising=False)
