@@ -19,10 +19,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from bundle import Bundle, check
+from bundle import Bundle, check, trim
 from contents import EXCLUDED
 from project import APP_NAME, ROOT
-from trim import trim
 
 TREE = ROOT / "build" / "collection"
 

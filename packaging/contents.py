@@ -33,6 +33,9 @@ IMPORT_NAMES: dict[str, tuple[str, ...]] = {
 """Packages of each dependency that go in whole, as folders: native libraries cannot be loaded
 from the zip in which py2app puts everything else."""
 
+LEFT_OUT = frozenset({"av", "setuptools"})
+"""Packages that are installed for the app but do not go into the bundle."""
+
 OWN_PACKAGES = ("engine", "desktop")
 
 EXCLUDED = (
@@ -54,7 +57,7 @@ _UNUSED_QT = (
     *("Concurrent", "Designer", "Help", "Labs", "Lottie", "OpenGL", "PrintSupport", "Qml"),
     *("Quick", "Sql", "SvgWidgets", "Test", "UiTools", "Xml"),
 )
-"""Modules of Qt, without their first two letters. `library_reference.py` tells what is missed."""
+"""Modules of Qt, without their first two letters. `mach_o.py` finds what is missed."""
 
 _TORCH_TESTS = (
     *("distributed", "generated", "opinfo", "data", "test_module", "common_methods_invocations.py"),
@@ -113,13 +116,16 @@ DELETED = (
     "**/conftest.py",
     "**/__pycache__",
 )
-"""Patterns inside `Contents/Resources/lib/python3.x`; one that finds nothing is no failure, for
-the packages differ between systems. Caches are made again, for the place where they lie."""
+"""Patterns inside `Contents/Resources/lib/python3.x`; one that matches nothing is allowed,
+because the packages differ between systems. Caches are written again for their final place."""
 
 NOT_ARCHIVED = frozenset({"__pycache__", "tests", "_examples"})
-"""Folders that `trim.py` takes out of the zip, too."""
+"""Folders that `bundle.py` removes from the zip, too."""
 
-_RESOURCES = ("icons", "self_test", "starter", "translations")
+LICENCES = "resources/licences/acknowledgements.json"
+"""Beside the packages; what the app shows as Acknowledgements."""
+
+_RESOURCES = ("icons", "licences", "self_test", "starter", "translations")
 _LOCALIZED = ROOT / "resources" / "bundle"
 """What macOS itself says of the app, a folder for each language."""
 

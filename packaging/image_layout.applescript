@@ -1,4 +1,4 @@
--- Lays the mounted disk image out: background, sizes and places as in background.py.
+-- Lays the mounted disk image out: background, sizes and places as in pictures.py.
 on run arguments
 	set volumeName to item 1 of arguments
 	set appName to item 2 of arguments

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
-from contents import EXCLUDED, data_files, packages
-from info_plist import ICON, info_plist
-from project import APP_NAME, ARCHITECTURE, ROOT, read_project
+from contents import EXCLUDED, LEFT_OUT, LICENCES, data_files, library_folder, packages
+from project import APP_NAME, ARCHITECTURE, ICON, ROOT, info_plist, read_project
 
 BUILD = ROOT / "build" / "py2app"
 DIST = ROOT / "dist"
@@ -50,21 +50,26 @@ def drop_recipes(recipes: Any) -> None:
 def main() -> None:
     """Build."""
     import py2app.recipes
-    from icon import write_icns
+    from pictures import write_icns
     from setuptools import setup
 
     sys.setrecursionlimit(_DEEP)
     sys.path.insert(0, str(ROOT))
+    from desktop.settings.acknowledgements import store_components
+
     # Away from pyproject.toml: py2app refuses a project whose dependencies setuptools can see.
     os.chdir(ROOT / "packaging")
     BUILD.mkdir(parents=True, exist_ok=True)
     write_icns(BUILD / ICON)
+    licences = BUILD / Path(LICENCES).name
+    store_components(licences, LEFT_OUT)
+    place = f"{library_folder()}/{Path(LICENCES).parent}"
     drop_recipes(py2app.recipes)
     setup(
         name=APP_NAME,
         version=read_project().version,
         app=[str(ROOT / "packaging" / "launch.py")],
-        data_files=data_files(),
+        data_files=[*data_files(), (place, [str(licences)])],
         options={"py2app": options()},
         packages=[],
         py_modules=[],

@@ -10,42 +10,46 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-import tomllib
 import zipfile
 from importlib.metadata import version
 from pathlib import Path
 
-from bundle import Bundle
+from bundle import Bundle, trim_library
 from contents import IMPORT_NAMES
-from library_reference import lost_references, too_new
-from project import ROOT, read_project
-from trim import trim_library
+from mach_o import lost_references, too_new
+from project import read_project
 
-BUDGET = ROOT / "packaging" / "size_budget.toml"
 REST = "everything else"
+BUDGET_MB = {
+    "torch": 480,
+    "PySide6": 75,
+    "scipy": 75,
+    "sympy": 50,
+    "faiss": 21,
+    "numpy": 20,
+    "PIL": 12,
+    "engine": 4,
+    "desktop": 3,
+    "resources": 32,
+    REST: 60,
+}
+"""The most megabytes of each part after trimming; all but the last are folders of packages."""
+
 _MB = 1_000_000
 
 
 def part_sizes(library: Path, whole: Path) -> dict[str, float]:
     """Megabytes of each part that has a budget; the rest of `whole` is one more part."""
-    sizes = {name: _size(library / name) for name in read_budget() if name != REST}
+    sizes = {name: _size(library / name) for name in BUDGET_MB if name != REST}
     return sizes | {REST: _size(whole) - sum(sizes.values())}
-
-
-def read_budget() -> dict[str, float]:
-    """The most megabytes of each part."""
-    with BUDGET.open("rb") as file:
-        table: dict[str, float] = tomllib.load(file)["megabytes"]
-    return table
 
 
 def too_large(sizes: dict[str, float]) -> list[str]:
     """The parts that outgrew their budget, as sentences."""
-    budget = read_budget()
     return [
-        f"{name} has {size:.1f} MB, {budget[name]:.0f} MB are its budget"
+        f"{name} has {size:.1f} MB; its budget is {BUDGET_MB[name]:.0f} MB"
         for name, size in sizes.items()
-        if size > budget[name]
+        if size > BUDGET_MB[name]
     ]
 
 

@@ -47,7 +47,7 @@ def move_to_trash(path: Path) -> None:
 
 
 MESSAGE = "convertFiles"
-"""As `packaging/info_plist.py` declares it; the method below is named after it."""
+"""As `packaging/project.py` declares it; the method below is named after it."""
 
 
 class FileService(QObject):

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from background import APP_AT, FOLDER_AT, HEIGHT, WIDTH, draw
+from pictures import APP_AT, FOLDER_AT, HEIGHT, WIDTH, draw_background
 from project import APP_NAME, ROOT, read_project
 from PySide6.QtGui import QImage
 
@@ -83,7 +83,7 @@ def test_a_dry_run_shows_every_step_in_order_and_touches_nothing(mac: Mac) -> No
     assert sorted(mac.root.rglob("*")) == before
     assert mac.calls == []
     order = [
-        "venv", "setup.py", "trim.py", "library_reference.py", "size_budget.py", "signing.py",
+        "venv", "setup.py", "bundle.py", "mach_o.py references", "size_budget.py", "signing-order",
         "codesign --force", "codesign --verify", "--self-test", "doctor", "hdiutil create",
         "hdiutil attach", "osascript", "hdiutil detach", "hdiutil convert",
     ]  # fmt: skip
@@ -244,7 +244,7 @@ def test_the_layout_fits_the_background_and_names_what_is_there(tmp_path: Path) 
     ]
     assert places == [APP_AT, FOLDER_AT]
     assert 'file ".background:background.png"' in script
-    draw(tmp_path / "background.png")
+    draw_background(tmp_path / "background.png")
     image = QImage(str(tmp_path / "background.png"))
     assert (image.width(), image.height()) == (WIDTH, HEIGHT)
     assert image.pixelColor(WIDTH // 2, APP_AT[1]).lightness() < 180

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import plistlib
 import shutil
@@ -12,10 +13,16 @@ from pathlib import Path
 
 import pytest
 import size_budget
-from bundle import Bundle, check
-from contents import data_files
-from info_plist import ICON, info_plist
-from project import APP_NAME, ROOT
+from bundle import Bundle, check, compile_all, delete, forget_builder, link_framework, trim_archive
+from contents import LICENCES, data_files
+from lock import read_pins
+from project import APP_NAME, ICON, ROOT, info_plist
+
+
+def write(path: Path, content: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
 
 
 @pytest.fixture
@@ -31,6 +38,8 @@ def bundle(tmp_path: Path) -> Bundle:
     with zipfile.ZipFile(made.archive, "w") as file:
         file.writestr("os.pyc", b"")
         file.writestr("soundfile.pyc", b"")
+    licences = [{"name": name, "text": "Copyright"} for name in read_pins("runtime")]
+    (made.library / LICENCES).write_text(json.dumps(licences))
     (made.resources / ICON).touch()
     shutil.copy(ROOT / "packaging" / "launch.py", made.resources)
     made.plist.write_bytes(plistlib.dumps(info_plist() | {"PyMainFileNames": ["__boot__"]}))
@@ -72,6 +81,13 @@ def test_a_missing_resource_is_found(bundle: Bundle) -> None:
     assert fault.endswith("resources/starter/voice.pth is missing")
 
 
+def test_a_package_without_its_licence_is_found(bundle: Bundle) -> None:
+    stored = json.loads((bundle.library / LICENCES).read_text())
+    kept = [each for each in stored if each["name"] not in ("av", "scipy")]
+    (bundle.library / LICENCES).write_text(json.dumps(kept))
+    assert check(bundle) == [f"{LICENCES} has no licence of scipy"]
+
+
 def test_a_missing_language_is_found(bundle: Bundle) -> None:
     shutil.rmtree(bundle.resources / "zh-Hant.lproj")
     assert check(bundle) == [
@@ -103,7 +119,7 @@ def test_an_information_file_that_py2app_or_a_hand_changed_is_found(bundle: Bund
     (bundle.resources / ICON).unlink()
     assert check(bundle) == [
         "Info.plist: LSMinimumSystemVersion is '10.9', not '15.0'",
-        "Info.plist names an icon that is not there",
+        "Info.plist names an icon that does not exist",
     ]
 
 
@@ -115,10 +131,8 @@ def test_a_part_that_outgrows_its_budget_is_told_and_all_parts_add_up(
     whole = sum(p.stat().st_size for p in bundle.app.rglob("*") if p.is_file()) / 1e6
     assert sum(sizes.values()) == pytest.approx(whole)
     assert size_budget.too_large(sizes) == []
-    monkeypatch.setattr(
-        size_budget, "read_budget", lambda: dict.fromkeys(sizes, 50.0) | {"torch": 2}
-    )
-    assert size_budget.too_large(sizes) == ["torch has 3.0 MB, 2 MB are its budget"]
+    monkeypatch.setattr(size_budget, "BUDGET_MB", dict.fromkeys(sizes, 50) | {"torch": 2})
+    assert size_budget.too_large(sizes) == ["torch has 3.0 MB; its budget is 2 MB"]
 
 
 def test_the_first_script_starts_the_app_from_anywhere_and_hands_its_options_on() -> None:
@@ -138,3 +152,76 @@ def test_the_first_script_starts_the_app_from_anywhere_and_hands_its_options_on(
     )
     assert done.stdout.startswith("usage: urvc voices")
     assert done.stdout.endswith("True\n")  # py2app's own recipes look for its mark
+
+
+def test_what_matches_goes_with_the_links_to_it(tmp_path: Path) -> None:
+    write(tmp_path / "torch/include/a.h", b"")
+    write(tmp_path / "torch/lib/a.dylib", b"")
+    (tmp_path / "torch/link").symlink_to("include/a.h")
+    delete(tmp_path, ("torch/include", "torch/**/*.h", "absent/*"))
+    left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*"))
+    assert left == ["torch", "torch/lib", "torch/lib/a.dylib"]
+
+
+def test_the_zip_keeps_modules_and_metadata_and_loses_tests_caches_and_what_lies_beside(
+    tmp_path: Path,
+) -> None:
+    archive = tmp_path / "python311.zip"
+    names = ["os.pyc", "torch-2.13.0.dist-info/METADATA", "networkx/__init__.pyc"]
+    dropped = ["numpy/_core/lib/libnpymath.a", "mpmath/tests/a.pyc", "fsspec/__pycache__/a.pyc"]
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for name in names + dropped:
+            file.writestr(name, name.encode())
+    trim_archive(archive, {"numpy"})
+    with zipfile.ZipFile(archive) as file:
+        assert file.namelist() == names
+        assert file.read("os.pyc") == b"os.pyc"
+        assert {info.compress_type for info in file.infolist()} == {zipfile.ZIP_DEFLATED}
+    assert [path.name for path in tmp_path.iterdir()] == ["python311.zip"]
+
+
+def test_a_framework_from_a_wheel_gets_its_links(tmp_path: Path) -> None:
+    framework = tmp_path / "QtCore.framework"
+    write(framework / "Versions/A/QtCore", b"")
+    write(framework / "Versions/A/Resources/Info.plist", b"1")
+    write(framework / "Resources/Info.plist", b"1")
+    for _ in range(2):
+        link_framework(framework)
+        links = {p.name: str(p.readlink()) for p in framework.rglob("*") if p.is_symlink()}
+        assert links == {
+            "Current": "A",
+            "QtCore": "Versions/Current/QtCore",
+            "Resources": "Versions/Current/Resources",
+        }
+        assert (framework / "Resources/Info.plist").read_bytes() == b"1"
+
+
+def test_modules_are_compiled_for_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+    module = write(tmp_path / "engine/a.py", b"import sys\nwhere = sys._getframe().f_code\n")
+    compile_all(tmp_path)
+    (cache,) = (tmp_path / "engine/__pycache__").iterdir()
+    assert cache.read_bytes()[4:8] == b"\x01\0\0\0"  # by hash, unchecked
+    assert str(tmp_path).encode() not in cache.read_bytes()
+    module.write_bytes(b"raise RuntimeError\n")  # what is compiled counts
+    code = "import engine.a; print(engine.a.where.co_name)"
+    alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path, env=alone, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == "<module>\n"
+
+
+def test_a_module_of_ours_that_is_no_python_stops_the_build(tmp_path: Path) -> None:
+    write(tmp_path / "torch/for_another_python.py", b"def f(:\n")
+    compile_all(tmp_path)
+    write(tmp_path / "desktop/a.py", b"def f(:\n")
+    with pytest.raises(SyntaxError, match="desktop"):
+        compile_all(tmp_path)
+
+
+def test_the_builders_python_is_forgotten(tmp_path: Path) -> None:
+    content = {"A": 1, "PythonInfoDict": {"PythonExecutable": "/b/python", "PythonVersion": "3"}}
+    path = write(tmp_path / "Info.plist", plistlib.dumps(content))
+    forget_builder(path)
+    assert plistlib.loads(path.read_bytes()) == {"A": 1, "PythonInfoDict": {"PythonVersion": "3"}}

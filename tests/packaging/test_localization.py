@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 from contents import data_files
-from info_plist import info_plist
-from project import ROOT
+from project import ROOT, info_plist
 
 SOURCE = ROOT / "resources" / "bundle"
 TRANSLATIONS = ROOT / "resources" / "translations"

@@ -48,7 +48,7 @@ def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
 def test_the_stored_result_belongs_to_the_present_starter_voice() -> None:
     stored = self_test.INPUTS.read_text().strip()
     assert stored == self_test.inputs_sha256(), (
-        "the starter set was changed: python packaging/selftest_reference.py"
+        "the starter set was changed: packaging/README.md says how to renew the result"
     )
 
 

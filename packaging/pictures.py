@@ -1,6 +1,6 @@
-"""The app's icon as macOS wants it: `resources/icons/app.svg` in an ``.icns``.
+"""The app's icon, and the picture behind the disk image's window.
 
-The container is a tag and a length before each picture; all pictures are PNG.
+``python packaging/pictures.py FILE.png`` draws the latter.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ def read_icns(path: Path) -> dict[bytes, bytes]:
 
     Raises
     ------
-    ValueError : if it is no such file, or its lengths contradict each other
+    ValueError : if it is damaged
     """
     data = path.read_bytes()
     if data[:4] != b"icns" or int.from_bytes(data[4:8]) != len(data):
-        raise ValueError(f"{path.name} is no icon file")
+        raise ValueError(f"{path.name} is not an icon file")
     found, at = {}, _HEAD_BYTES
     while at < len(data):
         length = int.from_bytes(data[at + 4 : at + 8])
@@ -77,5 +77,33 @@ def _drawn(pixels: int) -> bytes:
     return bytes(buffer.data().data())
 
 
+WIDTH, HEIGHT = 640, 400
+"""Points, as in `image_layout.applescript`; drawn at one pixel a point, as Finder expects."""
+
+APP_AT, FOLDER_AT = (160, 190), (480, 190)
+"""Centres of the two icons."""
+
+
+def draw_background(path: Path) -> None:
+    """Draw an arrow from the app to the folder on a light ground."""
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    from PySide6.QtCore import QPointF, Qt
+    from PySide6.QtGui import QColor, QImage, QPainter, QPen
+
+    image = QImage(WIDTH, HEIGHT, QImage.Format.Format_RGB32)
+    image.fill(QColor("#f2f2f5"))
+    painter = QPainter(image)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    pen = QPen(QColor("#8a8aa0"), 5, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap)
+    painter.setPen(pen)
+    middle = (APP_AT[0] + FOLDER_AT[0]) / 2
+    tip = QPointF(middle + 42, APP_AT[1])
+    painter.drawLine(QPointF(middle - 42, APP_AT[1]), tip)
+    for up in (-16, 16):
+        painter.drawLine(tip, QPointF(tip.x() - 18, tip.y() + up))
+    painter.end()
+    image.save(str(path), "PNG")  # type: ignore[call-overload]
+
+
 if __name__ == "__main__":
-    write_icns(Path(sys.argv[1]))
+    draw_background(Path(sys.argv[1]))

@@ -3,8 +3,7 @@ from __future__ import annotations
 import plistlib
 import re
 
-from info_plist import info_plist
-from project import OLDEST_MACOS, read_project
+from project import OLDEST_MACOS, info_plist, read_project
 
 from desktop.mac.finder import MESSAGE
 from desktop.mac.login_item import LABEL

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from icon import PIXELS, read_icns, write_icns
+from pictures import PIXELS, read_icns, write_icns
 from PySide6.QtGui import QImage
 
 

@@ -1,26 +1,73 @@
+"""Mach-O files, on small ones made here as macOS' loader sees them."""
+
 from __future__ import annotations
 
-import os
-import plistlib
-import subprocess
-import sys
-import zipfile
+import struct
 from pathlib import Path
 
 import pytest
-from library_reference import lost_references, read_references, too_new
-from signing import signing_order
-from trim import compile_all, delete, forget_builder, keep_arm64, mend_framework, trim_archive
+from mach_o import keep_arm64, lost_references, read_references, signing_order, too_new
 
-from tests.packaging.mach_o import (
-    ARM64,
-    X86_64,
-    build_version,
-    library,
-    oldest_version,
-    universal,
-    write,
-)
+ARM64, X86_64 = 0x0100000C, 0x01000007
+_LOAD, _RPATH = 0x0C, 0x8000001C
+
+
+def library(
+    loads: tuple[str, ...] = (),
+    search: tuple[str, ...] = (),
+    arch: int = ARM64,
+    built_for: bytes = b"",
+) -> bytes:
+    """A library that names others.
+
+    Parameters
+    ----------
+    built_for : of `build_version` or `oldest_version`
+    """
+    commands = [_dylib(name) for name in loads] + [_rpath(name) for name in search]
+    commands += [built_for] if built_for else []
+    body = b"".join(commands)
+    header = struct.pack("<IIIIIIII", 0xFEEDFACF, arch, 0, 6, len(commands), len(body), 0, 0)
+    return header + body
+
+
+def universal(*parts: tuple[int, bytes]) -> bytes:
+    """One file of several architectures."""
+    table, body = b"", b""
+    start = 4096
+    for arch, content in parts:
+        table += struct.pack(">IIIII", arch, 0, start + len(body), len(content), 12)
+        body += content + bytes(-len(content) % 4096)
+    return (struct.pack(">II", 0xCAFEBABE, len(parts)) + table).ljust(start, b"\0") + body
+
+
+def write(path: Path, content: bytes) -> Path:
+    """With its folders."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def build_version(major: int, minor: int = 0) -> bytes:
+    """LC_BUILD_VERSION: platform macOS, its oldest version, the kit's, no tools."""
+    return struct.pack("<IIIIII", 0x32, 24, 1, major << 16 | minor << 8, 26 << 16, 0)
+
+
+def oldest_version(major: int, minor: int = 0) -> bytes:
+    """LC_VERSION_MIN_MACOSX, which older linkers wrote."""
+    return struct.pack("<IIII", 0x24, 16, major << 16 | minor << 8, 26 << 16)
+
+
+def _dylib(name: str) -> bytes:
+    text = name.encode() + b"\0"
+    text += bytes(-len(text) % 8)
+    return struct.pack("<IIIIII", _LOAD, 24 + len(text), 24, 0, 0, 0) + text
+
+
+def _rpath(name: str) -> bytes:
+    text = name.encode() + b"\0"
+    text += bytes(-(len(text) + 12) % 8)
+    return struct.pack("<III", _RPATH, 12 + len(text), 12) + text
 
 
 def test_of_a_library_for_two_processors_apples_part_is_kept(tmp_path: Path) -> None:
@@ -44,79 +91,6 @@ def test_a_library_without_that_part_stops_the_build_and_other_files_are_left(
     java = write(tmp_path / "A.class", b"\xca\xfe\xba\xbe\0\0\0\x34" + b"x" * 99)
     for path in (java, write(tmp_path / "empty", b""), tmp_path):
         assert not keep_arm64(path)
-
-
-def test_what_matches_goes_with_the_links_to_it(tmp_path: Path) -> None:
-    write(tmp_path / "torch/include/a.h", b"")
-    write(tmp_path / "torch/lib/a.dylib", b"")
-    (tmp_path / "torch/link").symlink_to("include/a.h")
-    delete(tmp_path, ("torch/include", "torch/**/*.h", "absent/*"))
-    left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*"))
-    assert left == ["torch", "torch/lib", "torch/lib/a.dylib"]
-
-
-def test_the_zip_keeps_modules_and_metadata_and_loses_tests_caches_and_what_lies_beside(
-    tmp_path: Path,
-) -> None:
-    archive = tmp_path / "python311.zip"
-    names = ["os.pyc", "torch-2.13.0.dist-info/METADATA", "networkx/__init__.pyc"]
-    dropped = ["numpy/_core/lib/libnpymath.a", "mpmath/tests/a.pyc", "fsspec/__pycache__/a.pyc"]
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
-        for name in names + dropped:
-            file.writestr(name, name.encode())
-    trim_archive(archive, {"numpy"})
-    with zipfile.ZipFile(archive) as file:
-        assert file.namelist() == names
-        assert file.read("os.pyc") == b"os.pyc"
-        assert {info.compress_type for info in file.infolist()} == {zipfile.ZIP_DEFLATED}
-    assert [path.name for path in tmp_path.iterdir()] == ["python311.zip"]
-
-
-def test_a_framework_from_a_wheel_gets_its_links(tmp_path: Path) -> None:
-    framework = tmp_path / "QtCore.framework"
-    write(framework / "Versions/A/QtCore", library())
-    write(framework / "Versions/A/Resources/Info.plist", b"1")
-    write(framework / "Resources/Info.plist", b"1")
-    for _ in range(2):
-        mend_framework(framework)
-        links = {p.name: str(p.readlink()) for p in framework.rglob("*") if p.is_symlink()}
-        assert links == {
-            "Current": "A",
-            "QtCore": "Versions/Current/QtCore",
-            "Resources": "Versions/Current/Resources",
-        }
-        assert (framework / "Resources/Info.plist").read_bytes() == b"1"
-
-
-def test_modules_are_compiled_for_a_place_that_cannot_be_written(tmp_path: Path) -> None:
-    module = write(tmp_path / "engine/a.py", b"import sys\nwhere = sys._getframe().f_code\n")
-    compile_all(tmp_path)
-    (cache,) = (tmp_path / "engine/__pycache__").iterdir()
-    assert cache.read_bytes()[4:8] == b"\x01\0\0\0"  # by hash, unchecked
-    assert str(tmp_path).encode() not in cache.read_bytes()
-    module.write_bytes(b"raise RuntimeError\n")  # what is compiled counts
-    code = "import engine.a; print(engine.a.where.co_name)"
-    alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path, env=alone, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert done.stdout == "<module>\n"
-
-
-def test_a_module_of_ours_that_is_no_python_stops_the_build(tmp_path: Path) -> None:
-    write(tmp_path / "torch/for_another_python.py", b"def f(:\n")
-    compile_all(tmp_path)
-    write(tmp_path / "desktop/a.py", b"def f(:\n")
-    with pytest.raises(SyntaxError, match="desktop"):
-        compile_all(tmp_path)
-
-
-def test_the_builders_python_is_forgotten(tmp_path: Path) -> None:
-    content = {"A": 1, "PythonInfoDict": {"PythonExecutable": "/b/python", "PythonVersion": "3"}}
-    path = write(tmp_path / "Info.plist", plistlib.dumps(content))
-    forget_builder(path)
-    assert plistlib.loads(path.read_bytes()) == {"A": 1, "PythonInfoDict": {"PythonVersion": "3"}}
 
 
 def test_libraries_are_found_from_themselves_their_search_path_and_the_program(
