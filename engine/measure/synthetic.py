@@ -1,13 +1,12 @@
-"""Full-size networks with random weights, in the real files' layout: for measuring anywhere.
+"""Full-size networks with random weights, in the layout of real files, to measure without a voice.
 
-What they sing is noise; what they cost is what a real voice costs.
+Their output is noise, but they need as much time and memory as a real voice.
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -44,29 +43,13 @@ V2_40K = SynthesizerSizes(
 )
 
 
-# In a process of its own: torch and faiss bring two OpenMP runtimes. The number of lists is that of
-# the RVC trainers; one round of k-means is enough for what no one listens to.
-_WRITE_INDEX = """
-import sys, faiss, numpy
-rows = numpy.random.default_rng(0).standard_normal((int(sys.argv[2]), 768), dtype=numpy.float32)
-lists = max(1, min(int(16 * len(rows) ** 0.5), len(rows) // 39))
-index = faiss.IndexIVFFlat(faiss.IndexFlatL2(768), 768, lists)
-index.cp.niter = 1
-index.cp.min_points_per_centroid = 1
-index.train(rows[: 20 * lists])
-index.add(rows)
-index.nprobe = 1
-faiss.write_index(index, sys.argv[1])
-"""
-
-
 def write_synthetic_set(folder: Path, index_rows: int) -> tuple[Path, Path]:
-    """Write content encoder, RMVPE, a v2 voice of 40 kHz, and an index (about 0.6 GB).
+    """Write a content encoder, RMVPE, a 40 kHz v2 voice and an index (about 0.6 GB).
 
     Parameters
     ----------
-    folder : becomes the models folder, and holds the voice too
-    index_rows : of 768 values
+    folder : the models folder, which must not exist; holds the voice too
+    index_rows : of 768 values each
 
     Returns
     -------
@@ -84,10 +67,35 @@ def write_synthetic_set(folder: Path, index_rows: int) -> tuple[Path, Path]:
     voice = folder / "synthetic.pth"
     torch.save(_voice_record(_random_state(state_shapes(V2_40K), rng)), voice)
     index = folder / "synthetic.index"
-    subprocess.run(  # noqa: S603 - our own interpreter and text
-        [sys.executable, "-P", "-c", _WRITE_INDEX, str(index), str(index_rows)], check=True
-    )
+    _write_index(index, index_rows)
     return voice, index
+
+
+def _write_index(path: Path, n_rows: int) -> None:
+    """``IVF{n},Flat`` as faiss writes it, with as many lists as RVC trainers use, all of one size.
+
+    Every ``n``-th row is in the same list; the centre of a list is the mean of its rows.
+    """
+    width = V2_40K.feature_channels
+    rows = np.random.default_rng(0).standard_normal((n_rows, width), dtype=np.float32)
+    n_lists = max(1, min(int(16 * n_rows**0.5), n_rows // 39))
+    lists = [np.arange(first, n_rows, n_lists) for first in range(n_lists)]
+    centres = np.stack([rows[ids].mean(axis=0) for ids in lists])
+    sizes = np.array([len(ids) for ids in lists], np.int64)
+    with path.open("wb") as file:
+        file.write(b"IwFl" + _index_header(width, n_rows) + struct.pack("<QQ", n_lists, 1))
+        file.write(b"IxF2" + _index_header(width, n_lists) + struct.pack("<Q", centres.size))
+        file.write(centres.tobytes())
+        file.write(struct.pack("<BQ", 0, 0))  # no direct map
+        file.write(b"ilar" + struct.pack("<QQ4sQ", n_lists, 4 * width, b"full", n_lists))
+        file.write(sizes.tobytes())
+        for ids in lists:
+            file.write(rows[ids].tobytes() + ids.astype(np.int64).tobytes())
+
+
+def _index_header(width: int, n_rows: int) -> bytes:
+    unused, trained, euclidean = 1 << 20, 1, 1
+    return struct.pack("<iqqqBi", width, n_rows, unused, unused, trained, euclidean)
 
 
 def _shapes(state: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
@@ -97,7 +105,7 @@ def _shapes(state: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
 def _random_state(
     shapes: Mapping[str, tuple[int, ...]], rng: torch.Generator
 ) -> dict[str, torch.Tensor]:
-    """Weights that keep the sound finite: variance one over the inputs, norms near one."""
+    """Weights that keep the values finite: variance 1 / number of inputs, norms of one."""
     state = {}
     for name, shape in shapes.items():
         if name.endswith("num_batches_tracked"):

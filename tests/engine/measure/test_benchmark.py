@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
 import torch
@@ -31,6 +32,7 @@ from engine.measure.benchmark import (
 )
 from engine.measure.synthetic import V2_40K, write_synthetic_set
 from engine.optimization import OptimizationConfig, overrides_from_env
+from engine.retrieval.index_file import read_index
 from engine.voice_checkpoint import load_voice
 from tests.engine.small_set import write_small_set
 
@@ -111,11 +113,14 @@ def test_a_failed_conversion_is_reported_with_its_reason(tmp_path: Path) -> None
 
 
 def test_the_synthetic_set_is_full_size_and_loads_like_a_real_one(tmp_path: Path) -> None:
-    voice, index = write_synthetic_set(tmp_path / "models", 100)
+    voice, index = write_synthetic_set(tmp_path / "models", 200)
     assert load_voice(voice).sizes == V2_40K
     assert load_content_encoder(voice.parent).sizes.hidden_size == 768
     load_rmvpe(voice.parent)
-    assert index.stat().st_size > 100 * 768 * 4
+    ours, theirs = read_index(index, 768), faiss.read_index(str(index))
+    assert (theirs.ntotal, theirs.nlist, theirs.nprobe) == (200, 5, 1)
+    theirs.nprobe = theirs.nlist
+    assert (theirs.search(ours.rows, 1)[1][:, 0] == np.arange(200)).all()
     assert 50e6 < voice.stat().st_size < 62e6
     assert torch.isfinite(load_voice(voice).state["dec.conv_pre.weight"]).all()
 
