@@ -1,4 +1,4 @@
-"""How the engine works, as opposed to what it computes: device, and every way that is faster."""
+"""How the engine works, as opposed to what it computes: the device and the optimizations."""
 
 from __future__ import annotations
 
@@ -6,89 +6,135 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
-from engine.device import DEVICE_NAMES, DeviceName
-from engine.errors import Message, OptionError
-from engine.stages import parse_parts
+from engine.device import DeviceName
+from engine.errors import OptionError, Text
+from engine.option import Choice, Option, choices, option, options_of
+from engine.stages import PARTS, parse_parts
 
 Compilation = Literal["none", "torchscript"]
-COMPILATIONS: tuple[Compilation, ...] = get_args(Compilation)
 Weighting = Literal["inverse_square", "inverse"]
 """Of a row by its squared distance s: (1/s)², which every RVC voice is tuned to, or 1/s."""
-WEIGHTINGS: tuple[Weighting, ...] = get_args(Weighting)
 
 MAX_BATCH = 64
 MAX_TILE_FRAMES = 4600
 DEFAULT_TILE_FRAMES = 400
-"""Four seconds: under Metal's limit of 65,536 per dimension only at the inner stages, so that the
-device code cuts further there; in the cache of a CPU; and a cancel is heard soon."""
+"""Four seconds: under Metal's limit of 65,536 per dimension except in the innermost stages, which
+the device code splits further; fits the cache of a CPU; and a cancel takes effect soon."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizationConfig:
-    """Choices of the engine that change speed and memory, each with its slow twin.
+    """How the engine works: flags that change speed and memory, each with its plain alternative.
 
-    Attributes
-    ----------
-    device : ``auto`` takes Metal, then CUDA, then the CPU
-    use_gpu_retrieval : exact search on the device, rows resident there between jobs; False is
-        faiss on the CPU with the index as it is stored (which looks into one list only)
-    use_gpu_filter : the 48 Hz high-pass on the device, to within 1e-4; False is scipy's filtfilt
-    use_fp16 : half precision where it is borne; phase, norms, softmax and distances stay float32.
-        float16 on a GPU; bfloat16 on a CPU that has instructions for it. Never for the pitch
-    use_channels_last : convolutions in the memory layout in which they run fastest; it also keeps
-        each under Metal's limit of 65,536 per dimension
-    compile : record the vocoder's graph once per length (``torchscript``), or not (``none``)
-    batch_size : pieces of equal length (of one source or of several) that go through together
-    use_shape_buckets : round the lengths of pieces up to a few, so that a GPU compiles each
-        kernel once and batches come about; the longer context changes features slightly
-    tile_frames : frames of 10 ms that the vocoder makes at a time; 0 is the whole piece
-    skip_silence : do not synthesise where the source is silent
-    retrieval_weighting : of a row by its squared distance s: 1/s², which every voice is tuned
-        to, or 1/s
-    enable_profiling : wait for the device around each stage, so that its time is its own
-    cpu_parts : parts that run on the CPU whatever the device is, e.g. ``pitch,vocoder``; see
-        `engine.stages.PARTS`
+    Each field carries its row of the table (`engine.option`): environment variable, title, help
+    and range. A new flag is a field here and the code that uses it.
     """
 
-    device: DeviceName = "auto"
-    use_gpu_retrieval: bool = True
-    use_gpu_filter: bool = False
-    use_fp16: bool = False
-    use_channels_last: bool = True
-    compile: Compilation = "none"
-    batch_size: int = 1
-    use_shape_buckets: bool = False
-    tile_frames: int = DEFAULT_TILE_FRAMES
-    skip_silence: bool = True
-    retrieval_weighting: Weighting = "inverse_square"
-    enable_profiling: bool = False
-    cpu_parts: str = ""
+    device: DeviceName = option(
+        "auto",
+        variable="RVC_DEVICE",
+        title=Text("Compute device"),
+        help=Text("Automatic takes the GPU where there is one."),
+        choices=choices(
+            ("auto", Text("Automatic")),
+            ("mps", Text("Metal")),
+            ("cuda", Text("CUDA")),
+            ("cpu", Text("Processor (CPU)")),
+        ),
+    )
+    use_gpu_retrieval: bool = option(
+        default=True,
+        variable="RVC_GPU_RETRIEVAL",
+        title=Text("Exact voice index search"),
+        help=Text("Looks at every row of the index, on the compute device."),
+    )
+    use_gpu_filter: bool = option(
+        default=False,
+        variable="RVC_GPU_FILTER",
+        title=Text("Filter on the device"),
+        help=Text("Removes rumble below 48 Hz on the device; differs by 0.0001 at most."),
+    )
+    use_fp16: bool = option(
+        default=False,
+        variable="RVC_USE_FP16",
+        title=Text("Half precision"),
+        help=Text("16-bit numbers where numerically safe; half the memory, slightly other sound."),
+    )
+    use_channels_last: bool = option(
+        default=True,
+        variable="RVC_CHANNELS_LAST",
+        title=Text("Fast memory layout"),
+        help=Text("Stores tensors in the order in which convolutions run fastest."),
+    )
+    compile: Compilation = option(
+        "none",
+        variable="RVC_COMPILE",
+        title=Text("Compile the vocoder"),
+        help=Text("Takes time once for each length, then runs faster."),
+        choices=choices(("none", Text("Do not compile")), ("torchscript", Text("TorchScript"))),
+    )
+    batch_size: int = option(
+        1,
+        variable="RVC_BATCH_SIZE",
+        title=Text("Pieces at a time"),
+        help=Text("Converts several pieces together; takes more memory."),
+        low=1,
+        high=MAX_BATCH,
+    )
+    use_shape_buckets: bool = option(
+        default=False,
+        variable="RVC_SHAPE_BUCKETS",
+        title=Text("Fixed chunk lengths"),
+        help=Text("Avoids recompiling GPU kernels for every length."),
+    )
+    tile_frames: int = option(
+        DEFAULT_TILE_FRAMES,
+        variable="RVC_TILE_FRAMES",
+        title=Text("Frames made at a time"),
+        help=Text("Frames of 10 ms; shorter tiles need less memory, 0 makes a piece at once."),
+        low=50,
+        high=MAX_TILE_FRAMES,
+        also=(Choice(0, Text("whole piece")),),
+    )
+    skip_silence: bool = option(
+        default=True,
+        variable="RVC_SKIP_SILENCE",
+        title=Text("Skip silence"),
+        help=Text("Skips silent parts of the source."),
+    )
+    retrieval_weighting: Weighting = option(
+        "inverse_square",
+        variable="RVC_RETRIEVAL_WEIGHTING",
+        title=Text("Weighting in the index"),
+        help=Text("By squared distance s; every RVC voice is tuned to 1/s²."),
+        choices=choices(("inverse_square", Text("1/s²")), ("inverse", Text("1/s"))),
+    )
+    enable_profiling: bool = option(
+        default=False,
+        variable="RVC_PROFILING",
+        title=Text("Exact stage timings"),
+        help=Text("Waits for the device at each stage; a little slower."),
+    )
+    cpu_parts: str = option(
+        "",
+        variable="RVC_CPU_PARTS",
+        title=Text("Parts on the CPU"),
+        help=Text(
+            "These run on the CPU whatever the device is, separated by commas: {parts}.",
+            parts=", ".join(PARTS),
+        ),
+        check=parse_parts,
+    )
 
     def __post_init__(self) -> None:
-        _require("device", self.device, self.device in DEVICE_NAMES, ", ".join(DEVICE_NAMES))
-        _require("compile", self.compile, self.compile in COMPILATIONS, ", ".join(COMPILATIONS))
-        _require(
-            "batch size", self.batch_size, 1 <= self.batch_size <= MAX_BATCH, f"1 to {MAX_BATCH}"
-        )
-        _require(
-            "tile length in frames",
-            self.tile_frames,
-            self.tile_frames == 0 or 50 <= self.tile_frames <= MAX_TILE_FRAMES,
-            f"0 (the whole piece) or 50 to {MAX_TILE_FRAMES}",
-        )
-        _require(
-            "retrieval weighting",
-            self.retrieval_weighting,
-            self.retrieval_weighting in WEIGHTINGS,
-            ", ".join(WEIGHTINGS),
-        )
-        parse_parts(self.cpu_parts)
+        for each in FLAGS:
+            each.require(getattr(self, each.name))
 
     @classmethod
     def baseline(cls) -> OptimizationConfig:
-        """Everything off: the plain way, as the reference implementations go."""
+        """Everything off, as in the reference implementations."""
         return cls(
             device="cpu",
             use_gpu_retrieval=False,
@@ -99,12 +145,12 @@ class OptimizationConfig:
 
     @classmethod
     def for_apple_silicon(cls) -> OptimizationConfig:
-        """Metal, before anything was measured on the machine."""
+        """Metal preset."""
         return cls(device="mps", use_gpu_filter=True, use_shape_buckets=True)
 
     @classmethod
     def for_nvidia_gpu(cls) -> OptimizationConfig:
-        """CUDA; its plain convolutions are the faster ones."""
+        """CUDA, where the plain memory layout is faster."""
         return cls(
             device="cuda",
             use_gpu_filter=True,
@@ -116,7 +162,7 @@ class OptimizationConfig:
 
     @classmethod
     def for_cpu(cls) -> OptimizationConfig:
-        """A processor alone; shorter tiles, because its memory is everybody's.
+        """CPU preset; short tiles keep memory use low.
 
         Exact search costs it six times what faiss takes for the one list that it looks into. Not
         so on a Mac: faiss brings an OpenMP of its own, and two of them in a process may crash.
@@ -137,7 +183,7 @@ class OptimizationConfig:
 
     @classmethod
     def preset(cls, device: str) -> OptimizationConfig:
-        """What should pay on a device (``mps``, ``cuda``, ``cpu``), before it was measured."""
+        """The preset of a device (``mps``, ``cuda``, ``cpu``)."""
         presets = {"mps": cls.for_apple_silicon, "cuda": cls.for_nvidia_gpu, "cpu": cls.for_cpu}
         return presets[device]()
 
@@ -147,33 +193,13 @@ class OptimizationConfig:
         base: OptimizationConfig | None = None,
         environment: Mapping[str, str] = os.environ,
     ) -> OptimizationConfig:
-        """``base`` (or the defaults) changed by what the environment says.
-
-        Raises
-        ------
-        OptionError : a variable holds nonsense; the sentence names it
-        """
+        """``base`` (or the defaults) with the variables of the environment applied."""
         return replace(base or cls(), **overrides_from_env(environment))
 
 
-VARIABLES: dict[str, str] = {
-    "RVC_DEVICE": "device",
-    "RVC_GPU_RETRIEVAL": "use_gpu_retrieval",
-    "RVC_GPU_FILTER": "use_gpu_filter",
-    "RVC_USE_FP16": "use_fp16",
-    "RVC_CHANNELS_LAST": "use_channels_last",
-    "RVC_COMPILE": "compile",
-    "RVC_BATCH_SIZE": "batch_size",
-    "RVC_SHAPE_BUCKETS": "use_shape_buckets",
-    "RVC_TILE_FRAMES": "tile_frames",
-    "RVC_SKIP_SILENCE": "skip_silence",
-    "RVC_RETRIEVAL_WEIGHTING": "retrieval_weighting",
-    "RVC_PROFILING": "enable_profiling",
-    "RVC_CPU_PARTS": "cpu_parts",
-}
+FLAGS: tuple[Option, ...] = options_of(OptimizationConfig)
+VARIABLES: dict[str, str] = {each.variable: each.name for each in FLAGS}
 """Environment variables and the fields they set."""
-
-_SWITCH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
 def overrides_from_env(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
@@ -181,18 +207,25 @@ def overrides_from_env(environment: Mapping[str, str] = os.environ) -> dict[str,
 
     Raises
     ------
-    OptionError : a variable holds nonsense; the sentence names it
+    OptionError : a variable has a value that makes no sense; the sentence names it
     """
     found: dict[str, Any] = {}
-    for variable, name in VARIABLES.items():
-        text = environment.get(variable, "").strip()
+    for flag in FLAGS:
+        text = environment.get(flag.variable, "").strip()
         if not text:
             continue
-        found[name] = _parsed(variable, name, text)
         try:
-            OptimizationConfig(**{name: found[name]})
+            found[flag.name] = flag.parse(text)
         except OptionError as cause:
-            raise _nonsense(variable, text, cause.why) from cause
+            raise OptionError(
+                Text(
+                    'Cannot use "{value}" in the environment variable {variable}',
+                    value=text,
+                    variable=flag.variable,
+                ),
+                cause.why,
+                Text("correct or unset {variable}", variable=flag.variable),
+            ) from cause
     return found
 
 
@@ -202,45 +235,17 @@ def resolve(
     environment: Mapping[str, str] = os.environ,
     tuned: Callable[[DeviceName], Mapping[str, Any]] = lambda _: {},
 ) -> OptimizationConfig:
-    """Command line over environment over saved settings over what tuning found over the preset.
+    """The flags in force: command line, environment, saved settings, tuning, preset, in that order.
 
     Parameters
     ----------
-    tuned : gives the flags that were measured to pay on a device of this machine
+    tuned : gives the flags that tuning found for a device of this machine
 
     Raises
     ------
-    OptionError : nonsense in one of them
-    DeviceError : the device that one of them asks for is not there
+    OptionError : a value that makes no sense
+    DeviceError : the device asked for is not there
     """
     asked = {**(saved or {}), **overrides_from_env(environment), **command_line}
     preset = OptimizationConfig.for_this_machine(asked.pop("device", "auto"))
     return replace(preset, **{**tuned(preset.device), **asked})
-
-
-def _parsed(variable: str, name: str, text: str) -> object:
-    default = getattr(OptimizationConfig(), name)
-    if isinstance(default, bool):
-        if text.lower() not in _SWITCH:
-            raise _nonsense(variable, text, "it must be true, false, 1, 0, yes or no")
-        return _SWITCH[text.lower()]
-    if isinstance(default, int):
-        if not text.isascii() or not text.isdigit():
-            raise _nonsense(variable, text, "it must be a whole number")
-        return int(text.lstrip("0")[:9] or 0)
-    return text.lower()
-
-
-def _nonsense(variable: str, text: str, why: Message) -> OptionError:
-    return OptionError(
-        f'Cannot use "{text}" in the environment variable {variable}',
-        why,
-        f"correct or unset {variable}",
-    )
-
-
-def _require(name: str, value: object, fits: bool, choices: str) -> None:  # noqa: FBT001
-    if not fits:
-        raise OptionError(
-            f'Cannot use "{value}" as {name}', f"it must be {choices}", "choose one of these"
-        )

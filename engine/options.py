@@ -1,14 +1,21 @@
-"""What one conversion is asked to do and what it gives back; frozen, so a job owns its copy."""
+"""What one conversion is asked to do, and its result; frozen, so that a job owns its copy.
+
+Each field of `ConversionOptions` carries its row of the option table (`engine.option`). A new
+option is a field here and the code that uses it; an effect brings options of its own.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from engine.errors import OptionError
+from engine.effects import effect_options
+from engine.errors import OptionError, Text
+from engine.option import Choice, Option, choices, option, options_of
 from engine.pitch.methods import AUTO, METHODS
 
 if TYPE_CHECKING:
@@ -19,82 +26,306 @@ FileFormat = Literal["wav", "flac", "mp3", "ogg", "aiff"]
 Subtype = Literal["float", "24", "16"]
 
 FILE_FORMATS: tuple[FileFormat, ...] = get_args(FileFormat)
-SUBTYPES: tuple[Subtype, ...] = get_args(Subtype)
 
-LONGEST_NUMBER = 15
-"""Digits of a refused number that a sentence repeats."""
+_MAX_SEMITONES = 36.0
+"""Three octaves: no voice has training data beyond that, so it is a typing error."""
 
-MAX_SEMITONES = 36.0
-"""Three octaves: beyond that no voice has training data and the request is a typing error."""
+_MIN_PITCH_RATIO = 1.5
+"""Of the highest to the lowest pitch: a fifth."""
+
+
+def _pitch_choices() -> tuple[Choice, ...]:
+    methods = (Choice(name, method.title) for name, method in METHODS.items())
+    return (Choice(AUTO, Text("Automatic")), *methods)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConversionOptions:
-    """Settings of one conversion.
+    """Settings of one conversion; their rows say what each means.
 
     Attributes
     ----------
-    semitones : pitch shift, -36..36
-    index_rate : how much of the voice's own features replaces the source's, 0..1
-    protect : below 0.5, unvoiced sounds keep ``1 - protect`` of their own features (0..0.5)
-    volume_envelope : 1 keeps the voice's loudness, 0 follows the source's
-    pitch_method : ``auto`` takes RMVPE where its weights are installed, else YIN
-    f0_file : CSV ``seconds,hz`` that replaces the tracked pitch
-    f0_min_hz, f0_max_hz : range in which pitch is looked for
-    autotune : strength 0..1 of the pull towards the nearest semitone; the shift is kept
-    speaker : which speaker of a voice that holds several
-    seed : of all noise; the same seed gives the same samples
-    noise : False makes every random source zero
-    stereo : keep two channels; otherwise they are mixed
-    output_rate_hz : sample rate of the result; None is the voice's own
-    file_format, subtype : of a result written to disk; subtype None is the format's best
-    overwrite : replace an existing file instead of refusing
+    effects : options of effects by name, e.g. ``{"gain_db": -3.0}``; without those at their default
 
     Raises
     ------
-    OptionError : a value is out of its range
+    OptionError : a value is of another kind or out of its range
     """
 
-    semitones: float = 0.0
-    index_rate: float = 0.75
-    protect: float = 0.33
-    volume_envelope: float = 1.0
-    pitch_method: str = AUTO
-    f0_file: Path | None = None
-    f0_min_hz: float = 50.0
-    f0_max_hz: float = 1100.0
-    autotune: float = 0.0
-    speaker: int = 0
-    seed: int = 0
-    noise: bool = True
-    stereo: bool = False
-    output_rate_hz: int | None = None
-    file_format: FileFormat = "wav"
-    subtype: Subtype | None = None
-    overwrite: bool = False
+    semitones: float = option(
+        0.0,
+        title=Text("Pitch"),
+        help=Text("Semitones up or down; +12 is an octave, usual from a man to a woman."),
+        low=-_MAX_SEMITONES,
+        high=_MAX_SEMITONES,
+        unit=Text("semitones"),
+        signed=True,
+        scope="voice",
+        more=False,
+        flag="--pitch",
+        metavar="SEMITONES",
+    )
+    index_rate: float = option(
+        0.75,
+        title=Text("Index strength"),
+        help=Text("More makes the accent more like the voice; too much may slur."),
+        low=0.0,
+        high=1.0,
+        step=0.01,
+        percent=True,
+        scope="voice",
+        more=False,
+        metavar="0..1",
+        cli_help="how much of the voice's own features replaces the source's",
+    )
+    protect: float = option(
+        0.33,
+        title=Text("Protect consonants"),
+        help=Text("Lower keeps more of the breath and consonants of the source."),
+        low=0.0,
+        high=0.5,
+        step=0.01,
+        scope="voice",
+        more=False,
+        metavar="0..0.5",
+        cli_help="below 0.5, unvoiced sounds keep 1 - PROTECT of their own features",
+    )
+    volume_envelope: float = option(
+        1.0,
+        title=Text("Follow source dynamics"),
+        help=Text("0 % keeps the voice's own loudness; 100 % follows the source's."),
+        low=0.0,
+        high=1.0,
+        step=0.01,
+        percent=True,
+        reversed=True,
+        scope="voice",
+        more=False,
+        metavar="0..1",
+        cli_help="1 keeps the voice's own loudness, 0 follows the source's",
+    )
+    pitch_method: str = option(
+        AUTO,
+        title=Text("Pitch method"),
+        help=Text("How the pitch of the source is found; Automatic takes the best one installed."),
+        choices=_pitch_choices,
+        scope="voice",
+        more=False,
+    )
+    file_format: FileFormat = option(
+        "wav",
+        title=Text("Format"),
+        help=Text("WAV, FLAC and AIFF are lossless; MP3 and Ogg are small."),
+        choices=choices(*((each, Text(each.upper())) for each in FILE_FORMATS)),
+        more=False,
+        flag="--format",
+        cli_help="default: by the name after --output, else wav",
+    )
+    stereo: bool = option(
+        default=False,
+        title=Text("Keep stereo"),
+        help=Text("Converts both channels; takes twice as long."),
+        more=False,
+        cli_help="convert both channels instead of mixing them",
+    )
+    f0_file: Path | None = option(
+        None,
+        kind="file",
+        title=Text("Pitch curve"),
+        help=Text("A CSV file with seconds,hz in each line; replaces the pitch of the source."),
+        also=(Choice(None, Text("from the source")),),
+        flag="--f0-file",
+        metavar="CSV",
+    )
+    f0_min_hz: float = option(
+        50.0,
+        title=Text("Lowest pitch"),
+        help=Text("Pitch below this is not looked for."),
+        low=20.0,
+        high=2000.0,
+        unit=Text("Hz"),
+        scope="voice",
+        flag="--f0-min",
+        metavar="HZ",
+    )
+    f0_max_hz: float = option(
+        1100.0,
+        title=Text("Highest pitch"),
+        help=Text("Pitch above this is not looked for."),
+        low=20.0,
+        high=2000.0,
+        unit=Text("Hz"),
+        scope="voice",
+        flag="--f0-max",
+        metavar="HZ",
+    )
+    autotune: float = option(
+        0.0,
+        title=Text("Autotune"),
+        help=Text("Pulls the pitch towards the nearest note; 100 % puts it onto the note."),
+        low=0.0,
+        high=1.0,
+        step=0.01,
+        percent=True,
+        scope="voice",
+        metavar="0..1",
+        cli_help="strength of the pull towards the nearest note",
+    )
+    speaker: int = option(
+        0,
+        title=Text("Speaker"),
+        help=Text("Which speaker of a voice that holds several; most hold only speaker 0."),
+        low=0,
+        high=2**31 - 1,
+        scope="voice",
+        metavar="N",
+    )
+    seed: int = option(
+        0,
+        title=Text("Seed"),
+        help=Text("Start of the random noise; the same seed gives the same result."),
+        low=0,
+        high=2**63 - 1,
+        metavar="N",
+    )
+    noise: bool = option(
+        default=True,
+        title=Text("Random noise"),
+        help=Text("Voices are trained with noise; without it breath sounds dull."),
+    )
+    output_rate_hz: int | None = option(
+        None,
+        kind="whole number",
+        title=Text("Sample rate"),
+        help=Text("Of the result; without a number it is the voice's own."),
+        low=8000,
+        high=192_000,
+        step=50,
+        also=(Choice(None, Text("as the voice")),),
+        unit=Text("Hz"),
+        flag="--sample-rate",
+        metavar="HZ",
+    )
+    subtype: Subtype | None = option(
+        None,
+        title=Text("Sample format"),
+        help=Text("Of WAV, FLAC and AIFF files."),
+        choices=choices(
+            ("float", Text("32-bit float")), ("24", Text("24-bit")), ("16", Text("16-bit"))
+        ),
+        also=(Choice(None, Text("best of the format")),),
+    )
+    overwrite: bool = option(
+        default=False,
+        title=Text("Replace existing files"),
+        help=Text("Off gives the result another name, or refuses, if the file exists."),
+        cli_help="replace the file named by --output if it exists",
+    )
+    effects: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
-        _require_range("pitch shift in semitones", self.semitones, -MAX_SEMITONES, MAX_SEMITONES)
-        _require_range("index rate", self.index_rate, 0.0, 1.0)
-        _require_range("protect", self.protect, 0.0, 0.5)
-        _require_range("volume envelope", self.volume_envelope, 0.0, 1.0)
-        _require_range("autotune strength", self.autotune, 0.0, 1.0)
-        _require_range("lowest pitch in Hz", self.f0_min_hz, 20.0, 2000.0)
-        _require_range("highest pitch in Hz", self.f0_max_hz, 20.0, 2000.0)
-        if self.f0_min_hz * 1.5 > self.f0_max_hz:
+        for each in OPTIONS:
+            each.require(getattr(self, each.name))
+        if self.f0_min_hz * _MIN_PITCH_RATIO > self.f0_max_hz:
             raise OptionError(
-                "Cannot look for a pitch",
-                f"{self.f0_min_hz:g} to {self.f0_max_hz:g} Hz is less than a fifth",
+                Text(
+                    "Cannot look for a pitch between {lowest} and {highest} Hz",
+                    lowest=f"{self.f0_min_hz:g}",
+                    highest=f"{self.f0_max_hz:g}",
+                ),
+                "the range is less than a fifth",
                 "give a range such as 50 to 1100 Hz",
             )
-        _require_range("speaker", self.speaker, 0, 2**31 - 1)
-        _require_range("seed", self.seed, 0, 2**63 - 1)
-        if self.output_rate_hz is not None:
-            _require_range("output sample rate in Hz", self.output_rate_hz, 8000, 192_000)
-        _require_choice("pitch method", self.pitch_method, (AUTO, *METHODS))
-        _require_choice("file format", self.file_format, FILE_FORMATS)
-        if self.subtype is not None:
-            _require_choice("sample format", self.subtype, SUBTYPES)
+        known = {each.name: each for each in effect_options()} if self.effects else {}
+        for name, value in self.effects.items():
+            if name not in known:
+                raise _unknown(name)
+            known[name].require(value)
+        changed = {
+            name: self.effects[name]
+            for name, each in known.items()
+            if self.effects.get(name, each.default) != each.default
+        }
+        object.__setattr__(self, "effects", changed)
+
+    def value(self, name: str) -> Any:
+        """The value of an option by name, of an effect's too."""
+        found = _find(name)
+        return getattr(self, name) if found in OPTIONS else self.effects.get(name, found.default)
+
+    def with_values(self, values: Mapping[str, Any]) -> ConversionOptions:
+        """The same with other values, by name, of an effect's too.
+
+        Raises
+        ------
+        OptionError : there is no such option, or a value makes no sense
+        """
+        own = {each.name for each in OPTIONS}
+        effects = {name: value for name, value in values.items() if name not in own}
+        fields = {name: value for name, value in values.items() if name in own}
+        return dataclasses.replace(self, **fields, effects={**self.effects, **effects})
+
+    def changes(self, usual: ConversionOptions | None = None) -> dict[str, Any]:
+        """The values by name that differ from other options, or from the defaults."""
+        other = usual or ConversionOptions()
+        values = {each.name: self.value(each.name) for each in all_options()}
+        return {name: value for name, value in values.items() if value != other.value(name)}
+
+    def summary(self, usual: ConversionOptions | None = None) -> list[Text]:
+        """What differs from other options, or from the defaults; a few words each."""
+        return [
+            Text("{option} {value}", option=found.title, value=found.shown(value))
+            for name, value in self.changes(usual).items()
+            for found in (_find(name),)
+        ]
+
+    def to_record(self) -> dict[str, Any]:
+        """What differs from the defaults, as JSON can hold it."""
+        return {
+            name: str(value) if isinstance(value, Path) else value
+            for name, value in self.changes().items()
+        }
+
+    @classmethod
+    def from_record(cls, record: object) -> ConversionOptions:
+        """The options of a record; a value that makes no sense (any more) has its default."""
+        made = cls()
+        for name, value in record.items() if isinstance(record, dict) else ():
+            try:
+                is_file = _find(name).kind == "file" and isinstance(value, str)
+                made = made.with_values({name: Path(value) if is_file else value})
+            except OptionError:
+                continue
+        return made
+
+
+OPTIONS: tuple[Option, ...] = options_of(ConversionOptions)
+"""The rows of the fields; `all_options` has those of effects too."""
+
+
+def all_options() -> tuple[Option, ...]:
+    """Every option there is, those of effects last."""
+    return (*OPTIONS, *effect_options())
+
+
+def voice_options() -> tuple[Option, ...]:
+    """Those that may be kept with a voice."""
+    return tuple(each for each in all_options() if each.scope == "voice")
+
+
+def _find(name: str) -> Option:
+    found = next((each for each in all_options() if each.name == name), None)
+    if found is None:
+        raise _unknown(name)
+    return found
+
+
+def _unknown(name: str) -> OptionError:
+    return OptionError(
+        Text('Cannot set the option "{name}"', name=name),
+        "there is no such option",
+        "check its spelling",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,25 +359,3 @@ class ConversionResult:
     def realtime_factor(self) -> float:
         """Seconds of sound converted in one second."""
         return self.source_s / self.taken_s if self.taken_s > 0 else math.inf
-
-
-def _require_range(name: str, value: float, low: float, high: float) -> None:
-    if not (low <= value <= high):  # NaN fails too
-        raise OptionError(
-            f"Cannot use {_short(value)} as {name}",
-            f"it must lie between {low:g} and {high:g}",
-            "choose a value in that range",
-        )
-
-
-def _short(value: float) -> str:
-    """A number fit for a sentence, however many digits it has."""
-    text = str(value) if isinstance(value, int) else f"{value:g}"
-    return text if len(text) <= LONGEST_NUMBER else text[:LONGEST_NUMBER] + "…"
-
-
-def _require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise OptionError(
-            f'Cannot use "{value}" as {name}', "it is not known", f"choose {', '.join(choices)}"
-        )

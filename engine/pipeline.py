@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from engine.audio.filters import highpass_48hz, highpass_48hz_on_device
 from engine.audio.levels import apply_volume_envelope, limit_peak, middle_channel
 from engine.audio.resampling import resample, resampled_length
+from engine.effects import apply_effects
 from engine.errors import AudioFileError, OptionError
 from engine.networks import Models, within_memory
 from engine.optimization import OptimizationConfig
@@ -147,6 +149,7 @@ def _analysis_signal(source: Source) -> Floats:
     """Float32 [channels, n]: 16 kHz, peak-limited."""
     samples, stereo = source.samples, source.options.stereo
     mixed = _two_channels(samples) if stereo else middle_channel(samples.T)[:, np.newaxis]
+    mixed = _with_effects("before", mixed, source.rate_hz, source.options)
     n_analysis = max(1, resampled_length(len(mixed), source.rate_hz, ANALYSIS_RATE_HZ))
     analysis = resample(mixed, source.rate_hz, ANALYSIS_RATE_HZ, n_analysis)
     peak = float(np.abs(analysis).max(initial=0.0))
@@ -240,4 +243,13 @@ def _finish(source: PreparedSource, card: VoiceCard) -> Floats:
     if rate_out_hz != voice_rate_hz:
         n_out = resampled_length(n_source, rate_hz, rate_out_hz)
         samples = resample(samples, voice_rate_hz, rate_out_hz, n_out)
-    return limit_peak(samples)
+    return limit_peak(_with_effects("after", samples, rate_out_hz, options))
+
+
+def _with_effects(
+    when: Literal["before", "after"], samples: Floats, rate_hz: int, options: ConversionOptions
+) -> Floats:
+    """Samples float32 [n, channels] after the effects that the options turn on."""
+    if not options.effects:
+        return samples
+    return np.concatenate(list(apply_effects(when, [samples], rate_hz, options.effects)))

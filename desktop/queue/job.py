@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from random import getrandbits
-from typing import Any, cast
+from typing import Any
 
-from engine.errors import OptionError, Text
+from engine.errors import Text
 from engine.options import ConversionOptions
 
 
@@ -148,7 +148,7 @@ def job_to_record(job: Job) -> dict[str, Any]:
     """A job as JSON can hold it."""
     record = _fields(job)
     record["voice"] = _fields(job.voice)
-    record["options"] = options_to_record(job.options)
+    record["options"] = job.options.to_record()
     record["notes"] = [note.to_record() for note in job.notes]
     record["stages"] = [list(_fields(each).values()) for each in job.stages]
     return record
@@ -168,7 +168,7 @@ def job_from_record(record: dict[str, Any]) -> Job | None:
                 str(voice["key"]),
                 bool(voice["built_in"]),
             ),
-            options=options_from_record(record["options"]),
+            options=ConversionOptions.from_record(record["options"]),
             output_dir=_path(record["output_dir"]),
             state=JobState(record["state"]),
             stages=tuple(_stage_from_record(*each) for each in record["stages"]),
@@ -184,29 +184,6 @@ def job_from_record(record: dict[str, Any]) -> Job | None:
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
-
-
-def options_to_record(options: ConversionOptions) -> dict[str, Any]:
-    """Options as JSON can hold them: those that are not as at first."""
-    plain = ConversionOptions()
-    return {
-        each.name: _plain(getattr(options, each.name))
-        for each in dataclasses.fields(options)
-        if getattr(options, each.name) != getattr(plain, each.name)
-    }
-
-
-def options_from_record(record: object) -> ConversionOptions:
-    """The options of a record; a value that makes no sense (any more) is as at first."""
-    options = ConversionOptions()
-    for name, value in cast(dict[str, Any], record if isinstance(record, dict) else {}).items():
-        kept: Any = Path(value) if name == "f0_file" and isinstance(value, str) else value
-        change: dict[str, Any] = {name: kept}
-        try:
-            options = dataclasses.replace(options, **change)
-        except (OptionError, TypeError, ValueError):
-            continue
-    return options
 
 
 def _stage_from_record(stage: Any, seconds: Any, device: Any, held_bytes: Any = 0) -> StageTime:

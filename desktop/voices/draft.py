@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from desktop.queue.job import Job, Voice, options_from_record, options_to_record
+from desktop.queue.job import Job, Voice
 from desktop.settings.store import VOICE_OPTIONS, Settings
 from desktop.voices.voice_list import VoiceList
 from engine.options import ConversionOptions
@@ -80,14 +80,14 @@ class Draft(QObject):
         kept = self._all_remembered()
         kept.pop(self._voice.key, None)
         if self._options != self.usual:
-            kept[self._voice.key] = options_to_record(self._options)
+            kept[self._voice.key] = self._options.to_record()
         self._settings.remember(VOICE_OPTIONS, kept)
 
     def _remembered(self) -> ConversionOptions:
         kept = self._all_remembered()
         if self._voice.key not in kept:
             return self.usual
-        return options_from_record(kept[self._voice.key])
+        return ConversionOptions.from_record(kept[self._voice.key])
 
     def _all_remembered(self) -> dict[str, object]:
         kept = self._settings.memory(VOICE_OPTIONS)

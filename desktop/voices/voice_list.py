@@ -14,9 +14,9 @@ from desktop.queue.intake import voice_groups
 from desktop.queue.job import Voice
 from desktop.translation import translate
 from engine.errors import ConversionCancelled, LibraryError
-from engine.library.installed_voice import VOICE_OPTIONS, InstalledVoice, starter_entry
+from engine.library.installed_voice import InstalledVoice, starter_entry
 from engine.library.voice_library import VoiceLibrary
-from engine.options import ConversionOptions
+from engine.options import ConversionOptions, voice_options
 from engine.progress import CancelToken
 
 
@@ -84,7 +84,7 @@ class VoiceList(QObject):
 
     def keep_defaults(self, key: str, options: ConversionOptions) -> None:
         """Let the voice start with these settings from now on; `refused` tells a failure."""
-        values = {name: getattr(options, name) for name in VOICE_OPTIONS}
+        values = {each.name: options.value(each.name) for each in voice_options()}
 
         def run() -> None:
             try:

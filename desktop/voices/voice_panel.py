@@ -22,8 +22,7 @@ from desktop import style
 from desktop.voices.draft import Draft
 from desktop.voices.voice_list import VoiceList
 from desktop.voices.voice_sliders import SliderRow, VoiceSliders
-from engine.library.installed_voice import VOICE_OPTIONS
-from engine.options import FILE_FORMATS
+from engine.options import FILE_FORMATS, voice_options
 from engine.pitch.methods import AUTO, METHODS
 
 WIDTH = 264
@@ -101,8 +100,8 @@ class VoicePanel(QWidget):
         with QSignalBlocker(self._stereo):
             self._stereo.setChecked(options.stereo)
         self._reset.setEnabled(options != usual)
-        own = any(getattr(options, name) != getattr(usual, name) for name in VOICE_OPTIONS)
-        self._make_default.setEnabled(own and not self._draft.voice.built_in)
+        own = options.changes(usual).keys() & {each.name for each in voice_options()}
+        self._make_default.setEnabled(bool(own) and not self._draft.voice.built_in)
         self.sliders["index_rate"].setEnabled(self._draft.voice.index is not None)
         self._picker.setCurrentIndex(self._picker.findData(self._draft.voice.key))
 

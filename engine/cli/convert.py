@@ -8,14 +8,25 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.cli.machine import add_machine_options, machine_config
+from engine.cli.arguments import (
+    add_machine_options,
+    add_options,
+    chosen_options,
+    environment_help,
+    machine_config,
+)
 from engine.cli.output import EXIT_FAILED, EXIT_OK, ProgressBar, one_line, tell
 from engine.errors import DeviceError, OptionError, UserError
 from engine.library.installed_voice import InstalledVoice, starter_entry
 from engine.library.source_file import VOICE_ENDINGS
 from engine.library.voice_library import VoiceLibrary
-from engine.options import FILE_FORMATS, SUBTYPES, ConversionOptions, ConversionResult, FileFormat
-from engine.pitch.methods import AUTO, METHODS
+from engine.options import (
+    ConversionOptions,
+    ConversionResult,
+    FileFormat,
+    all_options,
+    voice_options,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,79 +37,37 @@ if TYPE_CHECKING:
 
 
 def add_convert(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``urvc convert``; what is not given is left to the voice, then to us."""
+    """The arguments of ``urvc convert``."""
     parser.set_defaults(run=_convert)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = environment_help()
     parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="audio or video file")
-    voice = parser.add_argument_group("voice")
-    voice.add_argument(
+    files = parser.add_argument_group("files")
+    files.add_argument(
         "--voice",
         metavar="V.pth|NAME",
-        help="a file, or an installed voice; without it: the starter voice",
+        help="a file, or an installed voice; default: the starter voice",
     )
-    voice.add_argument("--index", type=Path, metavar="X.index", help="the voice's own features")
-    voice.add_argument("--speaker", type=int, metavar="N")
-    voice.add_argument(
+    files.add_argument("--index", type=Path, metavar="X.index", help="the voice's own features")
+    files.add_argument(
         "--models-dir", type=Path, metavar="DIR", help="folder of the shared weights"
     )
-
-    result = parser.add_argument_group("result")
-    result.add_argument("-o", "--output", type=Path, metavar="FILE", help="for a single input")
-    result.add_argument("--output-dir", type=Path, metavar="DIR", help="default: beside the source")
-    result.add_argument("--format", choices=FILE_FORMATS, help="default: by FILE's name, else wav")
-    result.add_argument("--subtype", choices=SUBTYPES, help="sample format of wav, flac and aiff")
-    result.add_argument("--sample-rate", type=int, metavar="HZ", help="default: the voice's own")
-    result.add_argument("--stereo", action="store_true", help="keep two channels")
-    result.add_argument("--overwrite", action="store_true", help="replace FILE if it exists")
-
-    sound = parser.add_argument_group("sound")
-    sound.add_argument("--pitch", type=float, metavar="SEMITONES")
-    sound.add_argument("--index-rate", type=float, metavar="0..1")
-    sound.add_argument("--protect", type=float, metavar="0..0.5")
-    sound.add_argument(
-        "--volume-envelope",
-        type=float,
-        metavar="0..1",
-        help="1 keeps the voice's loudness, 0 follows the source's",
-    )
-    sound.add_argument("--autotune", type=float, metavar="0..1")
-    sound.add_argument(
-        "--pitch-method", choices=(AUTO, *METHODS), help="default: the best that is installed"
-    )
-    sound.add_argument("--f0-file", type=Path, metavar="CSV", help="pitch curve: seconds,hz")
-    sound.add_argument("--f0-min", type=float, metavar="HZ")
-    sound.add_argument("--f0-max", type=float, metavar="HZ")
-    sound.add_argument("--seed", type=int, metavar="N", help="of the noise")
-    sound.add_argument("--noise", choices=("on", "off"), default="on")
-
+    files.add_argument("-o", "--output", type=Path, metavar="FILE", help="for a single input")
+    files.add_argument("--output-dir", type=Path, metavar="DIR", help="default: beside the source")
+    own = {each.name for each in voice_options()}
+    voice = parser.add_argument_group("settings that a voice can start with (urvc voices defaults)")
+    add_options(voice, voice_options())
+    job = parser.add_argument_group("settings of this conversion")
+    add_options(job, [each for each in all_options() if each.name not in own])
     machine = parser.add_argument_group("machine")
     add_machine_options(machine)
-    machine.add_argument("--json", action="store_true", help="print one JSON object a file")
+    machine.add_argument("--json", action="store_true", help="print one JSON object for each file")
 
 
 def _conversion_options(given: argparse.Namespace, voice: InstalledVoice) -> ConversionOptions:
-    """Options of this command; of those that were not given, the voice's defaults."""
-    sound = {
-        "semitones": given.pitch,
-        "index_rate": given.index_rate,
-        "protect": given.protect,
-        "volume_envelope": given.volume_envelope,
-        "pitch_method": given.pitch_method,
-        "f0_min_hz": given.f0_min,
-        "f0_max_hz": given.f0_max,
-        "autotune": given.autotune,
-        "speaker": given.speaker,
-        "seed": given.seed,
-    }
-    return voice.options(
-        **{name: value for name, value in sound.items() if value is not None},
-        f0_file=given.f0_file,
-        noise=given.noise == "on",
-        stereo=given.stereo,
-        output_rate_hz=given.sample_rate,
-        file_format=_file_format(given),
-        subtype=given.subtype,
-        overwrite=given.overwrite,
-    )
+    """The voice's defaults, changed by what the command line states."""
+    chosen = chosen_options(given, all_options())
+    return voice.options(**{**chosen, "file_format": _file_format(given)})
 
 
 def chosen_voice(given: argparse.Namespace) -> InstalledVoice:
@@ -114,7 +83,7 @@ def chosen_voice(given: argparse.Namespace) -> InstalledVoice:
 
 def _file_format(given: argparse.Namespace) -> FileFormat:
     """What ``--format`` says, else the ending of ``-o FILE``, else wav."""
-    asked: FileFormat | None = given.format
+    asked: FileFormat | None = given.file_format
     if given.output is None:
         return asked or "wav"
     from engine.audio.writer import file_format_of

@@ -1,4 +1,4 @@
-"""``urvc voice``: what a voice file is."""
+"""``urvc voice`` and ``urvc voices defaults``: what a voice is, and the settings it starts with."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.cli.arguments import add_options, chosen_options
 from engine.cli.output import EXIT_OK, shown, table
+from engine.library.voice_library import VoiceLibrary
+from engine.options import voice_options
 
 if TYPE_CHECKING:
     from engine.retrieval.index_file import RetrievalIndex
@@ -22,6 +25,14 @@ def add_voice(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--index", type=Path, metavar="X.index", help="check this index against it")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=_show_voice)
+
+
+def add_defaults(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``urvc voices defaults``; options that are not given stay as they are."""
+    parser.set_defaults(run=_keep_defaults)
+    parser.add_argument("voice", metavar="NAME")
+    parser.add_argument("--reset", action="store_true", help="forget all others")
+    add_options(parser.add_argument_group("settings"), voice_options())
 
 
 def _show_voice(given: argparse.Namespace) -> int:
@@ -71,3 +82,15 @@ def _index_rows(index: RetrievalIndex) -> dict[str, Row]:
         "index rows": len(index.rows),
         "index fits the voice": True,
     }
+
+
+def _keep_defaults(given: argparse.Namespace) -> int:
+    library = VoiceLibrary()
+    voice = library.get(given.voice)
+    chosen = chosen_options(given, voice_options())
+    if chosen or given.reset:
+        kept = {} if given.reset else dict(voice.defaults)
+        voice = library.set_defaults(voice.id, {**kept, **chosen})
+    for name, value in sorted(voice.defaults.items()):
+        print(f"{name.replace('_', ' ')}  {shown(value)}")
+    return EXIT_OK

@@ -20,7 +20,7 @@ from engine.cli.output import (
     shown,
     table,
 )
-from engine.cli.voice_defaults import add_defaults
+from engine.cli.voice import add_defaults
 from engine.errors import LibraryError, OptionError, UserError
 from engine.files import size_text
 from engine.library.candidate import all_of_them, newest_of_each

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.errors import OptionError
+from engine.errors import OptionError, Text
 from engine.library.naming import clean_name
-from engine.options import ConversionOptions
+from engine.options import ConversionOptions, voice_options
 from engine.paths import VOICE_INDEX_FILE, VOICE_WEIGHTS_FILE, starter_dir
 
 Fact = str | int | float | bool | None
@@ -24,21 +24,6 @@ CARD_FILE = "card.json"
 PICTURE_FILES = ("picture.png", "picture.jpg", "picture.webp")
 
 STARTER_ID = "starter"
-
-VOICE_OPTIONS = frozenset(
-    {
-        "semitones",
-        "index_rate",
-        "protect",
-        "volume_envelope",
-        "pitch_method",
-        "f0_min_hz",
-        "f0_max_hz",
-        "autotune",
-        "speaker",
-    }
-)
-"""The options that may differ from voice to voice; the others belong to a job."""
 
 _STARTER_FACTS: Mapping[str, Fact] = {
     "version": "v2",
@@ -66,7 +51,7 @@ class InstalledVoice:
     index, picture, original : None if it came without one
     source : the file or address it came from
     imported : when, ISO 8601 in UTC; "" for the starter
-    defaults : fields of `ConversionOptions`, among `VOICE_OPTIONS`
+    defaults : values of `engine.options.voice_options` by name
     facts : what its checkpoint says, as in `engine.voice_card.VoiceCard`
     built_in : the starter, which comes with the program and cannot be changed
     """
@@ -92,7 +77,7 @@ class InstalledVoice:
         ------
         OptionError : a value is out of its range
         """
-        return ConversionOptions(**{**self.defaults, **explicit})
+        return ConversionOptions().with_values({**self.defaults, **explicit})
 
 
 def starter_entry() -> InstalledVoice:
@@ -114,27 +99,17 @@ def checked_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises
     ------
-    OptionError : a name is not among `VOICE_OPTIONS`, or a value is out of its range
+    OptionError : a name is not among `engine.options.voice_options`, or a value makes no sense
     """
+    known = [each.name for each in voice_options()]
     for name in values:
-        if name not in VOICE_OPTIONS:
+        if name not in known:
             raise OptionError(
-                f'Cannot keep "{name}" with a voice',
+                Text('Cannot keep "{option}" with a voice', option=name),
                 "it belongs to a job and not to a voice",
-                f"choose {', '.join(sorted(VOICE_OPTIONS))}",
+                Text("choose one of {options}", options=", ".join(known)),
             )
-    try:
-        options = ConversionOptions(**values)
-    except (TypeError, ValueError) as error:  # a text where a number belongs
-        raise OptionError(
-            "Cannot keep these settings with a voice", "a value is of the wrong kind", "set it anew"
-        ) from error
-    usual = ConversionOptions()
-    return {
-        name: getattr(options, name)
-        for name in sorted(values)
-        if getattr(options, name) != getattr(usual, name)
-    }
+    return ConversionOptions().with_values(values).changes()
 
 
 def read_entry(folder: Path) -> InstalledVoice | None:

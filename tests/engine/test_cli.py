@@ -213,8 +213,8 @@ def test_every_unusable_sound_is_refused_in_one_sentence(run: Run, tmp_path: Pat
     [
         (["--pitch", "99"], "99"),
         (["--pitch", "high"], "high"),
-        (["--protect", "0.9"], "protect"),
-        (["--index-rate", "nan"], "index rate"),
+        (["--protect", "0.9"], "--protect"),
+        (["--index-rate", "nan"], "--index-rate"),
         (["--format", "wma"], "wma"),
         (["--device", "tpu"], "tpu"),
         (["-o", "out.xyz"], "out.xyz"),

@@ -12,13 +12,13 @@ from engine.optimization import VARIABLES, OptimizationConfig, overrides_from_en
 
 OTHER_VALUES = {
     "RVC_DEVICE": ("CPU", "cpu"),
-    "RVC_GPU_RETRIEVAL": ("no", False),
+    "RVC_GPU_RETRIEVAL": ("off", False),
     "RVC_GPU_FILTER": ("true", True),
     "RVC_USE_FP16": ("Yes", True),
     "RVC_CHANNELS_LAST": ("false", False),
     "RVC_COMPILE": ("torchscript", "torchscript"),
     "RVC_BATCH_SIZE": ("4", 4),
-    "RVC_SHAPE_BUCKETS": ("YES", True),
+    "RVC_SHAPE_BUCKETS": ("on", True),
     "RVC_TILE_FRAMES": ("100", 100),
     "RVC_SKIP_SILENCE": ("0", False),
     "RVC_RETRIEVAL_WEIGHTING": ("inverse", "inverse"),

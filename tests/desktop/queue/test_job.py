@@ -6,8 +6,6 @@ from desktop.queue.job import (
     StageTime,
     job_from_record,
     job_to_record,
-    options_from_record,
-    options_to_record,
 )
 from engine.errors import Text
 from engine.options import ConversionOptions
@@ -45,9 +43,9 @@ def test_a_record_that_is_none_gives_no_job() -> None:
 
 def test_options_that_make_no_sense_any_more_are_as_at_first() -> None:
     record = {"semitones": 3.0, "protect": 17, "pitch_method": "magic", "gone": 1}
-    assert options_from_record(record) == ConversionOptions(semitones=3.0)
-    assert options_from_record("nonsense") == ConversionOptions()
-    assert options_to_record(ConversionOptions()) == {}
+    assert ConversionOptions.from_record(record) == ConversionOptions(semitones=3.0)
+    assert ConversionOptions.from_record("nonsense") == ConversionOptions()
+    assert ConversionOptions().to_record() == {}
 
 
 def test_trying_again_keeps_the_wish_and_forgets_the_outcome() -> None:

@@ -26,11 +26,12 @@ from engine.errors import (
 )
 from engine.library.download.retry import Pacing
 from engine.library.export import export_voice
-from engine.library.installed_voice import VOICE_OPTIONS, InstalledVoice, starter_entry
+from engine.library.installed_voice import InstalledVoice, starter_entry
 from engine.library.link import RemoteFile, VoiceOffer
 from engine.library.location import voices_dir
 from engine.library.staging import KEEP_DOWNLOADS_S, clean_up
 from engine.library.voice_library import VoiceLibrary
+from engine.options import ConversionOptions
 from engine.progress import CancelToken
 from engine.voice_checkpoint import load_voice
 from tests.engine.library.download.http_server import Misdeed, running_server
@@ -169,7 +170,7 @@ def test_defaults_are_checked_kept_and_overruled(
             library.set_defaults("aria", wrong)
     assert library.get("aria") == changed
     assert library.set_defaults("aria", {}).defaults == {}
-    assert vars(starter_entry().options()).keys() >= VOICE_OPTIONS
+    assert starter_entry().options() == ConversionOptions()
 
 
 def test_pictures_and_indexes_are_replaced_by_copies_that_fit(

@@ -148,7 +148,7 @@ def test_the_command_line_uses_a_tuning_and_reports_once_that_it_is_stale(
 ) -> None:
     import argparse
 
-    from engine.cli.machine import machine_config
+    from engine.cli.arguments import machine_config
 
     monkeypatch.setenv("URVC_TUNING_DIR", str(tmp_path))
     TuningRecord().save("cpu", made(tile_frames=800))

@@ -1,0 +1,115 @@
+"""Arguments that are generated from the tables of options and flags."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from textwrap import wrap
+from typing import Any
+
+from engine.device import DEVICE_NAMES
+from engine.errors import OptionError
+from engine.optimization import FLAGS, OptimizationConfig, resolve
+from engine.option import Option
+
+
+def add_options(parser: argparse._ArgumentGroup, options: Iterable[Option]) -> None:
+    """One argument for each option; one that is not given is None."""
+    for each in options:
+        flag = each.flag or f"--{each.name.replace('_', '-')}"
+        if each.kind == "switch" and not each.default:
+            parser.add_argument(
+                flag, dest=each.name, action="store_const", const=True, help=_help(each)
+            )
+            continue
+        values = [choice.value for choice in each.values if choice.value is not None]
+        metavar = {"switch": "on|off", "choice": "|".join(map(str, values))}.get(each.kind)
+        parser.add_argument(
+            flag,
+            dest=each.name,
+            type=_parser_of(each),
+            metavar=metavar or each.metavar or "VALUE",
+            help=_help(each),
+        )
+
+
+def chosen_options(given: argparse.Namespace, options: Iterable[Option]) -> dict[str, Any]:
+    """The values that the command line states, by the option's name."""
+    values = {each.name: getattr(given, each.name) for each in options}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _parser_of(option: Option) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        try:
+            return option.parse(text)
+        except OptionError as error:
+            raise argparse.ArgumentTypeError(f"{error.what}: {error.why}") from error
+
+    return parse
+
+
+def _help(option: Option) -> str:
+    text = option.cli_help or str(option.help).rstrip(".")
+    if text[1:2].islower():  # not an abbreviation
+        text = text[0].lower() + text[1:]
+    text = text.replace("%", "%%")
+    has_default = option.kind in ("number", "whole number", "choice") and option.default is not None
+    return f"{text} (default: {option.default})" if has_default and "default" not in text else text
+
+
+def add_machine_options(group: argparse._ArgumentGroup) -> None:
+    """``--device`` and ``--retrieval``; all other flags are environment variables."""
+    group.add_argument("--device", choices=DEVICE_NAMES, help="default: Metal, CUDA, CPU")
+    group.add_argument(
+        "--retrieval",
+        choices=("exact", "faiss"),
+        help="exact search on the device, or faiss on the CPU with the index as it is stored",
+    )
+
+
+def environment_help() -> str:
+    """The environment variables of the engine's flags, for the end of a help page."""
+    lines = ["environment variables:"]
+    for flag in FLAGS:
+        values = {
+            "switch": "on|off",
+            "choice": "|".join(str(each.value) for each in flag.values),
+            "whole number": f"{flag.low:g}..{flag.high:g}",
+        }.get(flag.kind, "LIST")
+        extra = "".join(f"|{each.value}" for each in flag.also)
+        lines.append(f"  {flag.variable}={values}{extra}")
+        lines += wrap(str(flag.help), 76, initial_indent="      ", subsequent_indent="      ")
+    return "\n".join(lines)
+
+
+def machine_config(given: argparse.Namespace) -> OptimizationConfig:
+    """The flags in force: command line, environment, tuning, the device's preset.
+
+    Raises
+    ------
+    OptionError : an environment variable has a value that makes no sense
+    DeviceError : the device is not there
+    """
+    asked: dict[str, object] = {}
+    if given.device is not None:
+        asked["device"] = given.device
+    if given.retrieval is not None:
+        asked["use_gpu_retrieval"] = given.retrieval == "exact"
+    return resolve(asked, tuned=_tuned)
+
+
+def _tuned(device: str) -> Mapping[str, Any]:
+    """What tuning found for the device; says so if the machine has changed since then."""
+    from engine.measure.tuning_record import TuningRecord
+
+    record = TuningRecord()
+    changed = record.stale_news(device)
+    if changed is not None:
+        print(
+            f"urvc: {changed} has changed since this machine was tuned, so the tuning is not used; "
+            'run "urvc tune" again.',
+            file=sys.stderr,
+        )
+    return record.flags(device)
