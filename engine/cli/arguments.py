@@ -108,7 +108,7 @@ def _tuned(device: str) -> Mapping[str, Any]:
     changed = record.stale_news(device)
     if changed is not None:
         print(
-            f"urvc: {changed} has changed since this machine was tuned, so the tuning is not used; "
+            f"urvc: this machine has {changed} since it was tuned, so the tuning is not used; "
             'run "urvc tune" again.',
             file=sys.stderr,
         )
