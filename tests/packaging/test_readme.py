@@ -12,7 +12,7 @@ STEPS = ("environment", "build", "trim", "sign", "verify", "smoke_test", "image"
 
 def test_every_file_it_names_is_there() -> None:
     named = set(re.findall(r"\b(?:packaging|tests|resources|engine)/[\w/.-]+\.(?:py|sh)\b", TEXT))
-    assert len(named) > 5
+    assert named
     assert {each for each in named if not (ROOT / each).is_file()} == set()
 
 
