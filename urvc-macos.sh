@@ -282,13 +282,13 @@ need_libraries() { # for the window and for playing; converting needs none of th
     install_system_packages "$missing" "window or sound may fail"
 }
 
-need_test_programs() { # a screen of their own for the tests with real windows; skipped without
+need_test_programs() { # a screen for the tests with real windows, and a linter for these scripts
     [ "$system" = Linux ] || return 0
     local program missing=''
-    for program in xvfb:Xvfb xdotool:xdotool openbox:openbox tint2:tint2; do
+    for program in xvfb:Xvfb xdotool:xdotool openbox:openbox tint2:tint2 shellcheck:shellcheck; do
         command -v "${program#*:}" >/dev/null || missing="$missing ${program%%:*}"
     done
-    install_system_packages "$missing" "tests with real windows are skipped"
+    install_system_packages "$missing" "some tests are skipped"
 }
 
 install_system_packages() { # " NAME NAME…" WITHOUT-THEM

@@ -1,7 +1,6 @@
-"""The rules of the house that a machine can check."""
+"""The rules of the house that can be checked by a program; shell scripts: tests/packaging."""
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 TOOLS = Path(sys.executable).parent
-SHELL_FILES = ("urvc-macos.sh", ".ci/run")
+BANNED_NAMES = {"utils", "common", "helpers", "misc", "manager", "core"}
 LONGEST_FILE_LINES = 500
 LONGEST_NETWORK_LINES = 600
 HOME_PATH = re.compile(r"/(?:Users|home|root)/\w")
@@ -47,31 +46,6 @@ def test_no_wall_is_breached() -> None:
     run(TOOLS / "lint-imports")
 
 
-@pytest.mark.parametrize("file", SHELL_FILES)
-def test_shell_files_can_be_parsed_and_started(file: str) -> None:
-    run("bash", "-n", file)
-    assert (ROOT / file).stat().st_mode & 0o111
-
-
-@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
-def test_shell_files_are_clean() -> None:
-    run("shellcheck", "-x", *SHELL_FILES)
-
-
-def test_shell_files_keep_to_the_bash_that_macos_has() -> None:
-    newer = re.compile(
-        r"declare -[An]|local -n|mapfile|readarray|\|&|&>>|\$\{\w+(,,|\^\^|@\w)|wait -n|\[\[ -v"
-        r"|\$\w+[^\x00-\x7f]"  # bash 3.2 may take the bytes of such a character into the name
-    )
-    found = [
-        f"{file}: {line}"
-        for file in SHELL_FILES
-        for line in (ROOT / file).read_text(encoding="utf-8").splitlines()
-        if newer.search(line)
-    ]
-    assert found == []
-
-
 def test_files_stay_short() -> None:
     too_long = []
     for file in python_files("engine", "desktop"):
@@ -83,9 +57,16 @@ def test_files_stay_short() -> None:
     assert too_long == []
 
 
+def test_modules_are_named_after_what_they_hold() -> None:
+    files = python_files("engine", "desktop", "packaging", "tests")
+    names = {file: {*file.stem.split("_"), file.parent.name} for file in files}
+    assert [str(file) for file, parts in names.items() if parts & BANNED_NAMES] == []
+
+
 def test_no_file_knows_where_somebodys_home_is() -> None:
-    files = [*python_files("engine", "desktop", "tests"), *(ROOT / each for each in SHELL_FILES)]
+    files = [*python_files("engine", "desktop", "packaging", "tests"), ROOT / "urvc-macos.sh"]
     files += [ROOT / "pyproject.toml", *(ROOT / "resources").rglob("*.md")]
+    files += [path for path in (ROOT / "packaging").rglob("*.*") if path.suffix in (".sh", ".txt")]
     found = [
         f"{file.relative_to(ROOT)}: {line.strip()}"
         for file in files
