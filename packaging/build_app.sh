@@ -77,7 +77,7 @@ find_framework_python() { # prints the path
     local path
     if [ -n "${URVC_PYTHON:-}" ]; then
         is_framework_python "$URVC_PYTHON" && printf '%s\n' "$URVC_PYTHON" && return
-        die "Cannot use URVC_PYTHON=\"$URVC_PYTHON\": it is no framework build of Python 3.11 for Apple silicon; take one from python.org or Homebrew."
+        die "Cannot use URVC_PYTHON=\"$URVC_PYTHON\": it is not a framework build of Python 3.11 for Apple silicon; install one from python.org or Homebrew."
     fi
     for path in /Library/Frameworks/Python.framework/Versions/3.11/bin/python3.11 \
         /opt/homebrew/bin/python3.11; do

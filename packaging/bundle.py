@@ -57,18 +57,18 @@ class Bundle:
 
     @property
     def library(self) -> Path:
-        """Where whole packages lie."""
+        """The folder of whole packages."""
         return self.resources / library_folder()
 
     @property
     def archive(self) -> Path:
-        """Everything else of Python, zipped."""
+        """The zip of all other Python modules."""
         version = sys.version_info
         return self.resources / "lib" / f"python{version.major}{version.minor}.zip"
 
     @property
     def plist(self) -> Path:
-        """What macOS reads first."""
+        """``Info.plist``."""
         return self.app / "Contents" / "Info.plist"
 
     def search_path(self) -> list[str]:
@@ -76,7 +76,7 @@ class Bundle:
         return [str(each) for each in (self.archive, self.library, self.library / "lib-dynload")]
 
     def own_files(self) -> Iterator[Path]:
-        """What comes from this project, and what py2app wrote for it."""
+        """Files of this project, and those that py2app wrote for it."""
         for name in (*OWN_PACKAGES, "resources"):
             yield from (path for path in (self.library / name).rglob("*") if path.is_file())
         yield from self.resources.glob("*.py*")
@@ -146,7 +146,7 @@ def _missing_licences(bundle: Bundle) -> Iterator[str]:
 
 
 def _foreign_paths(bundle: Bundle, root: Path) -> Iterator[str]:
-    """Files of ours that name a folder of the machine that built them."""
+    """Files that name a folder of the building machine."""
     folders = {str(root).encode(), str(Path.home()).encode(), sys.prefix.encode()}
     for path in bundle.own_files():
         content = path.read_bytes()

@@ -1,10 +1,9 @@
-"""``python packaging/check_collection.py``: build the bundle's tree here, and run the app from it.
+"""``python packaging/check_collection.py``: build the bundle's tree on Linux and run the app there.
 
-py2app's own collection over the app, on Linux: what it does to Mach-O files is left out, all else
-is as on the Mac. Then the tree is trimmed and its rules are checked. At last it is started from
-another folder, by py2app's own first script as its program would: the self-test imports all that
-the app can, and fails where a module comes from outside. Takes some minutes; needs py2app (see
-README).
+py2app collects the app as on a Mac, except for its work on Mach-O files. Then the tree is trimmed
+and checked, and started from another folder by py2app's first script: the self-test imports every
+module of the app, and fails if one comes from outside the tree. Takes some minutes; needs py2app
+(see README).
 """
 
 from __future__ import annotations
@@ -32,24 +31,24 @@ RUNS = (
     ("--engine", "benchmark", *_MEASURE, "--chart", "{scratch}/chart.png"),
     ("--engine", "tune", "--seconds", "2", "--flags", "use_fp16"),
 )
-"""What the bundle must be able to do; the last two start processes of its own."""
+"""What the bundle must be able to do; the last two start child processes."""
 
 WINDOW_S = 12.0
-"""So long the app is left alone: its window is there, and torch's libraries are open."""
+"""The app runs this long: its window is open, and torch's libraries are loaded."""
 
 
 class _NoStandalone:
-    """Stands for the part of py2app that follows the libraries which Mach-O files name."""
+    """Replaces the part of py2app that follows the references of Mach-O files."""
 
     def __init__(self, *_: object, **__: object) -> None:
         self.mm = self
         self.excludes: list[str] = []
 
     def run_file(self, _: str) -> None:
-        """Nothing to follow."""
+        """Do nothing."""
 
     def run(self) -> list[str]:
-        """No library was copied."""
+        """Return that no library was copied."""
         return []
 
 
@@ -68,7 +67,7 @@ def stub(build_app: ModuleType, recipes: ModuleType) -> None:
 
 
 def collect() -> Bundle:
-    """Run `setup.py py2app`; the bundle's tree."""
+    """Run `setup.py py2app` and return the bundle."""
     import py2app.build_app
     import py2app.recipes
     import setup
@@ -90,7 +89,7 @@ def collect() -> Bundle:
 
 
 def add_libraries(bundle: Bundle) -> None:
-    """What py2app takes care of on the Mac, and what lies elsewhere on Linux."""
+    """Copy the libraries that py2app copies on a Mac, or that lie elsewhere on Linux."""
     name = str(sysconfig.get_config_var("INSTSONAME"))
     if ".so" in name:  # Python's own; on the Mac its framework
         _frameworks(bundle).mkdir(exist_ok=True)
@@ -107,9 +106,9 @@ def _frameworks(bundle: Bundle) -> Path:
 
 
 def boot(bundle: Bundle, arguments: list[str], scratch: Path) -> subprocess.Popen[str]:
-    """Start the bundle as its program does: the same interpreter, environment and first script.
+    """Start the bundle with the interpreter, environment and first script of its program.
 
-    What it prints on both streams is joined.
+    Its stderr goes to stdout.
 
     Parameters
     ----------
@@ -143,14 +142,14 @@ def boot(bundle: Bundle, arguments: list[str], scratch: Path) -> subprocess.Pope
 
 
 def make_read_only(folder: Path) -> None:
-    """As where it is installed."""
+    """Remove write permission, as where the app is installed."""
     for path in [folder, *folder.rglob("*")]:
         if not path.is_symlink():
             path.chmod(path.stat().st_mode & ~0o222)
 
 
 def make_writable(folder: Path) -> None:
-    """So that it can be built again."""
+    """Allow writing, so that the tree can be built again."""
     for path in [folder, *folder.rglob("*")]:
         if not path.is_symlink():
             path.chmod(path.stat().st_mode | 0o200)
@@ -171,7 +170,7 @@ def main() -> int:
 
 
 def run(bundle: Bundle, arguments: tuple[str, ...]) -> int:
-    """Run and print what came; the exit code."""
+    """Run the bundle and print its output; the exit code."""
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         scratch.chmod(0o777)
@@ -184,7 +183,7 @@ def run(bundle: Bundle, arguments: tuple[str, ...]) -> int:
 
 
 def window_stays(bundle: Bundle) -> bool:
-    """Whether the app itself starts, without a fault, and goes on until it is ended."""
+    """Whether the app starts without a traceback and runs until it is ended."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o777)
         process = boot(bundle, [], Path(folder))

@@ -34,7 +34,7 @@ step_certificate() { # into a keychain of its own, which only codesign may use w
         return 0
     fi
     password=$(uuidgen)
-    printf '%s' "$CERTIFICATE_P12" | base64 --decode >"$file" || die "CERTIFICATE_P12 is no base64."
+    printf '%s' "$CERTIFICATE_P12" | base64 --decode >"$file" || die "CERTIFICATE_P12 is not valid base64; encode the .p12 file again."
     security create-keychain -p "$password" "$keychain" || die "Cannot make a keychain."
     security set-keychain-settings -t 7200 "$keychain"
     security unlock-keychain -p "$password" "$keychain" || die "Cannot open the keychain."

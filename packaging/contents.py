@@ -47,7 +47,8 @@ EXCLUDED = (
     *("setuptools", "pkg_resources", "_distutils_hack", "wheel"),
     *("mypy", "ruff", "importlinter", "grimp", "pip", "ensurepip", "py2app", "macholib"),
 )
-"""Never inside: what only development needs, and the GPL. Not numpy.f2py: scipy.signal needs it."""
+"""Never in the bundle: development tools, and libraries under the GPL. numpy.f2py is not excluded:
+scipy.signal needs it."""
 
 _UNUSED_PLUGINS = (
     *("sqldrivers", "designer", "qmltooling", "qmllint", "vectorimageformats"),
@@ -57,7 +58,7 @@ _UNUSED_QT = (
     *("Concurrent", "Designer", "Help", "Labs", "Lottie", "OpenGL", "PrintSupport", "Qml"),
     *("Quick", "Sql", "SvgWidgets", "Test", "UiTools", "Xml"),
 )
-"""Modules of Qt, without their first two letters. `mach_o.py` finds what is missed."""
+"""Modules of Qt, without their first two letters. `mach_o.py` reports one that is needed."""
 
 _TORCH_TESTS = (
     *("distributed", "generated", "opinfo", "data", "test_module", "common_methods_invocations.py"),

@@ -15,11 +15,11 @@ BUNDLE_ID = "local.ultimate-rvc"
 """Also the label of the launch agent (`desktop/mac/login_item.py`)."""
 
 OLDEST_MACOS = "15.0"
-"""PySide6 6.11.3's bindings are built for it, whatever its wheel's name says (13; Qt itself is);
+"""PySide6 6.11.3's bindings are built for it, although its wheel's name says 13 (as Qt is);
 `mach_o.py` finds what is built for a newer one. The jobs of mac.yml begin with it."""
 
 ARCHITECTURE = "arm64"
-"""One alone: a universal program may be started under Rosetta, which has no Metal for torch."""
+"""Not universal: such a program may be started under Rosetta, where torch has no Metal."""
 
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -69,7 +69,7 @@ INDEX_TYPE = f"{BUNDLE_ID}.index"
 
 
 def info_plist() -> dict[str, Any]:
-    """All keys but those that py2app itself must write (executable, where Python lies)."""
+    """All keys except those that py2app writes itself (executable, place of Python)."""
     version = read_project().version
     return {
         "CFBundleIdentifier": BUNDLE_ID,
@@ -101,7 +101,7 @@ def info_plist() -> dict[str, Any]:
 
 
 def document_types() -> list[dict[str, Any]]:
-    """What may be dropped on the Dock icon or opened with the app; never as the first choice."""
+    """What may be dropped on the Dock icon or opened with the app; the app is never the default."""
     kinds = (
         ("Audio", ["public.audio"]),
         ("Video", ["public.movie"]),
@@ -121,7 +121,7 @@ def document_types() -> list[dict[str, Any]]:
 
 
 def imported_types() -> list[dict[str, Any]]:
-    """Kinds of file that others invented and macOS has no name for."""
+    """File types that macOS does not know."""
     return [
         {
             "UTTypeIdentifier": identifier,

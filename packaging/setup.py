@@ -19,12 +19,12 @@ _DEEP = 20_000
 """modulegraph follows torch's imports by recursion."""
 
 UNWANTED_RECIPES = ("PIL", "sslmod")
-"""Of py2app: one loads Pillow at every start, though it goes in whole; the other copies the
-certificates of the machine that builds, though downloads trust those of the user's Mac."""
+"""Parts of py2app: the first loads Pillow at every start; the second copies the certificates of the
+building machine, although downloads trust those of the user's Mac."""
 
 
 def options() -> dict[str, Any]:
-    """What py2app is told."""
+    """Options for py2app."""
     return {
         "arch": ARCHITECTURE,
         "plist": info_plist(),
@@ -42,13 +42,13 @@ def options() -> dict[str, Any]:
 
 
 def drop_recipes(recipes: Any) -> None:
-    """Take the unwanted ones away from ``py2app.recipes``."""
+    """Disable the unwanted ones in ``py2app.recipes``."""
     for name in UNWANTED_RECIPES:
         getattr(recipes, name).check = lambda *_: None
 
 
 def main() -> None:
-    """Build."""
+    """Build the app's folder."""
     import py2app.recipes
     from pictures import write_icns
     from setuptools import setup

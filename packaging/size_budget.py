@@ -1,8 +1,7 @@
 """``python packaging/size_budget.py APP``: no part of the bundle may outgrow its budget.
 
-``--wheels`` measures without a Mac: the macOS wheels of what is installed here are fetched,
-unpacked, trimmed as the bundle is, and weighed; whether every library still finds those that it
-needs, and is built for no newer macOS than the app, is looked at, too.
+``--wheels`` measures without a Mac: it downloads the macOS wheels of the installed versions,
+unpacks, trims and weighs them, and checks the references of their libraries.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ def part_sizes(library: Path, whole: Path) -> dict[str, float]:
 
 
 def too_large(sizes: dict[str, float]) -> list[str]:
-    """The parts that outgrew their budget, as sentences."""
+    """The parts over their budget, as sentences."""
     return [
         f"{name} has {size:.1f} MB; its budget is {BUDGET_MB[name]:.0f} MB"
         for name, size in sizes.items()
@@ -54,7 +53,7 @@ def too_large(sizes: dict[str, float]) -> list[str]:
 
 
 def unpack_wheels(folder: Path) -> None:
-    """Fetch the macOS wheels of the installed versions, and lay them out as in the bundle."""
+    """Download the macOS wheels of the installed versions and unpack them as in the bundle."""
     names = [each for each in read_project().distributions if IMPORT_NAMES[each]]
     for name in [*names, "shiboken6"]:
         plain = version(name).partition("+")[0]  # the builder's own mark, e.g. +cpu
@@ -70,7 +69,7 @@ def unpack_wheels(folder: Path) -> None:
 
 
 def main() -> int:
-    """Weigh; the exit code."""
+    """Print the sizes and what is too large; the exit code."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         if sys.argv[1] == "--wheels":

@@ -1,4 +1,4 @@
-"""The scripts of `packaging` are no package: they are imported from their folder."""
+"""The scripts of `packaging` are imported by name, as they import each other."""
 
 import sys
 from pathlib import Path

@@ -26,7 +26,7 @@ printf '\\n' >>"$NOTES/calls"
 
 
 class Mac:
-    """A copy of the scripts, on a machine that says it is a Mac; each tool only notes its call."""
+    """A copy of the scripts on a simulated Mac, where each tool only records its call."""
 
     def __init__(self, folder: Path) -> None:
         self.root, self.tools, self.notes = (folder / each for each in ("a b 雅", "tools", "notes"))
@@ -107,7 +107,7 @@ def test_help_names_every_step_and_an_unknown_one_is_refused(
     assert all(f"\n  {step} " in text for step in STEPS)
 
 
-def test_elsewhere_than_on_a_mac_it_says_so_at_once(mac: Mac) -> None:
+def test_on_another_system_it_stops_at_once_with_the_reason(mac: Mac) -> None:
     mac.add_tool(mac.tools / "uname", "#!/bin/bash\necho Linux\n")
     done = mac.run("verify")
     assert done.returncode == 1
@@ -124,7 +124,9 @@ def with_libraries(mac: Mac) -> None:
     mac.add_tool(python, f'#!/bin/bash\nexec "{sys.executable}" "$@"\n')
 
 
-def test_each_part_is_signed_hardened_and_only_programs_get_entitlements(mac: Mac) -> None:
+def test_each_part_is_signed_hardened_and_only_programs_get_entitlements(
+    mac: Mac,
+) -> None:
     with_libraries(mac)
     done = mac.run("sign")
     assert done.returncode == 0, done.stderr
@@ -139,7 +141,7 @@ def test_each_part_is_signed_hardened_and_only_programs_get_entitlements(mac: Ma
     assert all("entitlements-adhoc.plist]" in call for call in (python, app))
 
 
-def test_a_developers_identity_needs_no_exception_and_gets_a_time_stamp(mac: Mac) -> None:
+def test_with_a_developers_identity_there_are_no_entitlements_and_a_time_stamp(mac: Mac) -> None:
     with_libraries(mac)
     done = mac.run("sign", URVC_SIGNING_IDENTITY="Developer ID Application: A B (X1)")
     assert done.returncode == 0, done.stderr
@@ -149,7 +151,7 @@ def test_a_developers_identity_needs_no_exception_and_gets_a_time_stamp(mac: Mac
     assert "/entitlements.plist]" in calls[-1]
 
 
-def test_entitlements_are_the_least(mac: Mac) -> None:
+def test_entitlements_are_minimal(mac: Mac) -> None:
     def read(name: str) -> dict[str, bool]:
         found: dict[str, bool] = plistlib.loads((ROOT / "packaging" / name).read_bytes())
         return found
@@ -179,7 +181,7 @@ def test_a_step_that_fails_ends_it_with_a_sentence(
     assert sentence in done.stderr.splitlines()[-1]
 
 
-def test_the_smoke_test_knows_no_home_and_starts_from_the_root(mac: Mac) -> None:
+def test_the_smoke_test_runs_without_home_from_the_root_folder(mac: Mac) -> None:
     mac.add_tool(mac.tools / "env", '#!/bin/bash\necho "$PWD $*" >>"$NOTES/calls"\n')
     assert mac.run("smoke_test").returncode == 0
     program = mac.app / "Contents" / "MacOS" / APP_NAME
@@ -189,7 +191,7 @@ def test_the_smoke_test_knows_no_home_and_starts_from_the_root(mac: Mac) -> None
     ]
 
 
-def test_the_image_holds_app_link_and_background_and_a_headless_finder_is_no_failure(
+def test_the_image_holds_app_link_and_background_even_if_finder_cannot_lay_it_out(
     mac: Mac,
 ) -> None:
     with_libraries(mac)

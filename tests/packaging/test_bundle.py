@@ -46,7 +46,7 @@ def bundle(tmp_path: Path) -> Bundle:
     return made
 
 
-def test_a_bundle_as_it_should_be_has_no_fault(bundle: Bundle) -> None:
+def test_a_correct_bundle_passes_all_checks(bundle: Bundle) -> None:
     assert check(bundle) == []
 
 
@@ -66,7 +66,7 @@ def test_a_library_under_the_gpl_is_found_wherever_it_lies(bundle: Bundle, name:
     assert f"{name} looks like a library under the GPL" in fault
 
 
-def test_tests_and_recipes_are_for_development_only(bundle: Bundle) -> None:
+def test_tests_and_recipes_in_the_bundle_are_found(bundle: Bundle) -> None:
     (bundle.library / "engine" / "test_a.py").touch()
     (bundle.library / "resources" / "starter" / "train.py").touch()
     assert [fault.rpartition("/")[2] for fault in check(bundle)] == [
@@ -113,7 +113,7 @@ def test_a_path_of_the_builder_and_tests_in_the_zip_are_found(bundle: Bundle) ->
     assert named.endswith("networkx/a.pyc names a folder of this machine")
 
 
-def test_an_information_file_that_py2app_or_a_hand_changed_is_found(bundle: Bundle) -> None:
+def test_a_changed_info_plist_is_found(bundle: Bundle) -> None:
     changed = info_plist() | {"LSMinimumSystemVersion": "10.9"}
     bundle.plist.write_bytes(plistlib.dumps(changed))
     (bundle.resources / ICON).unlink()
@@ -123,7 +123,7 @@ def test_an_information_file_that_py2app_or_a_hand_changed_is_found(bundle: Bund
     ]
 
 
-def test_a_part_that_outgrows_its_budget_is_told_and_all_parts_add_up(
+def test_a_part_over_its_budget_is_named_and_the_sizes_add_up(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (bundle.library / "torch" / "big").write_bytes(bytes(3_000_000))
@@ -135,7 +135,7 @@ def test_a_part_that_outgrows_its_budget_is_told_and_all_parts_add_up(
     assert size_budget.too_large(sizes) == ["torch has 3.0 MB; its budget is 2 MB"]
 
 
-def test_the_first_script_starts_the_app_from_anywhere_and_hands_its_options_on() -> None:
+def test_the_first_script_starts_the_app_from_any_folder_and_passes_its_options_on() -> None:
     code = (
         "import runpy, sys; sys.frozen = 'macosx_app'; sys.argv[:] = sys.argv[1:]\n"
         "try: runpy.run_path(sys.argv[0], run_name='__main__')\n"
@@ -154,7 +154,7 @@ def test_the_first_script_starts_the_app_from_anywhere_and_hands_its_options_on(
     assert done.stdout.endswith("True\n")  # py2app's own recipes look for its mark
 
 
-def test_what_matches_goes_with_the_links_to_it(tmp_path: Path) -> None:
+def test_matching_files_are_deleted_with_the_links_to_them(tmp_path: Path) -> None:
     write(tmp_path / "torch/include/a.h", b"")
     write(tmp_path / "torch/lib/a.dylib", b"")
     (tmp_path / "torch/link").symlink_to("include/a.h")
@@ -163,7 +163,7 @@ def test_what_matches_goes_with_the_links_to_it(tmp_path: Path) -> None:
     assert left == ["torch", "torch/lib", "torch/lib/a.dylib"]
 
 
-def test_the_zip_keeps_modules_and_metadata_and_loses_tests_caches_and_what_lies_beside(
+def test_the_zip_keeps_modules_and_metadata_but_not_tests_caches_and_data_of_packages_beside_it(
     tmp_path: Path,
 ) -> None:
     archive = tmp_path / "python311.zip"
@@ -196,7 +196,7 @@ def test_a_framework_from_a_wheel_gets_its_links(tmp_path: Path) -> None:
         assert (framework / "Resources/Info.plist").read_bytes() == b"1"
 
 
-def test_modules_are_compiled_for_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+def test_modules_are_compiled_for_a_read_only_folder(tmp_path: Path) -> None:
     module = write(tmp_path / "engine/a.py", b"import sys\nwhere = sys._getframe().f_code\n")
     compile_all(tmp_path)
     (cache,) = (tmp_path / "engine/__pycache__").iterdir()
@@ -212,7 +212,7 @@ def test_modules_are_compiled_for_a_place_that_cannot_be_written(tmp_path: Path)
     assert done.stdout == "<module>\n"
 
 
-def test_a_module_of_ours_that_is_no_python_stops_the_build(tmp_path: Path) -> None:
+def test_a_syntax_error_in_our_own_code_stops_the_build(tmp_path: Path) -> None:
     write(tmp_path / "torch/for_another_python.py", b"def f(:\n")
     compile_all(tmp_path)
     write(tmp_path / "desktop/a.py", b"def f(:\n")
@@ -220,7 +220,7 @@ def test_a_module_of_ours_that_is_no_python_stops_the_build(tmp_path: Path) -> N
         compile_all(tmp_path)
 
 
-def test_the_builders_python_is_forgotten(tmp_path: Path) -> None:
+def test_the_path_of_the_builders_python_is_removed(tmp_path: Path) -> None:
     content = {"A": 1, "PythonInfoDict": {"PythonExecutable": "/b/python", "PythonVersion": "3"}}
     path = write(tmp_path / "Info.plist", plistlib.dumps(content))
     forget_builder(path)

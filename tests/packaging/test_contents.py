@@ -7,8 +7,10 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import files, packages_distributions
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import setup
 from contents import EXCLUDED, IMPORT_NAMES, OWN_PACKAGES, data_files, packages
 from project import ROOT, read_project
 
@@ -36,7 +38,7 @@ def names_of(distribution: str) -> set[str]:
     }
 
 
-def test_every_import_of_the_app_is_of_python_of_ours_or_of_a_dependency() -> None:
+def test_the_app_imports_only_python_itself_and_dependencies() -> None:
     allowed = set(sys.stdlib_module_names) | set(OWN_PACKAGES)
     for distribution in read_project().distributions:
         allowed |= names_of(distribution) | set(IMPORT_NAMES[distribution])
@@ -45,7 +47,7 @@ def test_every_import_of_the_app_is_of_python_of_ours_or_of_a_dependency() -> No
     assert stray == set()
 
 
-def test_nothing_that_is_excluded_is_imported_but_pyav_where_macos_takes_its_place() -> None:
+def test_of_the_excluded_modules_only_pyav_is_imported_where_macos_replaces_it() -> None:
     found = {(path.name, name) for path, name in imports() if name in EXCLUDED}
     assert {name for _, name in found} == {"av"}
     assert {file for file, _ in found} == WITHOUT_PYAV
@@ -68,7 +70,7 @@ def test_modules_are_imported_by_name_so_that_the_collection_sees_them() -> None
     }
 
 
-def test_every_dependency_has_its_place_and_no_place_is_left_over() -> None:
+def test_the_table_of_packages_matches_the_dependencies() -> None:
     assert set(read_project().distributions) == set(IMPORT_NAMES)
 
 
@@ -93,10 +95,34 @@ def test_the_gpl_and_the_tests_stay_out() -> None:
     assert "numpy.f2py" not in EXCLUDED
 
 
-def test_resources_lie_where_the_code_looks_for_them_and_recipes_stay_here() -> None:
+def test_resources_go_where_the_code_looks_for_them_and_recipes_are_left_out() -> None:
     shipped = [Path(folder, Path(file).name) for folder, group in data_files() for file in group]
     names = {path.as_posix().partition("/resources/")[2] for path in shipped}
     assert {"starter/voice.pth", "starter/NOTICE", "starter/encoder/config.json"} <= names
     assert {"translations/desktop_zh_TW.qm", "icons/app.svg", "self_test/result.wav"} <= names
     assert not any(name.endswith((".ts", ".py")) or "recipe" in name for name in names)
     assert any(path.name == "LICENSE" for path in shipped)
+
+
+def test_options_name_one_architecture_our_own_packages_and_no_ready_made_environment() -> None:
+    options = setup.options()
+    assert options["arch"] == "arm64"
+    assert {"engine", "desktop", "torch", "PIL", "shiboken6"} <= set(options["packages"])
+    assert "av" in options["excludes"]
+    assert not any(options[key] for key in ("site_packages", "semi_standalone", "argv_emulation"))
+    for place in (setup.BUILD, setup.DIST):
+        assert place.is_relative_to(ROOT)
+
+
+def test_recipes_that_change_every_start_are_dropped_and_others_stay() -> None:
+    def check(*_: object) -> dict[str, object]:
+        return {"prescripts": ["something"]}
+
+    names = (*setup.UNWANTED_RECIPES, "multiprocessing")
+    recipes = SimpleNamespace(**{name: SimpleNamespace(check=check) for name in names})
+    setup.drop_recipes(recipes)
+    assert [getattr(recipes, name).check(None, None) for name in names] == [
+        None,
+        None,
+        {"prescripts": ["something"]},
+    ]

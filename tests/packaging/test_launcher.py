@@ -174,7 +174,7 @@ def test_after_the_tests_were_set_up_the_app_needs_no_set_up(copy: Copy) -> None
     assert copy.installs == 1
 
 
-def test_a_missing_lock_is_a_sentence_and_nothing_is_installed(copy: Copy) -> None:
+def test_a_missing_lock_is_reported_and_nothing_is_installed(copy: Copy) -> None:
     (copy.root / "packaging" / "locks" / "runtime.txt").unlink()
     done = copy.run("doctor")
     assert (done.returncode, copy.installs) == (1, 0)
@@ -255,7 +255,7 @@ def test_while_pip_still_writes_the_next_start_waits_though_the_launcher_was_kil
     assert copy.installs == 2
 
 
-def test_a_virtual_environment_whose_python_is_gone_is_made_again(copy: Copy) -> None:
+def test_a_virtual_environment_without_its_python_is_made_again(copy: Copy) -> None:
     copy.run("doctor")
     python = copy.root / ".venv" / "bin" / "python"
     python.unlink()
@@ -293,7 +293,7 @@ def test_it_starts_from_anywhere_through_links_and_leaves_the_user_where_they_ar
         ("test", "[pytest]"),
     ],
 )
-def test_each_command_hands_its_arguments_and_exit_code_through(
+def test_each_command_passes_arguments_and_exit_code_on(
     copy: Copy, command: str, module: str
 ) -> None:
     done = copy.run(command, "", "* $HOME", "--json", MODULE_ENDS_WITH="7")
@@ -333,7 +333,7 @@ def test_an_intel_mac_and_rosetta_are_told_apart(copy: Copy) -> None:
     assert (done.returncode, "arch -arm64" in done.stderr) == (1, True)
 
 
-def test_a_python_that_does_not_serve_is_refused_by_name(copy: Copy) -> None:
+def test_an_unsuitable_python_is_refused_by_name(copy: Copy) -> None:
     copy.add_tool("python2.7", "#!/bin/bash\nexit 1\n")
     unfit = str(copy.tools / "python2.7")
     done = copy.run("doctor", URVC_PYTHON=unfit)
@@ -404,7 +404,7 @@ def test_update_moves_a_clone_forward_and_installs_what_changed(copy: Copy, tmp_
     assert copy.installs == 2
 
 
-def test_update_of_a_copy_that_git_did_not_fetch_is_a_sentence(copy: Copy) -> None:
+def test_updating_a_copy_without_git_is_refused_with_the_reason(copy: Copy) -> None:
     done = copy.run("update")
     assert (done.returncode, done.stdout, copy.installs) == (1, "", 0)
     assert done.stderr.splitlines()[-1].startswith("Cannot update: ")

@@ -96,7 +96,7 @@ def test_no_text_of_several_words_in_the_plist_goes_untranslated() -> None:
     assert {text for _, text in strings(info_plist()) if " " in text} <= known
 
 
-def test_the_words_are_those_of_the_app() -> None:
+def test_the_terms_are_the_same_as_in_the_app() -> None:
     own = (TRANSLATIONS / "desktop_zh_TW.ts").read_text(encoding="utf-8")
     own += (TRANSLATIONS / "engine_zh_TW.json").read_text(encoding="utf-8")
     found = words("zh-Hant", INFO)

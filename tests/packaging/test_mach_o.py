@@ -70,7 +70,7 @@ def _rpath(name: str) -> bytes:
     return struct.pack("<III", _RPATH, 12 + len(text), 12) + text
 
 
-def test_of_a_library_for_two_processors_apples_part_is_kept(tmp_path: Path) -> None:
+def test_only_the_apple_silicon_part_of_a_universal_library_is_kept(tmp_path: Path) -> None:
     wanted = library(("@rpath/b.dylib",))
     content = universal((X86_64, library(arch=X86_64) + b"x" * 9000), (ARM64, wanted))
     path = write(tmp_path / "a.dylib", content)
@@ -82,7 +82,7 @@ def test_of_a_library_for_two_processors_apples_part_is_kept(tmp_path: Path) -> 
     assert [each.name for each in tmp_path.iterdir()] == ["a.dylib"]
 
 
-def test_a_library_without_that_part_stops_the_build_and_other_files_are_left(
+def test_a_library_without_an_apple_silicon_part_stops_the_build(
     tmp_path: Path,
 ) -> None:
     intel = write(tmp_path / "a.dylib", universal((X86_64, library(arch=X86_64))))
@@ -93,7 +93,7 @@ def test_a_library_without_that_part_stops_the_build_and_other_files_are_left(
         assert not keep_arm64(path)
 
 
-def test_libraries_are_found_from_themselves_their_search_path_and_the_program(
+def test_references_are_resolved_from_the_library_its_search_path_and_the_program(
     tmp_path: Path,
 ) -> None:
     loads = ("@rpath/b.dylib", "@loader_path/lib/c.dylib", "/usr/lib/libSystem.B.dylib")
@@ -112,13 +112,13 @@ def test_libraries_are_found_from_themselves_their_search_path_and_the_program(
     assert list(lost_references(tmp_path, program)) == []
 
 
-def test_a_library_of_the_machine_that_built_it_is_lost(tmp_path: Path) -> None:
+def test_an_absolute_reference_into_the_building_machine_is_reported(tmp_path: Path) -> None:
     write(tmp_path / "a.so", library(("/opt/homebrew/lib/libx.dylib", "@rpath/y.dylib")))
     assert len(list(lost_references(tmp_path))) == 2
     assert read_references(write(tmp_path / "b.txt", b"text")) is None
 
 
-def test_a_library_for_a_newer_macos_than_the_app_needs_is_found(tmp_path: Path) -> None:
+def test_a_library_for_a_newer_macos_than_the_app_needs_is_reported(tmp_path: Path) -> None:
     write(tmp_path / "a/fits.so", library(("@rpath/b.dylib",), built_for=build_version(15)))
     write(tmp_path / "a/old.so", library(built_for=oldest_version(10, 13)))
     write(tmp_path / "a/silent.so", library())
@@ -135,7 +135,7 @@ def test_a_library_for_a_newer_macos_than_the_app_needs_is_found(tmp_path: Path)
     assert list(too_new(tmp_path, "26.0")) == []
 
 
-def test_what_lies_inside_is_signed_first_and_the_app_last(tmp_path: Path) -> None:
+def test_inner_parts_are_signed_first_and_the_app_last(tmp_path: Path) -> None:
     app = tmp_path / "Ultimate RVC.app"
     contents = app / "Contents"
     heart = "Frameworks/Python.framework/Versions/3.11/Python"

@@ -14,7 +14,7 @@ def icns(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_every_size_is_there_and_is_a_picture_of_that_size(icns: Path) -> None:
+def test_every_size_of_the_icon_is_a_picture_of_that_size(icns: Path) -> None:
     found = read_icns(icns)
     assert set(found) == set(PIXELS)
     for tag, pixels in PIXELS.items():
@@ -22,7 +22,7 @@ def test_every_size_is_there_and_is_a_picture_of_that_size(icns: Path) -> None:
         assert (image.width(), image.height()) == (pixels, pixels), tag
 
 
-def test_it_is_drawn_on_nothing_within_apples_margin(icns: Path) -> None:
+def test_the_icon_is_transparent_outside_and_keeps_apples_margin(icns: Path) -> None:
     image = QImage.fromData(read_icns(icns)[b"ic10"], "PNG")
     assert image.hasAlphaChannel()
     assert image.pixelColor(4, 4).alpha() == 0

@@ -26,7 +26,7 @@ def test_versions_are_numbers_that_macos_can_compare() -> None:
     assert found["LSMinimumSystemVersion"] == OLDEST_MACOS == "15.0"
 
 
-def test_it_is_native_one_at_a_time_and_sharp() -> None:
+def test_the_app_is_native_runs_once_and_supports_retina() -> None:
     found = read_back()
     assert found["LSArchitecturePriority"] == ["arm64"]
     assert found["LSRequiresNativeExecution"] is True
@@ -36,11 +36,11 @@ def test_it_is_native_one_at_a_time_and_sharp() -> None:
     assert found["LSEnvironment"] == {"PYTORCH_ENABLE_MPS_FALLBACK": "1"}
 
 
-def test_it_asks_for_no_permission_that_the_app_does_not_use() -> None:
+def test_it_asks_for_no_permission() -> None:
     assert not [key for key in info_plist() if key.endswith("UsageDescription")]
 
 
-def test_documents_are_opened_but_never_taken_from_other_apps() -> None:
+def test_documents_can_be_opened_but_the_app_is_never_their_default() -> None:
     types = info_plist()["CFBundleDocumentTypes"]
     assert {each["CFBundleTypeRole"] for each in types} == {"Viewer"}
     assert {each["LSHandlerRank"] for each in types} == {"Alternate"}

@@ -26,7 +26,7 @@ def steps() -> list[dict[str, Any]]:
     return [step for job in jobs().values() for step in job["steps"]]
 
 
-def test_it_begins_with_the_oldest_macos_of_the_app_and_never_runs_without_end() -> None:
+def test_it_runs_on_the_oldest_macos_of_the_app_and_every_job_has_a_time_limit() -> None:
     oldest = f"macos-{OLDEST_MACOS.partition('.')[0]}"
     assert jobs()["tests"]["strategy"]["matrix"] == {"os": [oldest, "macos-26"]}
     assert all(job["timeout-minutes"] <= 90 for job in jobs().values())
@@ -49,7 +49,7 @@ def test_every_step_is_one_call_of_a_script_of_ours_or_a_pinned_action() -> None
             assert f"\nstep_{arguments[0]}() {{" in text
 
 
-def test_beside_the_commit_of_each_action_stands_its_version() -> None:
+def test_each_pinned_commit_has_its_version_in_a_comment() -> None:
     text = FILE.read_text(encoding="utf-8")
     used = re.findall(r"uses: ([\w/-]+)@[0-9a-f]{40} # v\d+\.\d+\.\d+$", text, re.MULTILINE)
     assert len(used) == text.count("uses:")
@@ -60,7 +60,7 @@ def test_together_the_steps_build_everything_once() -> None:
     assert [word for word in runs.split() if word in BUILD_STEPS] == list(BUILD_STEPS)
 
 
-def test_it_may_only_read_but_for_the_release_on_a_tag() -> None:
+def test_only_the_release_on_a_tag_may_write() -> None:
     whole = yaml.safe_load(FILE.read_text(encoding="utf-8"))
     assert whole["permissions"] == {"contents": "read"}
     writing = [name for name, job in jobs().items() if "write" in str(job.get("permissions", ""))]
