@@ -106,5 +106,5 @@ def _system() -> str:
     mac = platform.mac_ver()[0]
     if mac:
         return f"macOS {mac}"
-    # The patch level of a Linux kernel changes weekly and has no effect on the figures.
+    # The patch level of a Linux kernel changes weekly and does not affect the figures.
     return f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}"

@@ -51,7 +51,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class _Library:
+class Library:
     """A library, code that prints one line if it works, and what the library is for."""
 
     name: str
@@ -73,18 +73,18 @@ _DOWNLOAD = (
 _SEARCHES = "searches an index with --retrieval faiss"
 _QT_CODE = "from PySide6 import QtCore, QtWidgets; print(QtCore.qVersion())"
 _LIBRARIES = (
-    _Library(
+    Library(
         "soundfile",
         "import soundfile as s; names = sorted(s.available_formats());"
         "print(s.__version__, s.__libsndfile_version__ + ':', ' '.join(names).lower())",
         needed=True,
         purpose="reads and writes wav, flac, mp3, ogg and aiff",
     ),
-    _Library("soxr", "import soxr; print(soxr.__version__)", needed=True, purpose="resamples"),
-    _Library("faiss", "import faiss as f; print(f.__version__)", needed=False, purpose=_SEARCHES),
-    _Library("Qt", _QT_CODE, needed=False, purpose="draws the window"),
+    Library("soxr", "import soxr; print(soxr.__version__)", needed=True, purpose="resamples"),
+    Library("faiss", "import faiss as f; print(f.__version__)", needed=False, purpose=_SEARCHES),
+    Library("Qt", _QT_CODE, needed=False, purpose="draws the window"),
 )
-_PYAV = _Library(
+_PYAV = Library(
     "PyAV",
     "import av; print(av.__version__, 'ffmpeg', av.ffmpeg_version_info)",
     needed=False,
@@ -105,17 +105,17 @@ def run_checks(models: Path | None = None, *, verify: bool = False) -> list[Chec
     verify : compare the SHA-256 of the shared networks too
     """
     folder = models_dir(models)
-    shared = [_weights(network, folder, verify=verify) for network in NETWORKS]
+    shared = [check_network(network, folder, verify=verify) for network in NETWORKS]
     return [
         _python(),
         *_torch_and_device(),
         _memory(),
-        _disk("Disk here", _here()),
+        _disk("Disk here", results_folder()),
         _disk("Disk of the models folder", folder),
-        _output_folder(_here()),
+        check_output_folder(results_folder()),
         *shared,
-        _starter(folder, needed=any(check.state != "ok" for check in shared)),
-        *map(_library, _LIBRARIES),
+        check_starter(folder, needed=any(check.state != "ok" for check in shared)),
+        *map(check_library, _LIBRARIES),
         _container_decoder(),
         _player(),
     ]
@@ -171,13 +171,14 @@ def _disk(name: str, folder: Path) -> Check:
     return Check(name, "warn", detail, "free some space for results and shared networks")
 
 
-def _here() -> Path:
+def results_folder() -> Path:
     """Where results go: the working folder, or the home folder if Finder started the app."""
     folder = Path.cwd()
     return Path.home() if folder == Path("/") and bundle_contents() is not None else folder
 
 
-def _output_folder(folder: Path) -> Check:
+def check_output_folder(folder: Path) -> Check:
+    """Whether a file can be written there."""
     try:
         with tempfile.TemporaryFile(dir=folder):
             return Check("Output folder", "ok", f"{folder} can be written")
@@ -186,7 +187,8 @@ def _output_folder(folder: Path) -> Check:
         return Check("Output folder", "warn", f"{folder}: {error.strerror}", advice)
 
 
-def _weights(network: Network, folder: Path, *, verify: bool) -> Check:
+def check_network(network: Network, folder: Path, *, verify: bool = False) -> Check:
+    """Whether the files of a network are there, and the usual ones if ``verify``."""
     files = network.files_in(folder)
     missing = [file.relative_path for file in files if not file.has_content(folder)]
     if missing:
@@ -208,7 +210,7 @@ def _weights(network: Network, folder: Path, *, verify: bool) -> Check:
     return Check(network.title, "warn", detail, advice)
 
 
-def _starter(models: Path, *, needed: bool) -> Check:
+def check_starter(models: Path, *, needed: bool) -> Check:
     """Convert the sample with the starter voice, all the way to a file."""
     name = "Starter voice"
     state: State = "fail" if needed else "warn"
@@ -230,7 +232,8 @@ def _starter(models: Path, *, needed: bool) -> Check:
     return Check(name, "ok", detail)
 
 
-def _library(library: _Library) -> Check:
+def check_library(library: Library) -> Check:
+    """Run its code in a process of its own."""
     try:
         return Check(library.name, "ok", Child().output("-c", library.code)[-1])
     except ChildError as error:
@@ -239,9 +242,9 @@ def _library(library: _Library) -> Check:
 
 
 def _container_decoder() -> Check:
-    """What reads m4a and videos: PyAV, or macOS itself in the bundle, which has no PyAV."""
+    """What reads m4a and videos: PyAV, or macOS itself in the bundle."""
     if bundle_contents() is None:
-        return _library(_PYAV)
+        return check_library(_PYAV)
     if AFCONVERT.is_file():
         return Check("afconvert", "ok", "macOS reads m4a, mp4 and mov; webm and mkv cannot be read")
     advice = "convert such files to WAV first"

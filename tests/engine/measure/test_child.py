@@ -118,16 +118,20 @@ def test_a_process_that_hangs_is_stopped(monkeypatch: pytest.MonkeyPatch) -> Non
     assert child.processes[0].returncode is not None
 
 
-def test_a_process_whose_parent_is_killed_ends() -> None:
+def test_a_process_whose_parent_is_killed_ends(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text(HANG)  # so it is busy for as long as it lives
     parent = (
         "import json, subprocess, sys, time\n"
         "process = subprocess.Popen([sys.executable, '-P', '-m', 'engine.measure.child'],"
         " stdin=subprocess.PIPE, text=True)\n"
-        "process.stdin.write(json.dumps({'do': 'wait'}) + '\\n'); process.stdin.flush()\n"
+        "process.stdin.write(json.dumps({'do': 'device'}) + '\\n'); process.stdin.flush()\n"
         "print(process.pid, flush=True); time.sleep(600)\n"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True, cwd=ROOT
+        [sys.executable, "-c", parent],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
     )
     assert process.stdout is not None
     child_pid = int(process.stdout.readline())

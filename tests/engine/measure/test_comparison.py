@@ -1,4 +1,4 @@
-"""A difference counts when it is clear of the noise, and noise alone never does."""
+"""A difference counts only if it is clear of the noise."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ def test_a_large_difference_needs_one_round() -> None:
     assert judge([(1.0, 0.9)]) is None
 
 
-def test_rounds_that_agree_decide_soon() -> None:
+def test_rounds_that_agree_decide_early() -> None:
     assert judge([(1.10, 1.0), (1.101, 1.0)]) == "faster"
     assert judge([(1.0, 1.0), (1.001, 1.0)]) is None
     assert judge([(1.0, 1.0), (1.001, 1.0), (1.0, 1.001)]) == "not faster"
 
 
-def test_rounds_that_disagree_are_repeated_and_left_open_in_the_end() -> None:
+def test_rounds_that_disagree_are_repeated_and_finally_unclear() -> None:
     pairs = [(1.0, 1.3), (1.3, 1.0)] * MOST_ROUNDS
     assert judge(pairs[:4]) is None
     assert judge(pairs[:MOST_ROUNDS]) == "unclear"
 
 
-def test_what_pays_too_little_does_not_pay() -> None:
+def test_a_gain_below_the_limit_does_not_count() -> None:
     assert ENOUGH_GAIN == 0.03
     assert judge([(1.02, 1.0), (1.021, 1.0), (1.02, 1.0), (1.019, 1.0)]) == "not faster"
     assert judge([(1.05, 1.0), (1.051, 1.0), (1.05, 1.0), (1.049, 1.0)]) == "faster"
 
 
 @pytest.mark.parametrize("noise", [0.01, 0.05, 0.2])
-def test_noise_is_seldom_taken_for_a_gain_and_a_gain_seldom_missed(noise: float) -> None:
+def test_noise_rarely_looks_like_a_gain_and_a_gain_is_rarely_missed(noise: float) -> None:
     chance = random.Random(5)
 
     def kept(gain: float) -> float:
@@ -51,7 +51,7 @@ def test_noise_is_seldom_taken_for_a_gain_and_a_gain_seldom_missed(noise: float)
     assert kept(0.6) > 0.85
 
 
-def test_each_way_goes_first_as_often_as_the_other() -> None:
+def test_each_configuration_goes_first_in_every_other_round() -> None:
     order: list[str] = []
 
     def way(name: str, seconds: float) -> float:

@@ -26,7 +26,7 @@ def models(tmp_path: Path) -> Path:
 
 
 def shared(models: Path, *, verify: bool = False) -> dict[str, doctor.Check]:
-    checks = (doctor._weights(each, models, verify=verify) for each in doctor.NETWORKS)
+    checks = (doctor.check_network(each, models, verify=verify) for each in doctor.NETWORKS)
     return {check.name: check for check in checks}
 
 
@@ -73,10 +73,10 @@ def test_verify_reads_the_files_and_names_the_unusual_one(
 
 
 def test_a_library_that_is_missing_or_crashes_does_not_end_the_report() -> None:
-    absent = doctor._Library("x", "import no_such_library", needed=True, purpose="does x")
+    absent = doctor.Library("x", "import no_such_library", needed=True, purpose="does x")
     crash = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
-    crashing = doctor._Library("y", crash, needed=False, purpose="does y")
-    first, second = doctor._library(absent), doctor._library(crashing)
+    crashing = doctor.Library("y", crash, needed=False, purpose="does y")
+    first, second = doctor.check_library(absent), doctor.check_library(crashing)
     assert (first.state, second.state) == ("fail", "warn")
     assert "no_such_library" in first.detail
     assert "SIGSEGV" in second.detail
@@ -84,8 +84,8 @@ def test_a_library_that_is_missing_or_crashes_does_not_end_the_report() -> None:
 
 
 def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
-    assert doctor._output_folder(tmp_path).state == "ok"
-    found = doctor._output_folder(tmp_path / "absent")
+    assert doctor.check_output_folder(tmp_path).state == "ok"
+    found = doctor.check_output_folder(tmp_path / "absent")
     assert (found.state, "--output-dir" in found.advice) == ("warn", True)
 
 
@@ -93,8 +93,8 @@ def test_a_missing_starter_set_fails_only_if_nothing_else_converts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(doctor, "starter_dir", lambda: tmp_path)
-    assert doctor._starter(tmp_path, needed=True).state == "fail"
-    assert doctor._starter(tmp_path, needed=False).state == "warn"
+    assert doctor.check_starter(tmp_path, needed=True).state == "fail"
+    assert doctor.check_starter(tmp_path, needed=False).state == "warn"
 
 
 def test_the_starter_set_is_complete() -> None:
@@ -157,12 +157,12 @@ def test_the_models_folder_is_the_given_one_then_the_environments_then_the_syste
     assert models_dir().is_absolute()
 
 
-def test_an_app_that_finder_started_in_the_root_uses_the_home_folder(
+def test_an_app_that_finder_started_writes_results_to_the_home_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir("/")
-    assert doctor._here() == Path("/")
+    assert doctor.results_folder() == Path("/")
     monkeypatch.setenv("RESOURCEPATH", str(tmp_path / "Contents" / "Resources"))
-    assert doctor._here() == Path.home()
+    assert doctor.results_folder() == Path.home()
     monkeypatch.chdir(tmp_path)
-    assert doctor._here() == tmp_path
+    assert doctor.results_folder() == tmp_path
