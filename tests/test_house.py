@@ -3,8 +3,10 @@
 import re
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -44,6 +46,42 @@ def test_every_type_holds() -> None:
 
 def test_no_wall_is_breached() -> None:
     run(TOOLS / "lint-imports")
+
+
+UPPER_FLOORS = ("engine.__main__", "engine.cli", "engine.measure", "engine.library")
+
+
+def is_in(module: str, folders: tuple[str, ...]) -> bool:
+    return any(module == each or module.startswith(f"{each}.") for each in folders)
+
+
+@pytest.fixture(scope="module")
+def imports() -> dict[str, set[str]]:
+    """What each of our modules imports, ours and others; not what it needs for types only."""
+    graph = grimp.build_graph(
+        "engine", "desktop", include_external_packages=True, exclude_type_checking_imports=True
+    )
+    ours = [name for name in graph.modules if is_in(name, ("engine", "desktop"))]
+    return {name: graph.find_modules_directly_imported_by(name) for name in ours}
+
+
+def test_the_core_of_the_engine_imports_nothing_above_it(imports: dict[str, set[str]]) -> None:
+    core = [each for each in imports if is_in(each, ("engine",)) and not is_in(each, UPPER_FLOORS)]
+    assert len(core) > 30
+    upwards = {(each, to) for each in core for to in imports[each] if is_in(to, UPPER_FLOORS)}
+    assert upwards == set()
+
+
+def test_networks_import_torch_numpy_and_their_siblings_only(imports: dict[str, set[str]]) -> None:
+    siblings = ("engine.models",)
+    networks = [each for each in imports if is_in(each, siblings)]
+    assert len(networks) > 5
+    others = {to for each in networks for to in imports[each] if not is_in(to, siblings)}
+    assert others - {"torch", "numpy"} - sys.stdlib_module_names == set()
+
+
+def test_no_modules_import_each_other_in_a_circle(imports: dict[str, set[str]]) -> None:
+    TopologicalSorter(imports).prepare()  # raises CycleError with the circle
 
 
 def test_files_stay_short() -> None:
