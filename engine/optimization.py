@@ -196,6 +196,11 @@ class OptimizationConfig:
         """``base`` (or the defaults) with the variables of the environment applied."""
         return replace(base or cls(), **overrides_from_env(environment))
 
+    def to_env(self) -> dict[str, str]:
+        """Variables that give another process this configuration, whatever was saved or tuned."""
+        # An empty variable would count as unset.
+        return {flag.variable: str(getattr(self, flag.name)).lower() or "none" for flag in FLAGS}
+
 
 FLAGS: tuple[Option, ...] = options_of(OptimizationConfig)
 VARIABLES: dict[str, str] = {each.variable: each.name for each in FLAGS}

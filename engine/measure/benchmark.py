@@ -23,7 +23,7 @@ from engine.audio.writer import write_audio
 from engine.device import DeviceName
 from engine.errors import OptionError, OutputFileError, UserError
 from engine.measure.child import Child, ChildError
-from engine.optimization import VARIABLES, OptimizationConfig
+from engine.optimization import OptimizationConfig
 from engine.paths import starter_dir
 from engine.stages import STAGES
 
@@ -161,15 +161,6 @@ def write_sound(path: Path, seconds: float) -> Path:
     return write_audio(path, samples, sample.rate_hz, "wav", "16")
 
 
-def as_environment(config: OptimizationConfig) -> dict[str, str]:
-    """Variables that give a process exactly this configuration, whatever was tuned."""
-    # An empty variable would count as unset.
-    return {
-        variable: str(getattr(config, name)).lower() or "none"
-        for variable, name in VARIABLES.items()
-    }
-
-
 def _convert(source: Path, output: Path, job: Job, config: OptimizationConfig) -> dict[str, Any]:
     """Run ``urvc convert`` with this configuration; its report."""
     command: list[str | Path] = ["-m", "engine", "convert", source, "-o", output]
@@ -178,7 +169,7 @@ def _convert(source: Path, output: Path, job: Job, config: OptimizationConfig) -
         ("--voice", job.voice), ("--index", job.index), ("--models-dir", job.models_dir),
     ):  # fmt: skip
         command += [] if value is None else [option, value]
-    child = Child(as_environment(config), limit_s=None)
+    child = Child(config.to_env(), limit_s=None)
     try:
         report: dict[str, Any] = json.loads(child.output(*map(str, command))[-1])
     except ChildError as error:

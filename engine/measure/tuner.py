@@ -10,7 +10,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from engine.measure.tuning_record import (
     TuningProgress,
     TuningRecord,
 )
-from engine.optimization import OptimizationConfig
+from engine.optimization import FLAGS, OptimizationConfig
 from engine.paths import has_content_encoder, models_dir
 from engine.progress import CancelToken
 from engine.stages import PARTS, parse_parts
@@ -51,13 +51,10 @@ SYNTHETIC = "synthetic"
 _LIMIT_S = 1200.0
 """No single request takes so long; a device that hangs never answers."""
 
-_LADDERS: dict[str, tuple[int, ...]] = {"batch_size": (1, 2, 4, 8)}
-"""Smaller values are all tried; a larger one only if the one before it was faster."""
+_BATCHES = (1, 2, 4, 8)
+"""Smaller ones than now are all tried; a larger one only if the one before it was faster."""
 
-_CHOICES: dict[str, tuple[Any, ...]] = {
-    "tile_frames": (0, 200, 400, 800, 1600),
-    "compile": ("none", "torchscript"),
-}
+_TILES_FRAMES = (0, 200, 400, 800, 1600)
 
 _SYNTHETIC_INDEX_ROWS = 10_000
 _EXAMINATIONS = 2 * len(PARTS) + 1
@@ -146,7 +143,7 @@ class _Candidate:
 
 def flags_to_try(device: str) -> list[str]:
     """Flags in the order in which they are measured; parts are moved to the CPU last."""
-    names = [field.name for field in fields(OptimizationConfig) if field.name not in NOT_MEASURED]
+    names = [flag.name for flag in FLAGS if flag.name not in NOT_MEASURED]
     names.remove("cpu_parts")
     return names if device == "cpu" else [*names, "cpu_parts"]
 
@@ -174,16 +171,18 @@ def _candidates(flag: str, config: OptimizationConfig) -> list[_Candidate]:
         there |= set() if config.use_gpu_filter else {"filter"}
         there |= set() if config.use_gpu_retrieval else {"retrieval"}
         return [_Candidate(flag, part) for part in PARTS if part not in there]
-    if flag in _LADDERS:
-        above = [value for value in _LADDERS[flag] if value > now]
+    if flag == "batch_size":
+        above = [value for value in _BATCHES if value > now]
         return [
             _Candidate(flag, value, max(value, now), only_after_gain=value in above[1:])
-            for value in _LADDERS[flag]
+            for value in _BATCHES
             if value != now
         ]
     if isinstance(now, bool):
         return [_Candidate(flag, not now, varied=flag == "use_shape_buckets")]
-    return [_Candidate(flag, value) for value in _CHOICES.get(flag, ()) if value != now]
+    row = next(row for row in FLAGS if row.name == flag)
+    values = _TILES_FRAMES if flag == "tile_frames" else [each.value for each in row.choices()]
+    return [_Candidate(flag, value) for value in values if value != now]
 
 
 def tune(

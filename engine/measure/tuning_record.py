@@ -14,7 +14,7 @@ import msgspec
 
 from engine.errors import OptionError
 from engine.machine import Machine, read_object, tuning_dir, write_object
-from engine.optimization import OptimizationConfig
+from engine.optimization import FLAGS, OptimizationConfig
 
 FILE = "tuned.json"
 
@@ -254,10 +254,8 @@ def _tuning(record: object) -> Tuning | None:
     """A tuning from its JSON; None if that is damaged or has flags that the engine refuses."""
     try:
         tuning = msgspec.convert(record, Tuning)
-        plain = OptimizationConfig()
-        for name, value in tuning.flags.items():
-            if name in NOT_MEASURED or type(value) is not type(getattr(plain, name, None)):
-                return None
+        if not tuning.flags.keys() <= {flag.name for flag in FLAGS} - NOT_MEASURED:
+            return None
         OptimizationConfig(**tuning.flags)
     except (msgspec.ValidationError, OptionError):
         return None

@@ -110,3 +110,12 @@ def test_a_processor_alone_searches_with_faiss_but_not_on_a_mac(
     assert not OptimizationConfig.for_cpu().use_gpu_retrieval
     monkeypatch.setattr(sys, "platform", "darwin")  # where two OpenMPs in a process may crash
     assert OptimizationConfig.for_cpu().use_gpu_retrieval
+
+
+@pytest.mark.parametrize("name", ["baseline", "for_cpu", "for_nvidia_gpu", "for_apple_silicon"])
+def test_variables_carry_the_whole_configuration_to_another_process(name: str) -> None:
+    config = getattr(OptimizationConfig, name)()
+    given = overrides_from_env(config.to_env())
+    assert set(given) == set(VARIABLES.values())
+    assert given.pop("cpu_parts") == "none"  # empty would leave the tuned parts in place
+    assert OptimizationConfig(**given) == config

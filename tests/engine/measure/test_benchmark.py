@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import faiss
@@ -24,14 +24,13 @@ from engine.measure.benchmark import (
     TOGETHER,
     Job,
     Measurement,
-    as_environment,
     as_json,
     configurations,
     draw_chart,
     run_benchmark,
 )
 from engine.measure.synthetic import V2_40K, write_synthetic_set
-from engine.optimization import OptimizationConfig, overrides_from_env
+from engine.optimization import OptimizationConfig
 from engine.retrieval.index_file import read_index
 from engine.voice_checkpoint import load_voice
 from tests.engine.small_set import write_small_set
@@ -129,12 +128,3 @@ def test_invalid_arguments_are_refused_in_one_sentence(capfd: pytest.CaptureFixt
     for arguments in (["--seconds", "0"], ["--synthetic", "--voice", "x.pth"], ["--flags", "nope"]):
         assert main(["benchmark", "--device", "cpu", *arguments]) == 2
         assert capfd.readouterr().err.count("\n") == 1
-
-
-@pytest.mark.parametrize("name", ["baseline", "for_cpu", "for_nvidia_gpu", "for_apple_silicon"])
-def test_a_process_of_its_own_gets_exactly_the_configuration(name: str) -> None:
-    config = getattr(OptimizationConfig, name)()
-    given = overrides_from_env(as_environment(config))
-    assert set(given) == set(asdict(config))
-    assert given.pop("cpu_parts") == "none"  # empty would leave the tuned parts in place
-    assert OptimizationConfig(**given) == config
