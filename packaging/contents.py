@@ -41,7 +41,7 @@ OWN_PACKAGES = ("engine", "desktop")
 EXCLUDED = (
     "av",
     *("tests", "tkinter", "_tkinter", "turtle", "idlelib", "lib2to3", "test"),
-    *("pytest", "_pytest", "hypothesis", "xdist", "pytestqt", "execnet"),
+    *("PyObjCTest", "pytest", "_pytest", "hypothesis", "xdist", "pytestqt", "execnet"),
     *("transformers", "tokenizers", "librosa", "numba", "llvmlite", "sklearn", "pooch"),
     *("IPython", "matplotlib", "pandas", "triton", "tensorboard", "onnx", "onnxscript"),
     *("setuptools", "pkg_resources", "_distutils_hack", "wheel"),

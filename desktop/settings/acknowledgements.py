@@ -40,8 +40,12 @@ _ADDED = {
     "sounddevice": ("PortAudio.txt",),
     "av": ("GPL-3.0.txt",),
 }
-_LICENCE_FILE = re.compile(r"(licen[cs]e|copying|notice)[^/]*$|/licenses/", re.IGNORECASE)
-_NOT_TEXT = (".py", ".pyc", ".so", ".dylib")
+_LICENCE_FILE = re.compile(
+    r"\.dist-info/(licenses/|(licen[cs]e|copying|notice))|"
+    r"(^|/)[^/]*(licen[cs]e|copying|notice)[^/.]*(\.txt|\.md|\.rst)?$",
+    re.IGNORECASE,
+)
+_NOT_TEXT = (".py", ".pyc")
 _PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)==", re.MULTILINE)
 _LONGEST_NAME = 130
 
@@ -239,8 +243,9 @@ def _texts(package: Distribution, name: str) -> Iterator[str]:
         path = Path(str(file.locate()))
         if path.is_file():
             yield path.read_text(encoding="utf-8", errors="replace").strip()
-    for added in _ADDED.get(name, ()):
-        yield (_TEXTS / added).read_text(encoding="utf-8").rstrip()
+    added = ("PyObjC.txt",) if name.startswith("pyobjc") else _ADDED.get(name, ())
+    for text in added:
+        yield (_TEXTS / text).read_text(encoding="utf-8").rstrip()
 
 
 def _licence_name(package: Distribution) -> str:

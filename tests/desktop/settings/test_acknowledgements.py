@@ -73,6 +73,27 @@ def test_the_licences_of_what_a_package_contains_are_shown_once_each(
     assert "PortAudio" in installed["sounddevice"].text
 
 
+def test_a_package_without_its_licence_gets_that_of_its_project_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the wheel of pyobjc-core, whose tests have files named "copying"."""
+    information = tmp_path / "pyobjc_core-12.2.2.dist-info"
+    symbols = "PyObjCTest/copying.cpython-311-darwin.so.dSYM/copying.cpython-311-darwin.so.yml"
+    for name, text in (
+        ("METADATA", "Metadata-Version: 2.1\nName: pyobjc-core\nVersion: 12.2.2\nLicense: MIT\n"),
+        ("RECORD", f"{symbols},,\nobjc/__init__.py,,\n"),
+    ):
+        information.mkdir(exist_ok=True)
+        (information / name).write_text(text)
+    (tmp_path / symbols).parent.mkdir(parents=True)
+    (tmp_path / symbols).write_text("symbols")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    _, found = collect(["pyobjc-core"])
+    assert (found.name, found.version, found.licence) == ("pyobjc-core", "12.2.2", "MIT")
+    assert "Ronald Oussoren" in found.text
+    assert "symbols" not in found.text
+
+
 def test_a_package_of_another_system_is_left_out() -> None:
     assert [each.name for each in collect(["pyobjc-of-another-system", "platformdirs"])] == [
         "Starter voice",
