@@ -27,10 +27,11 @@ _SWITCH |= {"false": False, "0": False, "no": False, "off": False}
 
 @dataclass(frozen=True)
 class Choice:
-    """A value with its title in the app."""
+    """A value with its title and, where it needs one, its help line in the app."""
 
     value: Any
     title: Text
+    help: Text | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,8 @@ class Option:
     signed : show a plus sign
     scope : ``voice`` may be kept with a voice, ``job`` belongs to one conversion
     more : in the app's section "More"
+    in_app : False where it would do nothing in the app
+    slider : the slider's range, where it is shorter than that of the number
     flag, metavar, cli_help : on the command line; help is used where ``cli_help`` is empty
     variable : environment variable
     check : raises OptionError for a text that makes no sense
@@ -73,6 +76,8 @@ class Option:
     signed: bool = False
     scope: Literal["voice", "job"] = "job"
     more: bool = True
+    in_app: bool = True
+    slider: tuple[float, float] | None = None
     flag: str = ""
     metavar: str = ""
     cli_help: str = ""

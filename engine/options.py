@@ -35,7 +35,7 @@ _MIN_PITCH_RATIO = 1.5
 
 
 def _pitch_choices() -> tuple[Choice, ...]:
-    methods = (Choice(name, method.title) for name, method in METHODS.items())
+    methods = (Choice(name, each.title, each.help) for name, each in METHODS.items())
     return (Choice(AUTO, Text("Automatic")), *methods)
 
 
@@ -60,6 +60,7 @@ class ConversionOptions:
         high=_MAX_SEMITONES,
         unit=Text("semitones"),
         signed=True,
+        slider=(-24.0, 24.0),
         scope="voice",
         more=False,
         flag="--pitch",
@@ -209,16 +210,17 @@ class ConversionOptions:
     subtype: Subtype | None = option(
         None,
         title=Text("Sample format"),
-        help=Text("Of WAV, FLAC and AIFF files."),
+        help=Text("Of WAV, FLAC and AIFF files; Best is the most exact one of the format."),
         choices=choices(
             ("float", Text("32-bit float")), ("24", Text("24-bit")), ("16", Text("16-bit"))
         ),
-        also=(Choice(None, Text("best of the format")),),
+        also=(Choice(None, Text("Best")),),
     )
     overwrite: bool = option(
         default=False,
         title=Text("Replace existing files"),
-        help=Text("Off gives the result another name, or refuses, if the file exists."),
+        help=Text("Replaces the file that was named for the result; otherwise that is refused."),
+        in_app=False,  # which never names a file: its results get names that are free
         cli_help="replace the file named by --output if it exists",
     )
     effects: Mapping[str, Any] = field(default_factory=dict, hash=False)

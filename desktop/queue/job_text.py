@@ -7,6 +7,7 @@ from PySide6.QtCore import QCoreApplication
 from desktop.queue.job import Job, JobProgress, JobState, StageTime
 from desktop.translation import translate
 from engine.options import ConversionOptions
+from engine.stages import stage_of
 
 DASH = "–"
 _SHORT_S = 9.95
@@ -58,17 +59,8 @@ def device_name(device: str) -> str:
 
 def stage_name(stage: str) -> str:
     """What the user calls a stage."""
-    names = {
-        "load": _tr("Load"),
-        "decode": _tr("Decode"),
-        "filter": _tr("Filter"),
-        "pitch": _tr("Pitch"),
-        "content": _tr("Content"),
-        "retrieval": _tr("Retrieval"),
-        "synthesis": _tr("Synthesis"),
-        "write": _tr("Write"),
-    }
-    return names.get(stage, stage)
+    row = stage_of(stage)
+    return stage if row is None else translate(row.title)
 
 
 def state_name(state: JobState) -> str:
@@ -136,28 +128,11 @@ def timings_text(job: Job) -> str:
 
 def stage_speed(stage: StageTime, source_s: float) -> str:
     """× realtime of a stage by itself."""
-    counts = stage.stage != "load" and source_s and stage.seconds > 0
+    row = stage_of(stage.stage)
+    counts = row is not None and row.counted and source_s and stage.seconds > 0
     return speed(source_s / stage.seconds if counts else None)
 
 
-def semitones_text(semitones: float) -> str:
-    """``+3 st``, ``−12 st``, ``0 st``."""
-    sign = "+" if semitones > 0 else "−" if semitones < 0 else ""
-    return f"{sign}{abs(semitones):g} st"
-
-
 def options_text(options: ConversionOptions) -> str:
-    """The settings that differ from the usual ones, after the voice's name."""
-    plain = ConversionOptions()
-    parts = []
-    if options.semitones:
-        parts.append(semitones_text(options.semitones))
-    if options.index_rate != plain.index_rate:
-        parts.append(_tr("index {share}").format(share=f"{options.index_rate:.0%}"))
-    if options.pitch_method != plain.pitch_method:
-        parts.append(options.pitch_method.upper())
-    if options.file_format != plain.file_format:
-        parts.append(options.file_format.upper())
-    if options.stereo:
-        parts.append(_tr("stereo"))
-    return "".join(f" · {part}" for part in parts)
+    """The settings that differ from the defaults, to follow the voice's name."""
+    return "".join(f" · {translate(each)}" for each in options.summary())

@@ -20,6 +20,7 @@ from desktop.settings.table import (
 from desktop.storage import read_json, write_text
 from engine.errors import OptionError
 from engine.optimization import OptimizationConfig
+from engine.option import parse_switch
 
 T = TypeVar("T")
 VOICE_OPTIONS = "draft.options"
@@ -183,10 +184,10 @@ def _is_of_its_kind(setting: Setting[Any], value: object) -> bool:
 def _parsed(setting: Setting[T], given: str) -> Any:
     """The value that a variable's text means; the text itself where it means none."""
     if setting.kind == "bool":
-        return {"1": True, "true": True, "yes": True, "on": True}.get(
-            given.lower(),
-            {"0": False, "false": False, "no": False, "off": False}.get(given.lower()),
-        )
+        try:
+            return parse_switch(given)
+        except ValueError:
+            return None
     try:
         return {"int": int, "float": float}.get(setting.kind, str)(given)
     except ValueError:

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    Generic,
-    Literal,
-    TypeVar,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from PySide6.QtCore import QCoreApplication
 
-from engine.optimization import VARIABLES, OptimizationConfig
+from desktop.translation import translate
+from engine.errors import Message, Text
+from engine.optimization import FLAGS
+from engine.option import Option
 
 if TYPE_CHECKING:
 
@@ -52,9 +45,9 @@ class Setting(Generic[T]):
     default: T
     page: str
     kind: Kind
-    label: str
-    help: str
-    choices: tuple[tuple[T, str], ...] = ()
+    label: Message
+    help: Message
+    choices: tuple[tuple[T, Message], ...] = ()
     minimum: float = 0
     maximum: float = 0
     step: float = 1
@@ -62,8 +55,10 @@ class Setting(Generic[T]):
     variable: str | None = None
 
 
-def text(source: str) -> str:
-    """A label of the table in the user's language."""
+def text(source: Message) -> str:
+    """A label of the table in the user's language; those of the engine's flags are a `Text`."""
+    if isinstance(source, Text):
+        return translate(source)
     return QCoreApplication.translate("settings", source)
 
 
@@ -124,106 +119,28 @@ MIRROR = Setting(
     unit="https://…", variable="URVC_MIRROR",
 )  # fmt: skip
 
-OPTIMIZATION_TEXT: dict[str, tuple[str, str]] = {
-    "device": (
-        QT_TRANSLATE_NOOP("settings", "Compute device"),
-        QT_TRANSLATE_NOOP("settings", "Automatic takes the GPU where there is one."),
-    ),
-    "use_gpu_retrieval": (
-        QT_TRANSLATE_NOOP("settings", "Exact voice index search"),
-        QT_TRANSLATE_NOOP("settings", "Looks at every row of the index, on the compute device."),
-    ),
-    "use_gpu_filter": (
-        QT_TRANSLATE_NOOP("settings", "Filter on the device"),
-        QT_TRANSLATE_NOOP("settings", "Takes out the rumble there; differs by 0.0001 at most."),
-    ),
-    "use_fp16": (
-        QT_TRANSLATE_NOOP("settings", "Half precision"),
-        QT_TRANSLATE_NOOP("settings", "Needs half the memory; the sound differs a little."),
-    ),
-    "use_channels_last": (
-        QT_TRANSLATE_NOOP("settings", "Fast memory layout"),
-        QT_TRANSLATE_NOOP("settings", "Keeps convolutions in the order they run fastest in."),
-    ),
-    "compile": (
-        QT_TRANSLATE_NOOP("settings", "Compile the vocoder"),
-        QT_TRANSLATE_NOOP("settings", "Takes time once for each length, then runs faster."),
-    ),
-    "batch_size": (
-        QT_TRANSLATE_NOOP("settings", "Pieces at a time"),
-        QT_TRANSLATE_NOOP("settings", "Converts several pieces together; takes more memory."),
-    ),
-    "use_shape_buckets": (
-        QT_TRANSLATE_NOOP("settings", "Few lengths of pieces"),
-        QT_TRANSLATE_NOOP("settings", "Spares the GPU from preparing itself for every length."),
-    ),
-    "tile_frames": (
-        QT_TRANSLATE_NOOP("settings", "Frames made at a time"),
-        QT_TRANSLATE_NOOP("settings", "Smaller parts need less memory; 0 makes a piece at once."),
-    ),
-    "skip_silence": (
-        QT_TRANSLATE_NOOP("settings", "Skip silence"),
-        QT_TRANSLATE_NOOP("settings", "Makes nothing where the source is silent."),
-    ),
-    "retrieval_weighting": (
-        QT_TRANSLATE_NOOP("settings", "Weighting in the index"),
-        QT_TRANSLATE_NOOP("settings", "1/s² is what every voice was tuned to."),
-    ),
-    "enable_profiling": (
-        QT_TRANSLATE_NOOP("settings", "Exact stage timings"),
-        QT_TRANSLATE_NOOP("settings", "Waits for the device at each stage; a little slower."),
-    ),
-    "cpu_parts": (
-        QT_TRANSLATE_NOOP("settings", "Parts on the processor"),
-        QT_TRANSLATE_NOOP(
-            "settings",
-            "Run on the CPU whatever the device is: filter, content, pitch, retrieval, latent, "
-            "vocoder; with commas between them.",
-        ),
-    ),
-}
-"""Words for the engine's flags; one without words shows its own name."""
 
-CHOICE_TEXT: dict[str, str] = {
-    "auto": QT_TRANSLATE_NOOP("settings", "Automatic"),
-    "mps": "Metal",
-    "cuda": "CUDA",
-    "cpu": QT_TRANSLATE_NOOP("settings", "Processor (CPU)"),
-    "none": QT_TRANSLATE_NOOP("settings", "Do not compile"),
-    "torchscript": "TorchScript",
-    "inverse_square": "1/s²",
-    "inverse": "1/s",
-}
-"""Words for the values of choices; one without words shows itself."""
-
-_VARIABLE_OF = {name: variable for variable, name in VARIABLES.items()}
-
-
-def _optimization_settings() -> tuple[Setting[Any], ...]:
-    types = get_type_hints(OptimizationConfig)
-    made = []
-    for field in dataclasses.fields(OptimizationConfig):
-        kind = types[field.name]
-        label, meaning = OPTIMIZATION_TEXT.get(field.name, (field.name.replace("_", " "), ""))
-        choices: tuple[tuple[Any, str], ...] = ()
-        shown: Kind = "text"
-        if kind is bool:
-            shown = "bool"
-        elif get_origin(kind) is Literal:
-            shown, choices = "choice", _labelled(get_args(kind))
-        elif kind in (int, float):
-            shown = "int" if kind is int else "float"
-        made.append(
-            Setting(
-                OPTIMIZATION_PREFIX + field.name, field.default, "optimization", shown, label,
-                meaning, choices, maximum=10**6, variable=_VARIABLE_OF[field.name],
-            )
-        )  # fmt: skip
-    return tuple(made)
-
-
-def _labelled(values: tuple[Any, ...]) -> tuple[tuple[Any, str], ...]:
-    return tuple((each, CHOICE_TEXT.get(str(each), str(each))) for each in values)
+def _optimization_setting(flag: Option) -> Setting[Any]:
+    kinds: dict[str, Kind] = {
+        "switch": "bool",
+        "choice": "choice",
+        "whole number": "int",
+        "number": "float",
+    }
+    extra = [each.value for each in flag.also if flag.kind == "whole number"]
+    return Setting(
+        OPTIMIZATION_PREFIX + flag.name,
+        flag.default,
+        "optimization",
+        kinds.get(flag.kind, "text"),
+        flag.title,
+        flag.help,
+        tuple((each.value, each.title) for each in flag.choices()),
+        minimum=min([flag.low, *extra]),
+        maximum=flag.high,
+        step=flag.step,
+        variable=flag.variable,
+    )
 
 
 SETTINGS: tuple[Setting[Any], ...] = (
@@ -234,7 +151,7 @@ SETTINGS: tuple[Setting[Any], ...] = (
     START_AT_LOGIN,
     LANGUAGE,
     LEVEL_MATCH,
-    *_optimization_settings(),
+    *map(_optimization_setting, FLAGS),
     IDLE_MINUTES,
     MIRROR,
 )

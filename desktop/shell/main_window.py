@@ -55,10 +55,12 @@ class _Line(QWidget):
 class MainLayout(QWidget):
     """Side panel | notice, queue or invitation, details, status."""
 
-    def __init__(self, queue: JobQueue, draft: Draft, voices: VoiceList) -> None:
+    def __init__(
+        self, queue: JobQueue, draft: Draft, voices: VoiceList, settings: Settings
+    ) -> None:
         super().__init__()
         self._queue = queue
-        self.voice_panel = VoicePanel(draft, voices)
+        self.voice_panel = VoicePanel(draft, voices, settings)
         self.notice = NoticeBar()
         self.empty = EmptyPage()
         self.queue_view = QueueView(queue)
@@ -94,6 +96,7 @@ class MainLayout(QWidget):
         side.setWidgetResizable(True)
         side.setFixedWidth(WIDTH)
         side.setFrameShape(QScrollArea.Shape.NoFrame)
+        side.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
@@ -165,7 +168,7 @@ class MainWindow(DropWindow):
         self._followed: str | None = None
         self.setWindowTitle("Ultimate RVC")
         self.setMinimumSize(*_SMALLEST_SIZE)
-        self.areas = areas = MainLayout(queue, draft, voices)
+        self.areas = areas = MainLayout(queue, draft, voices, settings)
         self.setCentralWidget(areas)
         self.queue_view, self.detail, self.notice = areas.queue_view, areas.detail, areas.notice
         self.desk = VoiceDesk(self, self.notice, queue, draft, voices, settings)

@@ -11,10 +11,10 @@ from PySide6.QtWidgets import QHBoxLayout, QMenu, QProgressBar, QPushButton, QVB
 
 from desktop.settings.page import TablePage, caption
 from desktop.settings.store import Settings
-from desktop.settings.table import OPTIMIZATION_PREFIX, OPTIMIZATION_TEXT, SETTINGS, text
+from desktop.settings.table import OPTIMIZATION_PREFIX, SETTINGS, text
 from desktop.tuning.tuning_run import TuningRun
 from engine.measure.tuning_record import Gain, Tuning, TuningProgress, TuningRecord
-from engine.optimization import OptimizationConfig
+from engine.optimization import FLAGS, OptimizationConfig
 
 _SEEN = 0.005
 """Half a percent is nothing."""
@@ -74,8 +74,8 @@ def progress_text(progress: TuningProgress) -> str:
         "examine": _tr("Comparing the device with the processor…"),
     }.get(progress.doing)
     if doing is None:
-        label = OPTIMIZATION_TEXT.get(progress.doing, (progress.doing, ""))[0]
-        doing = _tr("Measuring: {flag}").format(flag=text(label))
+        titles = {each.name: text(each.title) for each in FLAGS}
+        doing = _tr("Measuring: {flag}").format(flag=titles.get(progress.doing, progress.doing))
     if progress.remaining_s is None:
         return doing
     minutes = max(1, round(progress.remaining_s / 60))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QPainter, QPainterPath, QPalette, QPixmap
@@ -12,17 +12,19 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
+    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 
 from desktop.icons import symbol
 from desktop.style import SecondaryLabel
-from desktop.voices.voice_sliders import VoiceSliders
-from engine.options import ConversionOptions
+from desktop.voices.option_controls import OptionControls
+from engine.options import ConversionOptions, voice_options
 
 if TYPE_CHECKING:
-    from engine.library.installed_voice import InstalledVoice
+    from engine.errors import OptionError
+from engine.library.installed_voice import InstalledVoice
 
 _PICTURE_POINTS = 72
 _KEEP_AFTER_MS = 300
@@ -47,7 +49,7 @@ class VoiceCard(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._voice: InstalledVoice | None = None
-        self._changed: dict[str, float] = {}
+        self._changed: dict[str, Any] = {}
         # A slider that is being dragged is kept once, not at every step.
         self._soon = QTimer(self, singleShot=True, interval=_KEEP_AFTER_MS)
         self._soon.timeout.connect(self._tell_defaults)
@@ -83,8 +85,8 @@ class VoiceCard(QWidget):
         column.addSpacing(8)
         column.addLayout(self._facts)
         column.addSpacing(10)
-        column.addWidget(self._make_defaults())
-        column.addStretch(1)
+        column.addWidget(self._make_defaults(), 1)
+        column.addStretch(0)  # for a voice without settings of its own
         column.addLayout(foot)
 
     @property
@@ -138,14 +140,19 @@ class VoiceCard(QWidget):
 
     def _make_defaults(self) -> QWidget:
         """The settings that the voice starts with."""
-        self.defaults = VoiceSliders(columns=2)
+        self.defaults = OptionControls(voice_options())
         self.defaults.changed.connect(self._on_moved)
         self._defaults_area = QWidget()
         title = SecondaryLabel(self.tr("Starts with these settings; double-click a name to reset."))
         column = QVBoxLayout(self._defaults_area)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(title)
-        column.addWidget(self.defaults)
+        scrolled = QScrollArea()
+        scrolled.setWidget(self.defaults)
+        scrolled.setWidgetResizable(True)
+        scrolled.setFrameShape(QScrollArea.Shape.NoFrame)
+        scrolled.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        column.addWidget(scrolled, 1)
         return self._defaults_area
 
     def _show_defaults(self) -> None:
@@ -153,9 +160,16 @@ class VoiceCard(QWidget):
         if self._voice is not None:
             self.defaults.show_options(self._voice.options(**self._changed), ConversionOptions())
 
-    @Slot(str, float)
-    def _on_moved(self, name: str, value: float) -> None:
-        self._changed[name] = value
+    @Slot(str, object)
+    def _on_moved(self, name: str, value: object) -> None:
+        changed = {**self._changed, name: value}
+        try:
+            if self._voice is not None:
+                self._voice.options(**changed)
+        except OptionError:  # e.g. the lowest pitch above the highest
+            self._show_defaults()
+            return
+        self._changed = changed
         self._soon.start()
 
     @Slot()
@@ -184,7 +198,6 @@ class VoiceCard(QWidget):
             (self.tr("Epochs"), str(facts.get("epochs") or "")),
             (self.tr("Speakers"), str(facts.get("speakers") or "")),
             (self.tr("Index"), self.tr("present") if voice.index else self.tr("none")),
-            (self.tr("Pitch method"), str(voice.defaults.get("pitch_method", "")).upper()),
             (self.tr("Came from"), voice.source or self.tr("this program")),
         ]
         return [(name, value) for name, value in told if value]

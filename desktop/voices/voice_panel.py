@@ -1,47 +1,48 @@
-"""The side panel: which voice, and with what settings, the next file will get."""
+"""The side panel: the voice and the settings that the next file will get."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any
 
-from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt, Signal
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import (
-    QCheckBox,
     QComboBox,
     QCompleter,
-    QFormLayout,
     QHBoxLayout,
     QPushButton,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from desktop import style
+from desktop.settings.store import Settings
 from desktop.voices.draft import Draft
+from desktop.voices.option_controls import OptionControls, OptionRow
 from desktop.voices.voice_list import VoiceList
-from desktop.voices.voice_sliders import SliderRow, VoiceSliders
-from engine.options import FILE_FORMATS, voice_options
-from engine.pitch.methods import AUTO, METHODS
+from engine.errors import OptionError
+from engine.options import all_options, voice_options
 
-WIDTH = 264
+WIDTH = 276
 _SEARCH_FROM = 9
 """With that many voices the picker can be typed into."""
 
-_HELP_LINES = 4
+_MORE = "voice_panel.more"
+"""Remembered: whether the section "More" is open."""
 
 
 class VoicePanel(QWidget):
-    """Edits the `Draft`."""
+    """Edits the `Draft`; the controls are generated from the option table."""
 
     add_wanted = Signal()
 
-    def __init__(self, draft: Draft, voices: VoiceList) -> None:
+    def __init__(self, draft: Draft, voices: VoiceList, settings: Settings) -> None:
         super().__init__()
         self._draft = draft
         self._voices = voices
-        self.setFixedWidth(WIDTH)
+        self._settings = settings
         self._picker = QComboBox()
         self._picker.setAccessibleName(self.tr("Voice"))
         self._picker.setMinimumContentsLength(10)
@@ -55,27 +56,19 @@ class VoicePanel(QWidget):
         self._make_default = QPushButton(self.tr("Make Default"))
         self._make_default.setToolTip(self.tr("This voice starts with these settings from now on"))
         self._make_default.clicked.connect(draft.make_usual)
-        self._sliders = self._make_sliders()
-        self._method = self._make_choice(
-            "pitch_method",
-            [(AUTO, self.tr("Automatic")), *((n, str(m.title)) for n, m in METHODS.items())],
-            self.tr("Pitch method"),
-            self.tr("RMVPE is best for singing; YIN needs no download. Automatic takes the best."),
-        )
-        self._format = self._make_choice(
-            "file_format",
-            [(each, each.upper()) for each in FILE_FORMATS],
-            self.tr("Format"),
-            self.tr("WAV, FLAC and AIFF keep everything; MP3 and Ogg are small."),
-        )
-        self._stereo = QCheckBox(self.tr("Keep stereo"))
-        self._explain(self._stereo, self.tr("Converts both channels; takes twice as long."))
-        self._stereo.toggled.connect(lambda on: self._change(stereo=on))
-        self._help = style.SecondaryLabel(
-            self.tr("These settings are for the next file you drop; each voice remembers its own.")
-        )
-        self._help.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self._help.setFixedHeight(self._help.fontMetrics().lineSpacing() * _HELP_LINES)
+        shown = [each for each in all_options() if each.in_app]
+        self._controls = OptionControls(each for each in shown if not each.more)
+        self._more_controls = OptionControls(each for each in shown if each.more)
+        for controls in (self._controls, self._more_controls):
+            controls.changed.connect(lambda name, value: self._change({name: value}))
+        self._more = QToolButton()
+        self._more.setText(self.tr("More"))
+        self._more.setCheckable(True)
+        self._more.setAutoRaise(True)
+        self._more.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self._more.setChecked(bool(settings.memory(_MORE)))
+        self._more.toggled.connect(self._show_more)
+        self._show_more(self._more.isChecked())
         self._lay_out()
         draft.changed.connect(self.refresh)
         voices.changed.connect(self._fill_picker)
@@ -87,29 +80,25 @@ class VoicePanel(QWidget):
         return self._picker
 
     @property
-    def sliders(self) -> dict[str, SliderRow]:
-        """The sliders by the option they change."""
-        return self._sliders.rows
+    def more(self) -> QToolButton:
+        """Opens and closes the section "More"."""
+        return self._more
+
+    @property
+    def rows(self) -> dict[str, OptionRow]:
+        """The controls by the option they change."""
+        return {**self._controls.rows, **self._more_controls.rows}
 
     def refresh(self) -> None:
         """Show what the draft holds."""
         options, usual = self._draft.options, self._draft.usual
-        self._sliders.show_options(options, usual)
-        for name, box in (("pitch_method", self._method), ("file_format", self._format)):
-            box.setCurrentIndex(box.findData(getattr(options, name)))
-        with QSignalBlocker(self._stereo):
-            self._stereo.setChecked(options.stereo)
+        for controls in (self._controls, self._more_controls):
+            controls.show_options(options, usual)
         self._reset.setEnabled(options != usual)
         own = options.changes(usual).keys() & {each.name for each in voice_options()}
         self._make_default.setEnabled(bool(own) and not self._draft.voice.built_in)
-        self.sliders["index_rate"].setEnabled(self._draft.voice.index is not None)
+        self.rows["index_rate"].setEnabled(self._draft.voice.index is not None)
         self._picker.setCurrentIndex(self._picker.findData(self._draft.voice.key))
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
-        """Explain what the mouse or the keyboard is at."""
-        if event.type() in (QEvent.Type.Enter, QEvent.Type.FocusIn):
-            self._help.setText(watched.property("explanation") or "")
-        return super().eventFilter(watched, event)
 
     def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
         """Set off from the rest of the window by a shade and a hairline."""
@@ -118,51 +107,24 @@ class VoicePanel(QWidget):
         edge = self.rect().adjusted(self.width() - 1, 0, 0, 0)
         painter.fillRect(edge, style.hairline(self.palette()))
 
-    def _make_sliders(self) -> VoiceSliders:
-        made = VoiceSliders()
-        made.changed.connect(lambda name, value: self._change(**{name: value}))
-        made.explained.connect(lambda text: self._help.setText(text))
-        return made
-
-    def _make_choice(
-        self, name: str, choices: list[tuple[str, str]], label: str, explanation: str
-    ) -> QComboBox:
-        box = QComboBox()
-        for value, shown in choices:
-            box.addItem(shown, value)
-        box.setAccessibleName(label)
-        box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        box.setMinimumContentsLength(6)
-        self._explain(box, explanation)
-        box.activated.connect(lambda _: self._change(**{name: box.currentData()}))
-        return box
-
-    def _explain(self, widget: QWidget, explanation: str) -> None:
-        widget.setProperty("explanation", explanation)
-        widget.setToolTip(explanation)
-        widget.setAccessibleDescription(explanation)
-        widget.installEventFilter(self)
+    @Slot(bool)
+    def _show_more(self, shown: bool) -> None:  # noqa: FBT001 - the slot of a signal of one value
+        self._more_controls.setVisible(shown)
+        self._more.setArrowType(Qt.ArrowType.DownArrow if shown else Qt.ArrowType.RightArrow)
+        self._settings.remember(_MORE, shown)
 
     def _lay_out(self) -> None:
         column = QVBoxLayout(self)
         column.setContentsMargins(style.MARGIN, style.MARGIN, style.MARGIN, 12)
-        column.setSpacing(11)
+        column.setSpacing(12)
         title = QHBoxLayout()
         title.addWidget(self._picker, 1)
         title.addWidget(self._add)
         column.addLayout(title)
-        column.addWidget(self._sliders)
-        form = QFormLayout()
-        form.setContentsMargins(0, 4, 0, 0)
-        form.setHorizontalSpacing(12)
-        form.setVerticalSpacing(8)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.addRow(self.tr("Pitch method"), self._method)
-        form.addRow(self.tr("Format"), self._format)
-        form.addRow(self._stereo)  # over both columns: it is long in some languages
-        column.addLayout(form)
+        column.addWidget(self._controls)
+        column.addWidget(self._more)
+        column.addWidget(self._more_controls)
         column.addStretch()
-        column.addWidget(self._help)
         foot = QHBoxLayout()
         foot.addWidget(self._make_default)
         foot.addStretch()
@@ -191,5 +153,10 @@ class VoicePanel(QWidget):
         if voice is not None:
             self._draft.set_voice(voice)
 
-    def _change(self, **changes: Any) -> None:
-        self._draft.set_options(replace(self._draft.options, **changes))
+    def _change(self, values: Mapping[str, Any]) -> None:
+        try:
+            options = self._draft.options.with_values(values)
+        except OptionError:  # e.g. the lowest pitch above the highest
+            self.refresh()
+            return
+        self._draft.set_options(options)

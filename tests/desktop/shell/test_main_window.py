@@ -244,13 +244,13 @@ def test_what_was_unfinished_comes_back_and_can_be_continued(
 
 def test_the_voice_panel_changes_the_next_job(app: App, qtbot: QtBot, tmp_path: Path) -> None:
     panel = app.window.areas.voice_panel
-    panel.sliders["semitones"].slider.setValue(24 + 7)
-    panel.sliders["protect"].slider.setValue(10)
+    panel.rows["semitones"].slider.setValue(24 + 7)
+    panel.rows["protect"].slider.setValue(10)
     app.window.take(files(tmp_path, "a.wav"))
     (job,) = app.queue.jobs()
     assert (job.options.semitones, job.options.protect) == (7, 0.1)
     app.draft.reset()
-    assert panel.sliders["semitones"].value() == 0
+    assert panel.rows["semitones"].value() == 0
     assert app.queue.jobs()[0].options.semitones == 7
     until_idle(app, qtbot)
 
