@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from numpy.typing import ArrayLike
 from transformers import HubertConfig, HubertModel
 
 from engine.loading.hubert_config import sizes_of
@@ -16,6 +15,7 @@ from engine.models.content_encoder import (
     ContentEncoderSizes,
     convolve_in_tiles,
 )
+from tests.sound import agreement_db
 from tests.weights_maker import GOLDEN, make_tensors, manifest
 
 SMALL = {
@@ -44,12 +44,6 @@ VARIANTS: dict[str, dict[str, object]] = {
     "other activations": {"hidden_act": "relu", "feat_extract_activation": "gelu_new"},
     "one head, no groups": {"num_attention_heads": 1, "num_conv_pos_embedding_groups": 1},
 }
-
-
-def agreement_db(ours: ArrayLike, reference: ArrayLike) -> float:
-    expected = np.asarray(reference, np.float64)
-    error = np.asarray(ours, np.float64) - expected
-    return float(10 * np.log10((expected**2).sum() / max((error**2).sum(), 1e-30)))
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:

@@ -19,12 +19,8 @@ from engine.models.mrf_gan import MrfBlock
 from engine.models.rmvpe import RmvpeNetwork
 from engine.models.synthesizer_sizes import Vocoder
 from tests.engine.models.test_synthesizer import melody, noisy, small, source_of
+from tests.sound import agreement_db
 from tests.weights_maker import make_tensors, manifest
-
-
-def agreement_db(ours: Tensor, reference: Tensor) -> float:
-    error = (ours.double() - reference.double()).square().sum().clamp(min=1e-30)
-    return float(10 * torch.log10(reference.double().square().sum() / error))
 
 
 def seeded(module: nn.Module) -> nn.Module:

@@ -13,8 +13,9 @@ from engine.models.precision import to_half
 from engine.models.source import Harmonics
 from engine.models.synthesizer import Synthesizer
 from engine.models.synthesizer_sizes import Vocoder
-from tests.engine.models.test_layout import agreement_db, small_encoder
+from tests.engine.models.test_layout import small_encoder
 from tests.engine.models.test_synthesizer import melody, noisy, small, source_of
+from tests.sound import agreement_db
 
 
 def whole(network: Synthesizer, phone: Tensor) -> Tensor:

@@ -7,20 +7,14 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from numpy.typing import ArrayLike
 
 from engine.models.mel import LogMel, mel_filter_bank, reflect
 from engine.models.rmvpe import CONTEXT_FRAMES, Rmvpe, RmvpeNetwork
 from engine.pitch.rmvpe import decode_salience
+from tests.sound import agreement_db
 from tests.weights_maker import GOLDEN, make_tensors, manifest
 
 SPEECH = GOLDEN.parent / "speech_slt.wav"
-
-
-def agreement_db(ours: ArrayLike, reference: ArrayLike) -> float:
-    expected = np.asarray(reference, np.float64)
-    error = np.asarray(ours, np.float64) - expected
-    return float(10 * np.log10((expected**2).sum() / max((error**2).sum(), 1e-30)))
 
 
 @pytest.fixture(scope="module")

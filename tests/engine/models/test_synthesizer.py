@@ -15,6 +15,7 @@ from engine.models.source import SourceInput
 from engine.models.synthesizer import Synthesizer, build_synthesizer, state_shapes
 from engine.models.synthesizer_sizes import Vocoder
 from engine.voice_checkpoint import load_voice
+from tests.sound import signal_to_error_db
 from tests.weights_maker import GOLDEN, make_tensors, small_sizes
 
 GUIDED = [vocoder for vocoder in Vocoder if vocoder is not Vocoder.PLAIN]
@@ -71,14 +72,6 @@ def cut(source: SourceInput, first: int, last: int, hop: int) -> SourceInput:
     )
 
 
-def snr_db(result: torch.Tensor, reference: NDArray[np.float32]) -> float:
-    """Signal to difference, both without their means (random weights give an offset)."""
-    a = result.double().numpy().ravel()
-    b = reference.astype(np.float64).ravel()
-    a, b = a - a.mean(), b - b.mean()
-    return float(10 * np.log10((b**2).sum() / ((a - b) ** 2).sum()))
-
-
 def test_a_full_size_voice_computes_the_reference_numbers(
     full_voice: Callable[[str], Path],
 ) -> None:
@@ -93,9 +86,9 @@ def test_a_full_size_voice_computes_the_reference_numbers(
         mean, log_scale = network.prior(phone, coarse)
         z = network.latent(mean, log_scale, None, speaker)
         sound = network.vocode(z, source_of(network, golden["f0"][:frames]), speaker)
-    assert snr_db(z, golden["z"]) > 100
+    assert signal_to_error_db(golden["z"], z) > 100
     assert sound.shape == (1, frames * 400)
-    assert snr_db(sound, golden["synth_out"]) > 80
+    assert signal_to_error_db(golden["synth_out"], sound) > 80
 
 
 @pytest.mark.parametrize("vocoder", Vocoder)
