@@ -10,7 +10,7 @@ from typing import Any
 
 import platformdirs
 
-from engine.library.location import VOICES_VARIABLE, voices_dir
+from engine.library.installed_voice import VOICES_VARIABLE, voices_dir
 from engine.paths import starter_dir
 
 MAX_BYTES = 64 << 20

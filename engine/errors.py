@@ -197,6 +197,9 @@ class Failure(Exception):  # noqa: N818 - never leaves the engine
         self.why = why
         self.advice = advice
 
+    def __str__(self) -> str:
+        return f"{self.why}; {self.advice}"
+
 
 class Refusal(Failure):
     """Trying again would fail in the same way."""

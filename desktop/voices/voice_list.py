@@ -14,7 +14,7 @@ from desktop.queue.intake import voice_groups
 from desktop.queue.job import Voice
 from desktop.translation import translate
 from engine.errors import ConversionCancelled, LibraryError
-from engine.library.installed_voice import InstalledVoice, starter_entry
+from engine.library.installed_voice import InstalledVoice, starter_voice
 from engine.library.voice_library import VoiceLibrary
 from engine.options import ConversionOptions, voice_options
 from engine.progress import CancelToken
@@ -123,7 +123,7 @@ class VoiceList(QObject):
         try:
             return self.library.voices()
         except LibraryError:
-            return (starter_entry(),)
+            return (starter_voice(),)
 
     def _run(self, paths: tuple[Path, ...]) -> None:
         keys: list[str] = []

@@ -15,8 +15,7 @@ from desktop.problems import sentence_for
 from desktop.queue.intake import voice_groups
 from desktop.translation import translate
 from engine.errors import UserError
-from engine.library.importing import ImportReport
-from engine.library.installation import Imported
+from engine.library.importing import Imported, ImportReport
 from engine.library.installed_voice import InstalledVoice
 from engine.library.link import VoiceOffer, find_voices, with_contents
 from engine.library.voice_library import VoiceLibrary

@@ -17,8 +17,8 @@ from engine.cli.arguments import (
 )
 from engine.cli.output import EXIT_FAILED, EXIT_OK, ProgressBar, one_line, tell
 from engine.errors import DeviceError, OptionError, UserError
-from engine.library.installed_voice import InstalledVoice, starter_entry
-from engine.library.source_file import VOICE_ENDINGS
+from engine.library.archive import VOICE_ENDINGS
+from engine.library.installed_voice import InstalledVoice, starter_voice
 from engine.library.voice_library import VoiceLibrary
 from engine.options import (
     ConversionOptions,
@@ -74,7 +74,7 @@ def chosen_voice(given: argparse.Namespace) -> InstalledVoice:
     """The voice that ``--voice`` means: a file first, then an installed one."""
     text: str | None = given.voice
     if text is None:
-        return starter_entry()
+        return starter_voice()
     path = Path(text)
     if path.is_file() or path.suffix.lower() in VOICE_ENDINGS or "/" in text:
         return InstalledVoice(id="", name=path.stem, folder=path.parent, weights=path)

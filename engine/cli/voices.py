@@ -23,11 +23,11 @@ from engine.cli.output import (
 from engine.cli.voice import add_defaults
 from engine.errors import LibraryError, OptionError, UserError
 from engine.files import size_text
-from engine.library.candidate import all_of_them, newest_of_each
 from engine.library.export import export_voice
 from engine.library.importing import ImportReport
 from engine.library.installed_voice import InstalledVoice
 from engine.library.link import VoiceOffer, find_voices, with_contents
+from engine.library.scan import all_of_them, newest_of_each
 from engine.library.voice_library import VoiceLibrary
 from engine.progress import CancelToken
 
@@ -183,7 +183,10 @@ def _reported(report: ImportReport, given: argparse.Namespace) -> bool:
         for note in each.notes:
             print(f"urvc: {each.voice.name}: {note}", file=sys.stderr)
         if given.json:
-            told = _as_json(each.voice) | {"outcome": each.outcome, "notes": list(each.notes)}
+            told = _as_json(each.voice) | {
+                "outcome": each.outcome,
+                "notes": list(map(str, each.notes)),
+            }
             print(json.dumps(told, ensure_ascii=False))
         else:
             print(f"{each.voice.name}  ({each.outcome})")

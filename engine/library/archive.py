@@ -1,7 +1,7 @@
-"""Zip archives from strangers: opened within limits, unpacked under names of our own.
+"""Zip archives from the internet: opened within limits, unpacked under our own names.
 
-No name of an archive ever becomes a path on this disk, and nothing is believed about sizes: the
-bytes that come out are counted. Only what can belong to a voice is unpacked at all.
+No name in an archive becomes a path on this disk, and stated sizes are not trusted: the bytes that
+come out are counted. Only files that can belong to a voice are unpacked.
 """
 
 from __future__ import annotations
@@ -12,16 +12,51 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from engine.errors import ArchiveError, Refusal, as_user_error, on_disk
+from engine.errors import ArchiveError, Refusal, Text, as_user_error, on_disk
 from engine.files import PIECE_BYTES, require_room, size_text
-from engine.library.member_name import MemberNameError, member_places, quoted
-from engine.library.source_file import WANTED_ENDINGS, ZIP_ENDING, Found, is_junk
+from engine.library.member_name import member_places, printable
 from engine.progress import CancelToken
+
+VOICE_ENDINGS = frozenset({".pth", ".safetensors"})
+INDEX_ENDING = ".index"
+PICTURE_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp"})
+ZIP_ENDING = ".zip"
+PACKED_ENDINGS = frozenset({".rar", ".7z", ".tar", ".gz", ".tgz", ".xz", ".bz2"})
+WANTED_ENDINGS = VOICE_ENDINGS | PICTURE_ENDINGS | {INDEX_ENDING, ZIP_ENDING}
+
+_JUNK = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
+
+
+@dataclass(frozen=True, eq=False)
+class SourceFile:
+    """A file in a folder or archive.
+
+    Attributes
+    ----------
+    place : relative to the chosen folder or archive; only shown and compared
+    size_bytes : as stated, which may be wrong
+    fetch : returns it as a file on this disk, unpacking it if needed
+    """
+
+    place: PurePosixPath
+    size_bytes: int
+    fetch: Callable[[], Path]
+
+    @property
+    def ending(self) -> str:
+        """The suffix in lower case, with its dot."""
+        return self.place.suffix.lower()
+
+
+def is_junk(place: PurePosixPath) -> bool:
+    """Whether it is hidden, or an operating system made it (``__MACOSX``, ``._aria.pth``)."""
+    return any(part.startswith(".") or part.casefold() in _JUNK for part in place.parts)
+
 
 DAMAGE = (
     zipfile.BadZipFile,
@@ -37,24 +72,24 @@ DAMAGE = (
     RuntimeError,
     MemoryError,
 )
-"""What a damaged archive provokes in `zipfile`."""
+"""What `zipfile` raises for damaged archives."""
 
 _PACKED_HEADS = {b"Rar!": "RAR", b"7z\xbc\xaf": "7z", b"\x1f\x8b": "gzip", b"\xfd7zX": "xz"}
 _TOP = PurePosixPath()
 _ENCRYPTED_FLAGS = 0x1 | 0x40 | 0x2000
-_AGAIN = "get the archive again from where it came from"
-_BEWARE = "do not use it, it may be malicious"
+_AGAIN = "download the archive again from its source"
+_BEWARE = "don't use it; it may be malicious"
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much an archive may ask for, with all archives inside it.
+    """Limits of an archive together with all archives inside it.
 
     Attributes
     ----------
     entries : files and folders
     directory_bytes : of the table of contents, which is read as a whole
-    unpacked_bytes : of all that is unpacked; a dozen voices with large indexes take 3 GB
+    unpacked_bytes : of all unpacked files; a dozen voices with large indexes take 3 GB
     ratio : of unpacked to packed, beyond ``ratio_from_bytes``; weights shrink by a tenth
     nesting : archives inside archives; 1 is an archive in the chosen one
     """
@@ -71,11 +106,11 @@ DEFAULT_LIMITS = Limits()
 
 
 class Unpacker:
-    """Opens archives and unpacks single files of them; all share the limits.
+    """Opens archives and unpacks single files; all archives share the limits.
 
     Parameters
     ----------
-    scratch : an empty folder for what is unpacked
+    scratch : an empty folder for unpacked files
 
     Attributes
     ----------
@@ -96,16 +131,18 @@ class Unpacker:
         self._unpacked_bytes = 0
         self._count = 0
 
-    def files_in(self, path: Path, inside: PurePosixPath = _TOP, depth: int = 0) -> Iterator[Found]:
-        """The files that may belong to a voice, also of archives inside.
+    def files_in(
+        self, path: Path, inside: PurePosixPath = _TOP, depth: int = 0
+    ) -> Iterator[SourceFile]:
+        """The files that may belong to a voice, including those of nested archives.
 
         Parameters
         ----------
-        inside : where the archive itself lies, for the places of its files
+        inside : the archive's own place, to which its files' places are relative
 
         Raises
         ------
-        ArchiveError : damaged, hostile, locked, or beyond the limits
+        ArchiveError : damaged, malicious, protected, or beyond the limits
         """
         name = inside.name or path.name
         with self._reading(path, name) as archive:
@@ -117,21 +154,21 @@ class Unpacker:
             elif depth < self._limits.nesting:
                 yield from self.files_in(found.fetch(), found.place, depth + 1)
             else:
-                with as_user_error(f"Cannot open {quoted(name)}", ArchiveError):
-                    raise Refusal("it holds archives in archives in archives", "unpack it yourself")
+                raise ArchiveError(
+                    _cannot_open(name),
+                    "its archives are nested too deep",
+                    "unpack it yourself and choose the folder",
+                )
 
     def is_checkpoint(self, path: Path) -> bool:
-        """Whether a zip is really what ``torch.save`` wrote, under a wrong name.
-
-        Raises
-        ------
-        ArchiveError : it is no sound zip
-        """
+        """Whether a zip is a checkpoint by ``torch.save`` under a wrong name."""
         with self._reading(path, path.name) as archive:
             return any(name.endswith("/data.pkl") for name in archive.namelist()[:100])
 
-    def _member(self, path: Path, name: str, place: PurePosixPath, entry: zipfile.ZipInfo) -> Found:
-        return Found(place, entry.file_size, lambda: self._unpack(path, name, place, entry))
+    def _member(
+        self, path: Path, name: str, place: PurePosixPath, entry: zipfile.ZipInfo
+    ) -> SourceFile:
+        return SourceFile(place, entry.file_size, lambda: self._unpack(path, name, place, entry))
 
     def _checked_members(
         self, entries: list[zipfile.ZipInfo], archive_bytes: int
@@ -139,14 +176,12 @@ class Unpacker:
         self._entries += len(entries)
         if self._entries > self._limits.entries:
             raise Refusal(
-                f"it holds more than {self._limits.entries} files", "unpack it and choose the voice"
+                Text("it contains more than {count} files", count=self._limits.entries),
+                "unpack it and choose the voice",
             )
         if sum(entry.compress_size for entry in entries) > archive_bytes:
-            raise Refusal("its files overlap each other", _BEWARE)
-        try:
-            places = member_places(entries)
-        except MemberNameError as error:
-            raise Refusal(str(error), _BEWARE) from error
+            raise Refusal("its files overlap", _BEWARE)
+        places = member_places(entries)
         members: dict[str, tuple[PurePosixPath, zipfile.ZipInfo]] = {}
         for place, entry in zip(places, entries, strict=True):
             _refuse_link(place, entry)
@@ -154,7 +189,8 @@ class Unpacker:
                 continue
             key = str(place).casefold()
             if key in members:
-                raise Refusal(f"it holds {quoted(str(place))} twice", _AGAIN)
+                why = Text('it contains "{name}" twice', name=printable(str(place)))
+                raise Refusal(why, _AGAIN)
             members[key] = (place, entry)
         wanted = [each for each in members.values() if each[0].suffix.lower() in WANTED_ENDINGS]
         for place, entry in wanted:
@@ -164,7 +200,7 @@ class Unpacker:
         return wanted
 
     def _unpack(self, path: Path, name: str, place: PurePosixPath, entry: zipfile.ZipInfo) -> Path:
-        """Unpack one file into the scratch folder; the bytes that come are counted."""
+        """Unpack one file into the scratch folder and count its bytes."""
         self._count += 1
         target = self._scratch / f"{self._count:05d}{place.suffix.lower()}"
         with self._reading(path, name) as archive:
@@ -191,24 +227,19 @@ class Unpacker:
             raise self._too_large()
         beyond = done_bytes > self._limits.ratio_from_bytes
         if beyond and done_bytes > self._limits.ratio * packed_bytes:
-            raise Refusal(f"it swells to more than {self._limits.ratio} times its size", _BEWARE)
+            why = Text("it unpacks to more than {ratio} times its size", ratio=self._limits.ratio)
+            raise Refusal(why, _BEWARE)
 
     def _too_large(self) -> Refusal:
         return Refusal(
-            f"unpacked it has more than {size_text(self._limits.unpacked_bytes)}",
+            Text("it unpacks to more than {limit}", limit=size_text(self._limits.unpacked_bytes)),
             "unpack it yourself and choose the voice",
         )
 
     @contextmanager
     def _reading(self, path: Path, name: str) -> Iterator[zipfile.ZipFile]:
-        """An open archive; whatever goes wrong inside is one sentence about it.
-
-        Raises
-        ------
-        ArchiveError : for every failure
-        """
-        what = f"Cannot open {quoted(name)}"
-        with as_user_error(what, ArchiveError), on_disk(), path.open("rb") as file:
+        """Open an archive; every failure inside the block becomes an `ArchiveError`."""
+        with as_user_error(_cannot_open(name), ArchiveError), on_disk(), path.open("rb") as file:
             _refuse_other_kinds(file.read(8))
             file.seek(0)
             try:
@@ -218,24 +249,24 @@ class Unpacker:
             except DAMAGE as error:
                 raise Refusal("it is damaged or cut short", _AGAIN) from error
             except OSError as error:
-                if error.errno != errno.EINVAL:  # it points to before its own start
+                if error.errno != errno.EINVAL:  # an offset before the start of the file
                     raise
                 raise Refusal("it is damaged or cut short", _AGAIN) from error
 
 
 class _BoundedFile(io.BufferedIOBase):
-    """A file that refuses to give more at once than the largest table of contents allowed."""
+    """A file that refuses to read more at once than the allowed table of contents."""
 
     def __init__(self, file: io.BufferedReader, most_bytes: int) -> None:
         self._file = file
         self._most_bytes = most_bytes
 
     def read(self, size: int | None = -1) -> bytes:
-        # Without a size: all that is left, which `zipfile` asks for near the end of the file.
+        # Without a size: the rest of the file, which `zipfile` reads near its end.
         asked_bytes = self._most_bytes + 1 if size is None or size < 0 else size
         data = self._file.read(min(asked_bytes, self._most_bytes + 1))
         if len(data) > self._most_bytes:
-            raise Refusal("its table of contents is far too long", _BEWARE)
+            raise Refusal("its table of contents is too long", _BEWARE)
         return data
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
@@ -251,11 +282,15 @@ class _BoundedFile(io.BufferedIOBase):
         return True
 
 
+def _cannot_open(name: str) -> Text:
+    return Text('Cannot open "{name}"', name=printable(name))
+
+
 def _refuse_other_kinds(head: bytes) -> None:
     for start, kind in _PACKED_HEADS.items():
         if head.startswith(start):
             raise Refusal(
-                f"it is a {kind} archive, which cannot be opened here",
+                Text("{kind} archives cannot be opened here", kind=kind),
                 "unpack it first and choose the folder",
             )
     if head.lstrip().lower().startswith((b"<!doc", b"<html")):
@@ -267,16 +302,17 @@ def _refuse_other_kinds(head: bytes) -> None:
 def _refuse_link(place: PurePosixPath, entry: zipfile.ZipInfo) -> None:
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        what = "a link" if kind == stat.S_IFLNK else "a device"
-        raise Refusal(f"{quoted(str(place))} in it is {what} and no file", _BEWARE)
+        raise Refusal(
+            Text('"{name}" in it is a link or a device', name=printable(str(place))), _BEWARE
+        )
 
 
 def _refuse_locked(place: PurePosixPath, entry: zipfile.ZipInfo) -> None:
     if entry.flag_bits & _ENCRYPTED_FLAGS:
-        raise Refusal("it is locked with a password", "unpack it yourself and choose the folder")
-    # LZMA may ask for 4 GB before it gives a byte, and bzip2 cannot be stopped in the middle.
+        raise Refusal("it is protected by a password", "unpack it yourself and choose the folder")
+    # LZMA may allocate 4 GB before the first byte, and bzip2 cannot be interrupted.
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise Refusal(
-            f"{quoted(str(place))} in it is packed by a rare method",
+            Text('"{name}" in it uses an unsupported compression', name=printable(str(place))),
             "unpack it yourself and choose the folder",
         )

@@ -1,4 +1,4 @@
-"""A voice as an archive that other programs, and other people's libraries, can read."""
+"""A voice as an archive for other programs and other people's libraries."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import zipfile
 from pathlib import Path
 
-from engine.errors import LibraryError, Refusal, as_user_error, on_disk
+from engine.errors import LibraryError, Refusal, Text, as_user_error, on_disk
 from engine.files import PIECE_BYTES, atomic_file, require_room
 from engine.library.installed_voice import InstalledVoice
 from engine.library.naming import file_stem
@@ -25,24 +25,24 @@ def export_voice(
 
     Parameters
     ----------
-    destination : a ``.zip``, or a folder that is there
+    destination : a ``.zip``, or an existing folder
 
     Returns
     -------
-    The archive, whole and on the disk.
+    The archive, complete and on the disk.
 
     Raises
     ------
-    LibraryError : it cannot be written, or is there already and ``overwrite`` is False
-    VoiceFileError : the voice's own file is damaged
-    ConversionCancelled : if cancelled; nothing was written
+    LibraryError : it cannot be written, or exists and ``overwrite`` is False
     """
     stem = file_stem(voice.name)
     path = destination / f"{stem}.zip" if destination.is_dir() else destination
     cancel = cancel or CancelToken()
-    with as_user_error(f'Cannot export the voice "{voice.name}"', LibraryError), on_disk():
+    what = Text('Cannot export the voice "{name}"', name=voice.name)
+    with as_user_error(what, LibraryError), on_disk():
         if path.suffix.lower() != ".zip":
-            raise Refusal(f'"{path.name}" is no name of a zip', "give a name that ends in .zip")
+            why = Text('"{name}" does not end in .zip', name=path.name)
+            raise Refusal(why, "use a name that ends in .zip")
         extra = [file for file in (voice.index, voice.picture) if file is not None]
         needed_bytes = sum(file.stat().st_size for file in (voice.weights, *extra))
         require_room(path.absolute().parent, needed_bytes)
@@ -50,8 +50,8 @@ def export_voice(
             with atomic_file(path, overwrite=overwrite) as descriptor:
                 _write(voice, extra, stem, descriptor, cancel)
         except FileExistsError as error:
-            why = f'"{path.name}" is there already'
-            raise Refusal(why, "choose another name or allow it to be replaced") from error
+            why = Text('"{name}" exists already', name=path.name)
+            raise Refusal(why, "choose another name or allow replacing the file") from error
     return path
 
 
@@ -63,7 +63,7 @@ def _write(
     checkpoint = io.BytesIO()
     write_checkpoint(read_record(voice.weights), checkpoint)
     cancel.raise_if_cancelled()
-    # Stored and not packed: weights and features hardly shrink.
+    # Stored without compression: weights and features hardly shrink.
     with (
         os.fdopen(os.dup(descriptor), "wb") as file,
         zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,

@@ -1,40 +1,113 @@
-"""From files, folders, archives and addresses into the library."""
+"""From files, folders, archives and links into the library.
+
+A voice is prepared in a staging folder (weights, index, picture) and then moved into the library
+in one step, so that it appears there whole or not at all.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
-from engine.errors import LibraryError, Refusal, UserError, as_user_error, on_disk
-from engine.files import ByteListener
-from engine.library.archive import Limits
-from engine.library.candidate import Chooser
+from engine.errors import (
+    IndexFileError,
+    LibraryError,
+    Message,
+    Refusal,
+    Text,
+    UserError,
+    as_text,
+    as_user_error,
+    on_disk,
+)
+from engine.files import PIECE_BYTES, ByteListener, flush_folder, require_room
+from engine.library.archive import Limits, SourceFile
 from engine.library.download.retry import Pacing
-from engine.library.installation import Imported, chosen_name, install
-from engine.library.installed_voice import starter_entry
-from engine.library.intake import ProgressListener, no_progress, prepare
+from engine.library.installed_voice import (
+    ORIGINAL_FILE,
+    PICTURE_FILES,
+    Fact,
+    InstalledVoice,
+    read_voice,
+    starter_voice,
+    write_card,
+)
 from engine.library.link import VoiceOffer, fetch_voice
-from engine.library.member_name import quoted
-from engine.library.scan import scan
-from engine.library.staging import download_folder, staging_folder
+from engine.library.member_name import printable
+from engine.library.naming import clean_name, numbered
+from engine.library.picture import PictureError, read_picture_header
+from engine.library.scan import Chooser, VoiceCandidate, scan
+from engine.library.staging import changing, download_folder, staging_folder
+from engine.paths import VOICE_INDEX_FILE, VOICE_ROWS_FILE, VOICE_WEIGHTS_FILE
 from engine.progress import CancelToken
+from engine.retrieval.index_file import read_index
+from engine.retrieval.kept_index import keep_rows
+
+Outcome = Literal["added", "completed", "already there"]
+ProgressListener = Callable[[float], None]
+"""Receives the fraction of the work that is done, 0..1."""
+
+_ID_DIGITS = 16
+
+
+def no_progress(_: float) -> None:
+    """No-op listener."""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A voice that is installed now.
+
+    Attributes
+    ----------
+    outcome : ``already there``: the same voice was installed before; ``completed``: it was, and
+        an index or picture that it lacked was added
+    notes : sentences about what was left out
+    """
+
+    voice: InstalledVoice
+    outcome: Outcome
+    notes: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What became of the voices in one source.
+    """The voices of one source.
 
     Attributes
     ----------
-    imported : one for each voice that is now installed, in the order of the choice
-    refused : a sentence for each that could not be used
+    imported : those that are now installed, in the order of the choice
+    refused : an error for each that cannot be used
     """
 
     imported: tuple[Imported, ...]
     refused: tuple[UserError, ...] = ()
+
+
+@dataclass(frozen=True)
+class PreparedVoice:
+    """A voice in a staging folder.
+
+    Attributes
+    ----------
+    content_sha256 : of weights and sizes
+    label : the name in the checkpoint, if any
+    facts : what the checkpoint says about the voice
+    notes : sentences about what was left out
+    """
+
+    folder: Path
+    content_sha256: str
+    label: str | None
+    facts: dict[str, Fact]
+    notes: tuple[Message, ...]
 
 
 def import_files(
@@ -51,7 +124,8 @@ def import_files(
     """See `engine.library.voice_library.VoiceLibrary.import_files`."""
     imported: list[Imported] = []
     refused: list[UserError] = []
-    what = f"Cannot import {quoted(sources[0].name if sources else '')}"
+    name = sources[0].name if sources else ""
+    what = Text('Cannot import "{name}"', name=printable(name))
     with as_user_error(what, LibraryError), on_disk(), staging_folder(root) as work:
         scratch = work / "unpacked"
         scratch.mkdir()
@@ -63,8 +137,8 @@ def import_files(
                 ready = prepare(
                     candidate, place, keep_original=keep_original, listener=share, cancel=cancel
                 )
-                name = chosen_name(candidate.name, ready.label)
-                imported.append(install(root, ready, name, source_name, [starter_entry().name]))
+                name = _chosen_name(candidate.name, ready.label)
+                imported.append(_install(root, ready, name, source_name, [starter_voice().name]))
             except UserError as error:
                 refused.append(error)
             finally:
@@ -89,10 +163,10 @@ def import_offer(
     """See `engine.library.voice_library.VoiceLibrary.import_offer`."""
     first = offer.files[0]
     key = hashlib.sha256(first.url.encode()).hexdigest()[:16]
-    what = f"Cannot import {quoted(first.name)}"
+    what = Text('Cannot import "{name}"', name=printable(first.name))
     with as_user_error(what, LibraryError), on_disk(), download_folder(root, key) as folder:
         if folder is None:
-            raise Refusal("it is being downloaded already", "wait for that download")
+            raise Refusal("it is being downloaded already", "wait for that download or cancel it")
         paths = fetch_voice(offer, folder, listener=downloaded, cancel=cancel, pacing=pacing)
         try:
             return import_files(
@@ -110,5 +184,251 @@ def import_offer(
 
 
 def _share(listener: ProgressListener, number: int, count: int) -> ProgressListener:
-    """One voice's part of the whole progress."""
+    """The part of one voice in the whole progress."""
     return lambda fraction: listener((number + fraction) / count)
+
+
+def installed_voices(root: Path) -> list[InstalledVoice]:
+    """The voices in a library's folder, in any order."""
+    if not root.is_dir():
+        return []
+    folders = [each for each in root.iterdir() if not each.name.startswith(".")]
+    return [voice for folder in folders if (voice := read_voice(folder)) is not None]
+
+
+def _install(
+    root: Path, ready: PreparedVoice, name: str, source: str, taken: Sequence[str]
+) -> Imported:
+    """Move a prepared folder into the library in one step.
+
+    The folder's name follows from the content: of two processes that import the same voice at
+    once, one finds it installed.
+
+    Parameters
+    ----------
+    taken : names that the voice must not get
+    """
+    target = root / ready.content_sha256[:_ID_DIGITS]
+    with changing(root):
+        there = read_voice(target)
+        if there is not None:
+            return _completed(there, ready)
+        others = [voice.name for voice in installed_voices(root)] + list(taken)
+        free = numbered(name, frozenset(other.casefold() for other in others))
+        card = InstalledVoice(
+            id=target.name,
+            name=free,
+            folder=ready.folder,
+            weights=ready.folder / VOICE_WEIGHTS_FILE,
+            source=_clean_source(source),
+            imported=datetime.now(UTC).isoformat(timespec="seconds"),
+            content_sha256=ready.content_sha256,
+            facts=ready.facts,
+        )
+        write_card(card, ready.folder)
+        flush_folder(ready.folder)
+        if target.is_dir():  # a folder that no longer holds a voice
+            target.rename(ready.folder.with_name(f"{ready.folder.name}.old"))
+        ready.folder.rename(target)
+        flush_folder(root)
+    return Imported(read_voice(target) or replace(card, folder=target), "added", ready.notes)
+
+
+def _clean_source(source: str) -> str:
+    """A file name or an address as one printable line."""
+    return "".join(letter for letter in source if letter.isprintable())[:1000]
+
+
+def _completed(there: InstalledVoice, ready: PreparedVoice) -> Imported:
+    gained = []
+    if there.index is None:
+        gained += [VOICE_ROWS_FILE, VOICE_INDEX_FILE]
+    if there.original is None:
+        gained.append(ORIGINAL_FILE)
+    if there.picture is None:
+        gained.extend(PICTURE_FILES)
+    moved = [name for name in gained if (ready.folder / name).is_file()]
+    for name in moved:
+        (ready.folder / name).replace(there.folder / name)
+    notes = () if there.index is not None else ready.notes
+    if not moved:
+        return Imported(there, "already there", notes)
+    return Imported(read_voice(there.folder) or there, "completed", notes)
+
+
+def _chosen_name(name: str, label: str | None) -> str:
+    """The name by the file, or the one in the checkpoint where the file's is generic."""
+    own = clean_name(label or "")
+    return own if name == "Voice" and own else name
+
+
+def prepare(
+    candidate: VoiceCandidate,
+    folder: Path,
+    *,
+    keep_original: bool,
+    listener: ProgressListener,
+    cancel: CancelToken,
+) -> PreparedVoice:
+    """Check a voice and write all its files into a new folder."""
+    what = Text('Cannot import "{name}"', name=candidate.name)
+    with as_user_error(what, LibraryError), on_disk():
+        folder.mkdir()
+        cancel.raise_if_cancelled()
+        source = candidate.weights.fetch()
+        listener(0.2)
+        require_room(folder, 2 * source.stat().st_size)
+        with _named(source.name, candidate.weights.place.name):
+            content_sha256, facts = _store_weights(source, folder)
+        if keep_original:
+            _copy(source, folder / ORIGINAL_FILE, cancel)
+        listener(0.7)
+        cancel.raise_if_cancelled()
+        width = int(facts["feature_channels"] or 0)
+        notes = _store_index(candidate, width, folder, cancel)
+        listener(0.9)
+        notes += _store_picture(candidate.picture, folder, cancel)
+        cancel.raise_if_cancelled()
+        _flush(folder)
+    label = facts.get("model_name")
+    shown = label if isinstance(label, str) else None
+    return PreparedVoice(folder, content_sha256, shown, facts, tuple(notes))
+
+
+def _copy(source: Path, target: Path, cancel: CancelToken) -> None:
+    """Copy a file's content (not its links and permissions) to a new file."""
+    with source.open("rb") as original, target.open("xb") as copy:
+        while piece := original.read(PIECE_BYTES):
+            cancel.raise_if_cancelled()
+            copy.write(piece)
+
+
+def install_index(
+    source: Path, width: int, folder: Path, cancel: CancelToken, name: str | None = None
+) -> None:
+    """Copy an index into a voice's folder, if the copy can be read and fits the voice.
+
+    Its rows are stored beside it, so that loading the voice need not read the index.
+
+    Parameters
+    ----------
+    width : channels of the voice's features
+    name : the file name that the user knows; None is that of ``source``
+    """
+    part = folder / f".{VOICE_INDEX_FILE}.part"
+    try:
+        if not source.is_file():  # a pipe would wait for a writer
+            read_index(source, width)
+        require_room(folder, source.stat().st_size)
+        part.unlink(missing_ok=True)  # left by a process that was killed
+        _copy(source, part, cancel)
+        with _named(part.name, name or source.name):
+            index = read_index(part, width)
+        part.replace(folder / VOICE_INDEX_FILE)
+        # Until then older rows are refused, because they belong to another index.
+        keep_rows(index, folder / VOICE_INDEX_FILE)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def install_picture(source: Path, folder: Path, cancel: CancelToken) -> Path:
+    """Copy a picture into a voice's folder, next to or over the old one.
+
+    Returns
+    -------
+    The copy.
+
+    Raises
+    ------
+    PictureError : it is not a picture that can be shown
+    """
+    header = read_picture_header(source)
+    part = folder / ".picture.part"
+    try:
+        part.unlink(missing_ok=True)  # left by a process that was killed
+        _copy(source, part, cancel)
+        if read_picture_header(part) != header:
+            raise PictureError("it changed while it was copied")
+        return part.replace(folder / f"picture{header.ending}")
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _store_weights(source: Path, folder: Path) -> tuple[str, dict[str, Fact]]:
+    # torch takes a second to load, and listing voices does not need it.
+    from engine.stored_tensors import content_sha256, read_record, write_stored
+    from engine.voice_checkpoint import checked_voice
+
+    record = read_record(source)
+    card = checked_voice(record, source).card
+    write_stored(record, folder / VOICE_WEIGHTS_FILE)
+    facts: dict[str, Fact] = {
+        name: value for name, value in asdict(card).items() if name not in ("path", "bytes_on_disk")
+    }
+    return content_sha256(record), facts
+
+
+def _store_index(
+    candidate: VoiceCandidate, width: int, folder: Path, cancel: CancelToken
+) -> list[Message]:
+    """Use the first index that fits; if none does, the reason becomes a note."""
+    refusals: list[IndexFileError] = []
+    for found in candidate.indexes:
+        try:
+            install_index(found.fetch(), width, folder, cancel, found.place.name)
+        except IndexFileError as refusal:
+            refusals.append(refusal)
+        else:
+            return []
+    if refusals:
+        return [Text("imported without its index. {reason}", reason=refusals[0].text)]
+    if candidate.untrained_index is not None:
+        return [
+            Text(
+                'imported without an index: "{name}" has lists but no vectors; ask the author for '
+                "the index whose name begins with added_.",
+                name=printable(candidate.untrained_index.place.name),
+            )
+        ]
+    return []
+
+
+def _store_picture(found: SourceFile | None, folder: Path, cancel: CancelToken) -> list[Message]:
+    if found is None:
+        return []
+    try:
+        install_picture(found.fetch(), folder, cancel)
+    except PictureError as error:
+        return [
+            Text(
+                'imported without its picture: "{name}" cannot be used, {reason}.',
+                name=printable(found.place.name),
+                reason=as_text(error.why),
+            )
+        ]
+    return []
+
+
+@contextmanager
+def _named(file_name: str, name: str) -> Iterator[None]:
+    """In errors about an internal file, show the name that the user knows."""
+    try:
+        yield
+    except UserError as error:
+        values = {
+            gap: printable(name) if value == file_name else value
+            for gap, value in error.what.values.items()
+        }
+        template = error.what.template.replace(f'"{file_name}"', f'"{printable(name)}"')
+        what = Text(template, **values)
+        raise type(error)(what, error.why, error.advice) from error
+
+
+def _flush(folder: Path) -> None:
+    """Make all files durable before the folder gets its final name."""
+    for path in folder.iterdir():
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

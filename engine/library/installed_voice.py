@@ -1,23 +1,23 @@
-"""One installed voice, and the card (``card.json``) that lies in its folder."""
+"""One installed voice, and the card (``card.json``) in its folder."""
 
 from __future__ import annotations
 
 import json
 import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from engine.errors import OptionError, Text
+from engine.files import atomic_file
 from engine.library.naming import clean_name
 from engine.options import ConversionOptions, voice_options
-from engine.paths import VOICE_INDEX_FILE, VOICE_WEIGHTS_FILE, starter_dir
+from engine.paths import VOICE_INDEX_FILE, VOICE_WEIGHTS_FILE, data_folder, starter_dir
+
+VOICES_VARIABLE = "URVC_VOICES_DIR"
 
 Fact = str | int | float | bool | None
-
-"""What `engine.retrieval.row_file` makes of the index."""
 
 ORIGINAL_FILE = "original.pth"
 CARD_FILE = "card.json"
@@ -34,10 +34,25 @@ _STARTER_FACTS: Mapping[str, Fact] = {
     "feature_channels": 256,
     "embedder": "urvc-starter",
 }
-"""Written down, because reading them from the checkpoint would need torch."""
+"""Stated here, because reading them from the checkpoint would need torch."""
 
 _FORMAT = 1
 _LONGEST_CARD = 2**20
+
+
+def voices_dir(override: Path | None = None) -> Path:
+    """The folder of the installed voices; it need not exist yet.
+
+    Parameters
+    ----------
+    override : from ``--voices-dir``; else the environment's ``URVC_VOICES_DIR``, else the user's
+        data folder of this system
+
+    Returns
+    -------
+    An absolute path.
+    """
+    return data_folder("voices", VOICES_VARIABLE, override)
 
 
 @dataclass(frozen=True)
@@ -53,7 +68,7 @@ class InstalledVoice:
     imported : when, ISO 8601 in UTC; "" for the starter
     defaults : values of `engine.options.voice_options` by name
     facts : what its checkpoint says, as in `engine.voice_card.VoiceCard`
-    built_in : the starter, which comes with the program and cannot be changed
+    built_in : the starter voice, which cannot be changed
     """
 
     id: str
@@ -71,16 +86,11 @@ class InstalledVoice:
     built_in: bool = False
 
     def options(self, **explicit: Any) -> ConversionOptions:
-        """Options of a job with this voice: what is given explicitly wins over its defaults.
-
-        Raises
-        ------
-        OptionError : a value is out of its range
-        """
+        """Options of a job with this voice; explicit values override its defaults."""
         return ConversionOptions().with_values({**self.defaults, **explicit})
 
 
-def starter_entry() -> InstalledVoice:
+def starter_voice() -> InstalledVoice:
     """The voice that comes with the program."""
     folder = starter_dir()
     return InstalledVoice(
@@ -95,25 +105,20 @@ def starter_entry() -> InstalledVoice:
 
 
 def checked_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Defaults that make sense; those that equal the program's own are left out.
-
-    Raises
-    ------
-    OptionError : a name is not among `engine.options.voice_options`, or a value makes no sense
-    """
+    """Valid defaults of a voice, without those that equal the program's own."""
     known = [each.name for each in voice_options()]
     for name in values:
         if name not in known:
             raise OptionError(
-                Text('Cannot keep "{option}" with a voice', option=name),
-                "it belongs to a job and not to a voice",
-                Text("choose one of {options}", options=", ".join(known)),
+                Text('Cannot save "{option}" with a voice', option=name),
+                "it is a setting of a job, not of a voice",
+                Text("use one of {options}", options=", ".join(known)),
             )
     return ConversionOptions().with_values(values).changes()
 
 
-def read_entry(folder: Path) -> InstalledVoice | None:
-    """The voice in a folder; None if there is none. A damaged card hides nothing but itself."""
+def read_voice(folder: Path) -> InstalledVoice | None:
+    """The voice in a folder; None if there is none. Damaged fields of its card are ignored."""
     weights = folder / VOICE_WEIGHTS_FILE
     if not weights.is_file():
         return None
@@ -137,12 +142,7 @@ def read_entry(folder: Path) -> InstalledVoice | None:
 
 
 def write_card(voice: InstalledVoice, folder: Path) -> None:
-    """Write the card in one step.
-
-    Raises
-    ------
-    OSError : it cannot be written; the old card is then as it was
-    """
+    """Replace the card in one step."""
     card = {
         "format": _FORMAT,
         "name": voice.name,
@@ -152,15 +152,11 @@ def write_card(voice: InstalledVoice, folder: Path) -> None:
         "defaults": dict(voice.defaults),
         "facts": dict(voice.facts),
     }
-    part = folder / f".{secrets.token_hex(6)}.part"
-    try:
-        with part.open("x", encoding="utf-8") as file:
-            json.dump(card, file, ensure_ascii=False, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(folder / CARD_FILE)
-    finally:
-        part.unlink(missing_ok=True)
+    with (
+        atomic_file(folder / CARD_FILE, overwrite=True) as descriptor,
+        os.fdopen(os.dup(descriptor), "w", encoding="utf-8") as file,
+    ):
+        json.dump(card, file, ensure_ascii=False, indent=1)
 
 
 def _read_card(path: Path) -> dict[str, Any]:
@@ -179,7 +175,7 @@ def _text(card: Mapping[str, Any], key: str) -> str:
 
 
 def _defaults(values: object) -> dict[str, Any]:
-    """Those of a newer program, and those that somebody has spoilt, are left out."""
+    """Unknown ones (of a newer program) and invalid ones are left out."""
     if not isinstance(values, dict):
         return {}
     kept: dict[str, Any] = {}

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from engine.errors import DownloadError, Failure, Refusal, Text, as_user_error
 from engine.files import ByteListener, size_text
-from engine.library.archive import DAMAGE
+from engine.library.archive import DAMAGE, ZIP_ENDING, is_junk
 from engine.library.download.address import (
     checked_address,
     is_loopback,
@@ -40,16 +40,15 @@ from engine.library.hub import (
     listed_files,
     place_of,
 )
-from engine.library.member_name import MemberNameError, member_places
+from engine.library.member_name import member_places
 from engine.library.naming import (
-    SAYS_NOTHING,
+    GENERIC_NAMES,
     indexes_for,
     is_trained_index,
     is_training_file,
     singer_of,
 )
 from engine.library.networks import OFFICIAL_HUB, hub_address
-from engine.library.source_file import ZIP_ENDING, is_junk
 from engine.progress import CancelToken
 
 VOICE_ENDINGS = (".zip", ".pth", ".index")
@@ -239,7 +238,7 @@ def offers_among(files: Sequence[ListedFile], place: Place) -> tuple[VoiceOffer,
 def _singer(voice: PurePosixPath) -> str:
     """The singer by the file's name, or by its folder's where the file is called ``model.pth``."""
     named = (singer_of(name) for name in (voice.stem, *(each.name for each in voice.parents)))
-    return next((name for name in named if name not in SAYS_NOTHING), "")
+    return next((name for name in named if name not in GENERIC_NAMES), "")
 
 
 def _remote(file: ListedFile, place: Place) -> RemoteFile:
@@ -317,7 +316,7 @@ def _names_in(offer: VoiceOffer, cancel: CancelToken) -> tuple[str, ...]:
     if size_bytes is None or not file.name.lower().endswith(ZIP_ENDING):
         return ()
     end = _end_of(file, size_bytes, cancel)
-    with suppress(*DAMAGE, OSError, MemberNameError):
+    with suppress(*DAMAGE, OSError, Refusal):
         with zipfile.ZipFile(_EndOfFile(end, size_bytes)) as archive:
             entries = archive.infolist()
         places = zip(member_places(entries), entries, strict=True)

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 LONGEST_NAME = 80
 
 _TRAINING = re.compile(r"[GD]_(\d+|latest)\.pth|(f0)?[GD]\d+k.*\.pth", re.IGNORECASE)
-"""Checkpoints and base models of a trainer, which lie beside voices in many archives."""
+"""Training checkpoints and base models, which many archives contain beside the voice."""
 
 _TAIL = re.compile(
     r"[ _\-.]+(?P<mark>best([ _\-]epoch)?"
@@ -19,16 +19,16 @@ _TAIL = re.compile(
     r"|s(teps?)?[ _\-]?(?P<s1>\d{1,8})|(?P<s2>\d{1,8})(s|[ _\-]?steps?))$",
     re.IGNORECASE,
 )
-"""One mark of training at the end of a stem: ``_e200``, ``_200e``, ``_s4000``, ``_best_epoch``."""
+"""One training mark at the end of a stem: ``_e200``, ``_200e``, ``_s4000``, ``_best_epoch``."""
 
 _INDEX_FRAME = re.compile(
     r"^(?P<kind>added|trained)_(IVF\d+_)?(Flat_)?(nprobe_\d+_?)?(?P<owner>.*?)(_?v[12])?$",
     re.IGNORECASE,
 )
 _COUNTER = re.compile(r"( \(\d+\)|\(\d+\)| copy( \d+)?| - Copy)+$", re.IGNORECASE)
-"""What browsers and Finder add to the second file of a name."""
+"""What browsers and Finder append to the second file of a name."""
 
-SAYS_NOTHING = frozenset(
+GENERIC_NAMES = frozenset(
     {
         "",
         "model",
@@ -49,9 +49,9 @@ SAYS_NOTHING = frozenset(
 
 @dataclass(frozen=True)
 class Training:
-    """How far a checkpoint was trained, by its name; None where the name does not say.
+    """How far a checkpoint was trained, by its name; None where the name does not state it.
 
-    A name without marks is the finished voice, so it ranks above all epochs.
+    A name without marks is the finished voice and ranks above all epochs.
     """
 
     epoch: int | None
@@ -77,7 +77,7 @@ def split_training(stem: str) -> tuple[str, Training]:
     rest = _COUNTER.sub("", stem)
     while match := _TAIL.search(rest):
         if match.start() == 0:
-            break  # nothing but marks: the name itself
+            break  # the whole name looks like a mark
         mark = match["mark"].lower()
         best = best or mark.startswith("best")
         number = match["e1"] or match["e2"]
@@ -94,21 +94,21 @@ def singer_of(stem: str) -> str:
 
 
 def is_training_file(name: str) -> bool:
-    """Whether it is called as a trainer's own checkpoints and base models are."""
+    """Whether the name is that of a training checkpoint or base model."""
     return _TRAINING.fullmatch(name) is not None
 
 
 def is_trained_index(name: str) -> bool:
-    """Whether it is called as an index that has lists but no vectors yet."""
+    """Whether the name is that of an index with lists but without vectors."""
     return name.lower().startswith("trained_")
 
 
 def index_owner(stem: str) -> str:
-    """``added_IVF256_Flat_nprobe_1_aria_v2`` as ``aria``, for comparing; "" if it names nobody."""
+    """``added_IVF256_Flat_nprobe_1_aria_v2`` as ``aria``, for comparing; "" without a name."""
     stem = _COUNTER.sub("", stem)
     match = _INDEX_FRAME.fullmatch(stem)
     owner = singer_of(match["owner"] if match else re.sub(r"_v[12]$", "", stem))
-    return "" if owner in SAYS_NOTHING else owner
+    return "" if owner in GENERIC_NAMES else owner
 
 
 def indexes_for(
@@ -119,15 +119,15 @@ def indexes_for(
     Parameters
     ----------
     voice, indexes : places in one archive or folder
-    alone : no other singer is there, so that an index of any name may be meant
-    alone_here : no other singer is in the same folder, so that one without a name may be meant
+    alone : there is no other singer, so an index of any name may belong to this one
+    alone_here : no other singer is in the same folder, so an index without a name may belong
     """
     singer = singer_of(voice.stem)
     word = re.compile(rf"(?<![^\W_]){re.escape(singer)}(?![^\W_])") if singer else None
 
     def rank(index: PurePosixPath) -> int | None:
         owner, beside = index_owner(index.stem), index.parent == voice.parent
-        if singer in SAYS_NOTHING and not beside:
+        if singer in GENERIC_NAMES and not beside:
             return 3 if alone else None
         if owner and owner == singer:
             return 0
@@ -147,31 +147,31 @@ def indexes_for(
 
 
 def plain_name(text: str) -> str:
-    """For comparing: case, and the ways of writing a gap, do not count."""
+    """For comparing: without case, and with all separators alike."""
     normal = unicodedata.normalize("NFKC", text).casefold()
     return re.sub(r"[ _\-.]+", "_", normal).strip("_")
 
 
 def display_name(place: PurePosixPath, origin: str, label: str | None = None) -> str:
-    """What an imported voice is called at first.
+    """The first name of an imported voice.
 
     Parameters
     ----------
     place : of its weights in the archive or folder
     origin : stem of the archive, or name of the folder
-    label : the name that the checkpoint itself bears
+    label : the name in the checkpoint
     """
     folders = [parent.name for parent in place.parents if parent.name]
     stem = "" if is_training_file(place.name) else place.stem
     for text in (stem, *folders, origin, label or ""):
         name = clean_name(split_training(text)[0])
-        if plain_name(name) not in SAYS_NOTHING:
+        if plain_name(name) not in GENERIC_NAMES:
             return name
     return "Voice"
 
 
 def clean_name(text: str) -> str:
-    """A name of one visible line without control or direction characters; "" if nothing is left."""
+    """A name as one line without control and direction characters; "" if nothing is left."""
     normal = unicodedata.normalize("NFC", text[: 4 * LONGEST_NAME])
     visible = "".join(
         " " if c.isspace() or unicodedata.category(c)[0] == "C" else c for c in normal
@@ -180,7 +180,7 @@ def clean_name(text: str) -> str:
 
 
 def numbered(name: str, taken: frozenset[str]) -> str:
-    """``name``, or ``name 2``, ``name 3`` … if others bear it (``taken`` in lower case)."""
+    """``name``, or ``name 2``, ``name 3`` … if it is taken (``taken`` in lower case)."""
     result, number = name, 1
     while result.casefold() in taken:
         number += 1
@@ -189,7 +189,7 @@ def numbered(name: str, taken: frozenset[str]) -> str:
 
 
 def file_stem(name: str) -> str:
-    """A voice's name as the stem of a file on any system."""
+    """A voice's name as a file stem that every system accepts."""
     clean = re.sub(r'[<>:"|?*/\\]', "_", name).strip(" .")
     short = clean.encode("utf-8", "ignore")[:180].decode("utf-8", "ignore").strip(" .")
     return short or "voice"

@@ -1,4 +1,4 @@
-"""Pictures of voices: kind and size are read from the header; nothing is decoded."""
+"""Pictures of voices: kind and size are read from the header, without decoding."""
 
 from __future__ import annotations
 
@@ -6,20 +6,25 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.errors import Message, Refusal, Text
+
 LARGEST_BYTES = 20 * 2**20
 MOST_PIXELS = 50_000_000
-"""A decoder takes four bytes for each: 200 MB."""
+"""A decoder needs four bytes for each: 200 MB."""
 
 _HEAD_BYTES = 256 * 1024
-"""A JPEG tells its size after its profiles and thumbnails."""
+"""In a JPEG, the size follows profiles and thumbnails."""
 
 # Start-of-frame markers of JPEG; C4, C8 and CC are tables.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _BARE = frozenset({0x01, *range(0xD0, 0xD8)})
 
 
-class PictureError(ValueError):
-    """Why a file cannot be a voice's picture, as the cause of a sentence."""
+class PictureError(Refusal):
+    """A file cannot be a voice's picture."""
+
+    def __init__(self, why: Message) -> None:
+        super().__init__(why, "choose a PNG, JPEG or WebP picture")
 
 
 @dataclass(frozen=True)
@@ -36,11 +41,10 @@ def read_picture_header(path: Path) -> PictureHeader:
 
     Raises
     ------
-    PictureError : it is none, is too large, or is damaged
-    OSError : it cannot be read
+    PictureError : it is another kind of file, too large, or damaged
     """
     if path.stat().st_size > LARGEST_BYTES:
-        raise PictureError(f"it has more than {LARGEST_BYTES // 2**20} MB")
+        raise PictureError(Text("it has more than {limit} MB", limit=LARGEST_BYTES // 2**20))
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     try:
@@ -49,7 +53,9 @@ def read_picture_header(path: Path) -> PictureHeader:
         raise PictureError("it is damaged or cut short") from error
     pixels = header.width * header.height
     if not 0 < pixels <= MOST_PIXELS:
-        raise PictureError(f"it is {header.width} x {header.height} pixels large")
+        raise PictureError(
+            Text("it has {width} × {height} pixels", width=header.width, height=header.height)
+        )
     return header
 
 
@@ -63,7 +69,7 @@ def _header(head: bytes) -> PictureHeader:
         return _jpeg(head)
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return PictureHeader(".webp", *_webp_size(head))
-    raise PictureError("it is no PNG, JPEG or WebP picture")
+    raise PictureError("it isn't a PNG, JPEG or WebP picture")
 
 
 def _jpeg(head: bytes) -> PictureHeader:

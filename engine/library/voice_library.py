@@ -1,4 +1,4 @@
-"""The installed voices: a folder each, found again by name, recognised by content."""
+"""The installed voices: one folder for each, found by name or id, recognised by content."""
 
 from __future__ import annotations
 
@@ -9,31 +9,41 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from engine.errors import LibraryError, Refusal, as_user_error, on_disk
+from engine.errors import LibraryError, Refusal, Text, as_user_error, on_disk
 from engine.files import ByteListener
 from engine.library.archive import DEFAULT_LIMITS, Limits
-from engine.library.candidate import Chooser, newest_of_each
 from engine.library.download.retry import DEFAULT_PACING, Pacing
-from engine.library.importing import ImportReport, import_files, import_offer
-from engine.library.installation import installed_voices
+from engine.library.importing import (
+    ImportReport,
+    ProgressListener,
+    import_files,
+    import_offer,
+    install_index,
+    install_picture,
+    installed_voices,
+    no_progress,
+)
 from engine.library.installed_voice import (
     PICTURE_FILES,
     InstalledVoice,
     checked_defaults,
-    read_entry,
-    starter_entry,
+    read_voice,
+    starter_voice,
+    voices_dir,
     write_card,
 )
-from engine.library.intake import ProgressListener, install_index, install_picture, no_progress
 from engine.library.link import VoiceOffer
-from engine.library.location import voices_dir
 from engine.library.naming import clean_name, file_stem
-from engine.library.picture import PictureError
+from engine.library.scan import Chooser, newest_of_each
 from engine.library.staging import changing, clean_up, staging_folder
 from engine.progress import CancelToken
 
 Trash = Callable[[Path], None]
-"""Puts a folder where the user can get it back, or deletes it; OSError if it cannot."""
+"""Moves a folder where the user can restore it, or deletes it; raises `OSError` if it cannot."""
+
+
+_MOST_NAMES = 8
+"""In an error message."""
 
 
 class VoiceLibrary:
@@ -41,7 +51,7 @@ class VoiceLibrary:
 
     Parameters
     ----------
-    root : None is `engine.library.location.voices_dir`; it is made when the first voice comes
+    root : None is `voices_dir`; it is created with the first voice
     """
 
     def __init__(self, root: Path | None = None, *, limits: Limits = DEFAULT_LIMITS) -> None:
@@ -50,23 +60,18 @@ class VoiceLibrary:
         clean_up(self.root)
 
     def voices(self) -> tuple[InstalledVoice, ...]:
-        """All of them, the starter first, then by name; needs no torch.
-
-        Raises
-        ------
-        LibraryError : the folder cannot be read
-        """
+        """All voices, the starter first, then by name; needs no torch."""
         with as_user_error("Cannot list the voices", LibraryError), on_disk():
             found = installed_voices(self.root)
         found.sort(key=lambda voice: (voice.name.casefold(), voice.id))
-        return (starter_entry(), *found)
+        return (starter_voice(), *found)
 
     def get(self, key: str) -> InstalledVoice:
-        """A voice by its id or name (case does not count unless two names differ in it only).
+        """A voice by its id or name; case matters only if two names differ in nothing else.
 
         Raises
         ------
-        LibraryError : there is none, or several
+        LibraryError : no voice or several voices fit
         """
         voices = self.voices()
         fitting = [voice for voice in voices if voice.id == key]
@@ -74,13 +79,19 @@ class VoiceLibrary:
         fitting = fitting or [v for v in voices if v.name.casefold() == key.strip().casefold()]
         if len(fitting) == 1:
             return fitting[0]
-        what = f'Cannot find the voice "{clean_name(key)}"'
+        what = Text('Cannot find the voice "{name}"', name=clean_name(key))
         if fitting:
             ids = ", ".join(voice.id for voice in fitting)
-            raise LibraryError(what, f"{len(fitting)} voices are called so", f"choose by id: {ids}")
-        names = ", ".join(voice.name for voice in voices[:8])
-        more = f" and {len(voices) - 8} more" if len(voices) > 8 else ""
-        raise LibraryError(what, "none of that name is installed", f"there are {names}{more}")
+            why = Text("{count} voices have that name", count=len(fitting))
+            raise LibraryError(what, why, Text("choose by id: {ids}", ids=ids))
+        names = ", ".join(voice.name for voice in voices[:_MOST_NAMES])
+        others = len(voices) - _MOST_NAMES
+        advice = (
+            Text("the installed ones are {names} and {count} more", names=names, count=others)
+            if others > 0
+            else Text("the installed ones are {names}", names=names)
+        )
+        raise LibraryError(what, "no voice of that name is installed", advice)
 
     def import_files(
         self,
@@ -93,19 +104,19 @@ class VoiceLibrary:
     ) -> ImportReport:
         """Import the voices of one folder, one archive, or files that belong together.
 
-        Everything is copied, nothing moved. A voice appears whole or not at all, also if this
-        process is killed. A voice that is installed already is recognised by its content; what
-        it lacked (index, picture) is added to it.
+        Files are copied, not moved. A voice appears complete or not at all, even if this process
+        is killed. An installed voice is recognised by its content, and a missing index or picture
+        is added to it.
 
         Parameters
         ----------
-        choose : picks among the voices that were found, e.g. among several epochs
-        keep_original : also keep the checkpoint as it came
+        choose : picks among the found voices, e.g. among several epochs
+        keep_original : also keep the original checkpoint
 
         Raises
         ------
-        UserError : one of its kinds, if not a single voice could be imported
-        ConversionCancelled : if cancelled; voices imported before stay
+        UserError : if no voice could be imported
+        ConversionCancelled : voices that were imported before stay
         """
         return import_files(
             self.root,
@@ -131,11 +142,6 @@ class VoiceLibrary:
         """Download one of the offers of `engine.library.link.find_voices` and import it.
 
         A broken download is kept for a week, so that the next try continues it.
-
-        Raises
-        ------
-        UserError : it cannot be downloaded, or not be imported
-        ConversionCancelled : if cancelled
         """
         return import_offer(
             self.root,
@@ -149,63 +155,39 @@ class VoiceLibrary:
         )
 
     def rename(self, key: str, name: str) -> InstalledVoice:
-        """Give a voice another name.
-
-        Raises
-        ------
-        LibraryError : an empty name, one that another voice bears, the starter, or the disk fails
-        """
+        """Give a voice another name."""
         clean = clean_name(name)
         with self._changing(key) as voice:
             if not clean:
-                raise Refusal("the new name is empty", "give a name with letters")
+                raise Refusal("the new name is empty", "use a name with letters")
             if any(
                 v.id != voice.id and v.name.casefold() == clean.casefold() for v in self.voices()
             ):
-                raise Refusal(f'another voice is called "{clean}"', "choose another name")
+                why = Text('another voice has the name "{name}"', name=clean)
+                raise Refusal(why, "choose another name")
             write_card(replace(voice, name=clean), voice.folder)
         return self.get(voice.id)
 
     def set_defaults(self, key: str, values: Mapping[str, Any]) -> InstalledVoice:
-        """Replace the options that jobs with this voice start from.
-
-        Raises
-        ------
-        OptionError : a value makes no sense
-        LibraryError : the starter, or the disk fails
-        """
+        """Replace the options that jobs with this voice start with."""
         defaults = checked_defaults(values)
         with self._changing(key) as voice:
             write_card(replace(voice, defaults=defaults), voice.folder)
         return self.get(voice.id)
 
     def set_picture(self, key: str, picture: Path | None) -> InstalledVoice:
-        """Give a voice a picture (copied), or take it away with None.
-
-        Raises
-        ------
-        LibraryError : it is no picture, the starter, or the disk fails
-        """
+        """Give a voice a picture, which is copied, or remove it with None."""
         with self._changing(key) as voice:
             kept = None
             if picture is not None:
-                try:
-                    kept = install_picture(picture, voice.folder, CancelToken())
-                except PictureError as error:
-                    raise Refusal(str(error), "choose a PNG, JPEG or WebP picture") from error
+                kept = install_picture(picture, voice.folder, CancelToken())
             for name in PICTURE_FILES:
                 if kept != voice.folder / name:
                     (voice.folder / name).unlink(missing_ok=True)
         return self.get(voice.id)
 
     def set_index(self, key: str, index: Path) -> InstalledVoice:
-        """Give a voice another index (copied), if it fits.
-
-        Raises
-        ------
-        IndexFileError : it does not
-        LibraryError : the starter, or the disk fails
-        """
+        """Give a voice another index, which is copied, if it fits."""
         with self._changing(key) as voice:
             width = voice.facts.get("feature_channels")
             if type(width) is not int:
@@ -214,18 +196,14 @@ class VoiceLibrary:
         return self.get(voice.id)
 
     def remove(self, key: str, trash: Trash = shutil.rmtree) -> None:
-        """Take a voice out of the library.
+        """Remove a voice; on failure it stays installed.
 
         Parameters
         ----------
-        trash : gets a folder that bears the voice's name
-
-        Raises
-        ------
-        LibraryError : the starter, or it cannot be removed; it is then still installed
+        trash : receives a folder with the voice's name
         """
         name = self.get(key).name
-        what = f'Cannot remove the voice "{name}"'
+        what = Text('Cannot remove the voice "{name}"', name=name)
         with as_user_error(what, LibraryError), on_disk(), staging_folder(self.root) as work:
             leaving = work / file_stem(name)
             with self._changing(key) as voice:
@@ -239,15 +217,16 @@ class VoiceLibrary:
 
     @contextmanager
     def _changing(self, key: str) -> Iterator[InstalledVoice]:
-        """The voice as it is now, with no other process changing it."""
+        """The current state of a voice, which no other process changes meanwhile."""
         voice = self.get(key)
-        with as_user_error(f'Cannot change the voice "{voice.name}"', LibraryError), on_disk():
+        what = Text('Cannot change the voice "{name}"', name=voice.name)
+        with as_user_error(what, LibraryError), on_disk():
             if voice.built_in:
-                raise Refusal("it comes with the program", "import a voice of your own")
+                raise Refusal("it is part of the program", "import a voice of your own")
             with changing(self.root):
-                now = read_entry(voice.folder)
+                now = read_voice(voice.folder)
                 if now is None:
-                    raise Refusal("it has been removed meanwhile", "import it again")
+                    raise Refusal("it was removed meanwhile", "import it again")
                 yield now
 
 

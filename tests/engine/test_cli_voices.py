@@ -51,7 +51,7 @@ def test_a_voice_is_imported_listed_shown_exported_and_removed(run: Run, tmp_pat
     code, out, _ = run("voices", "list")
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()] == ["Starter", "aria"]
-    assert "8 kHz  with index" in out
+    assert "8 kHz   with index" in out
     listed = [json.loads(line) for line in run("voices", "list", "--json")[1].splitlines()]
     assert [voice["built_in"] for voice in listed] == [True, False]
     shown = json.loads(run("voices", "show", "ARIA", "--json")[1])
@@ -161,8 +161,8 @@ def test_removing_asks_first_and_refusals_are_sentences(run: Run, tmp_path: Path
     assert run("voices", "import", "aria.pth")[0] == 0
     for arguments, word in (
         (["remove", "aria"], "--yes"),
-        (["remove", "starter"], "comes with the program"),
-        (["show", "bela"], "none of that name"),
+        (["remove", "starter"], "part of the program"),
+        (["show", "bela"], "no voice of that name"),
         (["export", "aria", "-o", "none/x.zip"], "no such folder"),
         (["import", "none.pth"], "none.pth"),
         ([], "--help"),

@@ -15,7 +15,7 @@ from desktop.app import App
 from desktop.storage import AppPaths
 from desktop.voices.voices_page import VoicesPage
 from engine.library import importing, voice_library
-from engine.library.installed_voice import read_entry
+from engine.library.installed_voice import read_voice
 from engine.library.voice_library import VoiceLibrary
 from engine.options import ConversionOptions
 from engine.progress import CancelToken
@@ -123,7 +123,7 @@ def test_settings_that_are_being_kept_are_kept_before_the_app_is_gone(
     app.draft.set_options(ConversionOptions(semitones=5))
     app.draft.make_usual()
     app.close()
-    kept = read_entry(aria.voice.folder)  # not the library: that would wait
+    kept = read_voice(aria.voice.folder)  # not the library: that would wait
     assert kept is not None
     assert kept.defaults == {"semitones": 5}
 
@@ -153,6 +153,6 @@ def test_a_slider_moved_just_before_the_language_changes_is_kept(
     before = app.window
     app.change_language()
     qtbot.waitUntil(lambda: app.window is not before, timeout=10_000)
-    kept = read_entry(aria.voice.folder)
+    kept = read_voice(aria.voice.folder)
     assert kept is not None
     assert kept.defaults == {"semitones": 6}

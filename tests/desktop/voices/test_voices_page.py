@@ -97,7 +97,7 @@ def test_a_voice_can_be_renamed_and_a_taken_name_goes_back(
     assert page.card.name.text() == "Zoë 雅"
     page.card.name.setText("starter")
     page.card.name.editingFinished.emit()
-    assert "another voice is called" in ended(qtbot, page)
+    assert "another voice has the name" in ended(qtbot, page)
     assert page.card.name.text() == "Zoë 雅"
 
 

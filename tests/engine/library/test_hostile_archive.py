@@ -54,16 +54,16 @@ NAMES = {
     "../aria.pth": "leads out of the archive",
     "a/../../aria.pth": "leads out of the archive",
     "..\\..\\aria.pth": "leads out of the archive",
-    "/etc/cron.d/aria.pth": "fixed place of the disk",
-    "\\\\server\\share\\aria.pth": "fixed place of the disk",
-    "C:\\Windows\\aria.pth": "fixed place of the disk",
-    "c:aria.pth": "fixed place of the disk",
+    "/etc/cron.d/aria.pth": "absolute path",
+    "\\\\server\\share\\aria.pth": "absolute path",
+    "C:\\Windows\\aria.pth": "absolute path",
+    "c:aria.pth": "absolute path",
     "folder/CON": "name of a device",
     "nul.pth": "name of a device",
     "COM1.index": "name of a device",
     "__MACOSX/../../x": "leads out of the archive",
     "a/" * 40 + "aria.pth": "too deep",
-    "x" * 2000 + ".pth": "no name of a file",
+    "x" * 2000 + ".pth": "cannot be the name of a file",
 }
 
 
@@ -104,13 +104,13 @@ def test_methods_that_cannot_be_bounded_are_refused(
     library: VoiceLibrary, tmp_path: Path, method: int
 ) -> None:
     data = zoo.packed({"aria.pth": zoo.voice()}, method)
-    assert "rare method" in refusal(library, tmp_path / "rare.zip", data)
+    assert "unsupported compression" in refusal(library, tmp_path / "rare.zip", data)
 
 
 def test_a_bomb_is_stopped_while_it_swells(library: VoiceLibrary, tmp_path: Path) -> None:
     data = zoo.packed({"aria.pth": b"\0" * (200 * 2**20)})
     assert len(data) < 2**20
-    assert "swells" in refusal(library, tmp_path / "bomb.zip", data)
+    assert "unpacks to more than" in refusal(library, tmp_path / "bomb.zip", data)
 
 
 def test_a_bomb_that_lies_about_its_size_is_stopped(library: VoiceLibrary, tmp_path: Path) -> None:
@@ -156,14 +156,14 @@ def test_a_table_of_contents_that_fills_the_memory_is_not_read(
     )
     directory = (entry + name) * 200
     end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 200, 200, len(directory), 0, 0)
-    assert "far too long" in refusal(library, tmp_path / "long.zip", directory + end)
+    assert "too long" in refusal(library, tmp_path / "long.zip", directory + end)
 
 
 def test_archives_in_archives_come_to_an_end(library: VoiceLibrary, tmp_path: Path) -> None:
     data = zoo.packed({"aria.pth": zoo.voice()})
     for _ in range(4):
         data = zoo.packed({"inner.zip": data})
-    assert "archives in archives" in refusal(library, tmp_path / "dolls.zip", data)
+    assert "nested too deep" in refusal(library, tmp_path / "dolls.zip", data)
 
 
 def test_limits_hold_for_all_inner_archives_together(tmp_path: Path) -> None:
@@ -181,8 +181,8 @@ OTHERS: dict[str, tuple[bytes, str]] = {
     "page.zip": (b"<!DOCTYPE html><html>log in</html>", "web page"),
     "empty.zip": (b"", "it is empty"),
     "text.zip": (b"hello world" * 99, "damaged or cut short"),
-    "nothing.zip": (zoo.packed({}), "nothing at all"),
-    "songs.zip": (zoo.packed({"a.mp3": b"ID3"}), 'only other files, such as "a.mp3"'),
+    "nothing.zip": (zoo.packed({}), "it is empty"),
+    "songs.zip": (zoo.packed({"a.mp3": b"ID3"}), 'only other files such as "a.mp3"'),
     "rar in.zip": (zoo.packed({"voice.rar": b"Rar!"}), '"voice.rar", which cannot be opened'),
     "index.zip": (zoo.packed({"aria.index": zoo.index()}), "only an index.*with its .pth"),
     "trained.zip": (zoo.packed({"trained_x.index": zoo.index(0)}), "an index without vectors"),
@@ -190,7 +190,7 @@ OTHERS: dict[str, tuple[bytes, str]] = {
     "cut.zip": (zoo.packed({"aria.pth": zoo.voice()})[:-9], "damaged or cut short"),
     "half.zip": (zoo.packed({"aria.pth": zoo.voice()})[:9000], "damaged or cut short"),
     "page inside.zip": (zoo.packed({"aria.pth": b"<html>404</html>"}), '"aria.pth": it is a web'),
-    "a.txt": (b"hello", "a .txt file is no voice"),
+    "a.txt": (b"hello", ".txt files are not voices"),
 }
 
 
@@ -269,7 +269,7 @@ resource.setrlimit(resource.RLIMIT_AS, (most, most))
 resource.setrlimit(resource.RLIMIT_CPU, (20, 20))
 try:
     report = VoiceLibrary(Path(sys.argv[1])).import_files([Path(sys.argv[2])])
-    print("imported", [note for each in report.imported for note in each.notes])
+    print("imported", [str(note) for each in report.imported for note in each.notes])
 except UserError as error:
     print("refused", error)
 """

@@ -26,9 +26,8 @@ from engine.errors import (
 )
 from engine.library.download.retry import Pacing
 from engine.library.export import export_voice
-from engine.library.installed_voice import InstalledVoice, starter_entry
+from engine.library.installed_voice import InstalledVoice, starter_voice, voices_dir
 from engine.library.link import RemoteFile, VoiceOffer
-from engine.library.location import voices_dir
 from engine.library.staging import KEEP_DOWNLOADS_S, clean_up
 from engine.library.voice_library import VoiceLibrary
 from engine.options import ConversionOptions
@@ -68,7 +67,7 @@ def test_the_starter_is_always_there_and_cannot_be_changed(library: VoiceLibrary
         lambda: library.set_picture("starter", None),
     ]
     for change in changes:
-        with pytest.raises(LibraryError, match="comes with the program"):
+        with pytest.raises(LibraryError, match="part of the program"):
             change()
     assert starter.weights.is_file()
 
@@ -141,11 +140,13 @@ def test_voices_are_found_by_id_and_name(library: VoiceLibrary, tmp_path: Path) 
     first, second = put(library, tmp_path, "Aria", 1), put(library, tmp_path, "aria", 2)
     assert second.name == "aria 2"
     assert library.get("aria") == library.get("ARIA") == library.get(first.id) == first
-    with pytest.raises(LibraryError, match=r'"bela": none.*there are Starter, Aria, aria 2'):
+    with pytest.raises(
+        LibraryError, match=r'"bela": no voice.*installed ones are Starter, Aria, aria 2'
+    ):
         library.get("bela")
     card = second.folder / "card.json"
     card.write_text(card.read_text(encoding="utf-8").replace("aria 2", "Aria"), encoding="utf-8")
-    with pytest.raises(LibraryError, match=f"2 voices are called so; choose by id: .*{second.id}"):
+    with pytest.raises(LibraryError, match=f"2 voices have that name; choose by id: .*{second.id}"):
         library.get("Aria")
 
 
@@ -170,7 +171,7 @@ def test_defaults_are_checked_kept_and_overruled(
             library.set_defaults("aria", wrong)
     assert library.get("aria") == changed
     assert library.set_defaults("aria", {}).defaults == {}
-    assert starter_entry().options() == ConversionOptions()
+    assert starter_voice().options() == ConversionOptions()
 
 
 def test_pictures_and_indexes_are_replaced_by_copies_that_fit(
@@ -182,7 +183,7 @@ def test_pictures_and_indexes_are_replaced_by_copies_that_fit(
     changed = library.set_picture("aria", jpeg)
     assert changed.picture == aria.folder / "picture.jpg"
     assert not (aria.folder / "picture.png").exists()
-    with pytest.raises(LibraryError, match="no PNG, JPEG or WebP"):
+    with pytest.raises(LibraryError, match="isn't a PNG, JPEG or WebP"):
         library.set_picture("aria", other)
     assert library.get("aria").picture == changed.picture
     assert library.set_picture("aria", None).picture is None
@@ -343,7 +344,7 @@ def test_what_a_killed_import_leaves_is_cleaned_at_the_next_start(
     tell(hanging, tmp_path / "aria.pth")
     assert said(hanging) == "writing"
     staging = library.root / ".staging"
-    assert VoiceLibrary(library.root).voices() == library.voices() == (starter_entry(),)
+    assert VoiceLibrary(library.root).voices() == library.voices() == (starter_voice(),)
     assert len(list(staging.iterdir())) == 1  # one that is alive is left alone
     os.kill(hanging.pid, signal.SIGKILL)
     hanging.communicate()
@@ -369,7 +370,7 @@ def test_an_export_is_read_by_others_and_comes_back_as_the_same_voice(
     assert all(tensor.dtype == torch.float16 for tensor in record["weight"].values())
     (again,) = library.import_files([path]).imported
     assert (again.outcome, again.voice.id) == ("already there", aria.id)
-    with pytest.raises(LibraryError, match="there already"):
+    with pytest.raises(LibraryError, match="exists already"):
         export_voice(aria, path)
     export_voice(aria, path, overwrite=True)
     (tmp_path / "empty").mkdir()
@@ -387,7 +388,7 @@ def _file(folder: Path, content: bytes) -> Path:
 
 
 def test_the_starter_can_be_exported(tmp_path: Path) -> None:
-    path = export_voice(starter_entry(), tmp_path)
+    path = export_voice(starter_voice(), tmp_path)
     (imported,) = VoiceLibrary(tmp_path / "library").import_files([path]).imported
     assert imported.voice.name == "Starter 2"
     assert imported.voice.facts["embedder"] == "urvc-starter"

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.library.member_name import MemberNameError, guess_encoding, member_places
 from engine.library.naming import (
     clean_name,
     display_name,
@@ -19,7 +18,6 @@ from engine.library.naming import (
     numbered,
     split_training,
 )
-from tests.engine.loading.zoo import entry
 
 
 @pytest.mark.parametrize(
@@ -135,45 +133,3 @@ def test_any_text_gives_a_name_that_can_be_shown_and_written(text: str) -> None:
 def test_taken_names_are_numbered() -> None:
     assert numbered("Aria", frozenset()) == "Aria"
     assert numbered("Aria", frozenset({"aria", "aria 2"})) == "Aria 3"
-
-
-@given(st.text(min_size=1, max_size=60))
-def test_no_name_of_an_archive_leads_out_of_it(text: str) -> None:
-    info = entry("x")
-    info.orig_filename, info.flag_bits = text, 0x800
-    try:
-        (place,) = member_places([info])
-    except MemberNameError:
-        return
-    assert not place.is_absolute()
-    assert ".." not in place.parts
-    assert all("/" not in part and "\0" not in part for part in place.parts)
-
-
-@pytest.mark.parametrize(
-    ("names", "encoding"),
-    [
-        (["aria.pth"], "utf-8"),
-        (["初音ミク.pth", "はつね"], "utf-8"),
-        (["初音ミク.pth"], "shift_jis"),
-        (["ずんだもん/ずんだもん.pth"], "shift_jis"),
-        (["周杰伦.pth"], "gb18030"),
-        (["孙燕姿模型/说明.txt"], "gb18030"),
-        (["周杰倫聲音模型.pth"], "big5hkscs"),
-        (["蔡依林的歌聲/說明.txt"], "big5hkscs"),
-        (["Beyoncé.pth", "Mötley Crüe.pth"], "cp437"),
-    ],
-)
-def test_the_encoding_of_names_is_told_by_their_letters(names: list[str], encoding: str) -> None:
-    assert guess_encoding([name.encode(encoding) for name in names]) == encoding
-
-
-def test_a_stated_unicode_name_wins(tmp_path: object) -> None:
-    import struct
-
-    info = entry("?.pth")
-    stated = "声.pth".encode()
-    info.extra = struct.pack("<HHBI", 0x7075, 5 + len(stated), 1, 0) + stated
-    assert [str(place) for place in member_places([info])] == ["声.pth"]
-    info.extra = info.extra[:-3]
-    assert [str(place) for place in member_places([info])] == ["?.pth"]

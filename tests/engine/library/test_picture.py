@@ -57,11 +57,11 @@ def test_damaged_headers_are_refused_or_read(tmp_path: Path, content: bytes) -> 
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"", "no PNG"),
-        (b"<svg>", "no PNG"),
-        (b"GIF89a" + b"\0" * 20, "no PNG"),
-        (zoo.png(0, 5), "0 x 5"),
-        (zoo.png(30_000, 30_000), "30000 x 30000"),
+        (b"", "isn't a PNG"),
+        (b"<svg>", "isn't a PNG"),
+        (b"GIF89a" + b"\0" * 20, "isn't a PNG"),
+        (zoo.png(0, 5), "0 × 5"),
+        (zoo.png(30_000, 30_000), "30000 × 30000"),
         (zoo.png() + b"\0" * (21 * 2**20), "more than 20 MB"),
         (b"\xff\xd8\xff\xe0\0\1", "damaged"),
     ],
