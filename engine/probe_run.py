@@ -14,7 +14,7 @@ from engine.models.context import NO_CONTEXT
 from engine.models.source import SourceInput
 from engine.networks import Models
 from engine.options import ConversionOptions
-from engine.pitch.curve import coarse_pitch
+from engine.pitch.contour import coarse_pitch
 from engine.segments import ANALYSIS_RATE_HZ, FRAMES_PER_SECOND
 from engine.stages import CPU, Part
 

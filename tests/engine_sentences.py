@@ -117,8 +117,10 @@ def _arguments_of_text(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def _not_shown(tree: ast.AST) -> Iterator[ast.AST]:
-    """Documentation, parts of f-strings, and what is raised for programmers."""
+    """Documentation, parts of f-strings, help of the command line, errors for programmers."""
     for node in ast.walk(tree):
+        if isinstance(node, ast.keyword) and node.arg == "cli_help":
+            yield node.value
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             yield node.value
         if isinstance(node, ast.JoinedStr):

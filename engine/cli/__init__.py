@@ -1,6 +1,6 @@
-"""The command ``urvc``: convert files, keep voices and shared weights, examine the machine.
+"""The command ``urvc``: convert files, manage voices and networks, check the machine.
 
-torch is imported only when there is work for it, so that ``--help`` answers at once.
+torch is imported only when it is needed, so that ``--help`` answers at once.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from engine.errors import ConversionCancelled, OptionError, UserError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code (0 done, 2 a sentence on stderr, 130 interrupted)."""
+    """Run a command; exit code 0 is done, 2 failed (reason on stderr), 130 interrupted."""
     prepare_environment()
     _print_anything()
     try:
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_FAILED
     except OSError as error:
         silence_stdout()
-        print(f"urvc: the system reports: {error.strerror or error}.", file=sys.stderr)
+        print(f"urvc: the system reported an error: {error.strerror or error}.", file=sys.stderr)
         return EXIT_FAILED
     except (KeyboardInterrupt, ConversionCancelled):
         print("urvc: stopped; nothing unfinished was written.", file=sys.stderr)
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _print_anything() -> None:
-    """Names that the terminal's encoding lacks are printed escaped, not refused."""
+    """Print characters that the terminal's encoding lacks as escapes."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -60,7 +60,7 @@ def _print_anything() -> None:
 def _stopped_by_signals() -> Iterator[None]:
     """SIGTERM and SIGHUP (a closed terminal) stop as Ctrl-C does: unfinished files are removed.
 
-    What the caller has told us to ignore (``nohup``) stays ignored.
+    Signals that the caller ignores (``nohup``) stay ignored.
     """
 
     def stop(number: int, _: object) -> None:
@@ -78,24 +78,23 @@ def _stopped_by_signals() -> Iterator[None]:
 
 
 class _Parser(argparse.ArgumentParser):
-    """An argument parser whose refusals are sentences like all others."""
+    """An argument parser that raises `OptionError`."""
 
     def error(self, message: str) -> NoReturn:
-        raise OptionError(
-            "Cannot understand this command", message, f'see "{self.prog} --help" for what it takes'
-        )
+        raise OptionError("Cannot understand this command", message, f'see "{self.prog} --help"')
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
-        prog="urvc", description="Change a voice: sing or speak a file again by an RVC voice."
+        prog="urvc",
+        description="Convert the voice in a recording to that of an RVC model.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_convert(commands.add_parser("convert", help="convert audio or video files"))
-    add_voice(commands.add_parser("voice", help="show what a voice file is"))
-    add_voices(commands.add_parser("voices", help="the installed voices: list, import, export …"))
-    add_models(commands.add_parser("models", help="the shared networks: list, download, verify …"))
-    add_benchmark(commands.add_parser("benchmark", help="measure what each speed-up gains here"))
-    add_tune(commands.add_parser("tune", help="find and keep what is fastest on this machine"))
-    add_doctor(commands.add_parser("doctor", help="examine this machine and say what is missing"))
+    add_voice(commands.add_parser("voice", help="describe a voice file"))
+    add_voices(commands.add_parser("voices", help="installed voices: list, import, export …"))
+    add_models(commands.add_parser("models", help="shared networks: list, download, verify …"))
+    add_benchmark(commands.add_parser("benchmark", help="measure what each optimization gains"))
+    add_tune(commands.add_parser("tune", help="find and keep the fastest settings here"))
+    add_doctor(commands.add_parser("doctor", help="check this machine"))
     return parser

@@ -71,7 +71,7 @@ def _conversion_options(given: argparse.Namespace, voice: InstalledVoice) -> Con
 
 
 def chosen_voice(given: argparse.Namespace) -> InstalledVoice:
-    """The voice that ``--voice`` means: a file first, then an installed one."""
+    """The voice named by ``--voice``: a file if there is one, else an installed voice."""
     text: str | None = given.voice
     if text is None:
         return starter_voice()
@@ -93,8 +93,8 @@ def _file_format(given: argparse.Namespace) -> FileFormat:
         return named
     raise OptionError(
         f'Cannot write "{given.output.name}"',
-        f"its ending asks for {named}, but --format says {asked}",
-        "leave one of the two out",
+        f"its ending means {named}, but --format is {asked}",
+        "give only one of the two",
     )
 
 
@@ -104,8 +104,8 @@ def _convert(given: argparse.Namespace) -> int:
     if given.output is not None and (len(given.inputs) > 1 or given.output_dir is not None):
         raise OptionError(
             "Cannot use --output here",
-            "it names one file, for one input",
-            "use --output-dir alone for several inputs",
+            "it names the result of a single input",
+            "use --output-dir for several inputs",
         )
     from engine.converter import Converter
     from engine.file_conversion import groups_of_files
@@ -114,8 +114,8 @@ def _convert(given: argparse.Namespace) -> int:
     converter = Converter(given.models_dir, machine_config(given))
     voice = VoiceFiles(installed.weights, given.index or installed.index, installed.name)
     groups = groups_of_files(given.inputs, converter.optimization.batch_size)
-    well = [_convert_group(converter, group, voice, options, given) for group in groups]
-    return EXIT_OK if all(well) else EXIT_FAILED
+    succeeded = [_convert_group(converter, group, voice, options, given) for group in groups]
+    return EXIT_OK if all(succeeded) else EXIT_FAILED
 
 
 def _convert_group(
@@ -125,7 +125,7 @@ def _convert_group(
     options: ConversionOptions,
     given: argparse.Namespace,
 ) -> bool:
-    """Convert files together and say how it went; a failure keeps no other file waiting."""
+    """Convert files together and print the results; True if none failed."""
     others = f" and {len(sources) - 1} more" if len(sources) > 1 else ""
     bar = ProgressBar(one_line(sources[0].name) + others)
 
@@ -144,7 +144,7 @@ def _convert_group(
                 sources, voice, options, output_dir=given.output_dir, listener=listen
             )
     except DeviceError as error:
-        if len(sources) > 1:  # alone they may find memory enough
+        if len(sources) > 1:  # one at a time may fit into memory
             bar.clear()
             return all([_convert_group(converter, [e], voice, options, given) for e in sources])  # noqa: C419
         results = [error]
@@ -152,11 +152,11 @@ def _convert_group(
         results = [error]
     finally:
         bar.clear()
-    return all([_told(*pair, given) for pair in zip(sources, results, strict=False)])  # noqa: C419
+    return all([_report(*pair, given) for pair in zip(sources, results, strict=False)])  # noqa: C419
 
 
-def _told(source: Path, result: ConversionResult | UserError, given: argparse.Namespace) -> bool:
-    """Say how a file went; whether it went well."""
+def _report(source: Path, result: ConversionResult | UserError, given: argparse.Namespace) -> bool:
+    """Print the result of a file; False if it failed."""
     if isinstance(result, UserError):
         print(f"urvc: {result}", file=sys.stderr)
         return False
@@ -184,5 +184,5 @@ def _as_json(source: Path, result: ConversionResult) -> dict[str, object]:
         "sample_rate": result.rate_hz,
         "device": result.device,
         "peak_memory_bytes": result.peak_memory_bytes,
-        "notes": list(result.notes),
+        "notes": [str(note) for note in result.notes],
     }

@@ -1,4 +1,4 @@
-"""What the commands print: exit codes and the progress line."""
+"""Exit codes, and what the commands print."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ EXIT_INTERRUPTED = 130
 
 
 def tell(text: str = "") -> bool:
-    """Print to stdout at once; False where nobody can read it (a closed pipe, a full disk).
+    """Print to stdout at once; False if that fails (a closed pipe, a full disk).
 
-    What was converted stays; the next file is not kept waiting.
+    Results that were written stay, and the next file is still converted.
     """
     try:
         if text:
@@ -30,7 +30,7 @@ def tell(text: str = "") -> bool:
 
 
 def silence_stdout() -> None:
-    """Send what is still to be printed nowhere: Python would try again at its end."""
+    """Discard what is still buffered: Python would try to print it again when it exits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -40,7 +40,7 @@ def one_line(name: str) -> str:
 
 
 class ProgressBar:
-    """One line on a terminal, nothing at all elsewhere."""
+    """One line on a terminal; prints nothing elsewhere."""
 
     WIDTH = 30
 
@@ -49,7 +49,7 @@ class ProgressBar:
         self._terminal = sys.stderr.isatty()
 
     def show(self, fraction: float, doing: str) -> None:
-        """Draw how far it is, 0..1, and what is being done."""
+        """Draw the fraction 0..1 that is done, and the current stage."""
         if not self._terminal:
             return
         full = round(fraction * self.WIDTH)
@@ -62,7 +62,7 @@ class ProgressBar:
         )
 
     def clear(self) -> None:
-        """Leave the line empty."""
+        """Erase the line."""
         if self._terminal:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
@@ -80,18 +80,18 @@ def table(rows: Sequence[Sequence[str]], *, numbers: bool = False) -> str:
 
 
 def shown(value: object) -> str:
-    """A value as people read it."""
+    """A value in words."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "not stated" if value is None else str(value)
 
 
 def confirmed(question: str) -> bool:
-    """Ask on the terminal; where nobody can answer, refuse and name ``--yes``.
+    """Ask on the terminal.
 
     Raises
     ------
-    OptionError : there is no terminal to ask on
+    OptionError : there is no terminal; the message names ``--yes``
     """
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise OptionError(
@@ -102,7 +102,7 @@ def confirmed(question: str) -> bool:
 
 
 def asked_number(question: str) -> int | None:
-    """Ask for a number on the terminal; None where nobody can answer, or answers otherwise."""
+    """Ask for a number on the terminal; None without a terminal or a number."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return None
     print(question, end="", file=sys.stderr, flush=True)

@@ -1,24 +1,30 @@
-"""The pitch that a conversion sings: tracked or given, shifted, tuned, and laid out in frames."""
+"""The pitch that a conversion uses: tracked or given, tuned, shifted, and as levels."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from engine.options import ConversionOptions
-from engine.pitch.autotune import autotune
-from engine.pitch.curve import coarse_pitch, read_curve_file, shift
+from engine.pitch.curve import read_curve_file
 from engine.pitch.tracker import PitchTracker
 from engine.segments import CONTEXT_FRAMES, HOP_SAMPLES
+
+_COARSE_MIN_HZ = 50.0
+_COARSE_MAX_HZ = 1100.0
+_COARSE_LEVELS = 255
+_A4_HZ = 440.0
 
 
 @dataclass(frozen=True)
 class PitchContour:
-    """Pitch per frame of 10 ms, the mirrored context of one second on both sides included.
+    """Pitch of each frame of 10 ms, with one second of mirrored context on both sides.
 
     Attributes
     ----------
@@ -33,13 +39,13 @@ class PitchContour:
 def pitch_contour(
     padded: torch.Tensor, frames: int, tracker: PitchTracker | None, options: ConversionOptions
 ) -> PitchContour:
-    """Find, shift and tune the pitch of a source.
+    """Find, tune and shift the pitch of a source.
 
     Parameters
     ----------
     padded : float32 [F * 160]  mono, 16 kHz, a second of context before and at least one after
-    frames : of the source alone
-    tracker : not needed where ``options.f0_file`` is given
+    frames : of the source, without context
+    tracker : may be None if ``options.f0_file`` is given
 
     Raises
     ------
@@ -59,3 +65,46 @@ def pitch_contour(
         f0_hz = autotune(f0_hz, options.autotune)
     f0_hz = shift(f0_hz, options.semitones)
     return PitchContour(f0_hz.numpy(), coarse_pitch(f0_hz).numpy())
+
+
+def autotune(f0_hz: Tensor, strength: float) -> Tensor:
+    """Move each voiced frame towards the nearest note of equal temperament (A4 = 440 Hz).
+
+    It comes before `shift`, so that the shift keeps its size: the other way round a shift by a
+    third of a semitone (to match a band tuned lower) would be pulled back onto the notes.
+
+    Parameters
+    ----------
+    f0_hz : float32 [T]  0 where unvoiced
+    strength : 0 keeps the pitch, 1 puts it onto the note; between, that part of the interval
+
+    Returns
+    -------
+    f0_hz : float32 [T]  0 stays 0
+    """
+    semitones = 12.0 * torch.log2(f0_hz.clamp(min=1e-3) / _A4_HZ)
+    correction = strength * (torch.round(semitones) - semitones)
+    return f0_hz * torch.exp2(correction / 12.0)
+
+
+def coarse_pitch(f0_hz: Tensor) -> Tensor:
+    """The pitch as one of 255 levels, evenly spaced in mel from 50 to 1100 Hz.
+
+    Parameters
+    ----------
+    f0_hz : float32 [...]  0 where unvoiced
+
+    Returns
+    -------
+    int64 [...]  1..255; 1 where unvoiced or below 50 Hz
+    """
+    low, high = (1127.0 * math.log(1.0 + hz / 700.0) for hz in (_COARSE_MIN_HZ, _COARSE_MAX_HZ))
+    mel = 1127.0 * torch.log(1.0 + f0_hz / 700.0)
+    level = (mel - low) * (_COARSE_LEVELS - 1) / (high - low) + 1.0
+    return torch.round(level.clamp(1.0, float(_COARSE_LEVELS))).long()
+
+
+def shift(f0_hz: Tensor, semitones: float) -> Tensor:
+    """Transpose: f0 · 2^(semitones / 12); 0 (unvoiced) stays 0."""
+    factor: float = 2.0 ** (semitones / 12.0)
+    return f0_hz * factor

@@ -1,4 +1,4 @@
-"""Pitch as a curve: the levels a synthesizer reads, transposing, and reading one from a file."""
+"""A pitch curve given by the user: reading the file, and its pitch at each frame."""
 
 from __future__ import annotations
 
@@ -8,42 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from engine.errors import PitchCurveError
+from engine.errors import PitchCurveError, Text
 from engine.segments import FRAMES_PER_SECOND
 
-COARSE_MIN_HZ = 50.0
-COARSE_MAX_HZ = 1100.0
-COARSE_LEVELS = 255
-MAX_FILE_BYTES = 64_000_000
-MAX_HZ = 8000.0
-MIN_HZ = 10.0
-
-
-def coarse_pitch(f0_hz: Tensor) -> Tensor:
-    """The pitch as one of 255 levels, evenly spaced in mel from 50 to 1100 Hz.
-
-    Parameters
-    ----------
-    f0_hz : float32 [...]  0 where unvoiced
-
-    Returns
-    -------
-    int64 [...]  1..255; 1 where unvoiced or below 50 Hz
-    """
-    low, high = (1127.0 * math.log(1.0 + hz / 700.0) for hz in (COARSE_MIN_HZ, COARSE_MAX_HZ))
-    mel = 1127.0 * torch.log(1.0 + f0_hz / 700.0)
-    level = (mel - low) * (COARSE_LEVELS - 1) / (high - low) + 1.0
-    return torch.round(level.clamp(1.0, float(COARSE_LEVELS))).long()
-
-
-def shift(f0_hz: Tensor, semitones: float) -> Tensor:
-    """Transpose: f0 · 2^(semitones / 12); 0 (unvoiced) stays 0."""
-    factor: float = 2.0 ** (semitones / 12.0)
-    return f0_hz * factor
+_MAX_FILE_BYTES = 64_000_000
+_MAX_HZ = 8000.0
+_MIN_HZ = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,10 +34,10 @@ class PitchCurve:
     def at_frames(self, n_frames: int, start_s: float = 0.0) -> NDArray[np.float32]:
         """Pitch at ``start_s``, ``start_s`` + 10 ms, ...: float32 [n_frames].
 
-        Straight lines join voiced points. Beside an unvoiced point the nearer of the two counts,
-        and beyond the first and last point everything is unvoiced.
+        Straight lines join voiced points. Next to an unvoiced point the nearer point counts;
+        before the first and after the last point everything is unvoiced.
         """
-        # In frames, and a hair of tolerance: 0.07 s must be frame 7 whatever its last bit.
+        # In frames, with a small tolerance: 0.07 s must be frame 7 despite rounding.
         times = np.arange(n_frames) + start_s * FRAMES_PER_SECOND
         points = self.seconds * FRAMES_PER_SECOND
         after = np.searchsorted(points, times, side="right").clip(1, max(len(points) - 1, 1))
@@ -86,19 +58,16 @@ def read_curve_file(path: Path) -> PitchCurve:
 
     Raises
     ------
-    PitchCurveError : unreadable, empty, or a line that is no point of a curve; says which line
+    PitchCurveError : unreadable, empty, or a line that is not a point; the message says which
     """
-    what = f'Cannot read the pitch curve "{path.name}"'
+    what = Text('Cannot read the pitch curve "{name}"', name=path.name)
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise PitchCurveError(what, "it is larger than any pitch curve", "choose another file")
+        if path.stat().st_size > _MAX_FILE_BYTES:
+            raise PitchCurveError(what, "it is too large for a pitch curve", "choose another file")
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as cause:
-        why = (
-            "there is no such file"
-            if isinstance(cause, FileNotFoundError)
-            else "it cannot be opened"
-        )
+        missing = isinstance(cause, FileNotFoundError)
+        why = "there is no such file" if missing else "it cannot be opened"
         raise PitchCurveError(what, why, "choose an existing CSV file") from cause
     except UnicodeDecodeError as cause:
         raise PitchCurveError(
@@ -111,7 +80,7 @@ def read_curve_file(path: Path) -> PitchCurve:
     return PitchCurve(seconds, hz)
 
 
-def _points(text: str, what: str) -> Iterator[tuple[float, float]]:
+def _points(text: str, what: Text) -> Iterator[tuple[float, float]]:
     """The points of a file, checked one by one."""
     last_s = -math.inf
     first = True
@@ -125,24 +94,37 @@ def _points(text: str, what: str) -> Iterator[tuple[float, float]]:
             continue
         first = False
         if len(values) != 2 or values[0] is None or values[1] is None:
-            why = f'line {number} is not two numbers ("{_shown(line)}")'
+            why = Text(
+                'line {number} is not two numbers ("{line}")', number=number, line=_shown(line)
+            )
             raise PitchCurveError(what, why, 'write "seconds,hz", for example 0.25,220')
         second_s, hz = values[0], values[1]
         if second_s < 0 or hz < 0:
-            why = f"line {number} has a negative number"
+            why = Text("line {number} has a negative number", number=number)
             raise PitchCurveError(what, why, "times start at 0, and 0 Hz means unvoiced")
-        if hz and not MIN_HZ <= hz <= MAX_HZ:
-            why = f"line {number} asks for {hz:g} Hz"
-            raise PitchCurveError(what, why, f"give {MIN_HZ:g} to {MAX_HZ:g} Hz, or 0 for unvoiced")
+        if hz and not _MIN_HZ <= hz <= _MAX_HZ:
+            raise PitchCurveError(
+                what,
+                Text("line {number} asks for {pitch_hz:g} Hz", number=number, pitch_hz=hz),
+                Text(
+                    "give {lowest_hz:g} to {highest_hz:g} Hz, or 0 for unvoiced",
+                    lowest_hz=_MIN_HZ,
+                    highest_hz=_MAX_HZ,
+                ),
+            )
         if second_s <= last_s:
-            why = f"the time in line {number} ({second_s:g} s) is not after the one before"
+            why = Text(
+                "the time in line {number} ({time_s:g} s) is not after the one before",
+                number=number,
+                time_s=second_s,
+            )
             raise PitchCurveError(what, why, "sort the lines by time and give each time once")
         last_s = second_s
         yield second_s, hz
 
 
 def _fields(line: str) -> list[str]:
-    """Split at tabs, else semicolons (then a comma is a decimal one), else commas."""
+    """Split at tabs, else semicolons (a comma is then a decimal point), else commas."""
     for separator in ("\t", ";"):
         if separator in line:
             return [field.strip().replace(",", ".") for field in line.split(separator)]

@@ -21,9 +21,9 @@ def best_path(
 ) -> NDArray[np.int64]:
     """Viterbi's algorithm over K candidates and "unvoiced".
 
-    The frames are cut into about √T blocks. For each way to enter a block the cheapest paths are
-    found in all blocks side by side, then the blocks are chained: the same minimum as frame after
-    frame, in √T steps instead of T.
+    The frames are cut into about √T blocks. The cheapest paths from every first state are found
+    in all blocks in parallel, then the blocks are chained: the same minimum as frame by frame, in
+    √T steps instead of T.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def best_path(
     local[:n_frames, -1] = unvoiced_cost
     pitch = np.zeros((blocks * length, n_candidates), np.float32)
     pitch[:n_frames] = log_f0
-    # Beyond the end the last frame stands still: staying in its state costs nothing.
+    # The last frame is repeated at the end: staying in its state costs nothing.
     pitch[n_frames:] = log_f0[-1]
     local = local.reshape(blocks, length, states)
     pitch = pitch.reshape(blocks, length, n_candidates)
@@ -118,7 +118,7 @@ def local_median(log_f0: Floats, block_frames: int = 100, reach_blocks: int = 2)
     Parameters
     ----------
     log_f0 : float32 [T]  nan where unvoiced
-    block_frames : one median for each so many frames
+    block_frames : length of the blocks, each of which has one median
     reach_blocks : blocks on each side that are counted in
 
     Where nothing is voiced around, the median of the file; 0 if nothing is voiced at all.

@@ -67,7 +67,7 @@ def decode_salience(
     ----------
     salience : float32 [T, 360]
     threshold : frames whose highest bin is not above it are unvoiced
-    f0_min_hz, f0_max_hz : bins outside are not taken as the highest; None = no limit, as in the
+    f0_min_hz, f0_max_hz : bins outside cannot be the highest; None = no limit, as in the
         reference
 
     Returns
@@ -83,8 +83,8 @@ def decode_salience(
     bins = best[:, None] + low + offset
     inside = bins.clamp(0, N_BINS - 1)
     weight = salience.gather(1, inside) * (bins == inside)
-    # The phase of a long note adds up every error of f0. Only the small offset from the highest
-    # bin passes through float32; the bin's own pitch comes from a table made in float64.
+    # Errors of f0 add up in the phase of a long note. Only the small offset from the highest
+    # bin is computed in float32; the bin's own pitch comes from a table made in float64.
     offset_bins = (weight * offset).sum(1) / weight.sum(1).clamp(min=1e-12)
     bin_hz = BIN_PITCHES_HZ.to(salience).index_select(0, best + low)
     f0_hz = bin_hz * torch.exp2(offset_bins * (CENTS_PER_BIN / 1200.0))

@@ -1,9 +1,9 @@
-"""Pitch without a network: lags at which the sound resembles itself, and the best path over them.
+"""Pitch without a network: lags at which the sound repeats itself, and the best path over them.
 
 After de Cheveigné & Kawahara 2002 (YIN: the difference function) and Mauch & Dixon 2014 (pYIN:
 several candidates for each frame, one path). Two changes: the difference is weighted by a window
-that is symmetric about the frame for *every* lag, so that a gliding pitch is not dated early; and
-it is divided by the energy it compares, so that 0 is a perfect repetition and 1 is noise.
+that is symmetric about the frame for *every* lag, so that a gliding pitch is not placed too early;
+and it is divided by the energy of what it compares, so that 0 is a perfect repetition and 1 noise.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from engine.pitch.tracker import Pause, PitchTracker, TrackerContext, no_pause
 from engine.segments import ANALYSIS_RATE_HZ, HOP_SAMPLES
 
 BATCH_FRAMES = 384
-"""Frames computed at once: 25 MB, and 61,440 samples, which every Metal can filter."""
+"""Frames computed at once: 25 MB, and 61,440 samples, below Metal's limit for convolutions."""
 
 LOWPASS_HZ = 2000.0
 LOWPASS_TAPS = 65
@@ -37,7 +37,7 @@ OCTAVE_COST = 0.03
 
 OCTAVE_ORIGIN_HZ = 300.0
 UNVOICED_COST = 0.5
-"""Up to this share of noise a frame at the origin may be voiced; creaky voices need that much."""
+"""Share of noise up to which a frame at the origin may be voiced; creaky voices need this."""
 
 SWITCH_COST = 0.25
 JUMP_COST = 1.2
@@ -46,8 +46,8 @@ JUMP_COST = 1.2
 MAX_JUMP_COST = 1.5
 REGISTER_OCTAVES = 0.6
 REGISTER_FACTOR = 2.0
-"""For each octave beyond that from the median of the seconds around, noise counts so much more: a
-hiss with a chance repetition at the highest pitch is unvoiced, a clear far leap stays."""
+"""Noise counts this much more for each octave further than that from the median of the seconds
+around: hiss that repeats by chance at a high pitch is unvoiced, a clear leap stays voiced."""
 
 MIN_RUN_FRAMES = 3
 SILENCE_DB = -70.0
@@ -166,7 +166,7 @@ def _frames(audio: Tensor, start: int, count: int, length: int, taps: Tensor) ->
 
 
 def _noise_at_lags(frames: Tensor, window: Tensor, n_lags: int) -> tuple[Tensor, Tensor]:
-    """How unlike a frame is to itself at each lag.
+    """How much a frame differs from itself at each lag.
 
     With u_n = w_n w_(n+lag): sum u (x_n - x_(n+lag))² / sum u (x_n² + x_(n+lag)²); all three sums
     are correlations, done by FFT.

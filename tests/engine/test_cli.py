@@ -54,7 +54,7 @@ def _refusal(run: Run, *arguments: object) -> str:
     return err
 
 
-def test_json_tells_what_was_done(run: Run, short: Path, tmp_path: Path) -> None:
+def test_json_describes_the_conversion(run: Run, short: Path, tmp_path: Path) -> None:
     code, out, err = run("convert", short, "--json", "--device", "cpu", "--models-dir", tmp_path)
     assert (code, err) == (0, "")
     told = json.loads(out)
@@ -86,7 +86,7 @@ def test_the_ending_of_the_output_chooses_its_format(
     assert info.frames == 16_000
 
 
-def test_one_bad_file_does_not_strand_the_next(run: Run, short: Path, tmp_path: Path) -> None:
+def test_after_a_bad_file_the_next_is_converted(run: Run, short: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.wav"
     broken.write_text("this is no sound")
     code, out, err = run("convert", broken, short, "--output-dir", tmp_path, "--json")
@@ -95,7 +95,7 @@ def test_one_bad_file_does_not_strand_the_next(run: Run, short: Path, tmp_path: 
     assert Path(json.loads(out)["output"]).exists()
 
 
-def test_the_card_of_a_voice(run: Run) -> None:
+def test_a_voice_is_described(run: Run) -> None:
     code, out, _ = run("voice", VOICE, "--index", INDEX, "--json")
     card = json.loads(out)
     assert code == 0
@@ -119,7 +119,7 @@ def _pickle_bomb(sentinel: Path) -> bytes:
     return pickle.dumps({"weight": Bomb()})
 
 
-def test_a_voice_that_would_run_code_does_not(run: Run, short: Path, tmp_path: Path) -> None:
+def test_code_in_a_voice_file_is_not_run(run: Run, short: Path, tmp_path: Path) -> None:
     sentinel, voice = tmp_path / "it ran", tmp_path / "evil.pth"
     voice.write_bytes(_pickle_bomb(sentinel))
     assert "evil.pth" in _refusal(run, "convert", short, "--voice", voice)
@@ -289,9 +289,7 @@ def test_a_signal_stops_at_once_and_leaves_nothing(tmp_path: Path, number: signa
     assert list(results.iterdir()) == []
 
 
-def test_output_that_nobody_reads_does_not_strand_the_next_file(
-    short: Path, tmp_path: Path
-) -> None:
+def test_a_full_stdout_does_not_stop_the_next_file(short: Path, tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
         process = _start(
             "convert", short, short, "--output-dir", tmp_path, "--device", "cpu", stdout=full

@@ -48,7 +48,7 @@ def test_a_variable_sets_its_field(variable: str) -> None:
 
 
 @pytest.mark.parametrize("variable", list(VARIABLES))
-def test_nonsense_is_refused_and_the_variable_named(variable: str) -> None:
+def test_a_value_that_makes_no_sense_is_refused_and_the_variable_named(variable: str) -> None:
     with pytest.raises(OptionError, match=variable) as caught:
         overrides_from_env({variable: "maybe"})
     assert "maybe" in str(caught.value)
@@ -91,7 +91,7 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) 
         resolve({}, environment={"RVC_DEVICE": "cuda"})
 
 
-def test_the_baseline_has_every_speed_up_off() -> None:
+def test_the_baseline_has_every_optimization_off() -> None:
     baseline = OptimizationConfig.baseline()
     assert not baseline.use_gpu_retrieval
     assert not baseline.skip_silence

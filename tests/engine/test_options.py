@@ -64,7 +64,7 @@ def test_a_value_of_the_wrong_kind_is_refused() -> None:
             each.require([1])
 
 
-def test_what_differs_from_the_defaults_is_told_in_full() -> None:
+def test_the_summary_names_everything_that_differs_from_the_defaults() -> None:
     options = ConversionOptions(
         semitones=-12, volume_envelope=0.25, noise=False, output_rate_hz=44_100, subtype="24",
         pitch_method="yin", f0_file=Path("folder/curve.csv"), effects={"gain_db": 1.5},
@@ -83,7 +83,7 @@ def test_what_differs_from_the_defaults_is_told_in_full() -> None:
     assert str(ConversionOptions().summary(options)[0]) == "Pitch 0 semitones"
 
 
-def test_a_record_gives_the_same_options_and_survives_foreign_values() -> None:
+def test_a_record_gives_the_same_options_and_unknown_values_are_ignored() -> None:
     options = ConversionOptions(semitones=2.5, f0_file=Path("curve.csv"), effects={"gain_db": -3.0})
     record = json.loads(json.dumps(options.to_record()))
     assert ConversionOptions.from_record(record) == options

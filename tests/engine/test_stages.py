@@ -1,4 +1,4 @@
-"""Parts of a conversion lie where the placement says, and make room when memory runs out."""
+"""Each part of a conversion runs where it is placed, and on the CPU when memory runs out."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_stages_have_names_and_colours_of_their_own_and_fill_the_progress_bar() 
     assert shares[-1] == pytest.approx(1.0)
 
 
-def test_parts_are_read_from_a_list_and_nonsense_is_refused() -> None:
+def test_parts_are_read_from_a_list_and_unknown_names_are_refused() -> None:
     assert parse_parts(" vocoder,pitch ,") == ("pitch", "vocoder")
     assert parse_parts("") == ()
     with pytest.raises(OptionError, match=r"warp.*vocoder"):
@@ -94,7 +94,7 @@ def test_a_part_kept_on_the_cpu_runs_there_and_the_rest_on_the_device(
     assert signal_to_error_db(expected.samples, result.samples) > 100
 
 
-def test_weights_lie_where_their_part_runs(small: SmallSet) -> None:
+def test_weights_are_on_the_device_of_their_part(small: SmallSet) -> None:
     """The meta device stands for a GPU; nothing need be computed."""
     from engine.progress import PerformanceProfiler
     from engine.run import Run
@@ -118,7 +118,7 @@ def test_weights_lie_where_their_part_runs(small: SmallSet) -> None:
 
 
 @pytest.mark.parametrize("part", ["content", "retrieval", "latent", "vocoder"])
-def test_when_smaller_pieces_do_not_help_the_part_goes_on_on_the_cpu(
+def test_when_smaller_pieces_do_not_help_the_part_continues_on_the_cpu(
     small: SmallSet, part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every run of the part on the second device is refused; those before it are not repeated."""
@@ -165,7 +165,7 @@ def refuse_on_second(part: str, after: int, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("part", ["filter", "pitch"])
-def test_what_comes_before_the_pieces_goes_to_the_cpu_too(
+def test_filter_and_pitch_continue_on_the_cpu_too(
     small: SmallSet, part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = converted(made(small, device="cpu", use_gpu_filter=True), small, noise(2))
@@ -207,7 +207,7 @@ def test_the_next_conversion_starts_on_the_device_again(
     assert result.notes == ()
 
 
-def test_memory_that_does_not_suffice_on_the_cpu_either_is_told(
+def test_too_little_memory_on_the_cpu_too_is_an_error(
     small: SmallSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object, **__: object) -> object:

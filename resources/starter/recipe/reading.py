@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from engine.models.content_encoder import ContentEncoder
-from engine.pitch.curve import coarse_pitch
+from engine.pitch.contour import coarse_pitch
 from engine.segments import CONTEXT_FRAMES, HOP_SAMPLES, pad_context
 from recipe.alignment import align
 from recipe.augmentation import recorded

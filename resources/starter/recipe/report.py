@@ -18,7 +18,7 @@ from pocketsphinx import Decoder
 
 from engine import ConversionOptions, Converter, VoiceFiles
 from engine.models.synthesizer import build_synthesizer
-from engine.pitch.curve import shift
+from engine.pitch.contour import shift
 from engine.pitch.yin import track_yin
 from engine.stored_tensors import read_record, write_checkpoint
 from engine.voice_checkpoint import load_voice

@@ -70,3 +70,12 @@ def test_keys_are_unique_and_rows_have_words() -> None:
     keys = [each.key for each in SETTINGS]
     assert len(keys) == len(set(keys))
     assert all(each.label for each in SETTINGS)
+
+
+@pytest.mark.parametrize("text", ["on", "OFF", "true", "0", "Yes"])
+def test_an_environment_switch_means_the_same_to_the_app_and_the_engine(
+    tmp_path: Path, text: str
+) -> None:
+    for switch in ("RVC_USE_FP16", "RVC_SKIP_SILENCE"):
+        settings = Settings(tmp_path / "settings.json", {switch: text})
+        assert settings.optimization() == OptimizationConfig.from_env(environment={switch: text})

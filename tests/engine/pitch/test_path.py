@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 
 import numpy as np
 import pytest
@@ -57,7 +56,7 @@ def frame_after_frame(log_f0: np.ndarray, cost: np.ndarray, unvoiced_cost: np.nd
 
 
 @pytest.mark.parametrize("n_frames", [1, 2, 3, 5, 8, 9, 10, 50, 101, 333])
-def test_no_path_is_cheaper(n_frames: int) -> None:
+def test_the_path_is_as_cheap_as_that_of_the_plain_algorithm(n_frames: int) -> None:
     for seed in range(3):
         case = random_case(n_frames, seed)
         path = best_path(*case, JUMP, MOST, SWITCH)
@@ -65,21 +64,12 @@ def test_no_path_is_cheaper(n_frames: int) -> None:
         assert path_cost(path, *case) == pytest.approx(frame_after_frame(*case), rel=1e-4)
 
 
-def test_among_few_frames_every_path_was_tried() -> None:
+def test_among_few_frames_the_path_is_the_cheapest_of_all() -> None:
     case = random_case(4, 7)
     every = min(
         path_cost(np.array(path), *case) for path in itertools.product(range(-1, 4), repeat=4)
     )
     assert path_cost(best_path(*case, JUMP, MOST, SWITCH), *case) == pytest.approx(every, rel=1e-5)
-
-
-def test_five_minutes_take_less_than_two_seconds() -> None:
-    rng = np.random.default_rng(0)
-    log_f0 = rng.uniform(6, 10, (30_000, 7)).astype(np.float32)
-    cost = rng.uniform(0, 1, (30_000, 7)).astype(np.float32)
-    started = time.process_time()
-    best_path(log_f0, cost, np.full(30_000, 0.4, np.float32), JUMP, MOST, SWITCH)
-    assert time.process_time() - started < 2
 
 
 def test_voiced_runs_under_three_frames_are_dropped() -> None:
@@ -89,7 +79,7 @@ def test_voiced_runs_under_three_frames_are_dropped() -> None:
     assert drop_short_runs(np.arange(5), 3).tolist() == list(range(5))
 
 
-def test_the_median_follows_the_register_and_falls_back_on_the_files() -> None:
+def test_the_median_follows_the_register_and_falls_back_to_that_of_the_file() -> None:
     log_f0 = np.full(3000, np.nan, np.float32)
     log_f0[:1000], log_f0[2500:] = 7.0, 9.0
     median = local_median(log_f0)
