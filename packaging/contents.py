@@ -25,7 +25,6 @@ IMPORT_NAMES: dict[str, tuple[str, ...]] = {
     "truststore": ("truststore",),
     "filelock": ("filelock",),
     "msgspec": ("msgspec",),
-    "charset-normalizer": ("charset_normalizer",),
     "pyobjc-core": ("objc", "PyObjCTools"),
     "pyobjc-framework-Cocoa": ("Foundation", "AppKit", "CoreFoundation"),
     "pyobjc-framework-UserNotifications": ("UserNotifications",),

@@ -59,7 +59,7 @@ def test_a_voice_is_imported_listed_shown_exported_and_removed(run: Run, tmp_pat
     rows = dict(line.split("  ", 1) for line in run("voices", "show", "aria")[1].splitlines())
     assert rows["sample rate hz"].strip() == "8000"
     code, out, err = run("voices", "export", "aria")
-    assert (code, out, "there already" in err) == (2, "", True)
+    assert (code, out, "exists already" in err) == (2, "", True)
     (tmp_path / "aria.zip").unlink()
     assert run("voices", "export", "aria") == (0, f"{tmp_path / 'aria.zip'}\n", "")
     code, out, _ = run("voices", "export", "aria", "-o", "mine.zip")
