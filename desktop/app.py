@@ -8,8 +8,8 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QTimer
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import QCoreApplication, QObject, QTimer
+from PySide6.QtWidgets import QApplication, QMessageBox
 
 from desktop.background import BackgroundTask
 from desktop.icons import app_icon
@@ -30,7 +30,7 @@ from desktop.shell.application import Application, GarbageTimer
 from desktop.shell.main_window import MainWindow
 from desktop.shell.menu_bar import MenuBar
 from desktop.shell.settings_window import SettingsWindow
-from desktop.shell.single_instance import SingleInstance, hand_over, server_name
+from desktop.shell.single_instance import SingleInstance, claim, hand_over, server_name
 from desktop.storage import AppPaths
 from desktop.translation import chosen_language, install_translators
 from desktop.tuning.tuning_run import MachineFlags, TuningRun, TuningWork
@@ -41,6 +41,7 @@ from engine.device import prepare_environment
 from engine.machine import TUNING_VARIABLE
 
 _PATIENCE_S = 5.0
+_HAND_OVER_MS = 10_000
 _AGAIN_MS = 500
 BACKGROUND = "--background"
 
@@ -277,11 +278,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault(TUNING_VARIABLE, str(paths.data / "tuning"))
     files = [Path(each).absolute() for each in given[1:] if not each.startswith("-")]
     name = server_name(paths.data)
-    if hand_over(name, files):
-        return 0
-    instance = SingleInstance(name)
     language = chosen_language(Settings(paths.settings_file).value(LANGUAGE))
     install_translators(application, language)
+    lock = claim(paths.data)
+    if lock is None:
+        return 0 if hand_over(name, files, _HAND_OVER_MS) else _tell_running()
+    instance = SingleInstance(name)
     app = App(paths)
     app.crash.install()
     instance.received.connect(app.take_from_elsewhere)
@@ -293,4 +295,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     code = application.exec()
     app.close()
     instance.close()
+    lock.release()
     return code
+
+
+def _tell_running() -> int:
+    """Another app holds the data folder but does not answer; the exit code."""
+    title = QCoreApplication.translate("App", "Ultimate RVC is already running")
+    advice = QCoreApplication.translate(
+        "App", "It does not answer. Quit it (Force Quit in the Apple menu) and start again."
+    )
+    QMessageBox.critical(None, title, f"{title}.\n\n{advice}")
+    return 1

@@ -1,4 +1,4 @@
-"""One app at a time: a second start hands its files to the first and ends."""
+"""One app for a data folder: a second start hands its files to the first and ends."""
 
 from __future__ import annotations
 
@@ -7,12 +7,30 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal, Slot
+from filelock import FileLock, Timeout
+from PySide6.QtCore import QDeadlineTimer, QObject, QThread, Signal, Slot
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
 _PATIENCE_MS = 1500
+_AGAIN_MS = 100
 _MAX_BYTES = 4 << 20
 _TAKEN = b"taken\n"
+
+
+def claim(data: Path) -> FileLock | None:
+    """The lock on the data folder, held until it is released or the process ends.
+
+    None where another app holds it. A folder that cannot be locked is used without.
+    """
+    lock = FileLock(data / "app.lock")
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        return None
+    except (OSError, NotImplementedError):
+        return lock
+    return lock
 
 
 def server_name(data: Path) -> str:
@@ -21,8 +39,20 @@ def server_name(data: Path) -> str:
     return f"urvc-{digest[:20]}"
 
 
-def hand_over(name: str, files: Sequence[Path]) -> bool:
-    """Give files to the app that is running; False where none answers."""
+def hand_over(name: str, files: Sequence[Path], patience_ms: int = 0) -> bool:
+    """Give files to the app that is running; False where none answers.
+
+    Parameters
+    ----------
+    patience_ms : how long to try again, for an app that is only just starting
+    """
+    deadline = QDeadlineTimer(patience_ms)
+    while not (done := _hand_over_once(name, files)) and not deadline.hasExpired():
+        QThread.msleep(_AGAIN_MS)
+    return done
+
+
+def _hand_over_once(name: str, files: Sequence[Path]) -> bool:
     socket = QLocalSocket()
     socket.connectToServer(name)
     if not socket.waitForConnected(_PATIENCE_MS):
@@ -37,7 +67,7 @@ def hand_over(name: str, files: Sequence[Path]) -> bool:
 
 
 class SingleInstance(QObject):
-    """The first app's end: listens for files of later ones (an empty list: come to the front)."""
+    """Receives the files of later starts (an empty list: come to the front)."""
 
     received = Signal(list)
 
@@ -48,11 +78,11 @@ class SingleInstance(QObject):
         self._server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
         self._server.newConnection.connect(self._on_connection)
         if not self._server.listen(name):
-            QLocalServer.removeServer(name)  # nobody answered there: left by one that was killed
+            QLocalServer.removeServer(name)  # left by an app that was killed
             self._server.listen(name)
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         self._server.close()
 
     @Slot()

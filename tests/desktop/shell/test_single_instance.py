@@ -1,3 +1,4 @@
+import functools
 import os
 import subprocess
 import sys
@@ -6,7 +7,7 @@ from pathlib import Path
 from PySide6.QtNetwork import QLocalSocket
 from pytestqt.qtbot import QtBot
 
-from desktop.shell.single_instance import SingleInstance, hand_over, server_name
+from desktop.shell.single_instance import SingleInstance, claim, hand_over, server_name
 
 ROOT = Path(__file__).parents[3]
 SECOND = """
@@ -51,6 +52,58 @@ def test_what_a_killed_app_left_behind_is_taken_over(qtbot: QtBot, tmp_path: Pat
         socket.connectToServer(name)
         socket.write(b"[]\n")
     first.close()
+
+
+LOCKED = """
+import sys, time
+from pathlib import Path
+from desktop.shell.single_instance import claim
+lock = claim(Path(sys.argv[1]))
+print("alone" if lock else "not alone", flush=True)
+time.sleep(60)
+"""
+
+
+def test_of_two_starts_one_gets_the_data_folder_and_a_killed_one_lets_it_go(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    start = functools.partial(
+        subprocess.Popen,
+        [sys.executable, "-c", LOCKED, data],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with start() as first, start() as second:
+        said = [each.stdout.readline().strip() for each in (first, second)]
+        assert sorted(said) == ["alone", "not alone"]
+        assert claim(data) is None
+        first.kill()
+        second.kill()
+    lock = claim(data)
+    assert lock is not None
+    assert lock.is_locked
+    lock.release()
+
+
+def test_a_folder_that_cannot_be_locked_is_used_without(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file where the folder should be")
+    lock = claim(tmp_path / "data")
+    assert lock is not None
+    assert not lock.is_locked
+
+
+def test_an_app_that_is_only_starting_is_waited_for(qtbot: QtBot, tmp_path: Path) -> None:
+    late = (
+        "import sys, time\nfrom PySide6.QtCore import QCoreApplication\n"
+        "from desktop.shell.single_instance import SingleInstance\n"
+        "app = QCoreApplication([])\ntime.sleep(0.5)\nserver = SingleInstance(sys.argv[1])\n"
+        "server.received.connect(lambda paths: app.exit(len(paths)))\nsys.exit(app.exec())\n"
+    )
+    name = server_name(tmp_path)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, "-c", late, name], env=environment) as first:
+        assert hand_over(name, [tmp_path / "a", tmp_path / "b"], patience_ms=20_000)
+        assert first.wait(20) == 2
 
 
 def test_nonsense_from_the_socket_is_thrown_away(qtbot: QtBot, tmp_path: Path) -> None:
