@@ -22,7 +22,7 @@ from desktop.queue.engine_protocol import MakeEngine
 from desktop.queue.intake import Gatherer
 from desktop.queue.job_queue import JobQueue
 from desktop.queue.queue_store import QueueStore, remove_leftovers
-from desktop.queue.runner import JobRunner, leave_at_once
+from desktop.queue.runner import JobRunner, force_exit
 from desktop.queue.worker import ConverterEngine
 from desktop.settings.store import Settings
 from desktop.settings.table import LANGUAGE
@@ -59,7 +59,7 @@ class App(QObject):
         paths: AppPaths,
         make_engine: MakeEngine = ConverterEngine,
         ask: Ask = ask_user,
-        leave: Callable[[int], None] = leave_at_once,
+        leave: Callable[[int], None] = force_exit,
     ) -> None:
         super().__init__()
         self._paths = paths
@@ -95,7 +95,7 @@ class App(QObject):
         self._hidden = hidden
         if not hidden:
             self.window.show_and_raise()
-            self.window.desk.offer_once()
+            self.window.voice_dialogs.offer_once()
             self._tell_of_stale_tuning()
             # Now, while nothing else happens: whatever else opens a library would have to wait.
             threading.Thread(target=open_torch_libraries, daemon=True).start()
@@ -155,7 +155,7 @@ class App(QObject):
         self.sleep_guard.set_busy(False)
         self.menu_bar.tray.hide()
         self.listen_panel.close_sound()
-        self.window.desk.close_tasks()
+        self.window.voice_dialogs.close_tasks()
         self.tuning.close()
         if self.settings_window is not None:
             self.settings_window.close_tasks()

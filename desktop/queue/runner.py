@@ -122,7 +122,7 @@ class JobRunner(QObject):
             self._order.cancel.cancel()
 
 
-def leave_at_once(code: int) -> None:
+def force_exit(code: int) -> None:
     """End the process although the engine is still inside a long step.
 
     A result is written beside its name and renamed when whole, so nothing half is left under it;

@@ -33,7 +33,7 @@ from desktop.settings.store import Settings
 from desktop.shell.window_actions import WindowActions
 from desktop.storage import sample_file
 from desktop.voices.draft import Draft
-from desktop.voices.voice_dialogs import VoiceDesk
+from desktop.voices.voice_dialogs import VoiceDialogs
 from desktop.voices.voice_list import VoiceList
 from desktop.voices.voice_panel import WIDTH, VoicePanel
 from desktop.widgets import NoticeBar
@@ -171,7 +171,7 @@ class MainWindow(DropWindow):
         self.areas = areas = MainLayout(queue, draft, voices, settings)
         self.setCentralWidget(areas)
         self.queue_view, self.detail, self.notice = areas.queue_view, areas.detail, areas.notice
-        self.desk = VoiceDesk(self, self.notice, queue, draft, voices, settings)
+        self.voice_dialogs = VoiceDialogs(self, self.notice, queue, draft, voices, settings)
         self.actions_ = WindowActions(self)
         self.actions_.fill(self.menuBar())
         self._connect()
@@ -232,7 +232,7 @@ class MainWindow(DropWindow):
 
     def ask_for_link(self, link: str = "") -> None:
         """A link that was dropped."""
-        self.desk.ask_for_link(link)
+        self.voice_dialogs.ask_for_link(link)
 
     def cancel_selected(self) -> None:
         """Cancel the selected jobs; the running one where none is selected that could be."""

@@ -31,9 +31,11 @@ class WindowActions(QObject):
         self.open = self._make(tr("Open…"), window.open_files_dialog, key.Open)
         self.add_voice = self._make(tr("Add Voice…"), window.open_voice_dialog, "Ctrl+Shift+O")
         self.add_link = self._make(
-            tr("Voice from a Link…"), window.desk.ask_for_link, "Ctrl+Shift+L"
+            tr("Voice from a Link…"), window.voice_dialogs.ask_for_link, "Ctrl+Shift+L"
         )
-        self.shared = self._make(tr("Networks for Community Voices…"), window.desk.show_shared)
+        self.shared = self._make(
+            tr("Networks for Community Voices…"), window.voice_dialogs.show_shared
+        )
         self.close = self._make(tr("Close Window"), window.close, "Ctrl+W")
         self.settings = self._make(tr("Settings…"), window.settings_requested.emit, "Ctrl+,")
         self.settings.setMenuRole(QAction.MenuRole.PreferencesRole)

@@ -26,7 +26,7 @@ from engine.paths import content_encoder_path, has_content_encoder, models_dir
 _OFFERED = "shared_networks.offered"
 
 
-class VoiceDesk(QObject):
+class VoiceDialogs(QObject):
     """Makes its dialogs when they are first wanted.
 
     Parameters

@@ -42,7 +42,7 @@ def window(
     made = MainWindow(JobQueue(), Draft(settings, voices), voices, settings)
     qtbot.addWidget(made)
     yield made
-    made.desk.close_tasks()
+    made.voice_dialogs.close_tasks()
 
 
 @pytest.fixture
@@ -79,15 +79,15 @@ def link_event(kind: Callable[..., object], link: str) -> object:
 def test_the_networks_are_offered_at_the_first_start_only(
     window: MainWindow, settings: Settings
 ) -> None:
-    window.desk.offer_once()
-    assert window.desk.shared is not None
-    assert window.desk.shared.isVisible()
-    assert not window.desk.shared.isModal()
-    window.desk.shared.later.click()
-    window.desk.offer_once()
-    assert window.desk.shared.isHidden()
+    window.voice_dialogs.offer_once()
+    assert window.voice_dialogs.shared is not None
+    assert window.voice_dialogs.shared.isVisible()
+    assert not window.voice_dialogs.shared.isModal()
+    window.voice_dialogs.shared.later.click()
+    window.voice_dialogs.offer_once()
+    assert window.voice_dialogs.shared.isHidden()
     window.actions_.shared.trigger()
-    assert window.desk.shared.isVisible()
+    assert window.voice_dialogs.shared.isVisible()
 
 
 @pytest.mark.parametrize("layout", ["hub", "fairseq"])
@@ -99,9 +99,9 @@ def test_whoever_has_the_networks_is_not_asked(
     else:
         models.mkdir()
         (models / "hubert_base.pt").write_bytes(b"x")
-    window.desk.offer_once()
+    window.voice_dialogs.offer_once()
     pick(window, "Aria")
-    assert window.desk.shared is None
+    assert window.voice_dialogs.shared is None
     assert window.notice.text == ""
 
 
@@ -110,8 +110,8 @@ def test_picking_a_community_voice_without_the_networks_is_hinted_at(window: Mai
     assert window.notice.text.startswith("“Aria” needs the networks")
     assert "370.2 MB" in window.notice.text
     window.notice.buttons()[-1].click()
-    assert window.desk.shared is not None
-    assert window.desk.shared.isVisible()
+    assert window.voice_dialogs.shared is not None
+    assert window.voice_dialogs.shared.isVisible()
 
 
 def test_a_conversion_that_failed_without_the_networks_shows_the_way_out(
@@ -141,7 +141,7 @@ def test_a_pasted_link_is_looked_at(qtbot: QtBot, window: MainWindow, server: Fa
     link = server.put(zoo.packed({"Bela.pth": zoo.voice(9)}), "/Bela.zip")
     QGuiApplication.clipboard().setText(f"  {link}\n")
     window.actions_.paste.trigger()
-    links = window.desk.links
+    links = window.voice_dialogs.links
     assert links is not None
     qtbot.waitUntil(lambda: not links.task.is_running, timeout=10_000)
     assert links.isVisible()
@@ -154,7 +154,7 @@ def test_a_pasted_link_is_looked_at(qtbot: QtBot, window: MainWindow, server: Fa
 def test_words_in_the_clipboard_are_no_link(window: MainWindow) -> None:
     QGuiApplication.clipboard().setText("see https://a.example/x.zip for more")
     window.actions_.paste.trigger()
-    assert window.desk.links is None
+    assert window.voice_dialogs.links is None
     assert window.notice.text == "There is no file and no link in the clipboard"
 
 
@@ -167,7 +167,7 @@ def test_a_dropped_link_is_announced_looked_at_and_its_voice_installed_and_chose
     assert window.overlay.text == "Look What This Link Offers"
     assert window.overlay.detail == link
     window.dropEvent(link_event(QDropEvent, link))  # type: ignore[arg-type]
-    links = window.desk.links
+    links = window.voice_dialogs.links
     assert links is not None
     qtbot.waitUntil(links.download.isEnabled, timeout=10_000)
     with qtbot.waitSignal(links.imported, timeout=20_000):
