@@ -242,7 +242,7 @@ class App(QObject):
         return self._ask(
             self.window,
             self.tr("Quit while converting?"),
-            self.tr("What is unfinished is offered again at the next start."),
+            self.tr("Unfinished conversions are offered again at the next start."),
             self.tr("Quit"),
         )
 
@@ -250,8 +250,8 @@ class App(QObject):
         changed = self.machine_flags.stale_news()
         if changed is not None:
             sentence = self.tr(
-                "This machine was tuned before it had {change}; what was measured is not used any "
-                "more. Tune again in the settings."
+                "This machine was tuned before {change}; the results are no longer used. Tune "
+                "again in the settings."
             )
             answers = ((self.tr("Open Settings"), self.show_optimization),)
             self.window.notice.tell(sentence.format(change=changed), answers)
@@ -262,7 +262,7 @@ class App(QObject):
 
     def _on_crashed(self, _report: str) -> None:
         self.window.notice.tell(
-            self.tr("The program made a mistake; your queue is safe. Please send the report."),
+            self.tr("An internal error occurred; your queue is safe. Please send the report."),
             ((self.tr("Copy Report"), self.window.copy_report),),
             warning=True,
         )

@@ -225,7 +225,7 @@ class ListenPanel(QWidget):
     def _side_button(self, name: str) -> SideButton:
         button = SideButton(name)
         button.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Preferred)
-        button.setToolTip(self.tr("Hear this one (Tab in a waveform flips)"))
+        button.setToolTip(self.tr("Listen to this one (Tab in a waveform switches)"))
         return button
 
     def _load(self, place_s: float) -> None:

@@ -150,9 +150,9 @@ class NetworkCard(QWidget):
             "failed": outcome.sentence,
             "cancelled": self.tr("Cancelled; a download continues where it stopped."),
             "finished": {
-                "right": self.tr("Checked: it is the right file."),
-                "damaged": self.tr("It is damaged: remove it and download it again."),
-                "missing": self.tr("A part of it is missing: download it again."),
+                "right": self.tr("Checked: the file is correct."),
+                "damaged": self.tr("The file is damaged; remove it and download it again."),
+                "missing": self.tr("A file is missing; download it again."),
             }.get(str(outcome.value), ""),
         }
         self.message.setText(sentences[outcome.state])

@@ -74,7 +74,7 @@ class SharedSheet(QDialog):
         if not missing:
             self.later.setText(self.tr("Done"))
         elif self.is_busy:
-            self.later.setText(self.tr("Go On in the Background"))
+            self.later.setText(self.tr("Continue in Background"))
         else:
             self.later.setText(self.tr("Not Now"))
         self._fit()
@@ -135,9 +135,9 @@ class SharedSheet(QDialog):
         title.setWordWrap(True)
         text = style.SecondaryLabel(
             self.tr(
-                "The starter voice works at once and offline: drop a file and listen. For other "
-                "voices these two are fetched once and checked; nothing is downloaded unless you "
-                "ask for it. You find them in Settings › Models later."
+                "The starter voice works offline right away: drop a file and listen. Other voices "
+                "need these two networks, downloaded once and checked. Nothing is downloaded "
+                "unless you ask for it. You find them later in Settings › Models."
             )
         )
         self.later = QPushButton()

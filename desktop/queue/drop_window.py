@@ -76,7 +76,7 @@ class DropOverlay(QWidget):
     def offer_link(self, link: str) -> None:
         """Say what dropping a link will do."""
         short = link if len(link) < _LONGEST_LINK else link[:_LONGEST_LINK] + "…"
-        self._announce(self.tr("Look What This Link Offers"), short, welcome=True)
+        self._announce(self.tr("Show What This Link Offers"), short, welcome=True)
 
     def _announce(self, text: str, detail: str, *, welcome: bool) -> None:
         self._text, self._detail, self._welcome = text, detail, welcome
@@ -90,7 +90,7 @@ class DropOverlay(QWidget):
 
     def _promise(self, intake: Intake, voice_name: str) -> str:
         if intake.is_empty:
-            return intake.reason or self.tr("There is no sound in it")
+            return intake.reason or self.tr("No audio found")
         sounds = len(intake.sounds)
         if not sounds:
             count = len(intake.voices)

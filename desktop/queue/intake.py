@@ -50,10 +50,10 @@ class Intake:
             return ""
         if len(self.refused) == 1:
             return QCoreApplication.translate(
-                "intake", "“{name}” is neither sound, video, nor a voice"
+                "intake", "“{name}” isn't an audio, video or voice file"
             ).format(name=self.refused[0])
         return QCoreApplication.translate(
-            "intake", "{count} files are neither sound, video, nor a voice"
+            "intake", "{count} files aren't audio, video or voice files"
         ).format(count=len(self.refused))
 
 

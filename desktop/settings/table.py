@@ -67,7 +67,7 @@ OUTPUT_PLACE = Setting(
     QT_TRANSLATE_NOOP("settings", "Save results"),
     QT_TRANSLATE_NOOP("settings", "Results never replace another file."),
     choices=(
-        ("beside", QT_TRANSLATE_NOOP("settings", "Beside the source")),
+        ("beside", QT_TRANSLATE_NOOP("settings", "Next to the source")),
         ("folder", QT_TRANSLATE_NOOP("settings", "In one folder")),
     ),
 )  # fmt: skip
@@ -79,7 +79,7 @@ OUTPUT_FOLDER = Setting(
 NOTIFY = Setting(
     "notify", True, "general", "bool",  # noqa: FBT003
     QT_TRANSLATE_NOOP("settings", "Notify when finished"),
-    QT_TRANSLATE_NOOP("settings", "Only while the window is not in front."),
+    QT_TRANSLATE_NOOP("settings", "Only while the window isn't in front."),
 )  # fmt: skip
 SHOW_MENU_BAR = Setting(
     "show_menu_bar", True, "general", "bool",  # noqa: FBT003
@@ -94,9 +94,9 @@ START_AT_LOGIN = Setting(
 LANGUAGE = Setting(
     "language", "system", "general", "choice",
     QT_TRANSLATE_NOOP("settings", "Language"),
-    QT_TRANSLATE_NOOP("settings", "Changes at once; a conversion that runs goes on."),
+    QT_TRANSLATE_NOOP("settings", "Changes immediately; a running conversion continues."),
     choices=(
-        ("system", QT_TRANSLATE_NOOP("settings", "As the system")),
+        ("system", QT_TRANSLATE_NOOP("settings", "Same as system")),
         ("en", "English"),
         ("zh_TW", "繁體中文"),
     ),
@@ -108,14 +108,14 @@ LEVEL_MATCH = Setting(
 )  # fmt: skip
 IDLE_MINUTES = Setting(
     "idle_minutes", 10, "advanced", "int",
-    QT_TRANSLATE_NOOP("settings", "Give memory back after"),
-    QT_TRANSLATE_NOOP("settings", "Minutes without work; the next conversion loads again."),
+    QT_TRANSLATE_NOOP("settings", "Free memory after"),
+    QT_TRANSLATE_NOOP("settings", "Minutes idle; the next conversion loads the networks again."),
     minimum=1, maximum=240, unit=QT_TRANSLATE_NOOP("settings", "min"),
 )  # fmt: skip
 MIRROR = Setting(
     "mirror", "", "models", "text",
     QT_TRANSLATE_NOOP("settings", "Mirror"),
-    QT_TRANSLATE_NOOP("settings", "Address to download from instead of huggingface.co."),
+    QT_TRANSLATE_NOOP("settings", "Address to use instead of huggingface.co."),
     unit="https://…", variable="URVC_MIRROR",
 )  # fmt: skip
 

@@ -228,7 +228,7 @@ class MainWindow(DropWindow):
         elif link:
             self.ask_for_link(link)
         else:
-            self.notice.tell(self.tr("There is no file and no link in the clipboard"))
+            self.notice.tell(self.tr("The clipboard contains no file or link"))
 
     def ask_for_link(self, link: str = "") -> None:
         """A link that was dropped."""
@@ -344,7 +344,7 @@ class MainWindow(DropWindow):
         if intake.voices:
             self._voices.install(intake.voices)
         if intake.reason:
-            self.notice.tell(self.tr("Not taken: {why}.").format(why=intake.reason), warning=True)
+            self.notice.tell(self.tr("Skipped: {why}.").format(why=intake.reason), warning=True)
 
     def _on_installed(self, voice: Voice) -> None:
         self._draft.set_voice(voice)
@@ -395,8 +395,8 @@ class MainWindow(DropWindow):
         count = self.queue.count(JobState.INTERRUPTED)
         if not count:
             return
-        one = self.tr("One conversion was not finished when the app ended")
-        several = self.tr("{count} conversions were not finished when the app ended")
+        one = self.tr("One conversion was not finished when the app quit")
+        several = self.tr("{count} conversions were not finished when the app quit")
         undone = [job.id for job in self.queue.jobs() if job.state is JobState.INTERRUPTED]
         self.notice.tell(
             (several if count > 1 else one).format(count=count),

@@ -73,17 +73,17 @@ class AdvancedPage(TablePage):
             (
                 self.tr("Problems:"),
                 (self.open_logs, self.copy_report),
-                self.tr("Versions and mistakes; no names of your folders, nothing is sent."),
+                self.tr("Versions and errors, without the names of your folders; nothing is sent."),
             ),
             (
                 self.tr("Data:"),
                 (self.show_data,),
-                self.tr("Queue, settings and voices. Without it the app is as on its first day."),
+                self.tr("Queue, settings and voices. Deleting it resets the app."),
             ),
             (
                 self.tr("Settings:"),
                 (self.reset_all,),
-                self.tr("Queue, voices and results stay."),
+                self.tr("Queue, voices and results are kept."),
             ),
         ):
             label = QLabel(name)
@@ -117,15 +117,13 @@ class AdvancedPage(TablePage):
     def _reset_all(self) -> None:
         if self._agree(self):
             self._settings.reset_all()
-            self._say(self.tr("All settings are as at first"))
+            self._say(self.tr("All settings were reset"))
 
     def _ask(self, parent: QWidget) -> bool:
         box = QMessageBox(
             QMessageBox.Icon.Warning, "", self.tr("Reset all settings?"), parent=parent
         )
-        box.setInformativeText(
-            self.tr("Each voice forgets the settings it was last used with, too.")
-        )
+        box.setInformativeText(self.tr("The settings last used with each voice are reset too."))
         agree = box.addButton(self.tr("Reset"), QMessageBox.ButtonRole.DestructiveRole)
         box.addButton(QMessageBox.StandardButton.Cancel)
         box.setDefaultButton(QMessageBox.StandardButton.Cancel)

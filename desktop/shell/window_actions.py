@@ -26,16 +26,12 @@ class WindowActions(QObject):
     def __init__(self, window: MainWindow) -> None:
         super().__init__(window)
         self._window = window
-        tr = self.tr
+        tr, voices = self.tr, window.voice_dialogs
         key = QKeySequence.StandardKey
         self.open = self._make(tr("Open…"), window.open_files_dialog, key.Open)
         self.add_voice = self._make(tr("Add Voice…"), window.open_voice_dialog, "Ctrl+Shift+O")
-        self.add_link = self._make(
-            tr("Voice from a Link…"), window.voice_dialogs.ask_for_link, "Ctrl+Shift+L"
-        )
-        self.shared = self._make(
-            tr("Networks for Community Voices…"), window.voice_dialogs.show_shared
-        )
+        self.add_link = self._make(tr("Voice from a Link…"), voices.ask_for_link, "Ctrl+Shift+L")
+        self.shared = self._make(tr("Networks for Community Voices…"), voices.show_shared)
         self.close = self._make(tr("Close Window"), window.close, "Ctrl+W")
         self.settings = self._make(tr("Settings…"), window.settings_requested.emit, "Ctrl+,")
         self.settings.setMenuRole(QAction.MenuRole.PreferencesRole)
@@ -120,7 +116,7 @@ class WindowActions(QObject):
         space, tab = self.tr("Space"), self.tr("Tab")
         heard = (
             f"{space}\t{self.tr('Play or pause')}",
-            f"{tab}\t{self.tr('In a waveform: hear the other one')}",
+            f"{tab}\t{self.tr('In a waveform: switch between source and result')}",
         )
         return "\n".join((*heard, *own))
 

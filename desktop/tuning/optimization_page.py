@@ -42,7 +42,7 @@ def _speed(gain: float | None) -> str:
     if gain is None:
         return _tr("not timed")
     if abs(gain) < _SEEN:
-        return _tr("as fast")
+        return _tr("same speed")
     if gain > 0:
         return _tr("{percent} % faster").format(percent=f"{gain * 100:.0f}")
     return _tr("{percent} % slower").format(percent=f"{-gain * 100:.0f}")
@@ -71,7 +71,7 @@ def progress_text(progress: TuningProgress) -> str:
     """What is being measured, and how long it may still take."""
     doing = {
         "prepare": _tr("Preparing…"),
-        "examine": _tr("Comparing the device with the processor…"),
+        "examine": _tr("Comparing the device with the CPU…"),
     }.get(progress.doing)
     if doing is None:
         titles = {each.name: text(each.title) for each in FLAGS}
@@ -138,10 +138,10 @@ class TuningPanel(QWidget):
         """What came of the last one, where that is not plain from the figures."""
         return {
             "busy": self.tr(
-                "A conversion runs or waits: it would spoil the figures. Tune when the queue is "
-                "done."
+                "A conversion is running or waiting and would distort the measurement. Tune when "
+                "the queue is done."
             ),
-            "gave way": self.tr("Stopped, because a conversion began; nothing was changed."),
+            "gave way": self.tr("Stopped because a conversion started; nothing was changed."),
             "cancelled": self.tr("Cancelled; nothing was changed."),
             "failed": self._run.failure,
         }.get(self._run.last, "")
@@ -151,16 +151,15 @@ class TuningPanel(QWidget):
         latest = record.latest()
         if latest is None:
             return self.tr(
-                "Nothing was measured here yet: in force is what usually pays. Tuning takes some "
-                "minutes and can be cancelled."
+                "Not measured yet: the usual settings are in use. Tuning takes a few minutes and "
+                "can be cancelled."
             )
         device, tuning = latest
         changed = record.stale(device)
         if changed is None:
             return tuned_text(tuning)
         return self.tr(
-            "Out of date: measured before this machine had {change}, so it is not used any more. "
-            "Tune again."
+            "Out of date: measured before {change}, so it is no longer used. Tune again."
         ).format(change=changed)
 
     @Slot()
@@ -189,14 +188,14 @@ class OptimizationPage(TablePage):
             ),
         )
         self.presets = QMenu(self)
-        self.presets.addAction(self.tr("What suits this machine")).triggered.connect(
+        self.presets.addAction(self.tr("Best for this machine")).triggered.connect(
             lambda: settings.reset_page("optimization")
         )
         self.presets.addSeparator()
         for name, preset in (
             (self.tr("Apple silicon (Metal)"), OptimizationConfig.for_apple_silicon()),
             (self.tr("NVIDIA GPU (CUDA)"), OptimizationConfig.for_nvidia_gpu()),
-            (self.tr("Processor only"), OptimizationConfig.for_cpu()),
+            (self.tr("CPU only"), OptimizationConfig.for_cpu()),
             (self.tr("Everything off"), OptimizationConfig.baseline()),
         ):
             self.presets.addAction(name).triggered.connect(partial(self._apply_preset, preset))

@@ -129,14 +129,14 @@ class LinkDialog(QDialog):
         self.field.setAccessibleName(self.tr("Link"))
         self.field.textChanged.connect(self._on_edited)
         self.look_button = QPushButton(self.tr("Look"))
-        self.look_button.setToolTip(self.tr("Asks for names and sizes; downloads nothing"))
+        self.look_button.setToolTip(self.tr("Lists names and sizes; downloads nothing"))
         self.look_button.clicked.connect(self.look)
         self.filter = QLineEdit(clearButtonEnabled=True)
         self.filter.setPlaceholderText(self.tr("Search"))
         self.filter.setAccessibleName(self.tr("Search"))
         self.filter.textChanged.connect(self._filter)
         self.list = QTreeWidget()
-        self.list.setAccessibleName(self.tr("Voices behind the link"))
+        self.list.setAccessibleName(self.tr("Voices at this link"))
         self.list.setHeaderLabels([self.tr("Voice"), self.tr("Files"), self.tr("Size")])
         self.list.setRootIsDecorated(False)
         self.list.setUniformRowHeights(True)
@@ -250,14 +250,14 @@ class LinkDialog(QDialog):
             text = self.tr("{done} of {total}")
             self._say(text.format(done=size_text(int(done)), total=size_text(int(total))))
         else:
-            self._say(self.tr("{done} so far").format(done=size_text(int(done))))
+            self._say(self.tr("{done} downloaded").format(done=size_text(int(done))))
 
     @Slot(object)
     def _take_outcome(self, outcome: Outcome) -> None:
         if outcome.state == "failed":
             self._say(outcome.sentence)
         elif outcome.state == "cancelled":
-            kept = self.tr("Stopped. Download it again to go on where it stopped.")
+            kept = self.tr("Stopped. Download again to continue.")
             self._say(kept if self._fetching else self._introduction())
         elif isinstance(outcome.value, ImportReport):
             self._show_offers(())
@@ -281,7 +281,7 @@ class LinkDialog(QDialog):
         self.hint.setText(sentence)
 
     def _introduction(self) -> str:
-        return self.tr("You see what it is and how large before anything is downloaded.")
+        return self.tr("Names and sizes are shown before anything is downloaded.")
 
 
 def _host(link: str) -> str:

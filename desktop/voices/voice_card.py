@@ -198,7 +198,7 @@ class VoiceCard(QWidget):
             (self.tr("Epochs"), str(facts.get("epochs") or "")),
             (self.tr("Speakers"), str(facts.get("speakers") or "")),
             (self.tr("Index"), self.tr("present") if voice.index else self.tr("none")),
-            (self.tr("Came from"), voice.source or self.tr("this program")),
+            (self.tr("Source"), voice.source or self.tr("built in")),
         ]
         return [(name, value) for name, value in told if value]
 

@@ -81,7 +81,7 @@ def test_download_check_and_removal(qtbot: QtBot, card: NetworkCard, tmp_path: P
     assert card.state.text() == "Installed"
     assert card.download.isHidden()
     card.verify.click()
-    assert "right file" in ended(qtbot, card)
+    assert "file is correct" in ended(qtbot, card)
     card.remove.click()
     ended(qtbot, card)
     assert card.state.text() == "Not installed"

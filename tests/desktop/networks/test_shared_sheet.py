@@ -48,7 +48,7 @@ def test_all_is_downloaded_checked_and_then_done(
     qtbot: QtBot, sheet: SharedSheet, tmp_path: Path
 ) -> None:
     sheet.download.click()
-    assert sheet.later.text() == "Go On in the Background"
+    assert sheet.later.text() == "Continue in Background"
     assert not sheet.download.isEnabled()
     qtbot.waitUntil(lambda: not sheet.is_busy, timeout=10_000)
     assert (tmp_path / "models/net/weights").read_bytes() == LARGE

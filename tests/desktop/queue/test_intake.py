@@ -34,7 +34,7 @@ def test_sounds_voices_and_the_rest_are_told_apart(folder: Path) -> None:
     paths = [folder / "b.wav", Path("v.PTH"), Path("v.index"), Path("pack.zip"), Path("x.txt")]
     found = sort_paths(paths)
     assert (len(found.sounds), len(found.voices), found.refused) == (1, 3, ("x.txt",))
-    assert found.reason == "“x.txt” is neither sound, video, nor a voice"
+    assert found.reason == "“x.txt” isn't an audio, video or voice file"
 
 
 def test_a_folder_with_a_voice_and_no_sound_is_that_voice(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def test_a_drop_anywhere_converts_and_says_so_before(
 def test_what_cannot_be_used_is_refused_with_the_reason(app: App, tmp_path: Path) -> None:
     event = drag_over(app, mime(files(tmp_path, "c.txt")))
     assert not event.isAccepted()
-    assert app.window.overlay.text == "“c.txt” is neither sound, video, nor a voice"
+    assert app.window.overlay.text == "“c.txt” isn't an audio, video or voice file"
     QApplication.sendEvent(app.window, QDragLeaveEvent())
     assert not app.window.overlay.isVisible()
 
@@ -138,7 +138,7 @@ def test_pasting_files_converts_them(app: App, qtbot: QtBot, tmp_path: Path) -> 
     assert titles(app) == ["p.wav"]
     QGuiApplication.clipboard().setText("only words")
     app.window.paste()
-    assert app.window.notice.text == "There is no file and no link in the clipboard"
+    assert app.window.notice.text == "The clipboard contains no file or link"
 
 
 def test_the_invitation_gives_way_to_the_queue_and_comes_back(

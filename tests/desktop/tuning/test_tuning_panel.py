@@ -90,7 +90,7 @@ def bench(qtbot: QtBot, settings: Settings) -> Iterator[Bench]:
 
 
 def test_before_anything_was_measured_no_row_claims_a_gain(bench: Bench) -> None:
-    assert "Nothing was measured here yet" in bench.panel.status.text()
+    assert "Not measured yet" in bench.panel.status.text()
     assert {row.measured for row in bench.page.rows.values()} == {""}
 
 
@@ -126,14 +126,14 @@ def test_it_refuses_while_a_conversion_runs_or_waits_and_says_so(bench: Bench) -
     bench.busy = True
     bench.panel.button.click()
     assert not bench.run.is_running
-    assert "would spoil the figures" in bench.panel.status.text()
+    assert "would distort the measurement" in bench.panel.status.text()
 
 
 def test_a_conversion_that_begins_stops_it(bench: Bench) -> None:
     bench.panel.button.click()
     bench.run.set_busy(True)
     bench.wait_for_the_end()
-    assert "because a conversion began" in bench.panel.status.text()
+    assert "because a conversion started" in bench.panel.status.text()
     assert TuningRecord().latest() is None
 
 
@@ -216,7 +216,7 @@ def test_new_measurements_replace_what_was_chosen_by_hand(
     ("gain", "words"),
     [
         (Gain("x", True, True, 0.38, 118.0, "faster"), "38 % faster · 118 dB"),
-        (Gain("x", True, True, 0.002, None, "no gain"), "as fast · identical sound"),
+        (Gain("x", True, True, 0.002, None, "no gain"), "same speed · identical sound"),
         (Gain("x", True, True, -0.1, 90.0, "measured only"), "10 % slower · 90 dB"),
         (Gain("x", True, True, None, 90.0, "failed"), "not timed · 90 dB"),
         (Gain("x", False, False, 0.02, 90.0, "no gain"), "not used: 2 % faster"),

@@ -117,7 +117,7 @@ def test_a_stopped_download_goes_on_where_it_stopped(
         lambda: any(each.stat().st_size > 8_000 for each in parts.rglob("*.part")), timeout=10_000
     )
     dialog.cancel.click()
-    assert ended(qtbot, dialog) == "Stopped. Download it again to go on where it stopped."
+    assert ended(qtbot, dialog) == "Stopped. Download again to continue."
     assert VoiceLibrary(tmp_path / "voices").voices()[1:] == ()
     dialog.download.click()
     assert ended(qtbot, dialog) == "Imported: Aria."

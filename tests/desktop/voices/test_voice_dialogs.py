@@ -155,7 +155,7 @@ def test_words_in_the_clipboard_are_no_link(window: MainWindow) -> None:
     QGuiApplication.clipboard().setText("see https://a.example/x.zip for more")
     window.actions_.paste.trigger()
     assert window.voice_dialogs.links is None
-    assert window.notice.text == "There is no file and no link in the clipboard"
+    assert window.notice.text == "The clipboard contains no file or link"
 
 
 def test_a_dropped_link_is_announced_looked_at_and_its_voice_installed_and_chosen(
@@ -164,7 +164,7 @@ def test_a_dropped_link_is_announced_looked_at_and_its_voice_installed_and_chose
     link = server.put(zoo.packed({"Bela.pth": zoo.voice(9)}), "/Bela.zip")
     enter = link_event(QDragEnterEvent, link)
     window.dragEnterEvent(enter)  # type: ignore[arg-type]
-    assert window.overlay.text == "Look What This Link Offers"
+    assert window.overlay.text == "Show What This Link Offers"
     assert window.overlay.detail == link
     window.dropEvent(link_event(QDropEvent, link))  # type: ignore[arg-type]
     links = window.voice_dialogs.links

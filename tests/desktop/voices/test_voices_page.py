@@ -73,7 +73,7 @@ def test_a_dropped_voice_is_imported_shown_and_told(
     assert names(page) == ["Starter", "Aria"]
     assert page.card.name.text() == "Aria"
     assert "Index: none" in page.card.facts_text()
-    assert "Came from: Aria.pth" in page.card.facts_text()
+    assert "Source: Aria.pth" in page.card.facts_text()
 
 
 def test_a_voice_that_came_by_another_way_is_there_when_the_pane_is_shown_again(
