@@ -24,6 +24,7 @@ from engine.files import file_sha256, size_text
 from engine.library.networks import NETWORKS, Network
 from engine.measure.child import Child, ChildError
 from engine.paths import models_dir, starter_dir
+from engine.pitch.methods import AUTO, METHODS, choose_method
 
 State = Literal["ok", "warn", "fail"]
 
@@ -114,6 +115,7 @@ def run_checks(models: Path | None = None, *, verify: bool = False) -> list[Chec
         _disk("Disk of the models folder", folder),
         check_output_folder(results_folder()),
         *shared,
+        check_pitch_methods(folder),
         check_starter(folder, needed=any(check.state != "ok" for check in shared)),
         *map(check_library, _LIBRARIES),
         _container_decoder(),
@@ -208,6 +210,13 @@ def check_network(network: Network, folder: Path, *, verify: bool = False) -> Ch
     advice = "if voices sound wrong, download it again; other versions may also work"
     detail = f"{' and '.join(other)} differs from the usual file (SHA-256)"
     return Check(network.title, "warn", detail, advice)
+
+
+def check_pitch_methods(folder: Path) -> Check:
+    """Which pitch methods can be used, and which one is taken without being asked for."""
+    usable = [each.name for each in METHODS.values() if each.is_installed(folder)]
+    chosen = choose_method(AUTO, folder).name
+    return Check("Pitch methods", "ok", f"{', '.join(usable)}; automatic: {chosen}")
 
 
 def check_starter(models: Path, *, needed: bool) -> Check:

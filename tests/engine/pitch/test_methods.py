@@ -13,6 +13,7 @@ from torch import nn
 from engine import ConversionOptions, Converter, OptimizationConfig
 from engine.cli import main
 from engine.errors import OptionError, Text
+from engine.measure.doctor import check_pitch_methods
 from engine.paths import starter_dir
 from engine.pitch import methods
 from engine.pitch.methods import METHODS, PitchMethod, PitchNetwork, choose_method, register
@@ -87,8 +88,10 @@ def test_the_automatic_choice_takes_it_where_its_network_is_installed(
 ) -> None:
     (tmp_path / "toy.txt").write_text("2.0")
     assert choose_method("auto", tmp_path).name == "toy"
+    assert check_pitch_methods(tmp_path).detail == "yin, toy; automatic: toy"
     (tmp_path / "toy.txt").unlink()
     assert choose_method("auto", tmp_path).name == "yin"
+    assert check_pitch_methods(tmp_path).detail == "yin; automatic: yin"
 
 
 @pytest.mark.usefixtures("toy")
