@@ -1,4 +1,4 @@
-"""Every failure that a user can cause or fix, as one sentence: what happened, why, what to do."""
+"""Errors that a user can cause or fix, as one sentence: what happened, why, what to do."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Text:
 
         Parameters
         ----------
-        translate : gives the translation of a template, or the template itself
+        translate : returns the translation of a template, or the template itself
         """
         template = translate(self.template)
         if not self.values:
@@ -45,7 +45,7 @@ class Text:
         )
 
     def to_record(self) -> dict[str, Any]:
-        """As JSON can hold it; numbers and texts stay what they are, other values become words."""
+        """The text as JSON; values other than numbers and texts become strings."""
         kept = {
             name: value.to_record()
             if isinstance(value, Text)
@@ -58,9 +58,9 @@ class Text:
 
     @classmethod
     def from_record(cls, record: object) -> Text:
-        """The text of a record; anything else becomes a text that says just that.
+        """The text of a record; anything else becomes a text of its own string.
 
-        A record that was damaged, so that its gaps and values do not match, shows its template.
+        A damaged record whose gaps and values do not match shows its template.
         """
         if not isinstance(record, dict):
             return cls(str(record))
@@ -103,7 +103,7 @@ class Text:
 
 
 Message = str | Text
-"""What a user is told: fixed words, or words with gaps."""
+"""A message to the user: fixed words, or words with gaps."""
 
 
 def as_text(message: Message) -> Text:
@@ -112,7 +112,7 @@ def as_text(message: Message) -> Text:
 
 
 class UserError(Exception):
-    """A failure told in one sentence; the CLI prints it and exits with code 2.
+    """An error as one sentence; the CLI prints it and exits with code 2.
 
     Parameters
     ----------
@@ -137,15 +137,15 @@ class UserError(Exception):
 
 
 class AudioFileError(UserError):
-    """A source file holds no sound that can be converted."""
+    """A source file has no sound that can be converted."""
 
 
 class OutputFileError(UserError):
-    """A result cannot be written where, or in the format, that was asked for."""
+    """A result cannot be written to the requested place or in the requested format."""
 
 
 class VoiceFileError(UserError):
-    """A voice checkpoint (``.pth``) is damaged, foreign, dangerous or contradicts itself."""
+    """A voice checkpoint (``.pth``) is damaged, of another kind, dangerous or inconsistent."""
 
 
 class IndexFileError(UserError):
@@ -161,11 +161,11 @@ class PitchCurveError(UserError):
 
 
 class OptionError(UserError):
-    """An option has a value that makes no sense, alone or with the others."""
+    """An option has an invalid value, alone or together with others."""
 
 
 class DeviceError(UserError):
-    """The device that was asked for is not there or cannot do the work."""
+    """The requested device is missing or cannot do the work."""
 
 
 class ConversionCancelled(Exception):  # noqa: N818 - not an error: the user wanted it
@@ -173,19 +173,19 @@ class ConversionCancelled(Exception):  # noqa: N818 - not an error: the user wan
 
 
 class DownloadError(UserError):
-    """A file could not be fetched from the network, or what came is not the file."""
+    """A file could not be downloaded, or another file arrived."""
 
 
 class ArchiveError(UserError):
-    """An archive (``.zip``) is damaged, hostile, too large or holds no voice."""
+    """An archive (``.zip``) is damaged, malicious, too large or without a voice."""
 
 
 class LibraryError(UserError):
-    """The library of installed voices cannot do what was asked."""
+    """The library of installed voices cannot do what was requested."""
 
 
 class Failure(Exception):  # noqa: N818 - never leaves the engine
-    """A cause and an advice; `as_user_error` adds what could not be done.
+    """A cause and advice; `as_user_error` adds what could not be done.
 
     Parameters
     ----------

@@ -37,29 +37,31 @@ _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 def add_voices(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``urvc voices``."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    each = actions.add_parser("list", help="the installed voices")
+    each = actions.add_parser("list", help="list the installed voices")
     each.set_defaults(run=_list)
-    each.add_argument("--json", action="store_true", help="print one JSON object a voice")
+    each.add_argument("--json", action="store_true", help="print one JSON object per voice")
 
     each = actions.add_parser("import", help="copy voices into the library")
     each.set_defaults(run=_import)
     each.add_argument(
         "sources", nargs="+", metavar="SOURCE", help=".pth, .index, .zip, a folder, or a link"
     )
-    each.add_argument("--all", action="store_true", help="every epoch, not only the newest")
-    each.add_argument("--keep-original", action="store_true", help="keep the .pth as it came, too")
+    each.add_argument("--all", action="store_true", help="import every epoch, not only the newest")
+    each.add_argument("--keep-original", action="store_true", help="also keep the original .pth")
     each.add_argument(
-        "--choose", type=int, metavar="N", help="which one, where a link leads to several voices"
+        "--choose", type=int, metavar="N", help="number of the voice, if a link leads to several"
     )
     each.add_argument("--yes", action="store_true", help="download without asking")
-    each.add_argument("--json", action="store_true", help="print one JSON object a voice")
+    each.add_argument("--json", action="store_true", help="print one JSON object per voice")
 
-    each = actions.add_parser("show", help="all about an installed voice")
+    each = actions.add_parser("show", help="show the details of an installed voice")
     each.set_defaults(run=_show)
     each.add_argument("voice", metavar="NAME")
     each.add_argument("--json", action="store_true", help="print one JSON object")
 
-    add_defaults(actions.add_parser("defaults", help="the settings that a voice starts with"))
+    add_defaults(
+        actions.add_parser("defaults", help="show or change the default settings of a voice")
+    )
 
     each = actions.add_parser("remove", help="delete an installed voice")
     each.set_defaults(run=_remove)
@@ -101,9 +103,9 @@ def _import(given: argparse.Namespace) -> int:
     apart = [path for path in paths if path.is_dir() or path.suffix.lower() == ".zip"]
     together = [path for path in paths if path not in apart]
     groups = [[path] for path in apart] + ([together] if together else [])
-    well = [_import_paths(library, group, given) for group in groups]
-    well += [_import_link(library, link, given) for link in links]
-    return EXIT_OK if all(well) else EXIT_FAILED
+    succeeded = [_import_paths(library, group, given) for group in groups]
+    succeeded += [_import_link(library, link, given) for link in links]
+    return EXIT_OK if all(succeeded) else EXIT_FAILED
 
 
 def _import_paths(library: VoiceLibrary, paths: Sequence[Path], given: argparse.Namespace) -> bool:
@@ -116,7 +118,7 @@ def _import_paths(library: VoiceLibrary, paths: Sequence[Path], given: argparse.
             listener=lambda fraction: bar.show(fraction, "import"),
         )
     except UserError as error:
-        return _told(error)
+        return _printed(error)
     finally:
         bar.clear()
     return _reported(report, given)
@@ -138,12 +140,12 @@ def _import_link(library: VoiceLibrary, link: str, given: argparse.Namespace) ->
         finally:
             bar.clear()
     except UserError as error:
-        return _told(error)
+        return _printed(error)
     return _reported(report, given)
 
 
 def _chosen_offer(offers: Sequence[VoiceOffer], link: str, number: int | None) -> VoiceOffer:
-    """The only one, or the one of that number; without a number all are listed and it is asked."""
+    """The only offer, or the one with that number; without a number, list them and ask."""
     if number is None and len(offers) > 1:
         for place, offer in enumerate(offers, start=1):
             names = ", ".join(one_line(file.name) for file in offer.files)
@@ -155,14 +157,14 @@ def _chosen_offer(offers: Sequence[VoiceOffer], link: str, number: int | None) -
     if number is not None and 1 <= number <= len(offers):
         return offers[number - 1]
     raise LibraryError(
-        f"Cannot choose among the voices of {one_line(link[:200])}",
-        f"there are {len(offers)}" + ("" if number is None else f", and no number {number}"),
-        "add --choose and the number of one of them",
+        f"Cannot choose one of the voices at {one_line(link[:200])}",
+        f"there are {len(offers)}" + ("" if number is None else f", but no number {number}"),
+        "add --choose with the number of one of them",
     )
 
 
 def _described(offer: VoiceOffer) -> str:
-    """Title, size, and what is in it."""
+    """Title, size and contents."""
     (offer,) = with_contents((offer,), CancelToken())
     names = offer.contents or tuple(file.name for file in offer.files)
     held = "" if names == (offer.title,) else ": " + ", ".join(map(one_line, names))
@@ -173,7 +175,7 @@ def _size(offer: VoiceOffer) -> str:
     return "of unknown size" if offer.size_bytes is None else size_text(offer.size_bytes)
 
 
-def _told(error: UserError) -> bool:
+def _printed(error: UserError) -> bool:
     print(f"urvc: {error}", file=sys.stderr)
     return False
 
@@ -183,26 +185,26 @@ def _reported(report: ImportReport, given: argparse.Namespace) -> bool:
         for note in each.notes:
             print(f"urvc: {each.voice.name}: {note}", file=sys.stderr)
         if given.json:
-            told = _as_json(each.voice) | {
+            record = _as_json(each.voice) | {
                 "outcome": each.outcome,
                 "notes": list(map(str, each.notes)),
             }
-            print(json.dumps(told, ensure_ascii=False))
+            print(json.dumps(record, ensure_ascii=False))
         else:
             print(f"{each.voice.name}  ({each.outcome})")
     for error in report.refused:
-        _told(error)
+        _printed(error)
     return not report.refused
 
 
 def _show(given: argparse.Namespace) -> int:
-    told = _as_json(VoiceLibrary().get(given.voice))
+    record = _as_json(VoiceLibrary().get(given.voice))
     if given.json:
-        print(json.dumps(told, ensure_ascii=False))
+        print(json.dumps(record, ensure_ascii=False))
         return EXIT_OK
-    rows = {name: value for name, value in told.items() if not isinstance(value, dict)}
+    rows = {name: value for name, value in record.items() if not isinstance(value, dict)}
     for name in ("facts", "defaults"):
-        part = told[name]
+        part = record[name]
         rows |= part if isinstance(part, dict) else {}
     print(table([(name.replace("_", " "), shown(value)) for name, value in rows.items()]))
     return EXIT_OK
@@ -223,7 +225,9 @@ def _export(given: argparse.Namespace) -> int:
     output: Path = given.output or Path.cwd()
     if given.output is not None and not output.absolute().parent.is_dir():
         raise OptionError(
-            f'Cannot export to "{output}"', "there is no such folder", "make it or choose another"
+            f'Cannot export to "{output}"',
+            "the folder does not exist",
+            "create it or choose another",
         )
     print(export_voice(voice, output, overwrite=given.overwrite))
     return EXIT_OK

@@ -68,7 +68,9 @@ def test_a_voice_is_imported_listed_shown_exported_and_removed(run: Run, tmp_pat
     assert run("voices", "import", "mine.zip")[:2] == (0, "aria  (added)\n")
 
 
-def test_several_sources_are_imported_and_a_bad_one_is_told(run: Run, tmp_path: Path) -> None:
+def test_several_sources_are_imported_and_an_invalid_one_is_an_error(
+    run: Run, tmp_path: Path
+) -> None:
     (tmp_path / "aria.pth").write_bytes(zoo.voice())
     (tmp_path / "any.index").write_bytes(zoo.index())
     (tmp_path / "bad.zip").write_bytes(b"no zip at all")
@@ -89,7 +91,7 @@ def test_every_epoch_is_imported_if_asked(run: Run, tmp_path: Path) -> None:
     assert len(VoiceLibrary().voices()) == 4
 
 
-def test_what_was_not_taken_along_is_told_on_stderr(run: Run, tmp_path: Path) -> None:
+def test_what_was_left_out_is_printed_on_stderr(run: Run, tmp_path: Path) -> None:
     (tmp_path / "aria.zip").write_bytes(
         zoo.packed({"aria.pth": zoo.voice(), "trained_aria.index": zoo.index(0)})
     )
@@ -111,7 +113,7 @@ def test_a_link_is_asked_about_first(run: Run, server: FaultServer) -> None:
     assert VoiceLibrary().get("aria").source == link
 
 
-def test_a_voices_own_settings_are_kept_told_and_forgotten(run: Run, tmp_path: Path) -> None:
+def test_the_settings_of_a_voice_are_saved_shown_and_reset(run: Run, tmp_path: Path) -> None:
     (tmp_path / "aria.pth").write_bytes(zoo.voice())
     assert run("voices", "import", "aria.pth")[0] == 0
     assert run("voices", "defaults", "aria") == (0, "", "")
@@ -163,7 +165,7 @@ def test_removing_asks_first_and_refusals_are_sentences(run: Run, tmp_path: Path
         (["remove", "aria"], "--yes"),
         (["remove", "starter"], "part of the program"),
         (["show", "bela"], "no voice of that name"),
-        (["export", "aria", "-o", "none/x.zip"], "no such folder"),
+        (["export", "aria", "-o", "none/x.zip"], "folder does not exist"),
         (["import", "none.pth"], "none.pth"),
         ([], "--help"),
     ):

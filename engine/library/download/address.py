@@ -1,4 +1,4 @@
-"""Which addresses may be fetched, and which file name an address gives."""
+"""Addresses: which ones may be fetched, and the file names in them."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from desktop.networks.models_page import ModelsPage, NetworkCard
 from desktop.settings.store import Settings
 from desktop.settings.table import MIRROR
 from engine.library.networks import NETWORKS, Network, NetworkFile
-from tests.engine.library.download.http_server import FaultServer, Misdeed, running_server
+from tests.engine.library.download.http_server import Fault, FaultServer, running_server
 
 SMALL, LARGE = b"{}", np.random.default_rng(0).bytes(600_000)
 
@@ -99,8 +99,8 @@ def test_a_damaged_file_is_found(qtbot: QtBot, card: NetworkCard, tmp_path: Path
 def test_a_download_can_be_cancelled_and_goes_on_later(
     qtbot: QtBot, card: NetworkCard, server: FaultServer, tmp_path: Path
 ) -> None:
-    server.misdeeds.append(Misdeed())
-    server.misdeeds.append(Misdeed(pause_s=0.05, piece=20_000))
+    server.faults.append(Fault())
+    server.faults.append(Fault(pause_s=0.05, piece=20_000))
     card.download.click()
     qtbot.waitUntil(lambda: card.progress.value() > 0, timeout=5000)
     card.cancel.click()
@@ -114,7 +114,7 @@ def test_a_download_can_be_cancelled_and_goes_on_later(
 def test_a_failed_download_is_one_sentence(
     qtbot: QtBot, card: NetworkCard, server: FaultServer
 ) -> None:
-    server.misdeeds.append(Misdeed(status=404))
+    server.faults.append(Fault(status=404))
     card.download.click()
     assert ended(qtbot, card).startswith("Cannot download")
     assert card.state.text() == "Not installed"

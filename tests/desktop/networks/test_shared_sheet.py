@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 from desktop.networks.shared_sheet import SharedSheet
 from desktop.queue.drop_window import DropWindow
 from tests.desktop.networks.test_models_page import LARGE, NETWORK, SMALL
-from tests.engine.library.download.http_server import FaultServer, Misdeed, running_server
+from tests.engine.library.download.http_server import Fault, FaultServer, running_server
 
 
 @pytest.fixture
@@ -59,8 +59,8 @@ def test_all_is_downloaded_checked_and_then_done(
 def test_a_closed_sheet_goes_on_downloading(
     qtbot: QtBot, sheet: SharedSheet, server: FaultServer, tmp_path: Path
 ) -> None:
-    server.misdeeds.append(Misdeed())
-    server.misdeeds.append(Misdeed(pause_s=0.01, piece=60_000))
+    server.faults.append(Fault())
+    server.faults.append(Fault(pause_s=0.01, piece=60_000))
     sheet.download.click()
     sheet.later.click()
     assert sheet.isHidden()

@@ -10,7 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from desktop.voices.link_dialog import LinkDialog
 from engine.library.voice_library import VoiceLibrary
-from tests.engine.library.download.http_server import FaultServer, Misdeed, running_server
+from tests.engine.library.download.http_server import Fault, FaultServer, running_server
 from tests.engine.loading import zoo
 
 ARIA = zoo.packed({"Aria.pth": zoo.voice(), "Aria.index": zoo.index()})
@@ -110,7 +110,7 @@ def test_a_stopped_download_goes_on_where_it_stopped(
     qtbot: QtBot, dialog: LinkDialog, server: FaultServer, tmp_path: Path
 ) -> None:
     asked(qtbot, dialog, put_repository(server, ["Aria.zip"]))
-    server.misdeeds.append(Misdeed(pause_s=0.05, piece=4_000))
+    server.faults.append(Fault(pause_s=0.05, piece=4_000))
     dialog.download.click()
     parts = tmp_path / "voices" / ".downloads"
     qtbot.waitUntil(
@@ -128,7 +128,7 @@ def test_closing_stops_the_download(
     qtbot: QtBot, dialog: LinkDialog, server: FaultServer, tmp_path: Path
 ) -> None:
     asked(qtbot, dialog, put_repository(server, ["Aria.zip"]))
-    server.misdeeds.append(Misdeed(pause_s=0.05, piece=1_000))
+    server.faults.append(Fault(pause_s=0.05, piece=1_000))
     dialog.download.click()
     dialog.close()
     ended(qtbot, dialog)

@@ -107,22 +107,20 @@ def test_methods_that_cannot_be_bounded_are_refused(
     assert "unsupported compression" in refusal(library, tmp_path / "rare.zip", data)
 
 
-def test_a_bomb_is_stopped_while_it_swells(library: VoiceLibrary, tmp_path: Path) -> None:
+def test_a_zip_bomb_is_stopped_while_it_unpacks(library: VoiceLibrary, tmp_path: Path) -> None:
     data = zoo.packed({"aria.pth": b"\0" * (200 * 2**20)})
     assert len(data) < 2**20
     assert "unpacks to more than" in refusal(library, tmp_path / "bomb.zip", data)
 
 
-def test_a_bomb_that_lies_about_its_size_is_stopped(library: VoiceLibrary, tmp_path: Path) -> None:
+def test_a_zip_bomb_with_a_wrong_size_is_stopped(library: VoiceLibrary, tmp_path: Path) -> None:
     data = bytearray(zoo.packed({"aria.pth": b"\0" * (8 * 2**20)}))
     for signature, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
         struct.pack_into("<I", data, data.index(signature) + offset, 100)
     assert "damaged" in refusal(library, tmp_path / "liar.zip", bytes(data))
 
 
-def test_bombs_in_files_of_no_use_are_not_even_unpacked(
-    library: VoiceLibrary, tmp_path: Path
-) -> None:
+def test_zip_bombs_in_unused_files_are_not_unpacked(library: VoiceLibrary, tmp_path: Path) -> None:
     path = tmp_path / "aria.zip"
     path.write_bytes(zoo.packed({"aria.pth": zoo.voice(), "a.txt": b"\0" * (80 * 2**20)}))
     assert library.import_files([path]).imported[0].outcome == "added"
@@ -159,7 +157,7 @@ def test_a_table_of_contents_that_fills_the_memory_is_not_read(
     assert "too long" in refusal(library, tmp_path / "long.zip", directory + end)
 
 
-def test_archives_in_archives_come_to_an_end(library: VoiceLibrary, tmp_path: Path) -> None:
+def test_nested_archives_are_limited(library: VoiceLibrary, tmp_path: Path) -> None:
     data = zoo.packed({"aria.pth": zoo.voice()})
     for _ in range(4):
         data = zoo.packed({"inner.zip": data})
@@ -195,7 +193,7 @@ OTHERS: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_what_is_no_archive_of_a_voice_says_what_it_is(
+def test_the_error_for_an_archive_without_a_voice_says_what_it_is(
     library: VoiceLibrary, tmp_path: Path, name: str
 ) -> None:
     data, why = OTHERS[name]
@@ -296,7 +294,9 @@ except UserError as error:
     ],
     ids=["2gb.pth", "2gb.zip", "huge.pth", "rows.zip", "bomb.zip", "header.safetensors"],
 )
-def test_claims_of_size_take_no_memory(tmp_path: Path, name: str, data: bytes, answer: str) -> None:
+def test_stated_sizes_do_not_allocate_memory(
+    tmp_path: Path, name: str, data: bytes, answer: str
+) -> None:
     path = tmp_path / name
     path.write_bytes(data)
     done = subprocess.run(

@@ -33,7 +33,7 @@ from engine.library.voice_library import VoiceLibrary
 from engine.options import ConversionOptions
 from engine.progress import CancelToken
 from engine.voice_checkpoint import load_voice
-from tests.engine.library.download.http_server import Misdeed, running_server
+from tests.engine.library.download.http_server import Fault, running_server
 from tests.engine.loading import zoo
 from tests.engine.loading.test_voice_checkpoint import HOSTILE_LABELS, SHOWN
 from tests.weights_maker import small_record
@@ -353,7 +353,7 @@ def test_what_a_killed_import_leaves_is_cleaned_at_the_next_start(
     assert library.import_files([tmp_path / "aria.pth"]).imported[0].outcome == "added"
 
 
-def test_an_export_is_read_by_others_and_comes_back_as_the_same_voice(
+def test_an_exported_voice_can_be_imported_as_the_same_voice(
     library: VoiceLibrary, aria: InstalledVoice, tmp_path: Path
 ) -> None:
     path = export_voice(aria, tmp_path / "out.zip")
@@ -395,7 +395,7 @@ def test_the_starter_can_be_exported(tmp_path: Path) -> None:
     assert imported.voice.index is not None
 
 
-def test_a_voice_comes_from_an_address_and_a_broken_download_is_taken_up(
+def test_a_voice_is_imported_from_a_link_and_a_broken_download_continues(
     library: VoiceLibrary,
 ) -> None:
     data = zoo.packed({"aria.pth": zoo.voice()})
@@ -403,7 +403,7 @@ def test_a_voice_comes_from_an_address_and_a_broken_download_is_taken_up(
     with running_server() as server:
         url = server.put(data, "/aria.zip")
         offer = VoiceOffer("aria.zip", (RemoteFile(url, "aria.zip", len(data)),))
-        server.misdeeds.append(Misdeed(cut=30_000))
+        server.faults.append(Fault(cut=30_000))
         with pytest.raises(UserError, match=r"aria\.zip"):
             library.import_offer(offer, pacing=at_once)
         assert len(library.voices()) == 1
@@ -450,7 +450,7 @@ def test_the_folder_is_the_given_one_then_the_environments_then_the_systems(
     assert voices_dir().parts[-2:] == ("Ultimate RVC", "voices")
 
 
-def test_listing_needs_no_torch() -> None:
+def test_listing_voices_does_not_import_torch() -> None:
     code = (
         "import sys; from engine.library.voice_library import VoiceLibrary; VoiceLibrary().voices()"
     )

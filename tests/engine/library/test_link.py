@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import random
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +18,17 @@ from engine.errors import ConversionCancelled, DownloadError, Refusal
 from engine.library.download.retry import Pacing
 from engine.library.hub import ListedFile, Place, place_of
 from engine.library.link import (
+    RemoteFile,
     VoiceOffer,
     fetch_voice,
     find_voices,
     offers_among,
     pasted_address,
+    with_contents,
 )
 from engine.progress import CancelToken
-from tests.engine.library.download.http_server import FaultServer, Misdeed
+from tests.engine.library.download.http_server import Fault, FaultServer
+from tests.engine.loading import zoo
 
 ZIP = random.Random(1).randbytes(120_000)
 AT_ONCE = Pacing(attempts=3, sleep=lambda _: None)
@@ -81,7 +86,7 @@ def test_links_are_read_as_people_paste_them(text: str, url: str) -> None:
      "javascript:alert(1)", "http://a.example/x.zip", "https://me:pw@a.example/x.zip",
      "data:application/zip;base64,AAAA", "https://a.example/\x1b[2Jx.zip", "https://[/x.zip"],
 )  # fmt: skip
-def test_what_is_no_link_is_a_sentence(text: str) -> None:
+def test_invalid_links_are_errors(text: str) -> None:
     assert why(text)
 
 
@@ -126,7 +131,7 @@ def test_pages_of_the_hub_are_understood(path: str, place: tuple[Any, ...]) -> N
 
 
 @pytest.mark.parametrize("path", ["", "ann", "datasets/ann", "models", "../..", "ann/.."])
-def test_pages_of_no_repository_are_refused(path: str) -> None:
+def test_pages_without_a_repository_are_refused(path: str) -> None:
     with pytest.raises(Refusal):
         place_of(f"https://huggingface.co/{path}", "https://huggingface.co")
 
@@ -167,24 +172,24 @@ def test_a_server_may_name_the_file_itself(server: FaultServer) -> None:
     assert names(find_voices(server.put(ZIP, "/download?id=7", headers=header))) == [["Aria.zip"]]
 
 
-def test_a_passing_fault_while_asking_is_got_over(server: FaultServer) -> None:
-    server.misdeeds.extend([Misdeed(status=503), Misdeed(silent=True)])
+def test_temporary_faults_are_retried(server: FaultServer) -> None:
+    server.faults.extend([Fault(status=503), Fault(silent=True)])
     assert find_voices(server.put(ZIP, "/aria.zip"), pacing=AT_ONCE)[0].size_bytes == len(ZIP)
 
 
-def test_links_to_other_things_are_told(server: FaultServer) -> None:
+def test_links_to_other_files_are_errors(server: FaultServer) -> None:
     assert "leads to a .exe file" in why(server.put(ZIP, "/setup.exe"))
     assert "doesn't lead to a voice file" in why(server.put(ZIP, "/download"))
     page = server.put(b"<html>", "/aria.zip", media_type="text/html")
     assert "leads to a web page" in why(page)
     assert "404" in why(server.url("/none.zip"))
-    server.always = Misdeed(status=500)
+    server.always = Fault(status=500)
     assert "500" in why(server.url("/none.zip"))
 
 
 def test_a_direct_link_is_fetched_under_its_safe_name(server: FaultServer, tmp_path: Path) -> None:
     offers = find_voices(server.put(ZIP, "/a/My%20Voice.zip?download=true"))
-    server.misdeeds.append(Misdeed(cut=50_000))
+    server.faults.append(Fault(cut=50_000))
     heard: list[tuple[int, int | None]] = []
     paths = fetch_voice(
         offers[0], tmp_path, listener=lambda *told: heard.append(told), pacing=AT_ONCE
@@ -277,7 +282,7 @@ def test_a_long_listing_is_read_page_by_page_on_the_same_hub(server: FaultServer
     assert [offer.title for offer in offers] == ["all/a.zip", "all/b.zip"]
 
 
-def test_a_listing_without_end_ends(server: FaultServer) -> None:
+def test_a_listing_without_an_end_is_cut_off(server: FaultServer) -> None:
     path = "/api/models/ann/voices/tree/main?recursive=true"
     circle = {"Link": f'<{server.url(path)}>; rel="next"'}
     put_listing(server, path, [entry("a.zip", ZIP)], headers=circle)
@@ -290,22 +295,22 @@ def test_a_listing_without_end_ends(server: FaultServer) -> None:
     [b"", b"{}", b"<html>", b"[" * 200_000, b'"', b"\xff\xfe", b'[{"type": "file"}, 3, null]',
      b'[{"type": "file", "path": 7}]', b'[{"type": "file", "path": "a.txt", "size": -1}]'],
 )  # fmt: skip
-def test_listings_that_make_no_sense_are_a_sentence(server: FaultServer, body: bytes) -> None:
+def test_invalid_listings_are_errors(server: FaultServer, body: bytes) -> None:
     server.put(body, "/api/models/ann/voices/tree/main?recursive=true")
     assert why(server.url("/ann/voices"), hub=server.base)
 
 
-def test_a_listing_of_monstrous_length_is_not_read_to_its_end(server: FaultServer) -> None:
+def test_an_oversized_listing_is_not_read_to_its_end(server: FaultServer) -> None:
     body = json.dumps([entry("aria.zip", ZIP)]).encode() + b" " * 9_000_000
     server.put(body, "/api/models/ann/voices/tree/main?recursive=true")
     assert "did not send a list of files" in why(server.url("/ann/voices"), hub=server.base)
 
 
-def test_a_repository_that_is_not_there_is_told(server: FaultServer) -> None:
+def test_a_missing_repository_is_an_error(server: FaultServer) -> None:
     assert "404" in why(server.url("/ann/none"), hub=server.base)
 
 
-def test_a_cancelled_look_up_ends(server: FaultServer) -> None:
+def test_finding_voices_can_be_cancelled(server: FaultServer) -> None:
     cancel = CancelToken()
     cancel.cancel()
     with pytest.raises(ConversionCancelled):
@@ -338,6 +343,95 @@ def test_links_to_the_official_hub_go_to_the_mirror_that_is_set(server: FaultSer
         (["trained_a.index", "G_100.pth", "D_latest.pth", "f0D48k.pth", "notes.txt"], []),
     ],
 )  # fmt: skip
-def test_files_of_a_voice_find_each_other(paths: list[str], expected: list[list[str]]) -> None:
+def test_indexes_are_matched_to_voices(paths: list[str], expected: list[list[str]]) -> None:
     files = [ListedFile(path, 1, None) for path in paths]
     assert names(offers_among(files, HERE)) == expected
+
+
+# --- what a zip contains ------------------------------------------------------------------------
+
+
+def large_zip(count: int = 2) -> bytes:
+    """A zip of 300 kB and more, so that its end is not all of it."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("aria/aria.pth", random.Random(1).randbytes(300_000))
+        archive.writestr("__MACOSX/aria/._aria.pth", b"x")
+        for number in range(count - 1):
+            archive.writestr(f"aria/added_{number}.index", b"y" * 20)
+    return file.getvalue()
+
+
+def contents(server: FaultServer, body: bytes, name: str = "aria.zip") -> tuple[str, ...]:
+    file = RemoteFile(server.put(body, f"/{name}"), name, len(body))
+    (offer,) = with_contents([VoiceOffer(name, (file,))], CancelToken())
+    return offer.contents
+
+
+def test_the_names_in_a_zip_need_one_request_for_its_end(server: FaultServer) -> None:
+    assert contents(server, large_zip()) == ("aria.pth", "added_0.index")
+    (seen,) = server.seen
+    start, end = map(int, seen.headers["Range"].removeprefix("bytes=").split("-"))
+    assert end - start + 1 == 65_536
+
+
+def test_the_first_of_many_names_are_listed(server: FaultServer) -> None:
+    told = contents(server, large_zip(50))
+    assert len(told) == 13
+    assert told[-1] == "…"
+
+
+def test_names_in_other_encodings_are_read(server: FaultServer) -> None:
+    name = "初音ミク.pth"
+    assert contents(server, zoo.packed_with_bytes({name.encode("shift_jis"): b"1"})) == (name,)
+
+
+def test_a_small_zip_is_read_whole(server: FaultServer) -> None:
+    assert contents(server, zoo.packed({"aria.pth": b"1"})) == ("aria.pth",)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(status=404),
+        Fault(status=503),
+        Fault(ignore_range=True),
+        Fault(span_header="bytes 0-1/2"),
+        Fault(cut=100),
+        Fault(silent=True),
+    ],
+)
+def test_the_end_of_a_zip_is_requested_once_only(server: FaultServer, fault: Fault) -> None:
+    server.faults.append(fault)
+    assert contents(server, large_zip()) == ()
+    assert len(server.seen) <= 2
+
+
+@pytest.mark.parametrize("body", [b"<html>" * 99, b"PK\5\6" + b"\xff" * 18, b"x"])
+def test_other_files_have_unknown_contents(server: FaultServer, body: bytes) -> None:
+    assert contents(server, body) == ()
+
+
+def test_damaged_tables_have_unknown_contents_or_names(server: FaultServer) -> None:
+    whole = zoo.packed({"aria.pth": b"1" * 50, "../../x.index": b"2", "b/c.zip": b"3"})
+    chance = random.Random(3)
+    for _ in range(150):
+        body = bytearray(whole)
+        for _ in range(3):
+            body[chance.randrange(len(body))] = chance.randrange(256)
+        assert all(isinstance(name, str) for name in contents(server, bytes(body)))
+
+
+def test_other_files_and_long_lists_are_not_asked_about(server: FaultServer) -> None:
+    assert contents(server, b"1" * 99, "aria.pth") == ()
+    offers = [VoiceOffer(f"{n}.zip", (RemoteFile(server.url(), f"{n}.zip", 9),)) for n in range(5)]
+    assert with_contents(offers, CancelToken()) == tuple(offers)
+    assert server.seen == []
+
+
+def test_looking_into_a_zip_can_be_cancelled(server: FaultServer) -> None:
+    cancel = CancelToken()
+    cancel.cancel()
+    offer = VoiceOffer("a.zip", (RemoteFile(server.url("/a.zip"), "a.zip", 9),))
+    with pytest.raises(ConversionCancelled):
+        with_contents([offer], cancel)

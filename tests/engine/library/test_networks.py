@@ -23,7 +23,7 @@ from engine.library.networks import (
     verify,
 )
 from engine.progress import CancelToken
-from tests.engine.library.download.http_server import FaultServer, Misdeed
+from tests.engine.library.download.http_server import Fault, FaultServer
 
 ENCODER, PITCH = NETWORKS
 BODY = random.Random(3).randbytes(3_000_000)
@@ -100,12 +100,12 @@ def test_damage_is_found_by_hash(tmp_path: Path) -> None:
     assert verify(SMALL_PITCH, tmp_path) == "damaged"
 
 
-def test_a_network_is_fetched_from_the_mirror_and_then_left_alone(
+def test_a_network_is_fetched_from_the_mirror_once(
     server: FaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("URVC_MIRROR", server.base)
     server.put(BODY, FILE.url_path or "")
-    server.misdeeds.append(Misdeed(status=500))
+    server.faults.append(Fault(status=500))
     fetch(SMALL_PITCH, tmp_path)
     assert verify(SMALL_PITCH, tmp_path) == "right"
     asked = len(server.seen)

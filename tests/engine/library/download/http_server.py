@@ -1,4 +1,4 @@
-"""A real HTTP server on this machine that misbehaves as told, one misdeed per request."""
+"""A real HTTP server on this machine that misbehaves as told, one fault per request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PAGE = b"<!DOCTYPE html><html><body>Welcome to the hotel, please log in</body></
 
 
 @dataclass(frozen=True)
-class Misdeed:
+class Fault:
     """How one request is answered; the default is without fault.
 
     ``cut`` sends that many bytes of the body and closes (``reset``: with a TCP reset).
@@ -51,7 +51,7 @@ class Misdeed:
     ignore_if_range: bool = False
 
 
-FINE = Misdeed()
+FINE = Fault()
 
 
 @dataclass
@@ -81,12 +81,12 @@ class Seen:
 
 
 class FaultServer:
-    """Files, misdeeds to come (used up one per request), and the requests that came."""
+    """Files, faults to come (used up one per request), and the requests that came."""
 
     def __init__(self) -> None:
         self.files: dict[str, Served] = {}
-        self.misdeeds: deque[Misdeed] = deque()
-        self.always: Misdeed = FINE
+        self.faults: deque[Fault] = deque()
+        self.always: Fault = FINE
         self.head_status = 0
         self.seen: list[Seen] = []
         self._server = _QuietServer(("127.0.0.1", 0), _Handler)
@@ -171,77 +171,77 @@ class _Handler(BaseHTTPRequestHandler):
         owner = self.server.owner
         self.close_connection = True
         owner.seen.append(Seen(self.command, self.path, dict(self.headers)))
-        deed = owner.misdeeds.popleft() if owner.misdeeds else owner.always
+        fault = owner.faults.popleft() if owner.faults else owner.always
         file = owner.files.get(self.path)
-        if deed.silent:
+        if fault.silent:
             return
-        if deed.garbage:
+        if fault.garbage:
             self.wfile.write(b"\x00\xffI am no web server\r\n\r\n")
             return
-        if deed.status or deed.location is not None:
-            more = {"Retry-After": deed.retry_after, "Location": deed.location}
-            self._bare(deed.status or 302, {k: v for k, v in more.items() if v is not None})
+        if fault.status or fault.location is not None:
+            more = {"Retry-After": fault.retry_after, "Location": fault.location}
+            self._bare(fault.status or 302, {k: v for k, v in more.items() if v is not None})
             return
-        if deed.page:
-            self._send(200, PAGE, {"Content-Type": deed.page_type}, deed)
+        if fault.page:
+            self._send(200, PAGE, {"Content-Type": fault.page_type}, fault)
             return
         if file is None:
             self._bare(404, {})
             return
-        if deed.change is not None:
-            file.body = deed.change
+        if fault.change is not None:
+            file.body = fault.change
         if "Location" in file.headers:
             self._bare(302, file.headers)
             return
-        self._send_file(file, deed)
+        self._send_file(file, fault)
 
-    def _send_file(self, file: Served, deed: Misdeed) -> None:
+    def _send_file(self, file: Served, fault: Fault) -> None:
         body = file.body
-        if deed.corrupt and body:
+        if fault.corrupt and body:
             middle = len(body) // 2
             body = body[:middle] + bytes([body[middle] ^ 0x40]) + body[middle + 1 :]
         headers = {"Content-Type": file.media_type, "Accept-Ranges": "bytes", **file.headers}
         if file.tag is not None:
             headers["ETag"] = file.tag
-        if deed.packed:
+        if fault.packed:
             headers["Content-Encoding"] = "gzip"
         match = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         condition = self.headers.get("If-Range")
-        changed = condition is not None and condition != file.tag and not deed.ignore_if_range
-        if match is None or changed or deed.ignore_range:
-            self._send(200, body, headers, deed)
+        changed = condition is not None and condition != file.tag and not fault.ignore_if_range
+        if match is None or changed or fault.ignore_range:
+            self._send(200, body, headers, fault)
             return
         start = int(match[1])
         if start >= len(body):
             self._bare(416, {"Content-Range": f"bytes */{len(body)}"})
             return
-        start = max(0, start + deed.wrong_span)
+        start = max(0, start + fault.wrong_span)
         end = min(int(match[2]), len(body) - 1) if match[2] else len(body) - 1
-        headers["Content-Range"] = deed.span_header or f"bytes {start}-{end}/{len(body)}"
-        self._send(206, body[start : end + 1], headers, deed)
+        headers["Content-Range"] = fault.span_header or f"bytes {start}-{end}/{len(body)}"
+        self._send(206, body[start : end + 1], headers, fault)
 
-    def _send(self, status: int, body: bytes, headers: dict[str, str], deed: Misdeed) -> None:
+    def _send(self, status: int, body: bytes, headers: dict[str, str], fault: Fault) -> None:
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
-        if deed.chunked:
+        if fault.chunked:
             self.send_header("Transfer-Encoding", "chunked")
-        elif not deed.no_length:
-            self.send_header("Content-Length", str(max(0, len(body) + deed.length_lie)))
+        elif not fault.no_length:
+            self.send_header("Content-Length", str(max(0, len(body) + fault.length_lie)))
         self.send_header("Connection", "close")
         self.end_headers()
         if self.command == "HEAD":
             return
-        sent = body if deed.cut is None else body[: deed.cut]
-        for start in range(0, len(sent), deed.piece):
-            piece = sent[start : start + deed.piece]
-            self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if deed.chunked else piece)
-            if deed.pause_s:
+        sent = body if fault.cut is None else body[: fault.cut]
+        for start in range(0, len(sent), fault.piece):
+            piece = sent[start : start + fault.piece]
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if fault.chunked else piece)
+            if fault.pause_s:
                 self.wfile.flush()
-                time.sleep(deed.pause_s)
-        if deed.chunked and deed.cut is None:
+                time.sleep(fault.pause_s)
+        if fault.chunked and fault.cut is None:
             self.wfile.write(b"0\r\n\r\n")
-        if deed.reset:
+        if fault.reset:
             self.wfile.flush()
             linger = struct.pack("ii", 1, 0)
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)

@@ -25,7 +25,7 @@ from engine.library.download.download import download
 from engine.library.download.part_file import note_path, part_path
 from engine.library.download.retry import Pacing
 from engine.progress import CancelToken
-from tests.engine.library.download.http_server import FINE, FaultServer, Misdeed
+from tests.engine.library.download.http_server import FINE, Fault, FaultServer
 
 BODY = random.Random(5).randbytes(300_000)
 HASH = hashlib.sha256(BODY).hexdigest()
@@ -96,9 +96,9 @@ def test_a_wrong_file_in_place_is_replaced(server: FaultServer, tmp_path: Path) 
     assert (tmp_path / "file.bin").read_bytes() == BODY
 
 
-@pytest.mark.parametrize("deed", [Misdeed(chunked=True), Misdeed(pause_s=0.01, piece=20_000)])
-def test_chunked_and_slow_bodies_arrive(server: FaultServer, tmp_path: Path, deed: Misdeed) -> None:
-    server.always = deed
+@pytest.mark.parametrize("fault", [Fault(chunked=True), Fault(pause_s=0.01, piece=20_000)])
+def test_chunked_and_slow_bodies_arrive(server: FaultServer, tmp_path: Path, fault: Fault) -> None:
+    server.always = fault
     download(server.put(BODY), tmp_path / "file.bin", timeouts=QUICK)
     assert (tmp_path / "file.bin").read_bytes() == BODY
 
@@ -106,7 +106,7 @@ def test_chunked_and_slow_bodies_arrive(server: FaultServer, tmp_path: Path, dee
 def test_an_unannounced_length_is_taken_only_with_a_hash(
     server: FaultServer, tmp_path: Path, clock: Clock
 ) -> None:
-    server.always = Misdeed(no_length=True)
+    server.always = Fault(no_length=True)
     url = server.put(BODY)
     with pytest.raises(DownloadError) as caught:
         download(url, tmp_path / "file.bin", pacing=clock.pacing())
@@ -123,7 +123,7 @@ def test_an_unannounced_length_is_taken_only_with_a_hash(
 def test_a_broken_connection_is_resumed_where_it_broke(
     server: FaultServer, tmp_path: Path, clock: Clock, sha256: str | None
 ) -> None:
-    server.misdeeds.extend([Misdeed(cut=100_000), Misdeed(cut=50_000, reset=True)])
+    server.faults.extend([Fault(cut=100_000), Fault(cut=50_000, reset=True)])
     download(server.put(BODY), tmp_path / "file.bin", sha256=sha256, pacing=clock.pacing())
     assert (tmp_path / "file.bin").read_bytes() == BODY
     asked = [seen.headers.get("Range") for seen in server.seen]
@@ -136,7 +136,7 @@ def test_a_later_call_resumes_what_an_earlier_one_left(
     server: FaultServer, tmp_path: Path, clock: Clock
 ) -> None:
     url = server.put(BODY)
-    server.always = Misdeed(cut=120_000)
+    server.always = Fault(cut=120_000)
     with pytest.raises(DownloadError) as caught:
         download(url, tmp_path / "file.bin", pacing=clock.pacing(attempts=1))
     assert "lost after 120.0 kB of 300.0 kB" in sentence(caught)
@@ -151,7 +151,7 @@ def test_a_later_call_resumes_what_an_earlier_one_left(
 def test_with_a_known_hash_another_mirror_continues_the_part(
     server: FaultServer, tmp_path: Path, clock: Clock
 ) -> None:
-    server.misdeeds.append(Misdeed(cut=120_000))
+    server.faults.append(Fault(cut=120_000))
     with pytest.raises(DownloadError):
         download(
             server.put(BODY), tmp_path / "file.bin", sha256=HASH, pacing=clock.pacing(attempts=1)
@@ -162,10 +162,10 @@ def test_with_a_known_hash_another_mirror_continues_the_part(
     assert (tmp_path / "file.bin").read_bytes() == BODY
 
 
-def test_without_a_hash_another_address_starts_anew(
+def test_without_a_hash_another_address_starts_from_the_beginning(
     server: FaultServer, tmp_path: Path, clock: Clock
 ) -> None:
-    server.misdeeds.append(Misdeed(cut=120_000))
+    server.faults.append(Fault(cut=120_000))
     with pytest.raises(DownloadError):
         download(server.put(BODY), tmp_path / "file.bin", pacing=clock.pacing(attempts=1))
     other = random.Random(6).randbytes(200_000)
@@ -180,8 +180,8 @@ def test_a_file_that_changed_meanwhile_is_fetched_whole(
     server: FaultServer, tmp_path: Path, clock: Clock, ignore_if_range: bool, length: int
 ) -> None:
     changed = random.Random(7).randbytes(length)
-    change = Misdeed(change=changed, ignore_if_range=ignore_if_range)
-    server.misdeeds.extend([Misdeed(cut=100_000), change])
+    change = Fault(change=changed, ignore_if_range=ignore_if_range)
+    server.faults.extend([Fault(cut=100_000), change])
     download(server.put(BODY), tmp_path / "file.bin", pacing=clock.pacing())
     assert (tmp_path / "file.bin").read_bytes() == changed
 
@@ -190,28 +190,28 @@ def test_a_file_that_changed_meanwhile_is_fetched_whole(
 def test_without_a_strong_etag_and_hash_nothing_is_resumed(
     server: FaultServer, tmp_path: Path, clock: Clock, etag: str | None
 ) -> None:
-    server.misdeeds.append(Misdeed(cut=100_000))
+    server.faults.append(Fault(cut=100_000))
     download(server.put(BODY, etag=etag), tmp_path / "file.bin", pacing=clock.pacing())
     assert [seen.headers.get("Range") for seen in server.seen] == [None, None]
     assert (tmp_path / "file.bin").read_bytes() == BODY
 
 
 @pytest.mark.parametrize(
-    "deed",
+    "fault",
     [
-        Misdeed(ignore_range=True),
-        Misdeed(wrong_span=-1000),
-        Misdeed(wrong_span=1000),
-        Misdeed(span_header="bytes nonsense"),
-        Misdeed(span_header="bytes 100000-299999/999999"),
-        Misdeed(span_header="bytes 100000-199999/200000", length_lie=-100_000),
-        Misdeed(status=416),
+        Fault(ignore_range=True),
+        Fault(wrong_span=-1000),
+        Fault(wrong_span=1000),
+        Fault(span_header="bytes nonsense"),
+        Fault(span_header="bytes 100000-299999/999999"),
+        Fault(span_header="bytes 100000-199999/200000", length_lie=-100_000),
+        Fault(status=416),
     ],
 )
-def test_servers_that_handle_ranges_badly_do_no_harm(
-    server: FaultServer, tmp_path: Path, clock: Clock, deed: Misdeed
+def test_a_wrong_answer_to_a_range_request_does_not_damage_the_file(
+    server: FaultServer, tmp_path: Path, clock: Clock, fault: Fault
 ) -> None:
-    server.misdeeds.extend([Misdeed(cut=100_000), deed])
+    server.faults.extend([Fault(cut=100_000), fault])
     download(server.put(BODY), tmp_path / "file.bin", pacing=clock.pacing())
     assert (tmp_path / "file.bin").read_bytes() == BODY
 
@@ -221,7 +221,7 @@ def test_a_damaged_part_is_noticed_without_any_hash_of_the_whole(
     server: FaultServer, tmp_path: Path, clock: Clock, harm: str
 ) -> None:
     url = server.put(BODY)
-    server.misdeeds.append(Misdeed(cut=100_000))
+    server.faults.append(Fault(cut=100_000))
     with pytest.raises(DownloadError):
         download(url, tmp_path / "file.bin", pacing=clock.pacing(attempts=1))
     part = part_path(tmp_path / "file.bin")
@@ -261,7 +261,7 @@ def test_a_part_that_was_complete_is_installed_without_the_network(
 def test_a_resumed_file_with_a_wrong_hash_is_fetched_once_more_from_the_start(
     server: FaultServer, tmp_path: Path, clock: Clock
 ) -> None:
-    server.misdeeds.extend([Misdeed(corrupt=True, cut=200_000), FINE])
+    server.faults.extend([Fault(corrupt=True, cut=200_000), FINE])
     download(server.put(BODY), tmp_path / "file.bin", sha256=HASH, pacing=clock.pacing())
     assert (tmp_path / "file.bin").read_bytes() == BODY
     assert [seen.headers.get("Range") for seen in server.seen] == [None, "bytes=200000-", None]
@@ -270,7 +270,7 @@ def test_a_resumed_file_with_a_wrong_hash_is_fetched_once_more_from_the_start(
 def test_a_part_of_another_file_is_not_continued(
     server: FaultServer, tmp_path: Path, clock: Clock
 ) -> None:
-    server.misdeeds.append(Misdeed(cut=120_000))
+    server.faults.append(Fault(cut=120_000))
     with pytest.raises(DownloadError):
         download(
             server.put(BODY), tmp_path / "file.bin", sha256=HASH, pacing=clock.pacing(attempts=1)
@@ -285,7 +285,7 @@ def test_a_part_of_another_file_is_not_continued(
 def test_an_empty_answer_does_not_cost_what_has_come(
     server: FaultServer, tmp_path: Path, clock: Clock
 ) -> None:
-    server.misdeeds.extend([Misdeed(cut=100_000), Misdeed(ignore_range=True, cut=0)])
+    server.faults.extend([Fault(cut=100_000), Fault(ignore_range=True, cut=0)])
     with pytest.raises(DownloadError):
         download(server.put(BODY), tmp_path / "file.bin", pacing=clock.pacing(attempts=2))
     assert part_path(tmp_path / "file.bin").stat().st_size == 100_000
@@ -295,7 +295,7 @@ def test_tries_that_bring_something_do_not_count_as_failures(
     server: FaultServer, tmp_path: Path, clock: Clock
 ) -> None:
     body = random.Random(2).randbytes(6 * 2**20)
-    server.always = Misdeed(cut=2**20)
+    server.always = Fault(cut=2**20)
     download(server.put(body), tmp_path / "file.bin", pacing=clock.pacing(attempts=2))
     assert (tmp_path / "file.bin").read_bytes() == body
     assert len(server.seen) == 6
@@ -305,7 +305,7 @@ def test_tries_that_bring_something_do_not_count_as_failures(
 
 
 def test_a_wrong_hash_leaves_nothing(server: FaultServer, tmp_path: Path, clock: Clock) -> None:
-    server.always = Misdeed(corrupt=True)
+    server.always = Fault(corrupt=True)
     with pytest.raises(DownloadError) as caught:
         download(server.put(BODY), tmp_path / "file.bin", sha256=HASH, pacing=clock.pacing())
     assert "SHA-256" in sentence(caught)
@@ -315,10 +315,10 @@ def test_a_wrong_hash_leaves_nothing(server: FaultServer, tmp_path: Path, clock:
 
 @pytest.mark.parametrize("lie", [-1000, 1000])
 @pytest.mark.parametrize("size_bytes", [None, len(BODY)])
-def test_lies_about_the_length_end_in_a_sentence(
+def test_a_wrong_content_length_is_an_error(
     server: FaultServer, tmp_path: Path, clock: Clock, lie: int, size_bytes: int | None
 ) -> None:
-    server.always = Misdeed(length_lie=lie)
+    server.always = Fault(length_lie=lie)
     with pytest.raises(DownloadError) as caught:
         download(
             server.put(BODY),
@@ -332,11 +332,11 @@ def test_lies_about_the_length_end_in_a_sentence(
 
 
 @pytest.mark.parametrize("page_type", ["text/html; charset=utf-8", "application/octet-stream"])
-def test_a_login_page_is_named_and_costs_no_part(
+def test_a_login_page_is_recognised_and_the_part_is_kept(
     server: FaultServer, tmp_path: Path, clock: Clock, page_type: str
 ) -> None:
-    page = Misdeed(page=True, page_type=page_type)
-    server.misdeeds.extend([Misdeed(cut=100_000), page])
+    page = Fault(page=True, page_type=page_type)
+    server.faults.extend([Fault(cut=100_000), page])
     with pytest.raises(DownloadError) as caught:
         download(server.put(BODY), tmp_path / "file.bin", sha256=HASH, pacing=clock.pacing())
     assert "sent a web page instead of the file" in sentence(caught)
@@ -357,7 +357,7 @@ def test_a_login_page_is_named_and_costs_no_part(
 def test_refusing_answers_are_final(
     server: FaultServer, tmp_path: Path, clock: Clock, status: int, words: str
 ) -> None:
-    server.always = Misdeed(status=status)
+    server.always = Fault(status=status)
     with pytest.raises(DownloadError) as caught:
         download(server.put(BODY), tmp_path / "file.bin", pacing=clock.pacing())
     assert words in sentence(caught)
@@ -366,14 +366,14 @@ def test_refusing_answers_are_final(
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
-def test_troubled_servers_are_asked_again_and_then_named(
+def test_server_errors_are_retried_and_then_shown(
     server: FaultServer, tmp_path: Path, clock: Clock, status: int
 ) -> None:
     url = server.put(BODY)
-    server.misdeeds.extend([Misdeed(status=status)] * 2)
+    server.faults.extend([Fault(status=status)] * 2)
     download(url, tmp_path / "file.bin", sha256=HASH, pacing=clock.pacing())
     assert (tmp_path / "file.bin").read_bytes() == BODY
-    server.always = Misdeed(status=status)
+    server.always = Fault(status=status)
     with pytest.raises(DownloadError) as caught:
         download(url, tmp_path / "file.bin", pacing=clock.pacing())
     assert f"({status})" in sentence(caught)
@@ -387,7 +387,7 @@ def test_troubled_servers_are_asked_again_and_then_named(
 def test_retry_after_is_honoured(
     server: FaultServer, tmp_path: Path, clock: Clock, retry_after: str, waited_s: float
 ) -> None:
-    server.misdeeds.append(Misdeed(status=429, retry_after=retry_after))
+    server.faults.append(Fault(status=429, retry_after=retry_after))
     download(server.put(BODY), tmp_path / "file.bin", pacing=clock.pacing())
     assert clock.slept_s == pytest.approx(waited_s)
 
@@ -396,7 +396,7 @@ def test_retry_after_is_honoured(
 def test_a_server_that_asks_for_an_hour_is_not_waited_for(
     server: FaultServer, tmp_path: Path, clock: Clock, asked: str
 ) -> None:
-    server.misdeeds.append(Misdeed(status=503, retry_after=asked))
+    server.faults.append(Fault(status=503, retry_after=asked))
     with pytest.raises(DownloadError):
         download(server.put(BODY), tmp_path / "file.bin", pacing=clock.pacing())
     assert clock.slept_s == 0
@@ -429,7 +429,7 @@ def test_redirects_are_followed_but_not_in_a_circle(
 def test_redirects_to_forbidden_addresses_are_refused(
     server: FaultServer, tmp_path: Path, clock: Clock, location: str
 ) -> None:
-    server.always = Misdeed(location=location)
+    server.always = Fault(location=location)
     with pytest.raises(DownloadError) as caught:
         download(server.url(), tmp_path / "file.bin", pacing=clock.pacing())
     assert "not allowed" in sentence(caught)
@@ -450,7 +450,7 @@ def test_addresses_that_may_not_be_fetched_are_refused_before_anything_is_writte
     assert leftovers(tmp_path) == set()
 
 
-def test_an_unknown_server_is_told_at_once(tmp_path: Path, clock: Clock) -> None:
+def test_an_unknown_server_is_an_error_without_retries(tmp_path: Path, clock: Clock) -> None:
     with pytest.raises(DownloadError) as caught:
         download("https://no-such-host.invalid/x", tmp_path / "file.bin", pacing=clock.pacing())
     assert "no-such-host.invalid was not found" in sentence(caught)
@@ -459,30 +459,26 @@ def test_an_unknown_server_is_told_at_once(tmp_path: Path, clock: Clock) -> None
     assert leftovers(tmp_path) == set()
 
 
-def test_a_closed_port_is_tried_again_and_then_told(tmp_path: Path, clock: Clock) -> None:
+def test_a_closed_port_is_an_error_after_retries(tmp_path: Path, clock: Clock) -> None:
     with pytest.raises(DownloadError) as caught:
         download("http://127.0.0.1:9/x", tmp_path / "file.bin", pacing=clock.pacing())
     assert "refuses the connection" in sentence(caught)
     assert clock.slept_s == pytest.approx(1 + 2 + 4 + 8)
 
 
-@pytest.mark.parametrize(
-    "deed", [Misdeed(garbage=True), Misdeed(silent=True), Misdeed(packed=True)]
-)
-def test_servers_that_talk_nonsense_end_in_a_sentence(
-    server: FaultServer, tmp_path: Path, clock: Clock, deed: Misdeed
+@pytest.mark.parametrize("fault", [Fault(garbage=True), Fault(silent=True), Fault(packed=True)])
+def test_invalid_http_answers_are_errors(
+    server: FaultServer, tmp_path: Path, clock: Clock, fault: Fault
 ) -> None:
-    server.always = deed
+    server.always = fault
     with pytest.raises(DownloadError) as caught:
         download(server.put(BODY), tmp_path / "file.bin", pacing=clock.pacing())
     assert sentence(caught)
     assert leftovers(tmp_path) == set()
 
 
-def test_a_server_that_falls_silent_is_given_up(
-    server: FaultServer, tmp_path: Path, clock: Clock
-) -> None:
-    server.always = Misdeed(pause_s=1.0, piece=1000)
+def test_a_stalled_server_is_given_up(server: FaultServer, tmp_path: Path, clock: Clock) -> None:
+    server.always = Fault(pause_s=1.0, piece=1000)
     began = time.monotonic()
     with pytest.raises(DownloadError) as caught:
         download(server.put(BODY), tmp_path / "file.bin", pacing=clock.pacing(2), timeouts=QUICK)
@@ -494,7 +490,7 @@ def test_a_server_that_falls_silent_is_given_up(
 def test_a_file_over_the_limit_is_refused(
     server: FaultServer, tmp_path: Path, clock: Clock, chunked: bool
 ) -> None:
-    server.always = Misdeed(chunked=chunked)
+    server.always = Fault(chunked=chunked)
     with pytest.raises(DownloadError) as caught:
         download(
             server.put(BODY),
@@ -524,7 +520,7 @@ def test_a_file_of_another_length_is_refused_before_it_is_fetched(
 def test_a_body_longer_than_known_is_stopped_when_it_is_too_long(
     server: FaultServer, tmp_path: Path, clock: Clock
 ) -> None:
-    server.always = Misdeed(chunked=True)
+    server.always = Fault(chunked=True)
     heard: list[int] = []
     with pytest.raises(DownloadError) as caught:
         download(
@@ -557,7 +553,7 @@ def test_a_complete_part_of_another_length_is_refused(
 Usage = namedtuple("Usage", "total used free")  # noqa: PYI024 - as shutil's own
 
 
-def test_a_disk_without_room_is_told_before_the_start(
+def test_a_full_disk_is_an_error_before_the_transfer(
     server: FaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     free_bytes = files.SPARE_BYTES + 299_999
@@ -578,10 +574,10 @@ class FullDisk(io.FileIO):
         return super().write(data[:room])
 
 
-def test_a_disk_that_fills_up_on_the_way_is_told_and_the_part_is_of_use_later(
+def test_a_disk_that_fills_up_is_an_error_and_the_part_is_continued_later(
     server: FaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
-    server.always = Misdeed(piece=10_000, pause_s=0.001)
+    server.always = Fault(piece=10_000, pause_s=0.001)
     with monkeypatch.context() as full:
         full.setattr(part_file.io, "FileIO", FullDisk)
         with pytest.raises(DownloadError) as caught:
@@ -617,7 +613,9 @@ def test_a_real_write_error_of_the_system_is_a_sentence(
     assert not target.exists()
 
 
-def test_places_that_cannot_be_written_are_told(server: FaultServer, tmp_path: Path) -> None:
+def test_destinations_that_cannot_be_written_are_errors(
+    server: FaultServer, tmp_path: Path
+) -> None:
     url = server.put(BODY)
     (tmp_path / "file.bin").mkdir()
     with pytest.raises(DownloadError) as caught:
@@ -644,7 +642,7 @@ def test_a_cancel_keeps_the_part_for_the_next_time(server: FaultServer, tmp_path
         if done >= 100_000:
             cancel.cancel()
 
-    server.always = Misdeed(piece=20_000, pause_s=0.002)
+    server.always = Fault(piece=20_000, pause_s=0.002)
     url = server.put(BODY)
     with pytest.raises(ConversionCancelled):
         download(url, tmp_path / "file.bin", sha256=HASH, listener=listener, cancel=cancel)
@@ -656,7 +654,7 @@ def test_a_cancel_keeps_the_part_for_the_next_time(server: FaultServer, tmp_path
 
 
 def test_a_cancel_ends_a_silent_connection_at_once(server: FaultServer, tmp_path: Path) -> None:
-    server.always = Misdeed(piece=100_000, pause_s=5.0)
+    server.always = Fault(piece=100_000, pause_s=5.0)
     cancel = CancelToken()
     threading.Timer(0.3, cancel.cancel).start()
     began = time.monotonic()
@@ -667,7 +665,7 @@ def test_a_cancel_ends_a_silent_connection_at_once(server: FaultServer, tmp_path
 
 
 def test_a_cancel_ends_a_pause_between_tries(server: FaultServer, tmp_path: Path) -> None:
-    server.always = Misdeed(status=503, retry_after="60")
+    server.always = Fault(status=503, retry_after="60")
     cancel = CancelToken()
     threading.Timer(0.3, cancel.cancel).start()
     began = time.monotonic()
@@ -677,7 +675,7 @@ def test_a_cancel_ends_a_pause_between_tries(server: FaultServer, tmp_path: Path
 
 
 def test_two_at_once_do_not_disturb_each_other(server: FaultServer, tmp_path: Path) -> None:
-    server.always = Misdeed(piece=10_000, pause_s=0.003)
+    server.always = Fault(piece=10_000, pause_s=0.003)
     url = server.put(BODY)
     outcomes: list[str] = []
 
@@ -700,7 +698,7 @@ def test_two_at_once_do_not_disturb_each_other(server: FaultServer, tmp_path: Pa
 
 
 def test_two_processes_that_race_leave_one_right_file(server: FaultServer, tmp_path: Path) -> None:
-    server.always = Misdeed(piece=30_000, pause_s=0.002)
+    server.always = Fault(piece=30_000, pause_s=0.002)
     script = (
         "import sys; from pathlib import Path\n"
         "from engine.library.download.download import download\n"
@@ -725,7 +723,7 @@ def test_two_processes_that_race_leave_one_right_file(server: FaultServer, tmp_p
     assert leftovers(tmp_path) == {"file.bin"}
 
 
-def test_a_lock_that_comes_too_late_does_not_touch_the_installed_file(
+def test_a_late_lock_does_not_touch_the_installed_file(
     server: FaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first download installs its part between our opening and our locking of it."""

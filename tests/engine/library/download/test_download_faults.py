@@ -17,7 +17,7 @@ from engine.library.download.download import download
 from engine.library.download.part_file import note_path, part_path
 from engine.library.download.retry import Pacing
 from engine.progress import CancelToken
-from tests.engine.library.download.http_server import FINE, FaultServer, Misdeed
+from tests.engine.library.download.http_server import FINE, Fault, FaultServer
 
 SEQUENCES = 500
 QUICK = Timeouts(connect_s=5.0, stall_s=5.0)
@@ -27,45 +27,45 @@ def pacing(attempts: int) -> Pacing:
     return Pacing(attempts=attempts, sleep=lambda _: None, chance=lambda: 0.0)
 
 
-def passing_fault(dice: random.Random, length: int) -> Misdeed:
+def passing_fault(dice: random.Random, length: int) -> Fault:
     """A fault that a patient client gets over."""
-    deed = dice.choice(
+    fault = dice.choice(
         [
             FINE,
-            Misdeed(cut=dice.randrange(length + 1)),
-            Misdeed(cut=dice.randrange(length + 1), reset=True),
-            Misdeed(cut=dice.randrange(length + 1), chunked=True),
-            Misdeed(cut=dice.randrange(length + 1), ignore_range=True),
-            Misdeed(status=dice.choice([408, 429, 500, 502, 503, 504])),
-            Misdeed(status=429, retry_after=dice.choice(["1", "0", "x", "100"])),
-            Misdeed(length_lie=dice.randrange(1, 500)),
-            Misdeed(silent=True),
-            Misdeed(garbage=True),
-            Misdeed(ignore_range=True, cut=dice.randrange(length + 1)),
-            Misdeed(wrong_span=-dice.randrange(1, 50)),
-            Misdeed(location="/file.bin"),
+            Fault(cut=dice.randrange(length + 1)),
+            Fault(cut=dice.randrange(length + 1), reset=True),
+            Fault(cut=dice.randrange(length + 1), chunked=True),
+            Fault(cut=dice.randrange(length + 1), ignore_range=True),
+            Fault(status=dice.choice([408, 429, 500, 502, 503, 504])),
+            Fault(status=429, retry_after=dice.choice(["1", "0", "x", "100"])),
+            Fault(length_lie=dice.randrange(1, 500)),
+            Fault(silent=True),
+            Fault(garbage=True),
+            Fault(ignore_range=True, cut=dice.randrange(length + 1)),
+            Fault(wrong_span=-dice.randrange(1, 50)),
+            Fault(location="/file.bin"),
         ]
     )
-    return replace(deed, piece=dice.choice([512, 4096, 65536]))
+    return replace(fault, piece=dice.choice([512, 4096, 65536]))
 
 
-def any_fault(dice: random.Random, length: int) -> Misdeed:
+def any_fault(dice: random.Random, length: int) -> Fault:
     """A fault of any kind, also those that must be the end."""
     if dice.random() < 0.75:
         return passing_fault(dice, length)
     return dice.choice(
         [
-            Misdeed(corrupt=True),
-            Misdeed(corrupt=True, cut=dice.randrange(length + 1)),
-            Misdeed(page=True),
-            Misdeed(page=True, page_type="application/octet-stream"),
-            Misdeed(status=dice.choice([401, 403, 404, 410, 416])),
-            Misdeed(length_lie=-dice.randrange(1, length)),
-            Misdeed(location="http://example.invalid/"),
-            Misdeed(packed=True),
-            Misdeed(no_length=True, cut=dice.randrange(length + 1)),
-            Misdeed(span_header=f"bytes 0-{length}/{length * 2}"),
-            Misdeed(change=dice.randbytes(length)),
+            Fault(corrupt=True),
+            Fault(corrupt=True, cut=dice.randrange(length + 1)),
+            Fault(page=True),
+            Fault(page=True, page_type="application/octet-stream"),
+            Fault(status=dice.choice([401, 403, 404, 410, 416])),
+            Fault(length_lie=-dice.randrange(1, length)),
+            Fault(location="http://example.invalid/"),
+            Fault(packed=True),
+            Fault(no_length=True, cut=dice.randrange(length + 1)),
+            Fault(span_header=f"bytes 0-{length}/{length * 2}"),
+            Fault(change=dice.randbytes(length)),
         ]
     )
 
@@ -109,8 +109,8 @@ def test_500_random_fault_sequences_with_a_hash_never_install_a_wrong_file(
         body = dice.randbytes(dice.randrange(2, 20_000))
         sha256 = hashlib.sha256(body).hexdigest()
         url = server.put(body)
-        server.misdeeds.clear()
-        server.misdeeds.extend(any_fault(dice, len(body)) for _ in range(dice.randrange(12)))
+        server.faults.clear()
+        server.faults.extend(any_fault(dice, len(body)) for _ in range(dice.randrange(12)))
         old = dice.random() < 0.2
         if old:
             folder.mkdir()
@@ -149,7 +149,7 @@ def test_500_random_fault_sequences_with_a_hash_never_install_a_wrong_file(
     assert refused > SEQUENCES / 2
 
 
-def test_200_random_sequences_of_passing_faults_all_end_with_the_right_file(
+def test_200_random_sequences_of_temporary_faults_end_with_the_right_file(
     server: FaultServer, tmp_path: Path
 ) -> None:
     """With and without a hash: without, length and ETag alone must suffice."""
@@ -158,8 +158,8 @@ def test_200_random_sequences_of_passing_faults_all_end_with_the_right_file(
         target = tmp_path / str(seed) / "file.bin"
         body = dice.randbytes(dice.randrange(2, 20_000))
         url = server.put(body)
-        server.misdeeds.clear()
-        server.misdeeds.extend(passing_fault(dice, len(body)) for _ in range(dice.randrange(10)))
+        server.faults.clear()
+        server.faults.extend(passing_fault(dice, len(body)) for _ in range(dice.randrange(10)))
         sha256 = hashlib.sha256(body).hexdigest() if dice.random() < 0.5 else None
         download(url, target, sha256=sha256, pacing=pacing(15), timeouts=QUICK)
         assert target.read_bytes() == body, seed
@@ -174,21 +174,21 @@ def test_100_sequences_in_which_the_file_changes_give_one_of_the_files_never_a_m
         target = tmp_path / str(seed) / "file.bin"
         versions = [dice.randbytes(dice.randrange(2, 20_000)) for _ in range(3)]
         url = server.put(versions[0])
-        server.misdeeds.clear()
+        server.faults.clear()
         for version in versions:
-            deed = passing_fault(dice, len(version))
-            server.misdeeds.append(replace(deed, change=version))
-            server.misdeeds.append(replace(deed, ignore_if_range=True, cut=len(version) // 2))
+            fault = passing_fault(dice, len(version))
+            server.faults.append(replace(fault, change=version))
+            server.faults.append(replace(fault, ignore_if_range=True, cut=len(version) // 2))
         download(url, target, pacing=pacing(15), timeouts=QUICK)
         assert target.read_bytes() in versions, seed
 
 
-def test_a_server_that_never_keeps_its_promise_is_left_in_the_end(
+def test_a_server_that_keeps_losing_progress_is_given_up(
     server: FaultServer, tmp_path: Path
 ) -> None:
     """Each try brings a megabyte and the next one loses it: that must not go on for ever."""
     body = random.Random(1).randbytes(3 * 2**20)
-    server.always = Misdeed(ignore_range=True, cut=2**20 + 4096)
+    server.always = Fault(ignore_range=True, cut=2**20 + 4096)
     with pytest.raises(DownloadError) as caught:
         download(server.put(body), tmp_path / "file.bin", pacing=pacing(5), timeouts=QUICK)
     assert "was lost" in caught.value.why

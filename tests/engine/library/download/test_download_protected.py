@@ -18,7 +18,7 @@ from engine.errors import DownloadError
 from engine.library.download.connection import Timeouts
 from engine.library.download.download import download
 from engine.library.download.retry import Pacing
-from tests.engine.library.download.http_server import FaultServer, Misdeed, running_server
+from tests.engine.library.download.http_server import Fault, FaultServer, running_server
 
 pytestmark = pytest.mark.skipif(
     shutil.which("openssl") is None, reason="openssl makes the certificate of the test server"
@@ -124,7 +124,7 @@ def proxy(protected: FaultServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
 
 @pytest.mark.usefixtures("trusted")
 def test_a_protected_file_arrives_also_in_pieces(protected: FaultServer, tmp_path: Path) -> None:
-    protected.misdeeds.extend([Misdeed(cut=30_000), Misdeed(cut=30_000, reset=True)])
+    protected.faults.extend([Fault(cut=30_000), Fault(cut=30_000, reset=True)])
     download(protected.put(BODY), tmp_path / "file.bin", sha256=HASH, pacing=AT_ONCE_MANY)
     assert (tmp_path / "file.bin").read_bytes() == BODY
 
@@ -147,14 +147,14 @@ def test_a_protected_address_never_leads_to_an_unprotected_one(
     protected: FaultServer, tmp_path: Path
 ) -> None:
     with running_server() as plain:
-        protected.always = Misdeed(location=plain.put(BODY))
+        protected.always = Fault(location=plain.put(BODY))
         with pytest.raises(DownloadError) as caught:
             download(protected.url(), tmp_path / "file.bin", pacing=AT_ONCE)
         assert "unencrypted address (http)" in caught.value.why
         assert plain.seen == []
 
 
-def test_a_server_that_speaks_no_tls_is_told(server: FaultServer, tmp_path: Path) -> None:
+def test_a_server_without_tls_is_an_error(server: FaultServer, tmp_path: Path) -> None:
     url = server.put(BODY).replace("http:", "https:")
     with pytest.raises(DownloadError) as caught:
         download(url, tmp_path / "file.bin", pacing=AT_ONCE, timeouts=QUICK)
@@ -182,7 +182,7 @@ def test_this_machine_is_never_reached_through_a_proxy(
     assert proxy.heard == []
 
 
-def test_a_proxy_that_refuses_is_told(proxy: Proxy, tmp_path: Path) -> None:
+def test_a_refusing_proxy_is_an_error(proxy: Proxy, tmp_path: Path) -> None:
     proxy.answer = b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"
     with pytest.raises(DownloadError) as caught:
         download("https://voices.example/file.bin", tmp_path / "file.bin", pacing=AT_ONCE)
@@ -191,7 +191,7 @@ def test_a_proxy_that_refuses_is_told(proxy: Proxy, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("named", ["socks5://127.0.0.1:1", "https://127.0.0.1:1", "http://a:b:c"])
-def test_proxies_of_other_kinds_are_told(
+def test_unsupported_proxies_are_errors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str
 ) -> None:
     monkeypatch.setenv("https_proxy", named)
