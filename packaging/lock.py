@@ -2,8 +2,6 @@
 
 Each lock pins a version for every package that is needed, with the hashes of its wheels for Linux
 (x86_64, aarch64) and macOS (arm64) and Python 3.11 to 3.14. Needs the network for a minute.
-
-``python packaging/lock.py --check`` compares the locks with `pyproject.toml`, without the network.
 """
 
 from __future__ import annotations
@@ -27,13 +25,15 @@ PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 PLATFORMS = (("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"))
 
 _CUDA = ("nvidia-", "cuda-", "triton")
-"""Prefixes of the packages that only torch's CUDA build for Linux needs; pip finds them with it."""
+"""Prefixes of packages that only torch's CUDA build for Linux needs; pip installs them with it."""
 
 _UV = "uv>=0.9"
 _WHEEL = re.compile(r"-(?P<python>[^-]+)-(?P<abi>[^-]+)-(?P<platform>[^-]+)\.whl$")
 _SYSTEMS = {"linux": "manylinux", "darwin": "macosx"}
 _HEADER = "# Written by `python packaging/lock.py`; edit pyproject.toml and run it again.\n"
-_TORCH_HEADER = "# Without a hash: on Linux a CPU build serves as well, and its hash is another.\n"
+_TORCH_HEADER = (
+    "# Without a hash: on Linux a CPU build, which has another hash, may be installed.\n"
+)
 
 
 @dataclass(frozen=True)
@@ -224,10 +224,8 @@ def _without_needless_marker(pin: Pin) -> Pin:
 
 
 def main() -> int:
-    """Renew or check; the exit code."""
-    if "--check" not in sys.argv:
-        FOLDER.mkdir(exist_ok=True)
-        renew()
+    """Renew the locks; the exit code."""
+    renew()
     found = faults()
     for fault in found:
         print(fault, file=sys.stderr)

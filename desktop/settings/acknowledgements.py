@@ -138,9 +138,9 @@ def replacement_notice(name: str) -> str:
             "{sign}. The Qt Project publishes the source code."
         ).format(folder=f"{where}/shiboken6", sign=sign),
         "soundfile": tr(
-            "Contains libsndfile, under the GNU LGPL version 2.1. You may replace it: the library "
-            "is a file of its own in {folder}. Put your own build there, then sign the app again: "
-            "{sign}. The libsndfile project publishes the source code."
+            "Contains libsndfile with LAME and mpg123, under the GNU LGPL version 2.1. You may "
+            "replace them: the library is a file of its own in {folder}. Put your own build there, "
+            "then sign the app again: {sign}. The projects publish their source code."
         ).format(folder=f"{where}/_soundfile_data", sign=sign),
         "soxr": tr(
             "Contains libsoxr, both under the GNU LGPL version 2.1. You may replace them: build "
