@@ -6,9 +6,7 @@ in one step, so that it appears there whole or not at all.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -20,31 +18,27 @@ from engine.errors import (
     IndexFileError,
     LibraryError,
     Message,
-    Refusal,
     Text,
     UserError,
     as_text,
     as_user_error,
     on_disk,
 )
-from engine.files import PIECE_BYTES, ByteListener, flush_folder, require_room
-from engine.library.archive import Limits, SourceFile
-from engine.library.download.retry import Pacing
+from engine.files import PIECE_BYTES, flush_folder, require_room
+from engine.library.archive import SourceFile
 from engine.library.installed_voice import (
     ORIGINAL_FILE,
     PICTURE_FILES,
     Fact,
     InstalledVoice,
     read_voice,
-    starter_voice,
     write_card,
 )
-from engine.library.link import VoiceOffer, fetch_voice
 from engine.library.member_name import printable
 from engine.library.naming import clean_name, numbered
 from engine.library.picture import PictureError, read_picture_header
-from engine.library.scan import Chooser, VoiceCandidate, scan
-from engine.library.staging import changing, download_folder, staging_folder
+from engine.library.scan import VoiceCandidate
+from engine.library.staging import changing
 from engine.paths import VOICE_INDEX_FILE, VOICE_ROWS_FILE, VOICE_WEIGHTS_FILE
 from engine.progress import CancelToken
 from engine.retrieval.index_file import read_index
@@ -110,84 +104,6 @@ class PreparedVoice:
     notes: tuple[Message, ...]
 
 
-def import_files(
-    root: Path,
-    sources: Sequence[Path],
-    *,
-    limits: Limits,
-    choose: Chooser,
-    keep_original: bool,
-    listener: ProgressListener,
-    cancel: CancelToken,
-    source_name: str,
-) -> ImportReport:
-    """See `engine.library.voice_library.VoiceLibrary.import_files`."""
-    imported: list[Imported] = []
-    refused: list[UserError] = []
-    name = sources[0].name if sources else ""
-    what = Text('Cannot import "{name}"', name=printable(name))
-    with as_user_error(what, LibraryError), on_disk(), staging_folder(root) as work:
-        scratch = work / "unpacked"
-        scratch.mkdir()
-        chosen = choose(scan(sources, scratch, limits=limits, cancel=cancel))
-        for number, candidate in enumerate(chosen):
-            place = work / f"voice{number}"
-            share = _share(listener, number, len(chosen))
-            try:
-                ready = prepare(
-                    candidate, place, keep_original=keep_original, listener=share, cancel=cancel
-                )
-                name = _chosen_name(candidate.name, ready.label)
-                imported.append(_install(root, ready, name, source_name, [starter_voice().name]))
-            except UserError as error:
-                refused.append(error)
-            finally:
-                shutil.rmtree(place, ignore_errors=True)
-            share(1.0)
-    if refused and not imported:
-        raise refused[0]
-    return ImportReport(tuple(imported), tuple(refused))
-
-
-def import_offer(
-    root: Path,
-    offer: VoiceOffer,
-    *,
-    limits: Limits,
-    choose: Chooser,
-    keep_original: bool,
-    downloaded: ByteListener | None,
-    cancel: CancelToken,
-    pacing: Pacing,
-) -> ImportReport:
-    """See `engine.library.voice_library.VoiceLibrary.import_offer`."""
-    first = offer.files[0]
-    key = hashlib.sha256(first.url.encode()).hexdigest()[:16]
-    what = Text('Cannot import "{name}"', name=printable(first.name))
-    with as_user_error(what, LibraryError), on_disk(), download_folder(root, key) as folder:
-        if folder is None:
-            raise Refusal("it is being downloaded already", "wait for that download or cancel it")
-        paths = fetch_voice(offer, folder, listener=downloaded, cancel=cancel, pacing=pacing)
-        try:
-            return import_files(
-                root,
-                paths,
-                limits=limits,
-                choose=choose,
-                keep_original=keep_original,
-                listener=no_progress,
-                cancel=cancel,
-                source_name=first.url,
-            )
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _share(listener: ProgressListener, number: int, count: int) -> ProgressListener:
-    """The part of one voice in the whole progress."""
-    return lambda fraction: listener((number + fraction) / count)
-
-
 def installed_voices(root: Path) -> list[InstalledVoice]:
     """The voices in a library's folder, in any order."""
     if not root.is_dir():
@@ -196,7 +112,7 @@ def installed_voices(root: Path) -> list[InstalledVoice]:
     return [voice for folder in folders if (voice := read_voice(folder)) is not None]
 
 
-def _install(
+def install(
     root: Path, ready: PreparedVoice, name: str, source: str, taken: Sequence[str]
 ) -> Imported:
     """Move a prepared folder into the library in one step.
@@ -256,7 +172,7 @@ def _completed(there: InstalledVoice, ready: PreparedVoice) -> Imported:
     return Imported(read_voice(there.folder) or there, "completed", notes)
 
 
-def _chosen_name(name: str, label: str | None) -> str:
+def chosen_name(name: str, label: str | None) -> str:
     """The name by the file, or the one in the checkpoint where the file's is generic."""
     own = clean_name(label or "")
     return own if name == "Voice" and own else name

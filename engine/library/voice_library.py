@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,19 +10,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from engine.errors import LibraryError, Refusal, Text, as_user_error, on_disk
+from engine.errors import LibraryError, Refusal, Text, UserError, as_user_error, on_disk
 from engine.files import ByteListener
 from engine.library.archive import DEFAULT_LIMITS, Limits
 from engine.library.download.retry import DEFAULT_PACING, Pacing
 from engine.library.importing import (
+    Imported,
     ImportReport,
     ProgressListener,
-    import_files,
-    import_offer,
+    chosen_name,
+    install,
     install_index,
     install_picture,
     installed_voices,
     no_progress,
+    prepare,
 )
 from engine.library.installed_voice import (
     PICTURE_FILES,
@@ -32,10 +35,11 @@ from engine.library.installed_voice import (
     voices_dir,
     write_card,
 )
-from engine.library.link import VoiceOffer
+from engine.library.link import VoiceOffer, fetch_voice
+from engine.library.member_name import printable
 from engine.library.naming import clean_name, file_stem
-from engine.library.scan import Chooser, newest_of_each
-from engine.library.staging import changing, clean_up, staging_folder
+from engine.library.scan import Chooser, newest_of_each, scan
+from engine.library.staging import changing, clean_up, download_folder, staging_folder
 from engine.progress import CancelToken
 
 Trash = Callable[[Path], None]
@@ -118,15 +122,13 @@ class VoiceLibrary:
         UserError : if no voice could be imported
         ConversionCancelled : voices that were imported before stay
         """
-        return import_files(
-            self.root,
+        return self._import(
             sources,
-            limits=self._limits,
+            ", ".join(source.name for source in sources),
             choose=choose,
             keep_original=keep_original,
             listener=listener,
             cancel=cancel or CancelToken(),
-            source_name=_origin(sources),
         )
 
     def import_offer(
@@ -143,16 +145,68 @@ class VoiceLibrary:
 
         A broken download is kept for a week, so that the next try continues it.
         """
-        return import_offer(
-            self.root,
-            offer,
-            limits=self._limits,
-            choose=choose,
-            keep_original=keep_original,
-            downloaded=downloaded,
-            cancel=cancel or CancelToken(),
-            pacing=pacing,
-        )
+        cancel = cancel or CancelToken()
+        first = offer.files[0]
+        key = hashlib.sha256(first.url.encode()).hexdigest()[:16]
+        with (
+            as_user_error(_cannot_import(first.name), LibraryError),
+            on_disk(),
+            download_folder(self.root, key) as folder,
+        ):
+            if folder is None:
+                why = "it is being downloaded already"
+                raise Refusal(why, "wait for that download or cancel it")
+            paths = fetch_voice(offer, folder, listener=downloaded, cancel=cancel, pacing=pacing)
+            try:
+                return self._import(
+                    paths,
+                    first.url,
+                    choose=choose,
+                    keep_original=keep_original,
+                    listener=no_progress,
+                    cancel=cancel,
+                )
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _import(
+        self,
+        sources: Sequence[Path],
+        origin: str,
+        *,
+        choose: Chooser,
+        keep_original: bool,
+        listener: ProgressListener,
+        cancel: CancelToken,
+    ) -> ImportReport:
+        imported: list[Imported] = []
+        refused: list[UserError] = []
+        what = _cannot_import(sources[0].name if sources else "")
+        with as_user_error(what, LibraryError), on_disk(), staging_folder(self.root) as work:
+            scratch = work / "unpacked"
+            scratch.mkdir()
+            chosen = choose(scan(sources, scratch, limits=self._limits, cancel=cancel))
+            for number, candidate in enumerate(chosen):
+                place = work / f"voice{number}"
+
+                def share(fraction: float, number: int = number) -> None:
+                    listener((number + fraction) / len(chosen))
+
+                try:
+                    ready = prepare(
+                        candidate, place, keep_original=keep_original, listener=share, cancel=cancel
+                    )
+                    name = chosen_name(candidate.name, ready.label)
+                    taken = [starter_voice().name]
+                    imported.append(install(self.root, ready, name, origin, taken))
+                except UserError as error:
+                    refused.append(error)
+                finally:
+                    shutil.rmtree(place, ignore_errors=True)
+                share(1.0)
+        if refused and not imported:
+            raise refused[0]
+        return ImportReport(tuple(imported), tuple(refused))
 
     def rename(self, key: str, name: str) -> InstalledVoice:
         """Give a voice another name."""
@@ -230,5 +284,5 @@ class VoiceLibrary:
                 yield now
 
 
-def _origin(sources: Sequence[Path]) -> str:
-    return ", ".join(source.name for source in sources)
+def _cannot_import(name: str) -> Text:
+    return Text('Cannot import "{name}"', name=printable(name))

@@ -5,6 +5,7 @@ Nothing here starts by itself: every call follows something the user did.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import DownloadError, Interruption, Refusal, Text, as_user_error, on_disk
@@ -76,6 +77,7 @@ def download(
                 listener=listener,
                 cancel=cancel,
                 timeouts=timeouts,
+                furthest_bytes=part.length_bytes,
             )
             persist(
                 transfer.attempt,
@@ -87,60 +89,48 @@ def download(
     return destination
 
 
+@dataclass
 class _Transfer:
     """One download and its tries; the bytes so far are in ``part``."""
 
-    def __init__(
-        self,
-        url: str,
-        folder: Path,
-        part: PartFile,
-        *,
-        sha256: str | None,
-        size_bytes: int | None,
-        size_limit_bytes: int,
-        listener: ByteListener | None,
-        cancel: CancelToken,
-        timeouts: Timeouts,
-    ) -> None:
-        self._url = url
-        self._folder = folder
-        self._part = part
-        self._sha256 = sha256
-        self._size_bytes = size_bytes
-        self._size_limit_bytes = size_limit_bytes
-        self._listener = listener
-        self._cancel = cancel
-        self._timeouts = timeouts
-        self._may_start_over = True
-        self.furthest_bytes = part.length_bytes
+    url: str
+    folder: Path
+    part: PartFile
+    sha256: str | None
+    size_bytes: int | None
+    size_limit_bytes: int
+    listener: ByteListener | None
+    cancel: CancelToken
+    timeouts: Timeouts
+    may_start_over: bool = True
+    furthest_bytes: int = 0
 
     def attempt(self) -> None:
         """Fetch what is missing; return when the part is the whole, right file."""
         if not self._is_whole():
             with ask_server(
                 "GET",
-                self._url,
+                self.url,
                 self._range_headers(),
-                timeouts=self._timeouts,
-                cancel=self._cancel,
+                timeouts=self.timeouts,
+                cancel=self.cancel,
             ) as response:
                 self._receive(response)
         self._verify()
 
     def _is_whole(self) -> bool:
         """Whether an earlier call fetched everything and was stopped before the end."""
-        origin = self._part.origin
-        return origin is not None and self._part.length_bytes == origin.total_bytes
+        origin = self.part.origin
+        return origin is not None and self.part.length_bytes == origin.total_bytes
 
     def _range_headers(self) -> dict[str, str]:
-        origin = self._part.origin
-        if origin is None or not self._part.length_bytes:
+        origin = self.part.origin
+        if origin is None or not self.part.length_bytes:
             return {}
-        if not origin.continues(self._url, self._sha256):
+        if not origin.continues(self.url, self.sha256):
             return {}
-        headers = {"Range": f"bytes={self._part.length_bytes}-"}
-        if self._sha256 is None and origin.etag is not None:
+        headers = {"Range": f"bytes={self.part.length_bytes}-"}
+        if self.sha256 is None and origin.etag is not None:
             headers["If-Range"] = origin.etag
         return headers
 
@@ -150,7 +140,7 @@ class _Transfer:
         start_bytes, total_bytes = self._place_of(response)
         self._refuse_size(total_bytes)
         piece = response.read()
-        self._cancel.raise_if_cancelled()
+        self.cancel.raise_if_cancelled()
         if response.is_page(piece if start_bytes == 0 else b""):
             raise Refusal(
                 "the server sent a web page instead of the file",
@@ -160,21 +150,21 @@ class _Transfer:
         if not piece and total_bytes:
             raise Interruption("the connection was lost", LATER)
         with on_disk():
-            require_room(self._folder, max(0, (total_bytes or 0) - self._part.length_bytes))
+            require_room(self.folder, max(0, (total_bytes or 0) - self.part.length_bytes))
         if start_bytes:
-            self._part.mixed = True
+            self.part.mixed = True
         else:
-            origin = Origin(self._url, self._sha256, response.strong_etag, total_bytes)
-            self._part.restart(origin)
+            origin = Origin(self.url, self.sha256, response.strong_etag, total_bytes)
+            self.part.restart(origin)
         self._tell(total_bytes)
         self._copy(response, piece, total_bytes)
 
     def _copy(self, response: Response, piece: bytes, total_bytes: int | None) -> None:
-        part = self._part
+        part = self.part
         room_proven_bytes = part.length_bytes
         while piece:
             length_bytes = part.length_bytes + len(piece)
-            if length_bytes > self._size_limit_bytes:
+            if length_bytes > self.size_limit_bytes:
                 part.discard()
                 self._refuse_size(length_bytes)
             if total_bytes is not None and length_bytes > total_bytes:
@@ -183,13 +173,13 @@ class _Transfer:
             if length_bytes - room_proven_bytes >= SAVE_EVERY_BYTES:
                 room_proven_bytes = length_bytes
                 with on_disk():
-                    require_room(self._folder, 0)
+                    require_room(self.folder, 0)
             part.write(piece)
             self.furthest_bytes = max(self.furthest_bytes, length_bytes)
             self._tell(total_bytes)
-            self._cancel.raise_if_cancelled()
+            self.cancel.raise_if_cancelled()
             piece = response.read()
-        self._cancel.raise_if_cancelled()
+        self.cancel.raise_if_cancelled()
         if total_bytes is not None and part.length_bytes < total_bytes:
             why = Text(
                 "the connection was lost after {done} of {total}",
@@ -200,8 +190,8 @@ class _Transfer:
 
     def _refuse_other_status(self, response: Response) -> None:
         """Raise unless the body is the file or the part that we asked for."""
-        if response.status == _BEYOND_END and self._part.length_bytes:
-            self._part.discard()
+        if response.status == _BEYOND_END and self.part.length_bytes:
+            self.part.discard()
             raise Interruption("the file on the server changed during the download", _AGAIN)
         if response.status not in {_OK, _PARTIAL}:
             raise response.failure()
@@ -214,60 +204,60 @@ class _Transfer:
     def _place_of(self, response: Response) -> tuple[int, int | None]:
         """Where the body begins in the file, and how long the file is (None: not announced)."""
         if response.status == _OK:
-            total_bytes = self._size_bytes if response.body_bytes is None else response.body_bytes
-            if total_bytes is None and self._sha256 is None and not response.chunked:
+            total_bytes = self.size_bytes if response.body_bytes is None else response.body_bytes
+            if total_bytes is None and self.sha256 is None and not response.chunked:
                 raise Refusal(
                     "the server does not state the file's length, so a lost connection would go "
                     "unnoticed",
                     "download it in a browser and open the file here",
                 )
             return 0, total_bytes
-        span, origin = response.span, self._part.origin
-        known_bytes = self._size_bytes if origin is None else origin.total_bytes
-        if span is not None and span.start_bytes == self._part.length_bytes:
+        span, origin = response.span, self.part.origin
+        known_bytes = self.size_bytes if origin is None else origin.total_bytes
+        if span is not None and span.start_bytes == self.part.length_bytes:
             total_bytes = known_bytes if span.total_bytes is None else span.total_bytes
             fits = known_bytes in {None, total_bytes} and self._is_same_file(response)
-            if fits and (total_bytes is not None or self._sha256 is not None):
+            if fits and (total_bytes is not None or self.sha256 is not None):
                 return span.start_bytes, total_bytes
-        self._part.discard()
+        self.part.discard()
         raise Interruption("the server sent the wrong part of the file", _AGAIN)
 
     def _is_same_file(self, response: Response) -> bool:
         """Whether the ETag allows adding to the part; a known hash decides at the end instead."""
-        origin = self._part.origin
-        return self._sha256 is not None or origin is None or response.strong_etag == origin.etag
+        origin = self.part.origin
+        return self.sha256 is not None or origin is None or response.strong_etag == origin.etag
 
     def _refuse_size(self, size_bytes: int | None) -> None:
         if size_bytes is None:
             return
-        if size_bytes > self._size_limit_bytes:
+        if size_bytes > self.size_limit_bytes:
             raise Refusal(
                 Text(
                     "it is larger than the allowed {limit}",
-                    limit=size_text(self._size_limit_bytes),
+                    limit=size_text(self.size_limit_bytes),
                 ),
                 "check that it is the right address",
             )
-        if self._size_bytes not in {None, size_bytes}:
+        if self.size_bytes not in {None, size_bytes}:
             raise Refusal(
                 Text(
                     "the file on the server has {size} bytes instead of {expected}",
                     size=size_bytes,
-                    expected=self._size_bytes,
+                    expected=self.size_bytes,
                 ),
                 "use another address or mirror",
             )
 
     def _verify(self) -> None:
         """Raise, and delete the part, unless it is the right file."""
-        part = self._part
-        if self._size_bytes in {None, part.length_bytes} and self._sha256 in {None, part.sha256}:
+        part = self.part
+        if self.size_bytes in {None, part.length_bytes} and self.sha256 in {None, part.sha256}:
             return
         # A part of old and new bytes, or of unknown length, may be wrong by bad luck.
         unsure = part.mixed or part.origin is None or part.origin.total_bytes is None
         part.discard()
-        if unsure and self._may_start_over:
-            self._may_start_over = False
+        if unsure and self.may_start_over:
+            self.may_start_over = False
             raise Interruption("the pieces that arrived do not form the right file", _AGAIN)
         raise Refusal(
             "the downloaded file is not the expected one (its SHA-256 differs)",
@@ -275,8 +265,8 @@ class _Transfer:
         )
 
     def _tell(self, total_bytes: int | None) -> None:
-        if self._listener is not None:
-            self._listener(self._part.length_bytes, total_bytes)
+        if self.listener is not None:
+            self.listener(self.part.length_bytes, total_bytes)
 
 
 def _is_there(destination: Path, sha256: str | None, cancel: CancelToken) -> bool:

@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 from desktop.app import App
 from desktop.storage import AppPaths
 from desktop.voices.voices_page import VoicesPage
-from engine.library import importing, voice_library
+from engine.library import voice_library
 from engine.library.installed_voice import read_voice
 from engine.library.voice_library import VoiceLibrary
 from engine.options import ConversionOptions
@@ -48,7 +48,7 @@ class Held:
         self.reached = threading.Event()
         self.go = threading.Event()
         self._deaf = deaf
-        self._prepare = importing.prepare
+        self._prepare = voice_library.prepare
 
     def __call__(self, *given: Any, cancel: CancelToken, **named: Any) -> Any:
         self.reached.set()
@@ -64,7 +64,7 @@ def test_an_import_is_stopped_by_quitting_and_leaves_nothing(
     app: App, app_paths: AppPaths, tmp_path: Path, left: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = Held()
-    monkeypatch.setattr(importing, "prepare", held)
+    monkeypatch.setattr(voice_library, "prepare", held)
     app.take([tmp_path / "Bela.zip", tmp_path / "Aria.pth"])
     assert held.reached.wait(WAIT_S)
     app.close()
@@ -82,7 +82,7 @@ def test_what_ends_after_quitting_is_told_nobody(
     for signal in (app.voices.installed, app.voices.refused, app.voices.changed):
         signal.connect(lambda *given: told.append(given))
     held = Held()
-    monkeypatch.setattr(importing, "prepare", held)
+    monkeypatch.setattr(voice_library, "prepare", held)
     app.take([tmp_path / "Aria.pth"])
     assert held.reached.wait(WAIT_S)
     told.clear()
@@ -97,7 +97,7 @@ def test_an_import_that_does_not_stop_is_left_behind_with_the_process(
     app: App, tmp_path: Path, left: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = Held(deaf=True)
-    monkeypatch.setattr(importing, "prepare", held)
+    monkeypatch.setattr(voice_library, "prepare", held)
     monkeypatch.setattr("desktop.app._PATIENCE_S", 0.1)
     app.take([tmp_path / "Aria.pth"])
     assert held.reached.wait(WAIT_S)
