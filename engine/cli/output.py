@@ -68,12 +68,13 @@ class ProgressBar:
 
 
 def table(rows: Sequence[Sequence[str]], *, numbers: bool = False) -> str:
-    """Rows in columns.
+    """Rows in columns, free of control characters.
 
     Parameters
     ----------
     numbers : align all columns but the first to the right
     """
+    rows = [[one_line(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     align = ["<", *(">" if numbers else "<" for _ in widths[1:])]
     return "\n".join("  ".join(map("{:{}{}}".format, row, align, widths)).rstrip() for row in rows)

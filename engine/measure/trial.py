@@ -1,4 +1,4 @@
-"""What a process of `engine.measure.child` does: convert a clip one way or another and compare."""
+"""What a process of `engine.measure.child` does: convert a clip, compare sounds and speeds."""
 
 from __future__ import annotations
 
@@ -54,22 +54,22 @@ def _examine(request: Request) -> Answer:
 
 def _reference(request: Request) -> Answer:
     """Save the sound of one configuration."""
-    np.save(request["output"], _Way(request, request["config"]).sound())
+    np.save(request["output"], _Setup(request, request["config"]).sound())
     return {}
 
 
 def _check(request: Request) -> Answer:
     """How closely the sound of one configuration agrees with a saved one."""
-    way = _Way(request, request["config"])
-    return {"level": agreement_db(np.load(request["reference"]), way.sound())}
+    setup = _Setup(request, request["config"])
+    return {"level": agreement_db(np.load(request["reference"]), setup.sound())}
 
 
 def _compare(request: Request) -> Answer:
     """Check the sound of two configurations, then time them alternately."""
-    before, after = _Way(request, request["before"]), _Way(request, request["after"])
+    before, after = _Setup(request, request["before"]), _Setup(request, request["after"])
     levels = {
-        name: agreement_db(np.load(request[f"{name}_reference"]), way.sound())
-        for name, way in (("before", before), ("after", after))
+        name: agreement_db(np.load(request[f"{name}_reference"]), setup.sound())
+        for name, setup in (("before", before), ("after", after))
     }
     level = levels["after"]
     if level is not None and not level >= request["least_db"]:
@@ -91,7 +91,7 @@ TASKS: dict[str, Callable[[Request], Answer]] = {
 }
 
 
-class _Way:
+class _Setup:
     """A converter with one configuration, its networks and the clip."""
 
     def __init__(self, request: Request, config: Mapping[str, Any]) -> None:

@@ -128,7 +128,7 @@ def test_the_printed_report_has_a_line_for_each_check_and_a_failure_gives_code_1
     checks = [
         doctor.Check("Sky", "ok", "blue"),
         doctor.Check("Sea", "warn", "rough", "stay ashore"),
-        doctor.Check("Ship", "fail", "sunk", "build another"),
+        doctor.Check("Ship", "fail", "sunk\x1b[31m", "build\nanother"),
     ]
     monkeypatch.setattr(doctor, "run_checks", lambda *_, **__: checks)
     assert main(["doctor"]) == 1
@@ -136,8 +136,8 @@ def test_the_printed_report_has_a_line_for_each_check_and_a_failure_gives_code_1
         "ok    Sky   blue",
         "warn  Sea   rough",
         "            -> stay ashore",
-        "fail  Ship  sunk",
-        "            -> build another",
+        "fail  Ship  sunk?[31m",
+        "            -> build?another",
         "",
         "Cannot convert: 1 of 3 checks failed.",
     ]
