@@ -97,8 +97,8 @@ def cell_text(job: Job, progress: JobProgress | None, column: str, *, stopping: 
 
 
 def describe_job(job: Job) -> str:
-    """The tool tip of a row: whatever does not fit into it."""
-    lines = [job.title]
+    """The tool tip of a row: everything that may not fit into it."""
+    lines = [job.title, job.voice.name, *map(translate, job.options.summary())]
     if job.message is not None:
         lines.append(translate(job.message))
     lines += map(translate, job.notes)

@@ -186,3 +186,10 @@ def test_half_written_results_are_removed_but_nothing_else(
     assert not just_left.exists()
     assert fresh.exists()
     assert all(path.exists() for path in others)
+
+
+def test_a_tool_tip_names_every_setting_that_differs_from_the_defaults() -> None:
+    options = ConversionOptions(semitones=5, noise=False, output_rate_hz=44_100)
+    told = describe_job(job(options=options)).splitlines()
+    assert told[:2] == ["song.wav", "Aria"]
+    assert told[2:] == ["Pitch +5 semitones", "Random noise off", "Sample rate 44100 Hz"]
