@@ -1,11 +1,20 @@
-"""What the README promises is there: each file and each step that it names."""
+"""The READMEs name files, steps and examples that exist."""
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
+import numpy as np
+import pytest
 from project import OLDEST_MACOS, ROOT
 
+from engine.errors import Text
+from engine.option import Option
+from engine.options import ConversionResult
+from engine.pitch.methods import PitchMethod
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 TEXT = (ROOT / "packaging" / "README.md").read_text(encoding="utf-8")
 STEPS = ("environment", "build", "trim", "sign", "verify", "smoke_test", "image", "notarise")
 
@@ -28,6 +37,31 @@ def test_every_step_of_the_build_has_its_command() -> None:
 
 def test_both_name_the_macos_that_is_needed() -> None:
     major = OLDEST_MACOS.partition(".")[0]
-    assert f"macOS {major} or later" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"macOS {major} or later" in README
     assert f"Build it (Mac with Apple silicon, macOS {major}," in TEXT
     assert f"The app needs macOS {major}:" in TEXT
+
+
+def test_the_readme_stays_short_and_names_only_files_that_exist() -> None:
+    assert len(README.splitlines()) <= 160
+    named = set(re.findall(r"\b(?:packaging|tests|resources|engine)/[\w/.-]*\w", README))
+    named |= set(re.findall(r"\]\((resources/[^)]+)\)", README))
+    missing = {each for each in named if not (ROOT / each).exists()}
+    assert missing == {"engine/pitch/toy.py"}  # of the example
+
+
+def test_the_examples_of_the_readme_work() -> None:
+    python, pitch, effect = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    imports = python.partition("\n\n")[0]
+    exec(imports, {})  # noqa: S102 - our own README
+    for name in re.findall(r"result\.(\w+)", python):
+        assert hasattr(ConversionResult, name) or name in ConversionResult.__dataclass_fields__
+    rows: list[PitchMethod] = []
+    known = {"Text": Text, "PitchMethod": PitchMethod, "register": rows.append}
+    exec(pitch, known | {"TrackerContext": object, "PitchTracker": object})  # noqa: S102
+    assert (rows[0].name, rows[0].others) == ("toy", ("yin",))
+    made: dict[str, Any] = {"Text": Text, "Option": Option, "np": np}
+    exec(effect, made)  # noqa: S102
+    (louder,) = made["process"]([np.ones((4, 1), np.float32)], 16_000, {"gain_db": 6.0})
+    assert louder.dtype == np.float32
+    assert louder[0, 0] == pytest.approx(1.995, abs=1e-3)
