@@ -122,7 +122,7 @@ def test_quitting_while_busy_asks_and_what_was_undone_comes_back(
     session.start()
     state = session.state()
     assert states_of(state) == {"long.flac": "interrupted", "song.wav": "interrupted"}
-    assert state["notice"] == "2 conversions were not finished when the app ended"
+    assert state["notice"] == "2 conversions were not finished when the app quit"
     session.click("button", "Continue")
     session.until(running, "it goes on")
 
