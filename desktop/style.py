@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from PySide6.QtCore import QEvent
-from PySide6.QtGui import QColor, QFont, QPalette
+from PySide6.QtGui import QColor, QFont, QPalette, Qt
 from PySide6.QtWidgets import QApplication, QLabel, QWidget
 
 from engine.stages import stage_of
@@ -187,7 +187,21 @@ def heading_font(widget: QWidget, factor: float = 1.0) -> QFont:
     return font
 
 
-class SecondaryLabel(QLabel):
+class PlainLabel(QLabel):
+    """A label that shows a text as it is, whatever tags a file's or a voice's name has."""
+
+    def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setText(text)
+
+
+def plain_tip(text: str) -> str:
+    """The tool tip that shows a text as it is, tags included."""
+    return Qt.convertFromPlainText(text) if Qt.mightBeRichText(text) else text
+
+
+class SecondaryLabel(PlainLabel):
     """A label in the colour of explanations, whatever the theme becomes."""
 
     def __init__(self, text: str = "", parent: QWidget | None = None) -> None:

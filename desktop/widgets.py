@@ -10,7 +10,6 @@ from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
-    QLabel,
     QMessageBox,
     QPushButton,
     QSizePolicy,
@@ -26,7 +25,7 @@ class NoticeBar(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._warning = False
-        self._label = QLabel()
+        self._label = style.PlainLabel()
         self._label.setWordWrap(True)
         self._label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._buttons = QHBoxLayout()
@@ -87,7 +86,7 @@ class NoticeBar(QWidget):
         painter.fillRect(line, style.hairline(palette))
 
 
-class ElidedLabel(QLabel):
+class ElidedLabel(style.PlainLabel):
     """Shows the beginning and the end of a text that is too long; the tool tip has all of it."""
 
     def __init__(self) -> None:
@@ -100,7 +99,7 @@ class ElidedLabel(QLabel):
         if text != self._text:
             self._text = text
             self.setText(text)
-            self.setToolTip(text)
+            self.setToolTip(style.plain_tip(text))
             self.setAccessibleName(text)
 
     def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
@@ -121,6 +120,7 @@ ChooseFiles = Callable[[QWidget, str, str], list[Path]]
 def ask_user(parent: QWidget, text: str, explanation: str, yes: str) -> bool:
     """Ask in a sheet over the window."""
     box = QMessageBox(QMessageBox.Icon.Warning, "", text, parent=parent)
+    box.setTextFormat(Qt.TextFormat.PlainText)
     box.setInformativeText(explanation)
     agree = box.addButton(yes, QMessageBox.ButtonRole.AcceptRole)
     box.addButton(QMessageBox.StandardButton.Cancel)

@@ -23,7 +23,7 @@ from desktop.listen.waveform_view import WaveformView
 from desktop.queue.job import Job, JobState
 from desktop.settings import table as settings_table
 from desktop.settings.store import Settings
-from desktop.style import MARGIN, RADIUS, SecondaryLabel, accent, figures_font
+from desktop.style import MARGIN, RADIUS, SecondaryLabel, accent, figures_font, plain_tip
 
 if TYPE_CHECKING:
     from desktop.listen.player import Player
@@ -358,4 +358,4 @@ class ListenPanel(QWidget):
     @Slot(str)
     def _say(self, sentence: str) -> None:
         self._note.setText(sentence)
-        self._note.setToolTip(sentence)
+        self._note.setToolTip(plain_tip(sentence))

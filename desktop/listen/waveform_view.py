@@ -16,7 +16,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractSlider, QApplication, QSizePolicy, QWidget
 
-from desktop.style import accent, secondary_text
+from desktop.style import accent, plain_tip, secondary_text
 
 if TYPE_CHECKING:
     from desktop.listen.waveform import Waveform
@@ -66,7 +66,7 @@ class WaveformView(QAbstractSlider):
         """Show this, or nothing with a sentence why."""
         self._waveform = waveform
         self._message = message
-        self.setToolTip(message if waveform is None else "")
+        self.setToolTip(plain_tip(message) if waveform is None else "")
         self.update()
 
     def set_axis(self, duration_s: float) -> None:

@@ -10,7 +10,6 @@ from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QShowEvent
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
-    QLabel,
     QMessageBox,
     QProgressBar,
     QPushButton,
@@ -23,7 +22,7 @@ from desktop.icons import symbol
 from desktop.settings.page import TablePage, caption
 from desktop.settings.store import Settings
 from desktop.settings.table import MIRROR
-from desktop.style import RADIUS, hairline
+from desktop.style import RADIUS, PlainLabel, hairline
 from desktop.translation import translate
 from engine.files import size_text
 from engine.library.networks import NETWORKS, FileState, Network, fetch, remove, use_file, verify
@@ -161,11 +160,11 @@ class NetworkCard(QWidget):
 
     def _build(self) -> None:
         name, purpose = translate(self.network.title), translate(self.network.purpose)
-        title = QLabel(name)
+        title = PlainLabel(name)
         font = title.font()
         font.setBold(True)
         title.setFont(font)
-        self.state = QLabel()
+        self.state = PlainLabel()
         facts = self.tr("{size} · licence {licence} · from {source}").format(
             size=size_text(self.network.about_bytes),
             licence=self.network.licence,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QShowEvent
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QPushButton, QVBoxLayout
 
 from desktop import style
 from desktop.networks.models_page import ChooseFile, NetworkCard, choose_file
@@ -130,7 +130,7 @@ class SharedSheet(QDialog):
             self._window.dropEvent(event)
 
     def _build(self) -> None:
-        title = QLabel(self.tr("Voices from the community need two networks"))
+        title = style.PlainLabel(self.tr("Voices from the community need two networks"))
         title.setFont(style.heading_font(title, 1.25))
         title.setWordWrap(True)
         text = style.SecondaryLabel(

@@ -17,7 +17,7 @@ from PySide6.QtGui import (
     QPen,
     QResizeEvent,
 )
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMainWindow, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QPushButton, QVBoxLayout, QWidget
 
 from desktop import style
 from desktop.queue.intake import Gatherer, Intake, peek
@@ -177,7 +177,7 @@ class EmptyPage(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        title = QLabel(self.tr("Drop songs, recordings or videos here"))
+        title = style.PlainLabel(self.tr("Drop songs, recordings or videos here"))
         title.setFont(style.heading_font(title, 1.5))
         title.setWordWrap(True)
         title.setAlignment(Qt.AlignmentFlag.AlignCenter)

@@ -6,7 +6,6 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QGuiApplication, QPainter, QPainterPath, QPaintEvent, QPalette
 from PySide6.QtWidgets import (
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QSizePolicy,
     QStackedWidget,
@@ -153,7 +152,7 @@ class DetailPanel(QWidget):
         self._job: Job | None = None
         self._title = ElidedLabel()
         self._title.setFont(style.heading_font(self._title))
-        self._summary = QLabel()
+        self._summary = style.PlainLabel()
         self._summary.setFont(style.figures_font(style.small_font(self)))
         self._summary.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._copy = QPushButton(self.tr("Copy as Text"))
@@ -165,7 +164,7 @@ class DetailPanel(QWidget):
         head.addWidget(self._summary)
         head.addWidget(self._copy)
         self._timings = TimingView()
-        self._failure = QLabel()
+        self._failure = style.PlainLabel()
         self._failure.setWordWrap(True)
         self._failure.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         self._failure.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)

@@ -20,6 +20,7 @@ from PySide6.QtCore import (
 from desktop.queue.engine_protocol import Cancelled, Failed, Finished, Outcome
 from desktop.queue.job import Job, JobProgress, JobState
 from desktop.queue.job_text import cell_text, describe_job
+from desktop.style import plain_tip
 
 Index = QModelIndex | QPersistentModelIndex
 NOWHERE = QModelIndex()
@@ -120,7 +121,7 @@ class JobTable(QAbstractTableModel):
         job = self._jobs[index.row()]
         give: dict[int, Callable[[], Any]] = {
             Qt.ItemDataRole.DisplayRole: lambda: self._cell(job, index.column()),
-            Qt.ItemDataRole.ToolTipRole: lambda: describe_job(job),
+            Qt.ItemDataRole.ToolTipRole: lambda: plain_tip(describe_job(job)),
             Qt.ItemDataRole.AccessibleTextRole: lambda: self._cell(job, index.column()),
             Qt.ItemDataRole.TextAlignmentRole: lambda: _alignment(index.column()),
             JOB_ROLE: lambda: job,

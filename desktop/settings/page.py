@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QPushButton,
     QScrollArea,
@@ -26,7 +25,7 @@ from PySide6.QtWidgets import (
 from desktop.icons import symbol
 from desktop.settings.store import Settings
 from desktop.settings.table import SETTINGS, Setting, text
-from desktop.style import SecondaryLabel
+from desktop.style import PlainLabel, SecondaryLabel, plain_tip
 
 
 class ValueEditor(QWidget):
@@ -145,7 +144,7 @@ class FolderEditor(ValueEditor):
         super().__init__()
         self._button = QPushButton(symbol("folder"), self.tr("Choose…"))
         self._button.clicked.connect(self._choose)
-        self._path = QLabel()
+        self._path = PlainLabel()
         self._path.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._title = text(setting.label)
         self._value = ""
@@ -156,7 +155,7 @@ class FolderEditor(ValueEditor):
         self._value = str(value or "")
         shown = self.fontMetrics().elidedText(self._value, Qt.TextElideMode.ElideMiddle, 230)
         self._path.setText(shown or self.tr("None chosen"))
-        self._path.setToolTip(self._value)
+        self._path.setToolTip(plain_tip(self._value))
 
     @Slot()
     def _choose(self) -> None:
@@ -289,7 +288,7 @@ class TablePage(QWidget):
             row.editor.edited.connect(self._apply)
             self.rows[setting.key] = row
             label = self.tr("{name}:").format(name=text(setting.label))
-            name = QLabel("" if setting.kind == "bool" else label)
+            name = PlainLabel("" if setting.kind == "bool" else label)
             name.setContentsMargins(0, 1, 0, 0)
             form.addRow(name, row)
         return form

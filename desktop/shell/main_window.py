@@ -10,7 +10,6 @@ from PySide6.QtGui import QCloseEvent, QGuiApplication, QPainter, QPaintEvent, Q
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
-    QLabel,
     QMessageBox,
     QScrollArea,
     QStackedWidget,
@@ -67,7 +66,7 @@ class MainLayout(QWidget):
         self.detail = DetailPanel()
         self._panels = QVBoxLayout()
         self._panels.setContentsMargins(0, 0, 0, 0)
-        self._status = QLabel()
+        self._status = style.PlainLabel()
         self._status.setFont(style.figures_font(style.small_font(self)))
         self._status.setContentsMargins(style.MARGIN, 5, style.MARGIN, 6)
         self._status_base = ""

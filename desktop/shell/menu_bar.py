@@ -131,9 +131,9 @@ class MenuBar(QObject):
             name, job_id = _short(running.title), running.id
             percent = self._percent or 0
             line = self.tr("Converting “{name}”: {percent} %").format(name=name, percent=percent)
-            self.menu.addAction(line).setEnabled(False)
+            self.menu.addAction(_escaped(line)).setEnabled(False)
             self._add(
-                self.tr("Cancel “{name}”").format(name=name),
+                self.tr("Cancel “{name}”").format(name=_escaped(name)),
                 lambda: self._queue.cancel([job_id]),
             )
         if waiting:

@@ -10,7 +10,6 @@ from PySide6.QtCore import QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import (
     QHBoxLayout,
-    QLabel,
     QMainWindow,
     QMessageBox,
     QPushButton,
@@ -29,7 +28,7 @@ from desktop.settings.page import SettingRow, TablePage, caption, scrolled
 from desktop.settings.store import Settings
 from desktop.settings.table import MIRROR, PROFILING, START_AT_LOGIN
 from desktop.storage import AppPaths
-from desktop.style import GAP
+from desktop.style import GAP, PlainLabel
 from desktop.tuning.optimization_page import OptimizationPage
 from desktop.tuning.tuning_run import TuningRun
 
@@ -86,7 +85,7 @@ class AdvancedPage(TablePage):
                 self.tr("Queue, voices and results are kept."),
             ),
         ):
-            label = QLabel(name)
+            label = PlainLabel(name)
             label.setContentsMargins(0, 4, 0, 0)  # on one line with what stands in the button
             self.form.addRow(label, _deeds(buttons, help_text))
         self.form.addRow("", self._said)

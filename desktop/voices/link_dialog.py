@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QDialogButtonBox,
     QHBoxLayout,
     QHeaderView,
-    QLabel,
     QLineEdit,
     QProgressBar,
     QPushButton,
@@ -172,7 +171,7 @@ class LinkDialog(QDialog):
         top = QHBoxLayout()
         top.addWidget(self.field, 1)
         top.addWidget(self.look_button)
-        label = QLabel(self.tr("Address of a .zip or .pth, or of a Hugging Face page"))
+        label = style.PlainLabel(self.tr("Address of a .zip or .pth, or of a Hugging Face page"))
         label.setBuddy(self.field)
         column = QVBoxLayout(self)
         column.setContentsMargins(20, 18, 20, 14)
@@ -199,7 +198,7 @@ class LinkDialog(QDialog):
             item.setTextAlignment(2, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             item.setSizeHint(0, _LINE)
             for column in range(2):
-                item.setToolTip(column, item.text(column))
+                item.setToolTip(column, style.plain_tip(item.text(column)))
             self.list.addTopLevelItem(item)
         self.filter.clear()
         self.filter.setVisible(len(offers) >= _FILTER_FROM)

@@ -9,7 +9,6 @@ from PySide6.QtGui import QPainter, QPainterPath, QPalette, QPixmap
 from PySide6.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QPushButton,
     QScrollArea,
@@ -18,7 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from desktop.icons import symbol
-from desktop.style import SecondaryLabel
+from desktop.style import PlainLabel, SecondaryLabel
 from desktop.voices.option_controls import OptionControls
 from engine.options import ConversionOptions, voice_options
 
@@ -53,7 +52,7 @@ class VoiceCard(QWidget):
         # A slider that is being dragged is kept once, not at every step.
         self._soon = QTimer(self, singleShot=True, interval=_KEEP_AFTER_MS)
         self._soon.timeout.connect(self._tell_defaults)
-        self._picture = QLabel()
+        self._picture = PlainLabel()
         self._picture.setFixedSize(_PICTURE_POINTS, _PICTURE_POINTS)
         self.name = QLineEdit()
         self.name.setAccessibleName(self.tr("Name of the voice"))
@@ -107,7 +106,7 @@ class VoiceCard(QWidget):
         while self._facts.rowCount():
             self._facts.removeRow(0)
         for name, value in self._told(voice):
-            shown = QLabel(value)
+            shown = PlainLabel(value)
             shown.setWordWrap(True)
             shown.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             label = SecondaryLabel(self.tr("{name}:").format(name=name))
