@@ -67,26 +67,6 @@ STARTER_EMBEDDER = "urvc-starter"
 """What the starter voice's checkpoint names as its content encoder."""
 
 
-def content_encoder_parts(models_folder: Path) -> tuple[Path, ...]:
-    """The files of the shared content encoder in the layout that is there, else in the usual one.
-
-    Parameters
-    ----------
-    models_folder : from `models_dir`
-    """
-    folder, single = models_folder / CONTENT_ENCODER_DIR, models_folder / FAIRSEQ_FILE
-    weights = [folder / name for name in WEIGHTS_FILES]
-    found = next((file for file in weights if file.is_file()), None)
-    if found is None and single.is_file():
-        return (single,)
-    return folder / CONFIG_FILE, found or weights[-1]
-
-
-def has_content_encoder(models_folder: Path) -> bool:
-    """Whether the shared content encoder seems to be there; needs no torch."""
-    return all(file.is_file() for file in content_encoder_parts(models_folder))
-
-
 _CONTENTVEC_NAMES = frozenset({"contentvec", "contentvec_base", "hubert", "hubert_base"})
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 

@@ -20,8 +20,8 @@ from desktop.widgets import NoticeBar
 from engine.errors import UserError
 from engine.files import size_text
 from engine.library.importing import ImportReport
-from engine.library.networks import NETWORKS
-from engine.paths import content_encoder_path, has_content_encoder, models_dir
+from engine.library.networks import CONTENT_ENCODER, NETWORKS
+from engine.paths import content_encoder_path, models_dir
 
 _OFFERED = "shared_networks.offered"
 
@@ -79,7 +79,7 @@ class VoiceDialogs(QObject):
 
     def offer_once(self) -> None:
         """At the first start ever: offer them, if they are not there."""
-        if not self._settings.memory(_OFFERED) and not has_content_encoder(self._models):
+        if not self._settings.memory(_OFFERED) and CONTENT_ENCODER.missing(self._models):
             self.show_shared()
 
     def close_tasks(self) -> None:
@@ -125,7 +125,7 @@ class VoiceDialogs(QObject):
     def _lacks_networks(self, key: str) -> bool:
         """Whether the voice hears with the shared content encoder, and that is not there."""
         voice = self._voices.entry(key)
-        if voice is None or voice.built_in or has_content_encoder(self._models):
+        if voice is None or voice.built_in or not CONTENT_ENCODER.missing(self._models):
             return False
         embedder = str(voice.facts.get("embedder") or "contentvec")
         try:

@@ -130,51 +130,51 @@ _RVC_FILES = f"/{_RVC}/resolve/e6d0c1a17da07c33557852f9dfa2bd44cc75737d/"
 _ENCODER_CONFIG = f"{CONTENT_ENCODER_DIR}/{CONFIG_FILE}"
 _ENCODER_WEIGHTS = [f"{CONTENT_ENCODER_DIR}/{name}" for name in WEIGHTS_FILES]
 
-NETWORKS = (
-    Network(
-        key="content",
-        title="Content encoder (HuBERT base)",
-        purpose="Recognizes what is sung or said. Every community voice needs it.",
-        licence="MIT",
-        source_page=f"{OFFICIAL_HUB}/{_RVC}",
-        variants=(
-            (
-                NetworkFile(
-                    _ENCODER_CONFIG,
-                    about_bytes=1_500,
-                    sha256="0346950779dfb7f9316fa74ed846e2b8a22a08eedfdc5387b73f327cb1a4a7cf",
-                    url_path=_RVC_FILES + _ENCODER_CONFIG,
-                ),
-                NetworkFile(
-                    _ENCODER_WEIGHTS[-1],
-                    about_bytes=189_000_000,
-                    sha256="cc8c20f4b90a520757260197a3ff2505705a7adbd20ad9eeaa4e1a9b38442ef5",
-                    url_path=_RVC_FILES + _ENCODER_WEIGHTS[-1],
-                ),
+CONTENT_ENCODER = Network(
+    key="content",
+    title="Content encoder (HuBERT base)",
+    purpose="Recognizes what is sung or said. Every community voice needs it.",
+    licence="MIT",
+    source_page=f"{OFFICIAL_HUB}/{_RVC}",
+    variants=(
+        (
+            NetworkFile(
+                _ENCODER_CONFIG,
+                about_bytes=1_500,
+                sha256="0346950779dfb7f9316fa74ed846e2b8a22a08eedfdc5387b73f327cb1a4a7cf",
+                url_path=_RVC_FILES + _ENCODER_CONFIG,
             ),
-            (NetworkFile(_ENCODER_CONFIG), NetworkFile(_ENCODER_WEIGHTS[0])),
-            (NetworkFile(FAIRSEQ_FILE),),
+            NetworkFile(
+                _ENCODER_WEIGHTS[-1],
+                about_bytes=189_000_000,
+                sha256="cc8c20f4b90a520757260197a3ff2505705a7adbd20ad9eeaa4e1a9b38442ef5",
+                url_path=_RVC_FILES + _ENCODER_WEIGHTS[-1],
+            ),
         ),
+        (NetworkFile(_ENCODER_CONFIG), NetworkFile(_ENCODER_WEIGHTS[0])),
+        (NetworkFile(FAIRSEQ_FILE),),
     ),
-    Network(
-        key="pitch",
-        title="Pitch network (RMVPE)",
-        purpose="Follows the melody, even through reverb and noise. Best for singing.",
-        licence="MIT",
-        source_page=f"{OFFICIAL_HUB}/{_RVC}",
-        variants=(
-            (
-                NetworkFile(
-                    RMVPE_FILE,
-                    about_bytes=181_184_272,
-                    size_bytes=181_184_272,
-                    sha256="6d62215f4306e3ca278246188607209f09af3dc77ed4232efdd069798c4ec193",
-                    url_path=_RVC_FILES + RMVPE_FILE,
-                ),
+)
+RMVPE = Network(
+    key="pitch",
+    title="Pitch network (RMVPE)",
+    purpose="Follows the melody, even through reverb and noise. Best for singing.",
+    licence="MIT",
+    source_page=f"{OFFICIAL_HUB}/{_RVC}",
+    variants=(
+        (
+            NetworkFile(
+                RMVPE_FILE,
+                about_bytes=181_184_272,
+                size_bytes=181_184_272,
+                sha256="6d62215f4306e3ca278246188607209f09af3dc77ed4232efdd069798c4ec193",
+                url_path=_RVC_FILES + RMVPE_FILE,
             ),
         ),
     ),
 )
+NETWORKS = (CONTENT_ENCODER, RMVPE)
+"""All that can be downloaded or brought along."""
 
 
 def hub_address(setting: str | None = None, environment: Mapping[str, str] = os.environ) -> str:

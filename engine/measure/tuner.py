@@ -18,6 +18,7 @@ from typing import Any
 from engine.bundle import advised
 from engine.device import DeviceName
 from engine.errors import DeviceError, Text, UserError
+from engine.library.networks import CONTENT_ENCODER
 from engine.library.voice_library import VoiceLibrary
 from engine.machine import TUNING_VARIABLE, Machine, app_version
 from engine.measure.benchmark import write_sound
@@ -33,7 +34,7 @@ from engine.measure.tuning_record import (
     TuningRecord,
 )
 from engine.optimization import FLAGS, OptimizationConfig
-from engine.paths import has_content_encoder, models_dir
+from engine.paths import models_dir
 from engine.progress import CancelToken
 from engine.stages import PARTS, parse_parts
 
@@ -109,7 +110,7 @@ class TuningJob:
         """
         folder = models_dir(models_folder)
         voices = [voice for voice in (library or VoiceLibrary()).voices() if not voice.built_in]
-        if not voices or not has_content_encoder(folder):
+        if not voices or CONTENT_ENCODER.missing(folder):
             return cls(seconds, device)
         latest = max(voices, key=lambda voice: voice.imported)
         return cls(seconds, device, latest.weights, latest.index, latest.name, folder)
