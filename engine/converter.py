@@ -22,8 +22,7 @@ from engine.pipeline import Source, checked_source, convert_together, output_rat
 from engine.progress import CancelToken, PerformanceProfiler, ProgressListener
 from engine.run import Run
 from engine.stages import CPU
-from engine.voice import VoiceFiles
-from engine.voice_card import VoiceCard
+from engine.voice import VoiceCard, VoiceFiles
 from engine.warm_up import warm_up
 
 Floats = NDArray[np.float32]

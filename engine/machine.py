@@ -12,10 +12,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from engine.bundle import bundle_contents
 from engine.device import chip_name
 from engine.files import atomic_file
-from engine.paths import data_folder
+from engine.paths import bundle_contents, data_folder
 
 TUNING_VARIABLE = "URVC_TUNING_DIR"
 _MAX_BYTES = 1 << 20

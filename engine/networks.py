@@ -18,7 +18,7 @@ from engine.pitch.tracker import PitchTracker
 from engine.retrieval.search import ExactSearch, Search
 from engine.run import Run
 from engine.stages import CPU, PART_TITLES, Part
-from engine.voice_card import VoiceCard
+from engine.voice import VoiceCard
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""Where the shared networks lie, and the starter set that ships with the program."""
+"""Where things lie: shared networks, the starter set, the Mac app's bundle."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from pathlib import Path
 
 import platformdirs
 
-from engine.errors import WeightsError
+from engine.errors import Text, WeightsError
 
 MODELS_VARIABLE = "URVC_MODELS_DIR"
+BUNDLE_VARIABLE = "RESOURCEPATH"
+"""The bundle's launcher sets it to its ``Contents/Resources``; child processes inherit it."""
 
 CONTENT_ENCODER_DIR = "hubert_base"
 """Folder inside the models folder: ``config.json`` beside the weights."""
@@ -35,20 +37,14 @@ def models_dir(override: Path | None = None) -> Path:
     ----------
     override : what ``--models-dir`` said; else the environment's ``URVC_MODELS_DIR``, else the
         user's data folder of this system
-
-    Returns
-    -------
-    An absolute path.
     """
     return data_folder("models", MODELS_VARIABLE, override)
 
 
 def data_folder(name: str, variable: str, override: Path | None) -> Path:
-    """A folder of this program's data: what was asked for, else the environment's, else the usual.
+    """The absolute path of a data folder: the override, else the environment's, else the default.
 
-    Returns
-    -------
-    An absolute path; it need not exist yet
+    It need not exist yet.
     """
     if override is not None:
         return override.expanduser().absolute()
@@ -58,33 +54,73 @@ def data_folder(name: str, variable: str, override: Path | None) -> Path:
     return Path(platformdirs.user_data_dir("Ultimate RVC", appauthor=False), name)
 
 
+def bundle_contents() -> Path | None:
+    """The folder ``Contents`` of the Mac app's bundle; None outside a bundle."""
+    named = os.environ.get(BUNDLE_VARIABLE, "")
+    return Path(named).resolve().parent if named else None
+
+
+def advised(command: str, app: str) -> str:
+    """The advice that can be followed here.
+
+    Parameters
+    ----------
+    command : what to type in a checkout, which has the command ``urvc``
+    app : where to do it in the app; the bundle has no command
+    """
+    return command if bundle_contents() is None else app
+
+
 def starter_dir() -> Path:
     """The starter set: ``encoder/``, ``voice.pth``, ``starter.index`` and ``sample.wav``."""
     return Path(__file__).resolve().parents[1] / "resources" / "starter"
 
 
 STARTER_EMBEDDER = "urvc-starter"
-"""What the starter voice's checkpoint names as its content encoder."""
+"""The content encoder that the starter voice's checkpoint names."""
 
 
+<<<<<<< HEAD
+=======
+def content_encoder_parts(models_folder: Path) -> tuple[Path, ...]:
+    """The files of the shared content encoder in the layout that is installed, else the usual one.
+
+    Parameters
+    ----------
+    models_folder : from `models_dir`
+    """
+    folder, single = models_folder / CONTENT_ENCODER_DIR, models_folder / FAIRSEQ_FILE
+    weights = [folder / name for name in WEIGHTS_FILES]
+    found = next((file for file in weights if file.is_file()), None)
+    if found is None and single.is_file():
+        return (single,)
+    return folder / CONFIG_FILE, found or weights[-1]
+
+
+def has_content_encoder(models_folder: Path) -> bool:
+    """Whether the files of the shared content encoder exist; needs no torch."""
+    return all(file.is_file() for file in content_encoder_parts(models_folder))
+
+
+>>>>>>> 798d5ca (voice: one module of voices, one of their files, one of their checks; shared networks load from one module; messages as templates)
 _CONTENTVEC_NAMES = frozenset({"contentvec", "contentvec_base", "hubert", "hubert_base"})
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def content_encoder_path(embedder: str, models_folder: Path) -> Path:
-    """Where the content encoder of that name lies (see `load_content_encoder`).
+    """Where a content encoder lies, for `engine.loading.load_content_encoder`.
 
-    ContentVec is ``hubert_base`` in the models folder, as on the hub; any other embedder is a
-    folder of its own name beside it.
+    ContentVec is ``hubert_base`` in the models folder; any other one is a folder of its own name
+    beside it.
 
     Parameters
     ----------
-    embedder : as a voice's checkpoint names it
+    embedder : the name in a voice's checkpoint
     models_folder : from `models_dir`
 
     Raises
     ------
-    WeightsError : a name that cannot be one of a folder
+    WeightsError : the name cannot be that of a folder
     """
     if embedder.lower() in _CONTENTVEC_NAMES:
         return models_folder
@@ -93,7 +129,9 @@ def content_encoder_path(embedder: str, models_folder: Path) -> Path:
     if not _FILE_NAME.fullmatch(embedder):
         raise WeightsError(
             "Cannot find the content encoder",
-            f'the voice names it "{embedder}", which cannot be the name of a folder',
+            Text(
+                'the voice calls it "{name}", which cannot be the name of a folder', name=embedder
+            ),
             "ask the voice's author which content encoder it was trained with",
         )
     return models_folder / embedder

@@ -36,7 +36,7 @@ from engine.segments import (
     window_frames,
 )
 from engine.synthesis import Synthesis
-from engine.voice_card import VoiceCard
+from engine.voice import VoiceCard
 from engine.window import PreparedSource, work_item
 
 Floats = NDArray[np.float32]

@@ -11,7 +11,7 @@ import torch
 
 from engine import device as devices
 from engine.errors import OptionError, VoiceFileError
-from engine.loading.content_encoder import content_encoder_files, load_content_encoder
+from engine.loading import content_encoder_files, load_content_encoder
 from engine.models.compilation import CompiledVocoder
 from engine.models.content_encoder import ContentEncoder
 from engine.models.layout import CACHE_TILES, DEVICE_TILES, use_channels_last
@@ -27,10 +27,8 @@ from engine.retrieval.kept_index import open_index
 from engine.retrieval.search import ExactSearch, FaissSearch, Search
 from engine.run import Run
 from engine.stages import CPU, PARTS, Part, Placement
-from engine.voice import VoiceFiles
-from engine.voice_card import VoiceCard
+from engine.voice import VoiceCard, VoiceFiles, check_encoder, check_index
 from engine.voice_checkpoint import load_voice
-from engine.voice_pairing import check_encoder, check_index
 
 T = TypeVar("T")
 Network = TypeVar("Network", bound=torch.nn.Module)

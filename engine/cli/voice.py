@@ -14,7 +14,7 @@ from engine.options import voice_options
 
 if TYPE_CHECKING:
     from engine.retrieval.index_file import RetrievalIndex
-    from engine.voice_card import VoiceCard
+    from engine.voice import VoiceCard
 
 Row = str | int | bool | None
 

@@ -58,7 +58,7 @@ def export_voice(
 def _write(
     voice: InstalledVoice, extra: list[Path], stem: str, descriptor: int, cancel: CancelToken
 ) -> None:
-    from engine.stored_tensors import read_record, write_checkpoint  # torch takes a second to load
+    from engine.voice_record import read_record, write_checkpoint  # torch takes a second to load
 
     checkpoint = io.BytesIO()
     write_checkpoint(read_record(voice.weights), checkpoint)

@@ -272,8 +272,8 @@ def install_picture(source: Path, folder: Path, cancel: CancelToken) -> Path:
 
 def _store_weights(source: Path, folder: Path) -> tuple[str, dict[str, Fact]]:
     # torch takes a second to load, and listing voices does not need it.
-    from engine.stored_tensors import content_sha256, read_record, write_stored
     from engine.voice_checkpoint import checked_voice
+    from engine.voice_record import content_sha256, read_record, write_stored
 
     record = read_record(source)
     card = checked_voice(record, source).card

@@ -67,7 +67,7 @@ class InstalledVoice:
     source : the file or address it came from
     imported : when, ISO 8601 in UTC; "" for the starter
     defaults : values of `engine.options.voice_options` by name
-    facts : what its checkpoint says, as in `engine.voice_card.VoiceCard`
+    facts : what its checkpoint says, as in `engine.voice.VoiceCard`
     built_in : the starter voice, which cannot be changed
     """
 

@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import Literal
 
 from engine.audio.system_decoder import AFCONVERT
-from engine.bundle import bundle_contents
 from engine.device import DEVICE_NAMES, DeviceName, choose_device, describe
 from engine.errors import DeviceError
 from engine.files import file_sha256, size_text
 from engine.library.networks import NETWORKS, Network
 from engine.measure.child import Child, ChildError
-from engine.paths import models_dir, starter_dir
+from engine.paths import bundle_contents, models_dir, starter_dir
 from engine.pitch.methods import AUTO, METHODS, choose_method
 
 State = Literal["ok", "warn", "fail"]

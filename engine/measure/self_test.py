@@ -18,9 +18,8 @@ from pathlib import Path
 from pkgutil import walk_packages
 from typing import TYPE_CHECKING
 
-from engine.bundle import bundle_contents
 from engine.measure.child import Child, ChildError
-from engine.paths import starter_dir
+from engine.paths import bundle_contents, starter_dir
 from engine.voice import starter_voice
 
 if TYPE_CHECKING:

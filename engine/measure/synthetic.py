@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from engine.loading.hubert_config import read_sizes
+from engine.hubert_layout import read_sizes
 from engine.models.content_encoder import ContentEncoder
 from engine.models.rmvpe import RmvpeNetwork
 from engine.models.synthesizer import state_shapes

@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from engine.bundle import advised
 from engine.device import DeviceName
 from engine.errors import DeviceError, Text, UserError
 from engine.library.networks import CONTENT_ENCODER
@@ -34,7 +33,7 @@ from engine.measure.tuning_record import (
     TuningRecord,
 )
 from engine.optimization import FLAGS, OptimizationConfig
-from engine.paths import models_dir
+from engine.paths import advised, models_dir
 from engine.progress import CancelToken
 from engine.stages import PARTS, parse_parts
 

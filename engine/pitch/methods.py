@@ -93,7 +93,7 @@ register(
         Text("RMVPE"),
         Text("RMVPE: best for singing and for noisy sources."),
         "engine.pitch.rmvpe:rmvpe_tracker",
-        networks=(PitchNetwork(RMVPE_FILE, "engine.loading.rmvpe:load_rmvpe"),),
+        networks=(PitchNetwork(RMVPE_FILE, "engine.loading:load_rmvpe"),),
         auto_rank=0,
     )
 )

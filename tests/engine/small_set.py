@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from engine.loading.hubert_config import read_sizes
+from engine.hubert_layout import read_sizes
 from engine.models.content_encoder import ContentEncoder
 from engine.models.synthesizer_sizes import Vocoder
 from engine.retrieval.index_file import write_flat_index

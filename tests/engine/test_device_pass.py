@@ -19,7 +19,7 @@ import pytest
 import torch
 
 from engine import ConversionOptions, OptimizationConfig
-from engine.loading.hubert_config import sizes_of
+from engine.hubert_layout import sizes_of
 from engine.models.content_encoder import ContentEncoder
 from engine.models.rmvpe import Rmvpe, RmvpeNetwork
 from engine.models.synthesizer import Synthesizer
@@ -34,7 +34,7 @@ from engine.run import Run
 from engine.segments import ANALYSIS_RATE_HZ, MAX_PIECE_FRAMES
 from engine.stages import Placement
 from engine.synthesis import Synthesis
-from engine.voice_card import make_card
+from engine.voice import make_card
 from tests.engine.operator_table import runs_on_metal
 from tests.engine.residency import Recorder
 from tests.engine.test_residency import METAL_LIMIT, Way, sizes_48k

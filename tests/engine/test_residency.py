@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from engine.audio.filters import highpass_48hz_on_device
-from engine.loading.hubert_config import sizes_of
+from engine.hubert_layout import sizes_of
 from engine.measure.synthetic import V2_40K
 from engine.models.content_encoder import ContentEncoder
 from engine.models.layout import DEVICE_TILES, use_channels_last

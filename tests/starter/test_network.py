@@ -13,11 +13,11 @@ from recipe.network import content, new_encoder, new_voice, prior, source_of, vo
 from recipe.track import Tracks
 from recipe.vocoder import pitch_between
 
-from engine.loading.content_encoder import load_content_encoder
+from engine.loading import load_content_encoder
 from engine.models.synthesizer import build_synthesizer
 from engine.retrieval.index_file import read_index
+from engine.voice import encoder_pair_id, index_pair_id
 from engine.voice_checkpoint import load_voice
-from engine.voice_pairing import encoder_pair_id, index_pair_id
 
 
 def test_training_sees_the_features_that_the_product_makes() -> None:

@@ -12,9 +12,9 @@ from engine import ConversionOptions, Converter, VoiceFiles
 from engine.errors import IndexFileError, VoiceFileError
 from engine.paths import starter_dir
 from engine.retrieval.index_file import read_index
-from engine.stored_tensors import read_record, write_checkpoint
+from engine.voice import encoder_pair_id, index_pair_id
 from engine.voice_checkpoint import load_voice
-from engine.voice_pairing import encoder_pair_id, index_pair_id
+from engine.voice_record import read_record, write_checkpoint
 
 NAME = "paired"
 SOUND = (np.random.default_rng(1).normal(size=8000) * 0.1).astype(np.float32)

@@ -10,7 +10,7 @@ from pathlib import Path
 import platformdirs
 import torch
 
-from engine.loading.content_encoder import load_content_encoder
+from engine.loading import load_content_encoder
 from engine.models.content_encoder import ContentEncoder
 from recipe.network import new_encoder
 from recipe.training import Effort, averaged

@@ -15,8 +15,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from engine.retrieval.index_file import write_flat_index
-from engine.stored_tensors import write_checkpoint
-from engine.voice_pairing import index_pair_id
+from engine.voice import index_pair_id
+from engine.voice_record import write_checkpoint
 from recipe.network import ENCODER_SIZES, VOICE_SIZES
 from recipe.speech_set import HOP_SAMPLES
 

@@ -20,8 +20,8 @@ from engine import ConversionOptions, Converter, VoiceFiles
 from engine.models.synthesizer import build_synthesizer
 from engine.pitch.contour import shift
 from engine.pitch.yin import track_yin
-from engine.stored_tensors import read_record, write_checkpoint
 from engine.voice_checkpoint import load_voice
+from engine.voice_record import read_record, write_checkpoint
 from recipe import measure
 from recipe.chance import Chance
 from recipe.curve import Curves, curve_table

@@ -278,7 +278,7 @@ import sys, time
 from pathlib import Path
 from engine.library.voice_library import VoiceLibrary
 from engine import voice_checkpoint as checkpoint
-from engine import stored_tensors as stored
+from engine import voice_record as stored
 root, mode = Path(sys.argv[1]), sys.argv[2]
 if mode == "hang":
     whole = stored.write_stored

@@ -1,4 +1,4 @@
-"""Loading the content encoder from each layout, and what is said about files that do not fit."""
+"""Loading the content encoder from each layout, and the refusals of files that do not fit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from engine.errors import WeightsError
-from engine.loading.content_encoder import load_content_encoder
+from engine.loading import load_content_encoder
 from engine.paths import starter_dir
 from tests.weights_maker import make_tensors
 
@@ -193,7 +193,7 @@ def test_missing_files_are_named_with_the_place(tmp_path: Path) -> None:
         ({"conv_stride": [5, 2, 2, 2, 2, 2, 4]}, "640 samples long"),
         ({"conv_dim": [32] * 6}, "different lengths"),
         ({"conv_dim": "wide"}, "conv_dim is 'wide' instead of a list"),
-        ({"num_attention_heads": 5}, "no multiple of its 5 heads"),
+        ({"num_attention_heads": 5}, "not a multiple of its 5 heads"),
         ({"num_hidden_layers": 10**9}, "num_hidden_layers is 1000000000"),
         ({"hidden_size": True}, "hidden_size is True"),
         ({"layer_norm_eps": 0}, "layer_norm_eps"),
@@ -217,7 +217,7 @@ def test_a_damaged_configuration_is_refused(tmp_path: Path, text: str) -> None:
     assert "config.json" in refusal(tmp_path)
 
 
-def test_missing_and_foreign_tensors_are_named(tmp_path: Path) -> None:
+def test_missing_and_unknown_tensors_are_named(tmp_path: Path) -> None:
     state = hf_state()
     del state["encoder.layer_norm.bias"]
     assert '"encoder.layer_norm.bias" is missing' in refusal(write_hf(tmp_path / "a", state))
@@ -232,10 +232,10 @@ def test_missing_and_foreign_tensors_are_named(tmp_path: Path) -> None:
     assert "instead of [1, 1, 16]" in refusal(write_hf(tmp_path / "d", state))
 
 
-def test_numbers_that_are_none_are_refused(tmp_path: Path) -> None:
+def test_nan_is_refused(tmp_path: Path) -> None:
     state = hf_state()
     state["encoder.layer_norm.weight"][3] = float("nan")
-    assert "no numbers" in refusal(write_hf(tmp_path, state))
+    assert "contains NaN or infinite values" in refusal(write_hf(tmp_path, state))
 
 
 def test_a_truncated_file_is_refused_by_name(tmp_path: Path) -> None:
@@ -251,7 +251,7 @@ def test_a_single_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     torch.save({"model": {"epoch": 3}}, path)
     assert "not a tensor" in refusal(path)
     torch.save({"model": hf_state()}, path)
-    assert "is missing or misshapen" in refusal(path)
+    assert "is missing or misshaped" in refusal(path)
     large = fairseq_state()
     large["feature_extractor.conv_layers.1.2.1.weight"] = torch.ones(32)
     torch.save({"model": large}, path)

@@ -1,4 +1,4 @@
-"""Loading voices: the weights decide, everything must fit, and every refusal is a sentence."""
+"""Loading voices: the weights decide, everything must fit, every refusal gives its reason."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def saved(tmp_path: Path, record: dict[str, Any]) -> Path:
 
 
 @pytest.mark.parametrize("vocoder", Vocoder)
-def test_every_kind_of_voice_is_told_by_its_weights(tmp_path: Path, vocoder: Vocoder) -> None:
+def test_every_kind_of_voice_is_recognised_by_its_weights(tmp_path: Path, vocoder: Vocoder) -> None:
     voice = load_voice(saved(tmp_path, small_record(vocoder)))
     assert voice.card.vocoder == vocoder.value
     assert voice.card.pitch_guided == (vocoder is not Vocoder.PLAIN)
@@ -97,7 +97,7 @@ def test_the_starter_voice_loads_with_its_own_widths() -> None:
     assert (voice.card.version, voice.card.content_layer) == ("v2", None)
 
 
-def test_the_posterior_encoder_of_training_is_left_out(tmp_path: Path) -> None:
+def test_the_posterior_encoder_is_left_out(tmp_path: Path) -> None:
     record = small_record()
     record["weight"]["enc_q.pre.weight"] = torch.ones(3)
     assert not any(name.startswith("enc_q") for name in load_voice(saved(tmp_path, record)).state)
@@ -139,11 +139,14 @@ REFUSALS: dict[str, tuple[Callable[[], dict[str, Any]], str]] = {
     "ddpn": (lambda: {**small_record(), "config": [*SMALL_CONFIG, 1]}, "DDPN"),
     "voras": (lambda: {**small_record(), "version": "voras_beta"}, "voras_beta"),
     "version": (lambda: {**small_record(), "version": "v3"}, '"v3".*only v1 and v2'),
-    "no weight": (lambda: {"a": torch.ones(1)}, "holds no voice"),
+    "no weight": (lambda: {"a": torch.ones(1)}, "does not contain a voice"),
     "no config": (lambda: without(small_record(), "config"), "config .* is missing"),
     "rate": (lambda: {**small_record(), "config": config(17, 16000)}, "80 samples.*needs 160"),
-    "v1 of other width": (lambda: {**small_record(), "version": "v1"}, '"v1".*features 12 wide'),
-    "pitch label": (lambda: {**small_record(), "f0": 0}, "without pitch, but its weights are with"),
+    "v1 of other width": (lambda: {**small_record(), "version": "v1"}, '"v1".*take 12 features'),
+    "pitch label": (
+        lambda: {**small_record(), "f0": 0},
+        "without pitch, but its weights take pitch",
+    ),
     "vocoder label": (
         lambda: {**small_record(), "vocoder": "RefineGAN"},
         '"RefineGAN", but its weights are those of "HiFi-GAN"',
@@ -154,11 +157,11 @@ REFUSALS: dict[str, tuple[Callable[[], dict[str, Any]], str]] = {
     ),
     "half a pair": (
         lambda: weights(lambda w: w.pop("dec.ups.0.weight_g")),
-        r'"dec.ups.0.weight" is missing from',
+        r'"dec.ups.0.weight" is missing',
     ),
     "many missing": (
         lambda: weights(lambda w: [w.pop(n) for n in list(w) if n.startswith("enc_p.encoder")]),
-        r'"enc_p.encoder.attn_layers.0.emb_rel_k" is missing \(and \d+ more\)',
+        r'"enc_p.encoder.attn_layers.0.emb_rel_k" and \d+ more tensors are missing',
     ),
     "extra": (
         lambda: weights(put("dec.extra.weight", torch.ones(1))),
@@ -166,54 +169,54 @@ REFUSALS: dict[str, tuple[Callable[[], dict[str, Any]], str]] = {
     ),
     "shape": (
         lambda: weights(put("enc_p.proj.bias", torch.ones(5))),
-        r'"enc_p.proj.bias" has the shape \[5\], but its config asks for \[16\]',
+        r'"enc_p.proj.bias" has the shape \[5\], but its config requires \[16\]',
     ),
     "config against weights": (
         lambda: {**small_record(), "config": config(4, 32)},
-        r"has the shape \[16, 8, 3\], but its config asks for \[32, 8, 3\]",
+        r"has the shape \[16, 8, 3\], but its config requires \[32, 8, 3\]",
     ),
     "odd weight norm": (
         lambda: weights(put("dec.ups.0.weight_g", torch.ones(16))),
-        r'"dec.ups.0.weight_g" has the shape \[16\]',
+        r'"dec.ups.0.weight_g" has the unexpected shape \[16\]',
     ),
     "flat weight norm": (
         lambda: weights(put("dec.ups.0.weight_v", torch.ones(16))),
-        r'"dec.ups.0.weight_v" has the shape \[16\]',
+        r'"dec.ups.0.weight_v" has the unexpected shape \[16\]',
     ),
     "nan": (
         lambda: weights(put("enc_p.proj.bias", torch.full((16,), torch.nan))),
-        '"enc_p.proj.bias" holds values that are no numbers',
+        '"enc_p.proj.bias" contains NaN or infinite values',
     ),
     "zero direction": (
         lambda: weights(lambda w: w["dec.ups.0.weight_v"].zero_()),
-        '"dec.ups.0.weight" holds values that are no numbers',
+        '"dec.ups.0.weight" contains NaN or infinite values',
     ),
     "infinite": (
         lambda: weights(put("emb_g.weight", torch.full((3, 4), torch.inf))),
-        '"emb_g.weight" holds values',
+        '"emb_g.weight" contains NaN',
     ),
     "whole numbers": (
         lambda: weights(put("enc_p.proj.bias", torch.ones(16, dtype=torch.int32))),
-        "holds no decimal numbers",
+        "does not contain floating-point numbers",
     ),
     "no tensor": (
         lambda: weights(put("enc_p.proj.bias", "x")),
-        '"enc_p.proj.bias" .* is no tensor',
+        '"enc_p.proj.bias" .* is not a tensor',
     ),
-    "weights a list": (lambda: {**small_record(), "weight": [1]}, "no table of tensors"),
+    "weights a list": (lambda: {**small_record(), "weight": [1]}, "not a table of tensors"),
     "no features": (
         lambda: weights(lambda w: w.pop("enc_p.emb_phone.weight")),
         '"enc_p.emb_phone.weight" is missing',
     ),
     "flat features": (
         lambda: weights(put("enc_p.emb_phone.weight", torch.ones(3))),
-        '"enc_p.emb_phone.weight" has the shape',
+        '"enc_p.emb_phone.weight" has the unexpected shape',
     ),
 }
 
 
 @pytest.mark.parametrize("case", REFUSALS)
-def test_a_voice_that_cannot_be_right_is_refused_with_its_reason(tmp_path: Path, case: str) -> None:
+def test_an_inconsistent_voice_is_refused_with_its_reason(tmp_path: Path, case: str) -> None:
     record, why = REFUSALS[case]
     path = saved(tmp_path, record())
     with pytest.raises(VoiceFileError, match=why) as caught:
@@ -228,10 +231,18 @@ HOSTILE: list[object] = [
 
 
 @pytest.mark.parametrize("place", [*range(2, 8), *range(10, 15), 16, 17])
-def test_a_hostile_value_in_the_config_is_a_sentence(tmp_path: Path, place: int) -> None:
+def test_a_hostile_value_in_the_config_is_refused(tmp_path: Path, place: int) -> None:
     for value in HOSTILE:
         path = saved(tmp_path, {**small_record(), "config": config(place, value)})
         with pytest.raises(VoiceFileError, match="config"):
+            load_voice(path)
+
+
+@pytest.mark.parametrize("place", [0, 1, 8, 9, 15])
+def test_an_unused_place_of_the_config_must_hold_a_simple_value(tmp_path: Path, place: int) -> None:
+    for value in (b"bytes", [[1]], 10**5000, torch.ones(3), "\ud800"):
+        path = saved(tmp_path, {**small_record(), "config": config(place, value)})
+        with pytest.raises(VoiceFileError, match=f"value {place} of its config must be a number"):
             load_voice(path)
 
 
@@ -257,7 +268,9 @@ def test_labels_of_tangled_objects_are_refused(tmp_path: Path, key: str) -> None
 
 
 @pytest.mark.parametrize("key", ["version", "f0", "vocoder"])
-def test_hostile_labels_that_count_are_a_short_sentence(tmp_path: Path, key: str) -> None:
+def test_hostile_labels_that_matter_are_refused_in_a_short_sentence(
+    tmp_path: Path, key: str
+) -> None:
     for value in HOSTILE_LABELS:
         refusal = refusal_of(saved(tmp_path, {**small_record(), key: value}))
         assert refusal is None or (len(refusal) < 300 and refusal.isprintable())

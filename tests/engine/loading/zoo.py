@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from engine.models.synthesizer_sizes import Vocoder
-from engine.stored_tensors import write_stored
+from engine.voice_record import write_stored
 from tests.engine.retrieval.faiss_files import index_bytes, ivf_index, make_rows
 from tests.weights_maker import small_record
 

@@ -17,8 +17,7 @@ from engine.cli import main
 from engine.cli.benchmark import as_table
 from engine.errors import OptionError, UserError
 from engine.library.networks import NETWORKS
-from engine.loading.content_encoder import load_content_encoder
-from engine.loading.rmvpe import load_rmvpe
+from engine.loading import load_content_encoder, load_rmvpe
 from engine.measure.benchmark import (
     BASELINE,
     IN_HALF,

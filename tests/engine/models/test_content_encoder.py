@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import HubertConfig, HubertModel
 
-from engine.loading.hubert_config import sizes_of
+from engine.hubert_layout import sizes_of
 from engine.models.content_encoder import (
     ContentEncoder,
     ContentEncoderSizes,

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from engine.loading.hubert_config import sizes_of
+from engine.hubert_layout import sizes_of
 from engine.models.content_encoder import ContentEncoder
 from engine.models.rmvpe import Rmvpe, RmvpeNetwork
 from engine.pitch.rmvpe import decode_salience

@@ -9,17 +9,16 @@ from pathlib import Path
 import pytest
 
 from desktop.translation import FOLDER, catalogue
-from engine.bundle import VARIABLE, advised, bundle_contents
 from engine.errors import Text, WeightsError
-from engine.loading.content_encoder import load_content_encoder
-from engine.loading.rmvpe import load_rmvpe
+from engine.loading import load_content_encoder, load_rmvpe
+from engine.paths import BUNDLE_VARIABLE, advised, bundle_contents
 
 PLACE = "Settings › Models"
 MISSING = (load_content_encoder, load_rmvpe)
 
 
 def enter_bundle(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(VARIABLE, str(folder / "Contents" / "Resources"))
+    monkeypatch.setenv(BUNDLE_VARIABLE, str(folder / "Contents" / "Resources"))
 
 
 def refusal(load: Callable[[Path], object], folder: Path) -> Text:
@@ -29,7 +28,7 @@ def refusal(load: Callable[[Path], object], folder: Path) -> Text:
 
 
 def test_one_place_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.delenv(BUNDLE_VARIABLE, raising=False)
     assert bundle_contents() is None
     assert advised("type this", "go there") == "type this"
     enter_bundle(tmp_path, monkeypatch)
@@ -41,7 +40,7 @@ def test_one_place_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_checkout_names_the_command(
     load: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.delenv(BUNDLE_VARIABLE, raising=False)
     said = refusal(load, tmp_path)
     assert '"urvc models download"' in said
     assert PLACE not in said

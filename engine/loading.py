@@ -1,0 +1,271 @@
+"""Loads the shared networks: content encoder and RMVPE. Every name, shape and number is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from engine.checkpoint import quoted, read_state_file
+from engine.errors import Message, Text, WeightsError
+from engine.hubert_layout import fairseq_sizes, from_fairseq_names, read_sizes
+from engine.models.content_encoder import ContentEncoder, ContentEncoderSizes
+from engine.models.rmvpe import Rmvpe, RmvpeNetwork
+from engine.paths import (
+    CONFIG_FILE,
+    CONTENT_ENCODER_DIR,
+    FAIRSEQ_FILE,
+    RMVPE_FILE,
+    WEIGHTS_FILES,
+    advised,
+)
+
+Network = TypeVar("Network", bound=nn.Module)
+
+_TRAINING_KEYS = frozenset({"masked_spec_embed", "mask_emb", "label_embs_concat"})
+"""Tensors that only training needs: the mask's vector (two names) and the targets' embeddings."""
+
+
+def load_content_encoder(path: Path) -> ContentEncoder:
+    """Read the content encoder, on the CPU.
+
+    Parameters
+    ----------
+    path : a folder with ``config.json`` and ``model.safetensors`` or ``pytorch_model.bin``;
+        or fairseq's file; or the models folder that holds ``hubert_base/`` or ``hubert_base.pt``
+
+    Raises
+    ------
+    WeightsError : a file is missing or damaged, it is another network, or the configuration
+        contradicts the weights
+    """
+    found = _locate(path)
+    if found.is_dir():
+        file = _weights_file(found)
+        sizes = read_sizes(found / CONFIG_FILE)
+        tensors = _tensors_of(read_state_file(file, WeightsError), file)
+        return _content_encoder(sizes, tensors, file)
+    state = read_state_file(found, WeightsError)
+    if "model" not in state:
+        raise WeightsError(
+            _cannot_use(found),
+            'it is a single file but not in fairseq\'s layout (there is no "model" in it)',
+            Text("choose the folder that holds {file} and the weights", file=CONFIG_FILE),
+        )
+    tensors = _tensors_of(state["model"], found)
+    sizes = fairseq_sizes(tensors, found)
+    return _content_encoder(sizes, from_fairseq_names(tensors), found)
+
+
+def content_encoder_files(path: Path) -> tuple[Path, ...]:
+    """The files that `load_content_encoder` would read.
+
+    Raises
+    ------
+    WeightsError : one is missing
+    """
+    found = _locate(path)
+    return (found / CONFIG_FILE, _weights_file(found)) if found.is_dir() else (found,)
+
+
+def load_rmvpe(path: Path) -> Rmvpe:
+    """Read the pitch network, on the CPU.
+
+    Parameters
+    ----------
+    path : the file, or the models folder that holds ``rmvpe.pt``
+
+    Raises
+    ------
+    WeightsError : the file is missing, damaged, or another network
+    """
+    file = path / RMVPE_FILE if path.is_dir() else path
+    if not file.is_file():
+        raise WeightsError(
+            "Cannot find the pitch network RMVPE",
+            Text('there is no "{name}" in "{folder}"', name=file.name, folder=file.parent),
+            advised(
+                'fetch it with "urvc models download", or choose the pitch method yin',
+                "download it in Settings › Models, or choose the pitch method yin",
+            ),
+        )
+    tensors = _tensors_of(read_state_file(file, WeightsError), file)
+    with torch.device("meta"):
+        network = RmvpeNetwork()
+    return Rmvpe(load_strictly(network, tensors, file)).eval()
+
+
+def load_strictly(network: Network, tensors: Mapping[str, Tensor], path: Path) -> Network:
+    """Fill a network that was built on the ``meta`` device; evaluation mode, no gradients.
+
+    Raises
+    ------
+    WeightsError : a tensor is missing, unknown, of another shape, or not finite
+    """
+    expected = network.state_dict()
+    if missing := [name for name in expected if name not in tensors]:
+        raise _other_network(path, _first_and_others(missing, "missing"))
+    if unknown := [name for name in tensors if name not in expected]:
+        raise _other_network(path, _first_and_others(unknown, "unknown"))
+    for name, tensor in tensors.items():
+        shape, expected_shape = list(tensor.shape), list(expected[name].shape)
+        if shape != expected_shape:
+            raise _other_network(path, _wrong_shape(name, shape, expected_shape))
+        if tensor.is_floating_point() != expected[name].is_floating_point():
+            why = Text("{tensor} has another type of number", tensor=quoted(name))
+            raise _other_network(path, why)
+        if not torch.isfinite(tensor).all():
+            why = Text("{tensor} contains NaN or infinite values", tensor=quoted(name))
+            raise WeightsError(_cannot_use(path), why, _download_again())
+    network.load_state_dict(dict(tensors), strict=True, assign=True)
+    return network.eval().requires_grad_(requires_grad=False)
+
+
+def _locate(path: Path) -> Path:
+    """The Hugging Face folder or the fairseq file that ``path`` means."""
+    if path.is_file() or (path / CONFIG_FILE).is_file():
+        return path
+    folder, file = path / CONTENT_ENCODER_DIR, path / FAIRSEQ_FILE
+    if (folder / CONFIG_FILE).is_file():
+        return folder
+    if file.is_file():
+        return file
+    if any((place / name).is_file() for place in (path, folder) for name in WEIGHTS_FILES):
+        why = Text(
+            'there is no {config} beside the weights in "{folder}"', config=CONFIG_FILE, folder=path
+        )
+    else:
+        why = Text(
+            'there is neither "{first}" nor "{second}" in "{folder}"',
+            first=f"{folder.name}/{CONFIG_FILE}",
+            second=file.name,
+            folder=path,
+        )
+    raise WeightsError(
+        "Cannot find the content encoder",
+        why,
+        advised(
+            'fetch it with "urvc models download" ("urvc doctor" shows where each file belongs)',
+            "download it in Settings › Models",
+        ),
+    )
+
+
+def _weights_file(folder: Path) -> Path:
+    for name in WEIGHTS_FILES:
+        if (folder / name).is_file():
+            return folder / name
+    raise WeightsError(
+        "Cannot find the content encoder's weights",
+        Text(
+            'there is neither "{first}" nor "{second}" in "{folder}"',
+            first=WEIGHTS_FILES[0],
+            second=WEIGHTS_FILES[1],
+            folder=folder,
+        ),
+        Text("put one of them beside {config}", config=CONFIG_FILE),
+    )
+
+
+def _content_encoder(
+    sizes: ContentEncoderSizes, tensors: dict[str, Tensor], path: Path
+) -> ContentEncoder:
+    kept = {name: tensor for name, tensor in tensors.items() if name not in _TRAINING_KEYS}
+    folded = _fold_weight_norm(kept, "encoder.pos_conv_embed.conv", 2, path)
+    if not any(name.startswith("final_proj.") for name in folded):
+        sizes = replace(sizes, classifier_proj_size=None)
+    with torch.device("meta"):
+        encoder = ContentEncoder(sizes)
+    return load_strictly(encoder, folded, path)
+
+
+def _tensors_of(state: object, path: Path) -> dict[str, Tensor]:
+    """The float tensors of a checkpoint as float32; counters stay as they are."""
+    if not isinstance(state, Mapping) or not state:
+        raise _other_network(path, "it does not contain a table of named tensors")
+    tensors: dict[str, Tensor] = {}
+    for name, value in state.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            raise _other_network(path, Text("{name} in it is not a tensor", name=_name(name)))
+        tensors[name] = value.float() if value.is_floating_point() else value
+    return tensors
+
+
+def _fold_weight_norm(
+    tensors: dict[str, Tensor], prefix: str, dim: int, path: Path
+) -> dict[str, Tensor]:
+    """Replace ``weight_g``/``weight_v`` of one layer, in either spelling, by its ``weight``.
+
+    The weight is v / |v| * g with the norm over every dimension but ``dim``.
+    """
+    spellings = (
+        (f"{prefix}.weight_g", f"{prefix}.weight_v"),
+        (
+            f"{prefix}.parametrizations.weight.original0",
+            f"{prefix}.parametrizations.weight.original1",
+        ),
+    )
+    rest = dict(tensors)
+    for g_name, v_name in spellings:
+        g, v = rest.pop(g_name, None), rest.pop(v_name, None)
+        if g is None and v is None:
+            continue
+        if g is None or v is None:
+            missing = g_name if g is None else v_name
+            raise _other_network(path, _first_and_others([missing], "missing"))
+        kept = [n if axis == dim else 1 for axis, n in enumerate(v.shape)]
+        if v.dim() <= dim or list(g.shape) != kept or not v.is_floating_point():
+            raise _other_network(path, _wrong_shape(g_name, list(g.shape), kept))
+        axes = [axis for axis in range(v.dim()) if axis != dim]
+        rest[f"{prefix}.weight"] = v * (g / torch.linalg.vector_norm(v, dim=axes, keepdim=True))
+    return rest
+
+
+def _cannot_use(path: Path) -> Text:
+    return Text('Cannot use "{name}"', name=path.name)
+
+
+def _download_again() -> str:
+    return advised(
+        'download it again; "urvc doctor" shows where it belongs',
+        "download it again in Settings › Models",
+    )
+
+
+def _other_network(path: Path, why: Message) -> WeightsError:
+    return WeightsError(
+        _cannot_use(path),
+        Text("it is damaged or another network ({detail})", detail=why),
+        _download_again(),
+    )
+
+
+def _first_and_others(names: list[str], problem: str) -> Text:
+    """Says that tensors are ``missing`` or ``unknown``."""
+    tensor, others = quoted(names[0]), len(names) - 1
+    if problem == "missing":
+        if others:
+            return Text(
+                "{tensor} and {others} more tensors are missing", tensor=tensor, others=others
+            )
+        return Text("{tensor} is missing", tensor=tensor)
+    if others:
+        return Text("{tensor} and {others} more tensors are unknown", tensor=tensor, others=others)
+    return Text("{tensor} is unknown", tensor=tensor)
+
+
+def _wrong_shape(name: str, shape: list[int], expected: list[int]) -> Text:
+    return Text(
+        "{tensor} has the shape {shape} instead of {expected}",
+        tensor=quoted(name),
+        shape=shape,
+        expected=expected,
+    )
+
+
+def _name(value: object) -> str:
+    return quoted(value if isinstance(value, str) else type(value).__name__)
