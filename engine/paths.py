@@ -80,29 +80,6 @@ STARTER_EMBEDDER = "urvc-starter"
 """The content encoder that the starter voice's checkpoint names."""
 
 
-<<<<<<< HEAD
-=======
-def content_encoder_parts(models_folder: Path) -> tuple[Path, ...]:
-    """The files of the shared content encoder in the layout that is installed, else the usual one.
-
-    Parameters
-    ----------
-    models_folder : from `models_dir`
-    """
-    folder, single = models_folder / CONTENT_ENCODER_DIR, models_folder / FAIRSEQ_FILE
-    weights = [folder / name for name in WEIGHTS_FILES]
-    found = next((file for file in weights if file.is_file()), None)
-    if found is None and single.is_file():
-        return (single,)
-    return folder / CONFIG_FILE, found or weights[-1]
-
-
-def has_content_encoder(models_folder: Path) -> bool:
-    """Whether the files of the shared content encoder exist; needs no torch."""
-    return all(file.is_file() for file in content_encoder_parts(models_folder))
-
-
->>>>>>> 798d5ca (voice: one module of voices, one of their files, one of their checks; shared networks load from one module; messages as templates)
 _CONTENTVEC_NAMES = frozenset({"contentvec", "contentvec_base", "hubert", "hubert_base"})
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
