@@ -269,9 +269,15 @@ class ConversionOptions:
 
     def changes(self, usual: ConversionOptions | None = None) -> dict[str, Any]:
         """The values by name that differ from other options, or from the defaults."""
-        other = usual or ConversionOptions()
-        values = {each.name: self.value(each.name) for each in all_options()}
-        return {name: value for name, value in values.items() if value != other.value(name)}
+        other = usual or _DEFAULTS
+        names = [each.name for each in OPTIONS]
+        values = {name: getattr(self, name) for name in names}
+        changed = {name: values[name] for name in names if values[name] != getattr(other, name)}
+        for each in effect_options() if self.effects or other.effects else ():
+            value = self.effects.get(each.name, each.default)
+            if value != other.effects.get(each.name, each.default):
+                changed[each.name] = value
+        return changed
 
     def summary(self, usual: ConversionOptions | None = None) -> list[Text]:
         """What differs from other options, or from the defaults; a few words each."""
@@ -303,6 +309,8 @@ class ConversionOptions:
 
 OPTIONS: tuple[Option, ...] = options_of(ConversionOptions)
 """The rows of the fields; `all_options` has those of effects too."""
+
+_DEFAULTS = ConversionOptions()
 
 
 def all_options() -> tuple[Option, ...]:
