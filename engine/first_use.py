@@ -57,7 +57,7 @@ class FirstUse:
         on_cpu |= {finding.part for finding in self._bad()}
         if not self._config.use_gpu_filter:
             on_cpu.add("filter")
-        if not self._config.use_gpu_retrieval:
+        if not self._config.searches_on_device:
             on_cpu.add("retrieval")
         return Placement.on(self._device, on_cpu)
 

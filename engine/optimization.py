@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -16,6 +15,8 @@ from engine.stages import PARTS, parse_parts
 Compilation = Literal["none", "torchscript"]
 Weighting = Literal["inverse_square", "inverse"]
 """Of a row by its squared distance s: (1/s)², which every RVC voice is tuned to, or 1/s."""
+
+Retrieval = Literal["ivf", "exact", "faiss"]
 
 MAX_BATCH = 64
 MAX_TILE_FRAMES = 4600
@@ -44,11 +45,25 @@ class OptimizationConfig:
             ("cpu", Text("Processor (CPU)")),
         ),
     )
+    retrieval: Retrieval = option(
+        "ivf",
+        variable="RVC_RETRIEVAL",
+        title=Text("Voice index search"),
+        help=Text(
+            "ivf: in the lists of the index, as its maker chose; the same on every device. "
+            "exact: among all rows. faiss: as ivf, with the faiss library on the CPU."
+        ),
+        choices=choices(
+            ("ivf", Text("As the index was made (ivf)")),
+            ("exact", Text("All rows (exact)")),
+            ("faiss", Text("faiss library")),
+        ),
+    )
     use_gpu_retrieval: bool = option(
         default=True,
         variable="RVC_GPU_RETRIEVAL",
-        title=Text("Exact voice index search"),
-        help=Text("Looks at every row of the index, on the compute device."),
+        title=Text("Search the voice index on the device"),
+        help=Text("Keeps the rows in the device's memory; finds the same rows as on the CPU."),
     )
     use_gpu_filter: bool = option(
         default=False,
@@ -132,6 +147,11 @@ class OptimizationConfig:
         for each in FLAGS:
             each.require(getattr(self, each.name))
 
+    @property
+    def searches_on_device(self) -> bool:
+        """Whether the voice index is searched on the device."""
+        return self.use_gpu_retrieval and self.retrieval != "faiss"
+
     @classmethod
     def baseline(cls) -> OptimizationConfig:
         """Everything off, as in the reference implementations."""
@@ -162,12 +182,8 @@ class OptimizationConfig:
 
     @classmethod
     def for_cpu(cls) -> OptimizationConfig:
-        """CPU preset; short tiles keep memory use low.
-
-        Exact search costs it six times what faiss takes for the one list that it looks into. Not
-        so on a Mac: faiss brings an OpenMP of its own, and two of them in a process may crash.
-        """
-        return cls(device="cpu", use_gpu_retrieval=sys.platform == "darwin", tile_frames=250)
+        """CPU preset; short tiles keep memory use low."""
+        return cls(device="cpu", use_gpu_retrieval=False, tile_frames=250)
 
     @classmethod
     def for_this_machine(cls, device: DeviceName = "auto") -> OptimizationConfig:

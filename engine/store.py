@@ -23,8 +23,8 @@ from engine.options import ConversionOptions
 from engine.paths import content_encoder_path
 from engine.pitch.methods import AUTO, PitchNetwork, choose_method, find_method
 from engine.pitch.tracker import PitchTracker, TrackerContext, TrackerFactory
-from engine.retrieval.kept_index import open_index
-from engine.retrieval.search import ExactSearch, FaissSearch, Search
+from engine.retrieval.index_cache import open_index
+from engine.retrieval.search import Search, open_search
 from engine.run import Run
 from engine.stages import CPU, PARTS, Part, Placement
 from engine.voice import VoiceCard, VoiceFiles, check_encoder, check_index
@@ -181,11 +181,9 @@ class ModelStore:
         def load() -> Search:
             index = open_index(path, card.feature_channels)
             check_index(card, index.rows, path)
-            if self._config.use_gpu_retrieval:
-                dtype = self._half_type("retrieval") or torch.float32
-                device = self._placement.device_of("retrieval")
-                return ExactSearch(index.rows, device, weighting, dtype=dtype)
-            return FaissSearch(index, weighting)
+            dtype = self._half_type("retrieval") or torch.float32
+            device = self._placement.device_of("retrieval")
+            return open_search(index, self._config.retrieval, device, weighting, dtype)
 
         key = (_identity(path), card.feature_channels, card.pair_id)
         return self._kept("search", key, load)

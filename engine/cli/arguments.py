@@ -59,13 +59,16 @@ def _help(option: Option) -> str:
     return f"{text} (default: {option.default})" if has_default and "default" not in text else text
 
 
+_RETRIEVAL = next(flag for flag in FLAGS if flag.name == "retrieval")
+
+
 def add_machine_options(group: argparse._ArgumentGroup) -> None:
     """``--device`` and ``--retrieval``; all other flags are environment variables."""
     group.add_argument("--device", choices=DEVICE_NAMES, help="default: Metal, CUDA, CPU")
     group.add_argument(
         "--retrieval",
-        choices=("exact", "faiss"),
-        help="exact search on the device, or faiss on the CPU with the index as it is stored",
+        choices=[each.value for each in _RETRIEVAL.values],
+        help=_help(_RETRIEVAL),
     )
 
 
@@ -96,7 +99,7 @@ def machine_config(given: argparse.Namespace) -> OptimizationConfig:
     if given.device is not None:
         asked["device"] = given.device
     if given.retrieval is not None:
-        asked["use_gpu_retrieval"] = given.retrieval == "exact"
+        asked["retrieval"] = given.retrieval
     return resolve(asked, tuned=_tuned)
 
 

@@ -41,8 +41,8 @@ from engine.library.scan import VoiceCandidate
 from engine.library.staging import changing
 from engine.paths import VOICE_INDEX_FILE, VOICE_ROWS_FILE, VOICE_WEIGHTS_FILE
 from engine.progress import CancelToken
+from engine.retrieval.index_cache import keep_rows
 from engine.retrieval.index_file import read_index
-from engine.retrieval.kept_index import keep_rows
 
 Outcome = Literal["added", "completed", "already there"]
 ProgressListener = Callable[[float], None]

@@ -90,7 +90,7 @@ def configurations(device: DeviceName, only: Iterable[str] | None) -> dict[str, 
     preset = OptimizationConfig.for_this_machine(device)
     plain = {**asdict(OptimizationConfig.baseline()), "device": preset.device}
     usual = {**asdict(preset), "enable_profiling": False}
-    possible = {**usual, "use_gpu_retrieval": True}
+    possible = {**usual, "retrieval": "exact"}
     possible[HALF_FLAG] = devices.half_type(preset.device) is not None
     flags = [name for name, value in possible.items() if value != plain[name]]
     unknown = sorted(set(only or ()) - set(flags))

@@ -43,7 +43,7 @@ EQUAL_DB = 45.0
 HALF_DB = 25.0
 """The same for half precision, which rounds to 11 bits: inaudible, but not equal."""
 
-MEASURED_ONLY = frozenset({"use_gpu_retrieval"})
+MEASURED_ONLY = frozenset({"retrieval"})
 """Finds other rows, so it changes the sound: the user decides."""
 
 SYNTHETIC = "synthetic"
@@ -145,7 +145,10 @@ def flags_to_try(device: str) -> list[str]:
     """Flags in the order in which they are measured; parts are moved to the CPU last."""
     names = [flag.name for flag in FLAGS if flag.name not in NOT_MEASURED]
     names.remove("cpu_parts")
-    return names if device == "cpu" else [*names, "cpu_parts"]
+    if device != "cpu":
+        return [*names, "cpu_parts"]
+    names.remove("use_gpu_retrieval")  # changes nothing there
+    return names
 
 
 def _least_db(config: OptimizationConfig) -> float:
@@ -156,7 +159,7 @@ def _plain_twin(config: OptimizationConfig) -> OptimizationConfig:
     """The plain CPU configuration with the flags that change the result by design."""
     return replace(
         OptimizationConfig.baseline(),
-        use_gpu_retrieval=config.use_gpu_retrieval,
+        retrieval=config.retrieval,
         use_shape_buckets=config.use_shape_buckets,
         skip_silence=config.skip_silence,
         retrieval_weighting=config.retrieval_weighting,
@@ -169,7 +172,7 @@ def _candidates(flag: str, config: OptimizationConfig) -> list[_Candidate]:
     if flag == "cpu_parts":
         there = {*parse_parts(config.cpu_parts)}
         there |= set() if config.use_gpu_filter else {"filter"}
-        there |= set() if config.use_gpu_retrieval else {"retrieval"}
+        there |= set() if config.searches_on_device else {"retrieval"}
         return [_Candidate(flag, part) for part in PARTS if part not in there]
     if flag == "batch_size":
         above = [value for value in _BATCHES if value > now]
@@ -182,7 +185,8 @@ def _candidates(flag: str, config: OptimizationConfig) -> list[_Candidate]:
         return [_Candidate(flag, not now, varied=flag == "use_shape_buckets")]
     row = next(row for row in FLAGS if row.name == flag)
     values = _TILES_FRAMES if flag == "tile_frames" else [each.value for each in row.choices()]
-    return [_Candidate(flag, value) for value in values if value != now]
+    # faiss finds the same rows as ivf, and its OpenMP can end the process on a Mac.
+    return [_Candidate(flag, value) for value in values if value not in (now, "faiss")]
 
 
 def tune(

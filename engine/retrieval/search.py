@@ -1,29 +1,28 @@
-"""Nearest rows of a retrieval index: the true ones, on any device, or those that faiss finds."""
+"""Nearest rows of a retrieval index on any device: in the lists of the file, or among all rows.
+
+The lists are those that the maker of the file chose (an inverted file, IVF: a query is compared
+with the rows whose lists have the nearest centres), so a voice sounds as it does in faiss.
+"""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Protocol
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.errors import IndexFileError
 from engine.models.layout import product
-from engine.optimization import Weighting
+from engine.optimization import Retrieval, Weighting
 from engine.retrieval.blend import squared_distances, weighted_mean
-from engine.retrieval.faiss_format import Rows
-from engine.retrieval.index_file import RetrievalIndex
+from engine.retrieval.index_file import Lists, RetrievalIndex, Rows
 
 NEIGHBOURS = 8
 # Ranked by matrix products, decided by differences: twice as many, so that rounding in the first
 # cannot lose a true neighbour. Metal's topk takes no more than 16.
 _CANDIDATES = 2 * NEIGHBOURS
 _MAX_TILE_FRAMES = 512
+_CACHED_FRAMES = 64
+"""Frames whose candidates (16 rows each, 3 MB) a processor weighs at a time."""
 _GROUP = 32
 """Neighbouring ranks of which only the lowest is looked at first."""
 _ROWS_PER_PRODUCT = 4096
@@ -49,7 +48,8 @@ class Search(Protocol):
 class ExactSearch:
     """The true 8 nearest rows, by tiled matrix products on the device of the rows.
 
-    Nothing is read back to the host, so a queue of work on a GPU is not interrupted.
+    Nothing is read back to the host, so a queue of work on a GPU is not interrupted. Among rows at
+    exactly the same distance the first ones of the file win, as in faiss.
 
     Parameters
     ----------
@@ -68,19 +68,18 @@ class ExactSearch:
         tile_bytes: int = 64 << 20,
         dtype: torch.dtype = torch.float32,
     ) -> None:
+        if not len(rows):
+            raise ValueError("an index without rows cannot be searched")
         self._rows = torch.from_numpy(rows).to(device, dtype)
+        self._square_norms: Tensor | None = None
         self._weighting = weighting
-        count, width = rows.shape
-        self._tile_frames, self._tile_rows = _tile_sizes(count, width, tile_bytes)
-        norms = [
-            torch.linalg.vector_norm(self._rows[start : start + self._tile_rows].float(), dim=1)
-            for start in range(0, count, self._tile_rows)
-        ]
-        self._square_norms = torch.cat(norms).square_()
+        self._tile_frames, self._tile_rows = _tile_sizes(len(rows), rows.shape[1], tile_bytes)
 
     def to(self, device: torch.device | str) -> None:
         """Move the rows; from now on `blend` runs there."""
-        self._rows, self._square_norms = self._rows.to(device), self._square_norms.to(device)
+        self._rows = self._rows.to(device)
+        if self._square_norms is not None:
+            self._square_norms = self._square_norms.to(device)
 
     def blend(self, features: Tensor) -> Tensor:
         """See `Search.blend`; `features` must be on the device of the rows.
@@ -89,104 +88,232 @@ class ExactSearch:
         ------
         ValueError : features of another width
         """
-        _check_width(features, self._rows.shape[1])
+        check_width(features, self._rows.shape[1])
         retrieved = torch.empty_like(features)
         for start in range(0, len(features), self._tile_frames):
-            frames = slice(start, start + self._tile_frames)
-            retrieved[frames] = self._blend_tile(features[frames])
+            tile = slice(start, start + self._tile_frames)
+            self._fill_means(retrieved[tile], features[tile], *self._candidates(features[tile]))
         return retrieved
 
-    def _blend_tile(self, features: Tensor) -> Tensor:
-        ids = self._candidates(features)
-        neighbours = self._rows.index_select(0, ids.flatten()).view(*ids.shape, -1).float()
-        scores = squared_distances(features, neighbours)
-        nearest = scores.topk(min(NEIGHBOURS, ids.shape[1]), dim=1, largest=False).indices
-        kept = torch.zeros_like(scores, dtype=torch.bool).scatter_(1, nearest, value=True)
-        return weighted_mean(neighbours, scores, kept, self._weighting)
+    def _fill_means(self, target: Tensor, features: Tensor, ranks: Tensor, ids: Tensor) -> None:
+        """`_mean` of all frames, [T, d]; on the CPU in tiles that stay in its cache."""
+        on_cpu = features.device.type == "cpu"
+        step = min(_CACHED_FRAMES, self._tile_frames) if on_cpu else self._tile_frames
+        for start in range(0, len(features), step):
+            tile = slice(start, start + step)
+            target[tile] = self._mean(features[tile], ranks[tile], ids[tile])
 
-    def _candidates(self, features: Tensor) -> Tensor:
-        """Numbers of the nearest rows, int64 [T, 16 or N], from a running top-16 over tiles.
+    def _mean(self, features: Tensor, ranks: Tensor, ids: Tensor) -> Tensor:
+        """Weighted mean of the nearest candidates, [T, d]; a frame without any keeps its features.
+
+        Parameters
+        ----------
+        ranks : float32 [T, K]  infinite where there is no candidate
+        ids : int64 [T, K]  numbers of the candidates
+        """
+        ids, order = ids.sort(dim=1)
+        missing = ranks.gather(1, order).isinf()
+        neighbours = self._rows.index_select(0, ids.flatten()).view(*ids.shape, -1).float()
+        scores = squared_distances(features, neighbours).masked_fill(missing, torch.inf)
+        scores, order = scores.sort(dim=1, stable=True)
+        scores, order = scores[:, :NEIGHBOURS], order[:, :NEIGHBOURS]
+        nearest = neighbours.gather(1, order.unsqueeze(-1).expand(-1, -1, neighbours.shape[2]))
+        kept = scores < torch.inf
+        mean = weighted_mean(nearest, scores, kept, self._weighting)
+        return torch.where(kept.any(1, keepdim=True), mean, features)
+
+    def _candidates(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Ranks and numbers of the nearest rows, each [T, 16 or N]."""
+        return self._lowest_ranks(features, None, None)
+
+    def _lowest_ranks(
+        self, features: Tensor, hidden: Tensor | None, list_of_row: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """A running top-16 over tiles of rows.
 
         Ranks by ‖b‖² - 2ab: ‖a‖² is the same for all rows of a frame.
+
+        Parameters
+        ----------
+        hidden : bool [T, L]  lists that a frame does not look into; None for none
+        list_of_row : int64 [N]
         """
-        ranks, ids = features.new_empty(len(features), 0), None
         opposite = -2 * features
+        ranks, ids = features.new_empty(len(features), 0), None
         for start in range(0, len(self._rows), self._tile_rows):
-            best_ranks, best_ids = _lowest(self._ranks(opposite, start))
-            if ids is None:
-                ranks, ids = best_ranks, best_ids
-                continue
+            tile = self._ranks(opposite, start)
+            if hidden is not None and list_of_row is not None:
+                lists = list_of_row[start : start + self._tile_rows]
+                tile.masked_fill_(hidden.index_select(1, lists), torch.inf)
+            best_ranks, best_ids = _lowest(tile)
+            best_ids = best_ids + start
             ranks = torch.cat([ranks, best_ranks], 1)
-            ids = torch.cat([ids, best_ids + start], 1)
-            merged = ranks.topk(min(_CANDIDATES, ranks.shape[1]), dim=1, largest=False)
-            ranks, ids = merged.values, ids.gather(1, merged.indices)
-        if ids is None:
-            raise ValueError("an index without rows cannot be searched")
-        return ids
+            ids = best_ids if ids is None else torch.cat([ids, best_ids], 1)
+            if start:
+                merged = ranks.topk(min(_CANDIDATES, ranks.shape[1]), dim=1, largest=False)
+                ranks, ids = merged.values, ids.gather(1, merged.indices)
+        assert ids is not None  # noqa: S101 - there are rows
+        return ranks, ids
 
     def _ranks(self, opposite: Tensor, start: int) -> Tensor:
         """Ranks of a tile of rows, float32 [T, rows]."""
+        norms = self._norms()
         stop = min(start + self._tile_rows, len(self._rows))
         step = _ROWS_PER_PRODUCT if opposite.device.type == "cpu" else self._tile_rows
         ranks = opposite.new_empty(len(opposite), stop - start)
         for low in range(start, stop, step):
             part = slice(low, min(low + step, stop))
-            found = product(opposite, self._rows[part].float(), self._square_norms[part])
+            found = product(opposite, self._rows[part].float(), norms[part])
             if found.shape == ranks.shape:
                 return found
             ranks[:, part.start - start : part.stop - start] = found
         return ranks
 
+    def _norms(self) -> Tensor:
+        """Squared length of each row, float32 [N]; made once, when it is first needed."""
+        if self._square_norms is None:
+            norms = [
+                torch.linalg.vector_norm(self._rows[start : start + self._tile_rows].float(), dim=1)
+                for start in range(0, len(self._rows), self._tile_rows)
+            ]
+            self._square_norms = torch.cat(norms).square_()
+        return self._square_norms
 
-class FaissSearch:
-    """The rows that faiss finds on the CPU with the file's own lists and ``nprobe``.
 
-    Takes what `read_index` has accepted, because faiss' own reader believes sizes in a file.
-    A frame whose lists are empty keeps its features. The rows that it compares are faiss' own:
-    those of `index` may go, unless the file maps numbers to rows (faiss does not look those up).
+class IvfSearch(ExactSearch):
+    """The 8 nearest rows among those of the nearest lists: what faiss finds in the same file.
 
-    Raises
-    ------
-    IndexFileError : faiss refuses the file, or it changed since it was read
+    On the CPU list after list is compared with the frames that look into it, so only these rows
+    are read. On a GPU, where each list would cost a question to the host, all rows are compared
+    and those of other lists are left out; both ways find the same rows.
+
+    Parameters
+    ----------
+    rows, device, weighting, tile_bytes, dtype : as for `ExactSearch`
+    lists : of the file
+    by_list : whether to go list by list; None decides by the device
     """
 
-    def __init__(self, index: RetrievalIndex, weighting: Weighting = "inverse_square") -> None:
-        self._width = index.rows.shape[1]
-        self._weighting = weighting
-        self._searcher = _load_with_faiss(index)
-        self._rows = torch.from_numpy(index.rows) if index.kind.startswith("IDMap") else None
+    def __init__(
+        self,
+        rows: Rows,
+        lists: Lists,
+        device: torch.device | str,
+        weighting: Weighting = "inverse_square",
+        tile_bytes: int = 64 << 20,
+        dtype: torch.dtype = torch.float32,
+        *,
+        by_list: bool | None = None,
+    ) -> None:
+        super().__init__(rows, device, weighting, tile_bytes, dtype)
+        self._starts = lists.starts.tolist()
+        self._nprobe = lists.nprobe
+        self._by_list = by_list
+        self._centres = torch.from_numpy(lists.centres)
+        self._centre_norms = self._centres.square().sum(1)
+        sizes = torch.from_numpy(lists.starts).diff()
+        self._list_of_row = torch.arange(len(sizes)).repeat_interleave(sizes)
+        self._list_norms: dict[int, Tensor] = {}
+        self.to(device)
+
+    def to(self, device: torch.device | str) -> None:
+        """Move the rows and lists; from now on `blend` runs there."""
+        super().to(device)
+        self._centres = self._centres.to(device)
+        self._centre_norms = self._centre_norms.to(device)
+        self._list_of_row = self._list_of_row.to(device)
+        self._list_norms.clear()
 
     def blend(self, features: Tensor) -> Tensor:
-        """See `Search.blend`.
+        """See `Search.blend`; `features` must be on the device of the rows.
 
         Raises
         ------
         ValueError : features of another width
         """
-        _check_width(features, self._width)
+        by_list = features.device.type == "cpu" if self._by_list is None else self._by_list
+        if not by_list:
+            return super().blend(features)
+        check_width(features, self._rows.shape[1])
         retrieved = torch.empty_like(features)
-        for start in range(0, len(features), _MAX_TILE_FRAMES):
-            frames = slice(start, start + _MAX_TILE_FRAMES)
-            retrieved[frames] = self._blend_tile(features[frames].cpu()).to(features.device)
+        self._fill_means(retrieved, features, *self._candidates_by_list(features))
         return retrieved
 
-    def _blend_tile(self, features: Tensor) -> Tensor:
-        queries = np.ascontiguousarray(features.numpy(), dtype=np.float32)
-        found, neighbours = self._found(queries)
-        kept = found >= 0  # faiss fills up with -1 where its lists hold fewer
-        scores = squared_distances(features, neighbours)
-        mean = weighted_mean(neighbours, scores, kept, self._weighting)
-        return torch.where(kept.any(1, keepdim=True), mean, features)
+    def _nearest_lists(self, features: Tensor) -> Tensor:
+        """Numbers of the lists that each frame looks into, int64 [T, nprobe]."""
+        distances = torch.addmm(self._centre_norms, features, self._centres.T, alpha=-2)
+        if self._nprobe == 1:  # the first of equal ones, as in faiss
+            return distances.argmin(1, keepdim=True)
+        if self._nprobe <= _CANDIDATES:
+            return distances.topk(self._nprobe, dim=1, largest=False).indices
+        return distances.argsort(dim=1)[:, : self._nprobe]
 
-    def _found(self, queries: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
-        """Numbers of the nearest rows, int64 [T, 8] or -1, and those rows, [T, 8, d]."""
-        with _one_thread():
-            if self._rows is None:
-                _, found, rows = self._searcher.search_and_reconstruct(queries, NEIGHBOURS)
-                return torch.from_numpy(found), torch.from_numpy(np.nan_to_num(rows, copy=False))
-            _, found = self._searcher.search(queries, NEIGHBOURS)
-        ids = torch.from_numpy(found)
-        return ids, self._rows[ids.clamp(min=0)]
+    def _candidates(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        near = self._nearest_lists(features)
+        hidden = torch.ones_like(self._centre_norms, dtype=torch.bool).repeat(len(features), 1)
+        hidden.scatter_(1, near, value=False)
+        return self._lowest_ranks(features, hidden, self._list_of_row)
+
+    def _candidates_by_list(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """As `_candidates`, each [T, 16]."""
+        ranks = features.new_full((len(features), _CANDIDATES), torch.inf)
+        ids = torch.zeros_like(ranks, dtype=torch.int64)
+        tiles = torch.split(features, self._tile_frames)
+        near = torch.cat([self._nearest_lists(tile) for tile in tiles]).flatten()
+        visits = near.argsort(stable=True)
+        numbers, counts = torch.unique_consecutive(near[visits], return_counts=True)
+        visitors = visits.div(self._nprobe, rounding_mode="floor")
+        frames_of_lists = torch.split(visitors, counts.tolist())
+        opposite = -2 * features
+        for number, frames in zip(numbers.tolist(), frames_of_lists, strict=True):
+            start, stop = self._starts[number], self._starts[number + 1]
+            for low in range(start, stop, self._tile_rows):
+                high = min(low + self._tile_rows, stop)
+                for some in torch.split(frames, self._tile_frames):
+                    self._merge(ranks, ids, opposite, some, low, high)
+        return ranks, ids
+
+    def _merge(
+        self, ranks: Tensor, ids: Tensor, opposite: Tensor, frames: Tensor, low: int, high: int
+    ) -> None:
+        """Let the rows ``[low, high)`` compete for the candidates of some frames."""
+        rows = self._rows[low:high].float()
+        norms = self._list_norms.get(low)
+        if norms is None:
+            norms = self._list_norms[low] = rows.square().sum(1)
+        found = torch.addmm(norms, opposite[frames], rows.T)
+        values = torch.cat([ranks[frames], found], 1)
+        best = values.topk(_CANDIDATES, dim=1, largest=False)
+        numbers = torch.arange(low, high).expand(len(frames), -1)
+        ids[frames] = torch.cat([ids[frames], numbers], 1).gather(1, best.indices)
+        ranks[frames] = best.values
+
+
+def open_search(
+    index: RetrievalIndex,
+    retrieval: Retrieval,
+    device: torch.device | str,
+    weighting: Weighting = "inverse_square",
+    dtype: torch.dtype = torch.float32,
+) -> Search:
+    """The search that the user asked for.
+
+    Parameters
+    ----------
+    device, dtype : of the rows, except for faiss
+
+    Raises
+    ------
+    IndexFileError : faiss refuses the file
+    """
+    if retrieval == "faiss":
+        from engine.retrieval.faiss_search import FaissSearch
+
+        return FaissSearch(index, weighting)
+    lists = index.lists
+    if retrieval == "exact" or lists is None or lists.nprobe >= len(lists.centres):
+        return ExactSearch(index.rows, device, weighting, dtype=dtype)
+    return IvfSearch(index.rows, lists, device, weighting, dtype=dtype)
 
 
 def _lowest(ranks: Tensor) -> tuple[Tensor, Tensor]:
@@ -219,45 +346,7 @@ def _tile_sizes(count: int, width: int, tile_bytes: int) -> tuple[int, int]:
     return frames, max(1, min(rows, count))
 
 
-def _check_width(features: Tensor, width: int) -> None:
+def check_width(features: Tensor, width: int) -> None:
+    """Refuse features of another width than the rows."""
     if features.ndim != 2 or features.shape[1] != width:
         raise ValueError(f"features must be [T, {width}], not {tuple(features.shape)}")
-
-
-def _load_with_faiss(index: RetrievalIndex) -> Any:
-    """The object of faiss itself, read under a limit that the file's size sets."""
-    import faiss  # brings an OpenMP of its own: only who asks for it gets it
-
-    limit_bytes = faiss.get_deserialization_vector_byte_limit()
-    faiss.set_deserialization_vector_byte_limit(2 * index.size_bytes + (1 << 20))
-    try:
-        searcher = faiss.read_index(os.fspath(index.path))
-    except RuntimeError as error:
-        raise _refusal(index, "faiss cannot read it") from error
-    finally:
-        faiss.set_deserialization_vector_byte_limit(limit_bytes)
-    if (searcher.ntotal, searcher.d) != index.rows.shape:
-        raise _refusal(index, "it changed while it was read")
-    return searcher
-
-
-def _refusal(index: RetrievalIndex, why: str) -> IndexFileError:
-    return IndexFileError(
-        f'Cannot use the index "{index.path.name}"', why, "use exact retrieval, or another index"
-    )
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Keep faiss' OpenMP quiet: two threaded OpenMP runtimes in a process crash on macOS.
-
-    Put back afterwards, because torch may share the runtime.
-    """
-    import faiss
-
-    threads = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
-    try:
-        yield
-    finally:
-        faiss.omp_set_num_threads(threads)

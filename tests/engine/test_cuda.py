@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a C
 
 PLAIN = replace(
     OptimizationConfig.for_nvidia_gpu(),
-    use_gpu_retrieval=False,  # the reference searched with faiss
+    use_gpu_retrieval=False,
     use_fp16=False,
     use_shape_buckets=False,
 )

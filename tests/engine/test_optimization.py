@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +12,7 @@ from engine.optimization import VARIABLES, OptimizationConfig, overrides_from_en
 
 OTHER_VALUES = {
     "RVC_DEVICE": ("CPU", "cpu"),
+    "RVC_RETRIEVAL": ("Exact", "exact"),
     "RVC_GPU_RETRIEVAL": ("off", False),
     "RVC_GPU_FILTER": ("true", True),
     "RVC_USE_FP16": ("Yes", True),
@@ -103,13 +104,12 @@ def test_the_baseline_has_every_optimization_off() -> None:
     assert (baseline.batch_size, baseline.tile_frames) == (1, 0)
 
 
-def test_a_processor_alone_searches_with_faiss_but_not_on_a_mac(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(sys, "platform", "linux")
-    assert not OptimizationConfig.for_cpu().use_gpu_retrieval
-    monkeypatch.setattr(sys, "platform", "darwin")  # where two OpenMPs in a process may crash
-    assert OptimizationConfig.for_cpu().use_gpu_retrieval
+def test_every_preset_searches_the_index_as_its_maker_chose() -> None:
+    for device in ("cpu", "mps", "cuda"):
+        assert OptimizationConfig.preset(device).retrieval == "ivf"
+    assert OptimizationConfig.baseline().retrieval == "ivf"
+    assert OptimizationConfig.preset("mps").searches_on_device
+    assert not replace(OptimizationConfig.preset("mps"), retrieval="faiss").searches_on_device
 
 
 @pytest.mark.parametrize("name", ["baseline", "for_cpu", "for_nvidia_gpu", "for_apple_silicon"])

@@ -27,10 +27,10 @@ CASES = (
 
 @pytest.fixture(scope="module", params=["plain", "fast"])
 def converter(request: pytest.FixtureRequest, full_models_dir: Path) -> Converter:
-    """The plain way, and the way a CPU goes; both search as the reference did: faiss, as stored."""
+    """The plain way, and the preset of a CPU."""
     plain = request.param == "plain"
     config = OptimizationConfig.baseline() if plain else OptimizationConfig.for_cpu()
-    return Converter(full_models_dir, replace(config, use_gpu_retrieval=False))
+    return Converter(full_models_dir, config)
 
 
 def level_against_the_reference_db(
@@ -70,7 +70,7 @@ def test_a_whole_conversion_equals_the_reference(
 def half_converter(full_models_dir: Path) -> Converter:
     if devices.half_type("cpu") is None:
         pytest.skip("this processor has no 16-bit arithmetic")
-    config = replace(OptimizationConfig.for_cpu(), use_gpu_retrieval=False, use_fp16=True)
+    config = replace(OptimizationConfig.for_cpu(), use_fp16=True)
     return Converter(full_models_dir, config)
 
 

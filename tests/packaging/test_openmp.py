@@ -16,7 +16,7 @@ import os, sys
 import numpy as np, torch
 from pathlib import Path
 from engine.retrieval.index_file import read_index
-from engine.retrieval.search import FaissSearch
+from engine.retrieval.faiss_search import FaissSearch
 from engine.paths import starter_dir
 
 def threads():

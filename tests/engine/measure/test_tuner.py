@@ -185,12 +185,11 @@ def test_batches_smaller_than_the_preset_are_tried_too(tmp_path: Path) -> None:
 
 
 def test_exact_search_is_measured_but_not_changed(tmp_path: Path) -> None:
-    tuning = Bench(use_gpu_retrieval=5.0).tune(tmp_path)
-    (figure,) = (f for f in tuning.figures if f.flag == "use_gpu_retrieval")
+    tuning = Bench(retrieval_exact=0.2).tune(tmp_path)
+    (figure,) = (f for f in tuning.figures if f.flag == "retrieval")
     assert (figure.reason, figure.kept) == ("measured only", False)
-    exact = OptimizationConfig.for_cpu().use_gpu_retrieval
-    assert figure.gain == pytest.approx(4.0 if exact else -0.8)
-    assert "use_gpu_retrieval" not in tuning.flags
+    assert figure.gain == pytest.approx(4.0)
+    assert "retrieval" not in tuning.flags
 
 
 def test_a_preset_that_sounds_wrong_is_replaced_by_the_plain_configuration(tmp_path: Path) -> None:
@@ -208,7 +207,7 @@ def test_each_plain_reference_is_computed_once(tmp_path: Path) -> None:
     bench = Bench()
     bench.tune(tmp_path)
     plain = [w["config"] for w in bench.asked if w["do"] == "reference"]
-    assert len(plain) == 3  # as the preset, with faiss' rows, with longer context
+    assert len(plain) == 3  # as the preset, with exact search, with longer context
     assert {config["device"] for config in plain} == {"cpu"}
     assert not any(config["use_channels_last"] for config in plain)
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -12,9 +13,11 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from engine.errors import IndexFileError
-from engine.retrieval.blend import Weighting, mix
-from engine.retrieval.index_file import read_index
-from engine.retrieval.search import ExactSearch, FaissSearch, _lowest
+from engine.optimization import Retrieval, Weighting
+from engine.retrieval.blend import mix
+from engine.retrieval.faiss_search import FaissSearch
+from engine.retrieval.index_file import Lists, RetrievalIndex, read_index
+from engine.retrieval.search import ExactSearch, IvfSearch, Search, _lowest, open_search
 from tests.engine.retrieval.faiss_files import GOLDEN, Rows, ivf_index, make_rows
 
 INDEX_RATE = 0.75  # of the golden case; its retrieval_out is already mixed
@@ -56,8 +59,11 @@ def test_exact_search_equals_the_reference(golden: dict[str, np.ndarray]) -> Non
     assert np.abs(mixed.numpy() - golden["retrieval_exact_out"]).max() <= 1e-4
 
 
-def test_faiss_search_equals_the_reference(golden: dict[str, np.ndarray]) -> None:
-    search = FaissSearch(read_index(GOLDEN / "v2_40k.index", 768))
+@pytest.mark.parametrize("way", ["ivf", "faiss"])
+def test_the_search_of_the_lists_equals_the_reference(
+    golden: dict[str, np.ndarray], way: Retrieval
+) -> None:
+    search = open_search(read_index(GOLDEN / "v2_40k.index", 768), way, "cpu")
     features = torch.from_numpy(golden["retrieval_in"])
     mixed = mix(search.blend(features), features, INDEX_RATE)
     assert np.abs(mixed.numpy() - golden["retrieval_out"]).max() <= 1e-4
@@ -92,6 +98,117 @@ def test_neighbours_much_nearer_than_their_norm_are_weighted_right() -> None:
     rows = centre + spread * make_rows(40, 256, seed=1)
     expected = by_definition(rows, centre)
     np.testing.assert_allclose(exact(rows, centre), expected, atol=5e-6)
+
+
+# --- the lists of the file, as faiss searches them ---
+
+
+def saved(index: Any, path: Path) -> RetrievalIndex:
+    faiss.write_index(index, str(path))
+    return read_index(path)
+
+
+def ways(index: RetrievalIndex) -> list[Search]:
+    """Our two ways to search a file: by list, and by all rows with those of other lists hidden."""
+    assert index.lists is not None
+    return [
+        IvfSearch(index.rows, index.lists, "cpu", tile_bytes=tile_bytes, by_list=by_list)
+        for by_list in (True, False)
+        for tile_bytes in (64 << 20, 60_000)
+    ]
+
+
+def clustered(count: int, width: int, seed: int = 0) -> Rows:
+    """Rows in clusters of very different sizes, as features of speech are."""
+    rng = np.random.default_rng(seed)
+    middles = make_rows(40, width, seed)
+    weights = rng.dirichlet(np.full(40, 0.3))
+    rows = middles[rng.choice(40, count, p=weights)] + 0.4 * make_rows(count, width, seed + 1)
+    return rows.astype(np.float32)
+
+
+@pytest.mark.parametrize("nprobe", [1, 3, 20, 64])
+@pytest.mark.parametrize("width", [256, 768])
+def test_our_search_of_the_lists_finds_what_faiss_finds(
+    tmp_path: Path, width: int, nprobe: int
+) -> None:
+    rows = clustered(2000, width)
+    index = ivf_index(rows, 64)
+    index.nprobe = nprobe
+    index.remove_ids(np.arange(100, 200))
+    file = saved(index, tmp_path / "voice.index")
+    near = rows[:200] + 0.05 * make_rows(200, width, 5)  # half of them of deleted rows
+    features = torch.from_numpy(np.concatenate([clustered(200, width, 7), near, rows[50:150]]))
+    expected = FaissSearch(file).blend(features)
+    for search in [*ways(file), open_search(file, "ivf", "cpu")]:
+        assert (search.blend(features) - expected).abs().max() <= 1e-6
+
+
+@pytest.mark.parametrize("nprobe", [1, 2, 5])
+def test_short_and_empty_lists_give_what_faiss_gives(tmp_path: Path, nprobe: int) -> None:
+    rows = make_rows(300, 16)
+    index = ivf_index(rows, 100)
+    index.reset()
+    index.add(rows[100:140])  # many lists are empty, most others hold one row
+    index.nprobe = nprobe
+    file = saved(index, tmp_path / "voice.index")
+    features = torch.from_numpy(make_rows(200, 16, seed=3))
+    found = FaissSearch(file).blend(features)
+    assert (nprobe > 1) or (found == features).all(1).any()
+    for search in ways(file):
+        assert (search.blend(features) - found).abs().max() <= 1e-6
+
+
+def test_ties_are_broken_as_faiss_breaks_them(tmp_path: Path) -> None:
+    signs = np.array(np.meshgrid(*[[-1.0, 1.0]] * 4)).reshape(4, -1).T  # all equally far from 0
+    rows = np.concatenate([signs, np.repeat(make_rows(3, 4), 10, axis=0)]).astype(np.float32)
+    index = ivf_index(np.concatenate([np.full((2, 4), [[9.0], [0.1]], np.float32), rows]), 2)
+    index.reset()
+    index.add(rows)
+    file = saved(index, tmp_path / "voice.index")
+    features = torch.from_numpy(np.concatenate([np.zeros((1, 4), np.float32), rows[16::10]]))
+    expected = FaissSearch(file).blend(features)
+    for search in ways(file):
+        assert (search.blend(features) - expected).abs().max() <= 1e-6
+
+
+def test_equal_centres_are_told_apart_as_in_faiss(tmp_path: Path) -> None:
+    rows = make_rows(60, 8)
+    centres = np.repeat(rows[:5], 2, axis=0)
+    index = ivf_index(np.concatenate([centres, rows]), 10)
+    index.reset()
+    index.add(rows)
+    file = saved(index, tmp_path / "voice.index")
+    features = torch.from_numpy(make_rows(50, 8, seed=4))
+    expected = FaissSearch(file).blend(features)
+    assert not (expected == features).all(1).any()
+    for search in ways(file):
+        assert (search.blend(features) - expected).abs().max() <= 1e-6
+
+
+def test_a_flat_file_and_one_that_looks_into_all_lists_are_searched_exactly(
+    tmp_path: Path,
+) -> None:
+    rows, features = make_rows(200, 16), torch.from_numpy(make_rows(30, 16, seed=1))
+    flat = faiss.IndexFlatL2(16)
+    flat.add(rows)
+    everywhere = ivf_index(rows, 5)
+    everywhere.nprobe = 5
+    for index in (flat, everywhere):
+        file = saved(index, tmp_path / "voice.index")
+        search = open_search(file, "ivf", "cpu")
+        assert type(search) is ExactSearch
+        assert (search.blend(features) - FaissSearch(file).blend(features)).abs().max() <= 1e-6
+
+
+def test_a_search_that_moves_finds_the_same(tmp_path: Path) -> None:
+    file = saved(ivf_index(clustered(500, 16), 20), tmp_path / "voice.index")
+    assert file.lists is not None
+    search = IvfSearch(file.rows, file.lists, "cpu:0")
+    features = torch.from_numpy(clustered(50, 16, 3))
+    before = search.blend(features)
+    search.to("cpu")
+    assert torch.equal(search.blend(features), before)
 
 
 # --- tiles ---
@@ -135,6 +252,17 @@ def test_a_large_index_needs_no_large_table_and_never_asks_the_host() -> None:
     rows = np.lib.stride_tricks.as_strided(np.zeros(768, np.float32), (300_000, 768), (0, 4))
     # Tensors that exist in shape only: .item(), nonzero and the like raise on the meta device.
     search = ExactSearch(rows, "meta")
+    features = torch.empty(3000, 768, device="meta")
+    with LargestTensor() as watch:
+        retrieved = search.blend(features)
+    assert retrieved.shape == (3000, 768)
+    assert watch.bytes <= 64 << 20
+
+
+def test_the_lists_of_a_large_index_are_searched_without_asking_the_host() -> None:
+    rows = np.lib.stride_tricks.as_strided(np.zeros(768, np.float32), (300_000, 768), (0, 4))
+    starts = np.linspace(0, 300_000, 8765).astype(np.int64)
+    search = IvfSearch(rows, Lists(rows[:8764], starts, 20), "meta")
     features = torch.empty(3000, 768, device="meta")
     with LargestTensor() as watch:
         retrieved = search.blend(features)
@@ -258,15 +386,21 @@ def test_faiss_leaves_its_process_wide_settings_as_they_were(tmp_path: Path) -> 
     )
 
 
-def test_exact_search_never_loads_faiss() -> None:
+def test_faiss_is_loaded_only_when_it_is_asked_for() -> None:
     code = (
-        "import sys, numpy as np, torch\n"
-        "from engine.retrieval.search import ExactSearch\n"
-        "ExactSearch(np.ones((9, 4), np.float32), 'cpu').blend(torch.zeros(2, 4))\n"
+        "import sys, torch\n"
+        "from pathlib import Path\n"
+        "from engine.retrieval.index_file import read_index\n"
+        "from engine.retrieval.search import open_search\n"
+        "index = read_index(Path(sys.argv[1]))\n"
+        "for way in ('ivf', 'exact'):\n"
+        "    open_search(index, way, 'cpu').blend(torch.zeros(2, 768))\n"
         "assert 'faiss' not in sys.modules\n"
+        "open_search(index, 'faiss', 'cpu')\n"
+        "assert 'faiss' in sys.modules\n"
     )
-    root = Path(__file__).parents[3]
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=root, timeout=120)
+    command = [sys.executable, "-c", code, str(GOLDEN / "v2_40k.index")]
+    subprocess.run(command, check=True, cwd=Path(__file__).parents[3], timeout=120)
 
 
 # --- half precision, and the sorting of ranks ---
@@ -282,7 +416,7 @@ def test_rows_in_half_precision_give_nearly_the_same(golden: dict[str, np.ndarra
     assert 0 < error < 1e-5
 
 
-def test_the_lowest_ranks_are_found_by_groups_as_by_sorting() -> None:
+def test_the_lowest_ranks_found_by_groups_are_those_found_by_sorting() -> None:
     ranks = torch.from_numpy(make_rows(7, 32 * 100))
     values, rows = _lowest(ranks)
     expected = ranks.topk(16, dim=1, largest=False)
