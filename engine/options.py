@@ -52,177 +52,105 @@ class ConversionOptions:
     OptionError : a value is of another kind or out of its range
     """
 
+    # fmt: off
     semitones: float = option(
-        0.0,
-        title=Text("Pitch"),
+        0.0, title=Text("Pitch"),
         help=Text("Semitones up or down; +12 is an octave, usual from a man to a woman."),
-        low=-_MAX_SEMITONES,
-        high=_MAX_SEMITONES,
-        unit=Text("semitones"),
-        signed=True,
-        slider=(-24.0, 24.0),
-        scope="voice",
-        more=False,
-        flag="--pitch",
-        metavar="SEMITONES",
+        low=-_MAX_SEMITONES, high=_MAX_SEMITONES, unit=Text("semitones"), signed=True,
+        slider=(-24.0, 24.0), scope="voice", more=False, flag="--pitch", metavar="SEMITONES",
     )
     index_rate: float = option(
-        0.75,
-        title=Text("Index strength"),
+        0.75, title=Text("Index strength"),
         help=Text("More makes the accent more like the voice; too much may slur."),
-        low=0.0,
-        high=1.0,
-        step=0.01,
-        percent=True,
-        scope="voice",
-        more=False,
-        metavar="0..1",
+        low=0.0, high=1.0, step=0.01, percent=True, scope="voice", more=False, metavar="0..1",
         cli_help="how much of the voice's own features replaces the source's",
     )
     protect: float = option(
-        0.33,
-        title=Text("Protect consonants"),
+        0.33, title=Text("Protect consonants"),
         help=Text("Lower keeps more of the breath and consonants of the source."),
-        low=0.0,
-        high=0.5,
-        step=0.01,
-        scope="voice",
-        more=False,
-        metavar="0..0.5",
+        low=0.0, high=0.5, step=0.01, scope="voice", more=False, metavar="0..0.5",
         cli_help="below 0.5, unvoiced sounds keep 1 - PROTECT of their own features",
     )
     volume_envelope: float = option(
-        1.0,
-        title=Text("Follow source dynamics"),
+        1.0, title=Text("Follow source dynamics"),
         help=Text("0 % keeps the voice's own loudness; 100 % follows the source's."),
-        low=0.0,
-        high=1.0,
-        step=0.01,
-        percent=True,
-        reversed=True,
-        scope="voice",
-        more=False,
-        metavar="0..1",
-        cli_help="1 keeps the voice's own loudness, 0 follows the source's",
+        low=0.0, high=1.0, step=0.01, percent=True, reversed=True, scope="voice", more=False,
+        metavar="0..1", cli_help="1 keeps the voice's own loudness, 0 follows the source's",
     )
     pitch_method: str = option(
-        AUTO,
-        title=Text("Pitch method"),
+        AUTO, title=Text("Pitch method"),
         help=Text("How the pitch of the source is found; Automatic takes the best one installed."),
-        choices=_pitch_choices,
-        scope="voice",
-        more=False,
+        choices=_pitch_choices, scope="voice", more=False,
     )
     file_format: FileFormat = option(
-        "wav",
-        title=Text("Format"),
+        "wav", title=Text("Format"),
         help=Text("WAV, FLAC and AIFF are lossless; MP3 and Ogg are small."),
-        choices=choices(*((each, Text(each.upper())) for each in FILE_FORMATS)),
-        more=False,
-        flag="--format",
-        cli_help="default: by the name after --output, else wav",
+        choices=choices(*((each, Text(each.upper())) for each in FILE_FORMATS)), more=False,
+        flag="--format", cli_help="default: by the name after --output, else wav",
     )
     stereo: bool = option(
-        default=False,
-        title=Text("Keep stereo"),
+        default=False, title=Text("Keep stereo"),
         help=Text("Converts both channels; takes twice as long."),
-        more=False,
-        cli_help="convert both channels instead of mixing them",
+        more=False, cli_help="convert both channels instead of mixing them",
     )
     f0_file: Path | None = option(
-        None,
-        kind="file",
-        title=Text("Pitch curve"),
+        None, title=Text("Pitch curve"),
         help=Text("A CSV file with seconds,hz in each line; replaces the pitch of the source."),
-        also=(Choice(None, Text("from the source")),),
-        flag="--f0-file",
+        kind="file", also=(Choice(None, Text("from the source")),), flag="--f0-file",
         metavar="CSV",
     )
     f0_min_hz: float = option(
-        50.0,
-        title=Text("Lowest pitch"),
+        50.0, title=Text("Lowest pitch"),
         help=Text("Pitch below this is not looked for."),
-        low=20.0,
-        high=2000.0,
-        unit=Text("Hz"),
-        scope="voice",
-        flag="--f0-min",
-        metavar="HZ",
+        low=20.0, high=2000.0, unit=Text("Hz"), scope="voice", flag="--f0-min", metavar="HZ",
     )
     f0_max_hz: float = option(
-        1100.0,
-        title=Text("Highest pitch"),
+        1100.0, title=Text("Highest pitch"),
         help=Text("Pitch above this is not looked for."),
-        low=20.0,
-        high=2000.0,
-        unit=Text("Hz"),
-        scope="voice",
-        flag="--f0-max",
-        metavar="HZ",
+        low=20.0, high=2000.0, unit=Text("Hz"), scope="voice", flag="--f0-max", metavar="HZ",
     )
     autotune: float = option(
-        0.0,
-        title=Text("Autotune"),
+        0.0, title=Text("Autotune"),
         help=Text("Pulls the pitch towards the nearest note; 100 % puts it onto the note."),
-        low=0.0,
-        high=1.0,
-        step=0.01,
-        percent=True,
-        scope="voice",
-        metavar="0..1",
+        low=0.0, high=1.0, step=0.01, percent=True, scope="voice", metavar="0..1",
         cli_help="strength of the pull towards the nearest note",
     )
     speaker: int = option(
-        0,
-        title=Text("Speaker"),
+        0, title=Text("Speaker"),
         help=Text("Which speaker of a voice that holds several; most hold only speaker 0."),
-        low=0,
-        high=2**31 - 1,
-        scope="voice",
-        metavar="N",
+        low=0, high=2**31 - 1, scope="voice", metavar="N",
     )
     seed: int = option(
-        0,
-        title=Text("Seed"),
+        0, title=Text("Seed"),
         help=Text("Start of the random noise; the same seed gives the same result."),
-        low=0,
-        high=2**63 - 1,
-        metavar="N",
+        low=0, high=2**63 - 1, metavar="N",
     )
     noise: bool = option(
-        default=True,
-        title=Text("Random noise"),
+        default=True, title=Text("Random noise"),
         help=Text("Voices are trained with noise; without it breath sounds dull."),
     )
     output_rate_hz: int | None = option(
-        None,
-        kind="whole number",
-        title=Text("Sample rate"),
+        None, title=Text("Sample rate"),
         help=Text("Of the result; without a number it is the voice's own."),
-        low=8000,
-        high=192_000,
-        step=50,
-        also=(Choice(None, Text("as the voice")),),
-        unit=Text("Hz"),
-        flag="--sample-rate",
+        kind="whole number", low=8000, high=192_000, step=50,
+        also=(Choice(None, Text("as the voice")),), unit=Text("Hz"), flag="--sample-rate",
         metavar="HZ",
     )
     subtype: Subtype | None = option(
-        None,
-        title=Text("Sample format"),
+        None, title=Text("Sample format"),
         help=Text("Of WAV, FLAC and AIFF files; Best is the most exact one of the format."),
-        choices=choices(
-            ("float", Text("32-bit float")), ("24", Text("24-bit")), ("16", Text("16-bit"))
-        ),
         also=(Choice(None, Text("Best")),),
+        choices=choices(
+            ("float", Text("32-bit float")), ("24", Text("24-bit")), ("16", Text("16-bit")),
+        ),
     )
     overwrite: bool = option(
-        default=False,
-        title=Text("Replace existing files"),
+        default=False, title=Text("Replace existing files"),
         help=Text("Replaces the file that was named for the result; otherwise that is refused."),
         in_app=False,  # which never names a file: its results get names that are free
         cli_help="replace the file named by --output if it exists",
     )
+    # fmt: on
     effects: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
