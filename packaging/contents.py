@@ -112,6 +112,8 @@ DELETED = (
     *(f"PIL/_{name}*" for name in _UNUSED_PILLOW),
     "PIL/.dylibs/libavif*",
     "PIL/**/*.pyi",
+    "PyObjCTest",
+    "**/*.dSYM",
     "**/tests",
     "**/conftest.py",
     "**/__pycache__",

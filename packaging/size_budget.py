@@ -1,6 +1,6 @@
 """``python packaging/size_budget.py APP``: no part of the bundle may outgrow its budget.
 
-``--wheels`` measures without a Mac: it downloads the macOS wheels of the installed versions,
+``--wheels`` measures without a Mac: it downloads the macOS wheels of the locked versions,
 unpacks, trims and weighs them, and checks the references of their libraries.
 """
 
@@ -10,12 +10,13 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from importlib.metadata import version
 from pathlib import Path
 
 from bundle import Bundle, trim_library
 from contents import IMPORT_NAMES
+from lock import read_pins
 from mach_o import lost_references, too_new
+from packaging.utils import canonicalize_name
 from project import read_project
 
 REST = "everything else"
@@ -53,14 +54,15 @@ def too_large(sizes: dict[str, float]) -> list[str]:
 
 
 def unpack_wheels(folder: Path) -> None:
-    """Download the macOS wheels of the installed versions and unpack them as in the bundle."""
+    """Download the macOS wheels of the locked versions and unpack them as in the bundle."""
+    pins = read_pins("runtime")
     names = [each for each in read_project().distributions if IMPORT_NAMES[each]]
     for name in [*names, "shiboken6"]:
-        plain = version(name).partition("+")[0]  # the builder's own mark, e.g. +cpu
         command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder)]
         command += ["--only-binary=:all:", "--platform", "macosx_15_0_arm64"]
         command += ["--python-version", "3.11", "--implementation", "cp"]
-        command += ["--abi", "cp311", "--abi", "abi3", "--abi", "none", f"{name}=={plain}"]
+        command += ["--abi", "cp311", "--abi", "abi3", "--abi", "none"]
+        command.append(f"{name}{pins[canonicalize_name(name)][0].specifier}")
         subprocess.run(command, check=True)
     for wheel in folder.glob("*.whl"):
         with zipfile.ZipFile(wheel) as file:
