@@ -47,11 +47,11 @@ BACKGROUND = "--background"
 
 
 class App(QObject):
-    """Everything, made and connected.
+    """Makes the parts of the app and connects them.
 
     Parameters
     ----------
-    make_engine, ask, leave : what converts, what asks, what ends the process; others in tests
+    make_engine, ask, leave : replaced in tests
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class App(QObject):
         self.voices = VoiceList(paths.voices_dir)
         self.draft = Draft(self.settings, self.voices)
         self.runner = JobRunner(self.queue, self.settings, make_engine)
-        self.gatherer = Gatherer(self)  # what it gathers outlives a window
+        self.gatherer = Gatherer(self)  # survives a change of windows
         self.settings_window: SettingsWindow | None = None
         self._make_window()
         self.crash.crashed.connect(self._on_crashed)
@@ -91,18 +91,18 @@ class App(QObject):
         self.runner.start()
 
     def start(self, files: Sequence[Path] = (), *, hidden: bool = False) -> None:
-        """Show the window and take the files that the app was started with."""
+        """Show the window and accept the files that the app was started with."""
         self._hidden = hidden
         if not hidden:
             self.window.show_and_raise()
             self.window.voice_dialogs.offer_once()
             self._tell_of_stale_tuning()
-            # Now, while nothing else happens: whatever else opens a library would have to wait.
+            # Now, while the app is idle: loading another library meanwhile would have to wait.
             threading.Thread(target=open_torch_libraries, daemon=True).start()
         self.window.take(list(files))
 
     def take_from_elsewhere(self, files: Sequence[Path]) -> None:
-        """Files from a second start, Finder or the Dock; none: only come to the front."""
+        """Come to the front, with files from a second start, Finder or the Dock."""
         self.show_window()
         self.take(files)
 
@@ -111,17 +111,17 @@ class App(QObject):
         self.window.show_and_raise()
 
     def take(self, files: Sequence[Path]) -> None:
-        """Do what dropping these on the window does."""
+        """Accept files as if they were dropped on the window."""
         self.window.take(list(files))
 
     def reopen(self) -> None:
-        """A click on the Dock icon; after a hidden start the first one is the start itself."""
+        """Answer a click on the Dock icon; the first one after a hidden start is ignored."""
         hidden, self._hidden = self._hidden, False
         if not (hidden or self._closed or self.window.isVisible()):
             self.show_window()
 
     def show_settings(self) -> None:
-        """The settings' own window."""
+        """Show the settings window."""
         if self.settings_window is None:
             self.settings_window = SettingsWindow(self.settings, self._paths, tuning=self.tuning)
             self.settings_window.report = self.crash.report
@@ -132,20 +132,20 @@ class App(QObject):
         self.settings_window.activateWindow()
 
     def show_optimization(self) -> None:
-        """The settings' pane where this machine is tuned."""
+        """Show the pane of the settings where this machine is tuned."""
         self.show_settings()
         if self.settings_window is not None:
             self.settings_window.show_pane("optimization")
 
     def quit(self) -> None:
-        """End the app; asks first while it is busy. What is unfinished comes back next time."""
+        """Quit; asks first while converting. Unfinished jobs are offered again later."""
         if self._closed or (self.queue.is_busy and not self._may_quit()):
             return
         self.close()
         QApplication.quit()
 
     def close(self) -> None:
-        """Stop everything and write everything down."""
+        """Stop all work and save everything."""
         if self._closed:
             return
         self._closed = True
@@ -171,9 +171,9 @@ class App(QObject):
             self._leave(0)
 
     def change_language(self) -> None:
-        """Make the windows anew in the language of the settings; queue and engine go on.
+        """Recreate the windows in the chosen language; queue and engine continue.
 
-        While a download or an import has its progress in one of them, it waits.
+        Waits while a download or an import shows its progress in one of them.
         """
         if self.settings_window is not None:
             self.settings_window.keep_changes()
@@ -215,7 +215,7 @@ class App(QObject):
         self.window.play_requested.connect(lambda _job: self.listen_panel.toggle_play())
 
     def _plug_in(self) -> None:
-        """Parts without which the window works too."""
+        """Connect the parts that the window does not depend on."""
         self.sleep_guard = SleepGuard(self)
         self.queue.busy_changed.connect(self.sleep_guard.set_busy)
         self.menu_bar = MenuBar(self.queue, self.draft, self.voices, self.settings, parent=self)
@@ -230,7 +230,7 @@ class App(QObject):
 
     def _on_setting(self, key: str) -> None:
         self._on_reachability()
-        if key == LANGUAGE.key:  # later: the control that was used goes with its window
+        if key == LANGUAGE.key:  # later: the control that was used is deleted with its window
             QTimer.singleShot(0, self, self.change_language)
 
     def _on_reachability(self) -> None:

@@ -1,4 +1,4 @@
-"""One piece of work beside the window: progress, cancel, and exactly one outcome."""
+"""Background work: progress, cancel, and exactly one outcome."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from engine.progress import CancelToken
 
 Amount = float | None
 Listener = Callable[[Amount, Amount], None]
-"""Told what is done and what there is in all (None: not known)."""
+"""Receives the amount done and the total (None: unknown)."""
 
 Work = Callable[[CancelToken, Listener], Any]
 
@@ -61,11 +61,11 @@ class BackgroundTask(QObject):
 
     @property
     def is_running(self) -> bool:
-        """Whether its outcome has not been told yet."""
+        """Whether the outcome has not been emitted yet."""
         return self._thread is not None
 
     def start(self, work: Work) -> bool:
-        """Begin; False if something is running already."""
+        """Start; False if something is running already."""
         if self._thread is not None:
             return False
         self._cancel = CancelToken()
@@ -91,7 +91,7 @@ class BackgroundTask(QObject):
             outcome = Outcome("finished", work(cancel, self._tell))
         except ConversionCancelled:
             outcome = Outcome("cancelled")
-        except Exception as error:  # noqa: BLE001 - the window must learn of every end
+        except Exception as error:  # noqa: BLE001 - the window must learn every outcome
             outcome = Outcome("failed", sentence=sentence_for(error))
         self._done.emit(outcome)
 

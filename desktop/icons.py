@@ -1,4 +1,4 @@
-"""The icons of `resources/icons`, sharp at any scale and in the colours of the moment."""
+"""The icons of `resources/icons`, sharp at any scale and in the colours of the current theme."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def menu_bar_icon(fraction: float | None = None) -> QIcon:
 
 
 class _SymbolEngine(QIconEngine):
-    """Draws an SVG in the palette's colour each time, so that a change of theme shows at once."""
+    """Draws an SVG in the palette's colour, so that it follows a change of theme."""
 
     def __init__(self, name: str, role: QPalette.ColorRole) -> None:
         super().__init__()

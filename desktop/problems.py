@@ -29,11 +29,11 @@ _GRAVE = frozenset({QtMsgType.QtCriticalMsg, QtMsgType.QtFatalMsg})
 
 
 class CrashReporter(QObject):
-    """Collects what goes wrong in any thread, and Qt's own messages.
+    """Collects uncaught exceptions of all threads and Qt's own messages.
 
     Parameters
     ----------
-    logs : folder of `LOG_FILE`; beyond a megabyte it is put aside, and `KEPT_LOGS` of those kept
+    logs : folder of `LOG_FILE`; above a megabyte it is rotated, and `KEPT_LOGS` old ones are kept
     """
 
     crashed = Signal(str)
@@ -47,7 +47,7 @@ class CrashReporter(QObject):
         self._undo: list[Callable[[], object]] = []
 
     def install(self) -> None:
-        """Catch what nobody caught: main thread, worker threads, Qt."""
+        """Install the hooks for the main thread, worker threads and Qt."""
         main, thread = sys.excepthook, threading.excepthook
         sys.excepthook = self._on_main
         threading.excepthook = self._on_thread
@@ -59,19 +59,19 @@ class CrashReporter(QObject):
         ]
 
     def uninstall(self) -> None:
-        """Leave everything as it was."""
+        """Restore the previous hooks."""
         for undo in self._undo:
             undo()
         self._undo = []
 
     def report(self) -> str:
-        """What can be sent to the makers: machine, the last mistakes, Qt's last messages."""
+        """The report for the developers: machine, the last errors, Qt's last messages."""
         with self._lock:
             parts = [machine_lines(), *self._reports, "\n".join(self._messages)]
         return "\n\n".join(part for part in parts if part)
 
     def note(self, error: BaseException) -> None:
-        """Keep a mistake and tell the window."""
+        """Record an error and emit `crashed`."""
         report = report_for(error)
         with self._lock:
             self._reports.append(report)
@@ -107,7 +107,7 @@ class CrashReporter(QObject):
             with self._file.open("a", encoding="utf-8") as file:
                 file.write(f"{text}\n\n")
         except OSError:
-            return  # a mistake that cannot be written down is still shown
+            return  # an error that cannot be logged is still shown
 
 
 def _put_aside(file: Path) -> None:
@@ -142,7 +142,7 @@ def message_for(error: BaseException) -> Text:
 
 
 def report_for(error: BaseException) -> str:
-    """A report for the makers: versions and traceback, without the user's folders."""
+    """A report for the developers: versions and traceback, without the user's folders."""
     lines = traceback.format_exception(error)
     return without_folders(f"{machine_lines()}\n\n{''.join(lines)}")
 
@@ -160,7 +160,7 @@ def machine_lines() -> str:
 
 
 def without_folders(text: str) -> str:
-    """The text with every absolute path cut down to its last part."""
+    """The text with every absolute path shortened to its last part."""
     root = Path(__file__).resolve().parents[1]
     for known in (f"{root}/", f"{Path(sys.prefix).resolve()}/", f"{Path(sys.base_prefix)}/"):
         text = text.replace(known, "")

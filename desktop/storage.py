@@ -17,15 +17,15 @@ MAX_BYTES = 64 << 20
 
 
 def write_text(path: Path, text: str, *, durable: bool = True) -> None:
-    """Replace a file; whoever reads it sees the old content or the new, never a part.
+    """Replace a file atomically.
 
     Parameters
     ----------
-    durable : wait until the disk has it, so that it outlives a loss of power too
+    durable : wait until it is on the disk, so that it survives a power failure
 
     Raises
     ------
-    OSError : the disk is full or refuses
+    OSError : the file cannot be written
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
@@ -38,13 +38,13 @@ def write_text(path: Path, text: str, *, durable: bool = True) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """What a file holds; None where it is missing or damaged.
+    """The content of a file; None if it is missing or damaged.
 
-    A damaged file is put aside as ``NAME.damaged``, so that the next writing does not destroy it.
+    A damaged file is renamed to ``NAME.damaged``, so that it is not overwritten.
     """
     try:
         with path.open(encoding="utf-8") as file:
-            return json.loads(file.read(MAX_BYTES))  # what is larger is none of ours: cut, damaged
+            return json.loads(file.read(MAX_BYTES))  # cut off, it counts as damaged
     except OSError:
         return None
     except (ValueError, RecursionError):
@@ -56,7 +56,7 @@ def read_json(path: Path) -> Any:
 
 
 DATA_VARIABLE = "URVC_DATA_DIR"
-"""Names one folder for everything, e.g. to try the app without touching one's own data."""
+"""One folder for everything, e.g. to try the app without touching your own data."""
 
 _APP_NAME = "Ultimate RVC"
 
@@ -84,12 +84,12 @@ class AppPaths:
 
     @property
     def queue_file(self) -> Path:
-        """The conversions asked for, done and undone."""
+        """The queue of conversions."""
         return self.data / "queue.json"
 
     @property
     def settings_file(self) -> Path:
-        """What the user chose."""
+        """The user's settings."""
         return self.data / "settings.json"
 
     @property

@@ -17,20 +17,20 @@ SMALL_RADIUS = 4.0
 RADIUS = 8.0
 TEXT_CONTRAST = 4.5
 SHAPE_CONTRAST = 3.0
-"""What WCAG 2.2 (level AA) asks for: of text, and of bars, frames and marks."""
+"""Required by WCAG 2.2 (level AA) for text, and for bars, frames and marks."""
 
 _STEPS = 20
 _QUIET_SELECTION = 0.10
 
 
 def is_dark(palette: QPalette) -> bool:
-    """Whether text is lighter than what it stands on."""
+    """Whether text is lighter than its background."""
     text = palette.color(QPalette.ColorRole.WindowText)
     return text.lightness() > palette.color(QPalette.ColorRole.Window).lightness()
 
 
 def blend(front: QColor, back: QColor, share: float) -> QColor:
-    """``share`` of the front over the back."""
+    """Mix two colours; ``share`` is the part of the front."""
     mixed = [
         round(a * share + b * (1 - share))
         for a, b in zip(front.getRgb()[:3], back.getRgb()[:3], strict=True)  # type: ignore[index]
@@ -58,7 +58,7 @@ def _legible(colour: int, backs: tuple[int, ...], least: float) -> int:
 
 
 def legible(colour: QColor, backs: Iterable[QColor], least: float) -> QColor:
-    """The colour, made darker or lighter until it stands out from what it stands on.
+    """The colour, made darker or lighter until it has enough contrast with its backgrounds.
 
     Parameters
     ----------
@@ -68,16 +68,16 @@ def legible(colour: QColor, backs: Iterable[QColor], least: float) -> QColor:
 
 
 def secondary_text(palette: QPalette) -> QColor:
-    """For what explains."""
+    """Colour of explanations."""
     back = palette.color(QPalette.ColorRole.Base)
     quiet = blend(palette.color(QPalette.ColorRole.Text), back, 0.68)
     return _on_grounds(quiet, palette, TEXT_CONTRAST)
 
 
 def selection(palette: QPalette, *, focused: bool = True) -> QColor:
-    """Behind a selected row: the system's colour, darker where its own text could not be read.
+    """Background of a selected row: the system's colour, adjusted so that text on it is readable.
 
-    Without the focus it is grey, as in Finder, and text on it is as usual.
+    Without the focus it is grey, as in Finder, with normal text.
     """
     if not focused:
         text, base = (palette.color(r) for r in (QPalette.ColorRole.Text, QPalette.ColorRole.Base))
@@ -88,49 +88,49 @@ def selection(palette: QPalette, *, focused: bool = True) -> QColor:
 
 
 def selected_text(palette: QPalette, *, quiet: bool = False) -> QColor:
-    """On a selected row that has the focus; quiet for what explains."""
+    """Text on a selected row that has the focus; ``quiet`` for explanations."""
     back = selection(palette)
     front = palette.color(QPalette.ColorGroup.Active, QPalette.ColorRole.HighlightedText)
     return legible(blend(front, back, 0.85 if quiet else 1.0), [back], TEXT_CONTRAST)
 
 
 def hairline(palette: QPalette) -> QColor:
-    """For lines between areas."""
+    """Colour of lines between areas."""
     window = palette.color(QPalette.ColorRole.Window)
     return blend(palette.color(QPalette.ColorRole.WindowText), window, 0.14)
 
 
 def track(palette: QPalette) -> QColor:
-    """What a bar stands in."""
+    """Background of a bar."""
     base = palette.color(QPalette.ColorRole.Base)
     return blend(palette.color(QPalette.ColorRole.Text), base, 0.11)
 
 
 def sidebar(palette: QPalette) -> QColor:
-    """The panel at the side, set off a little from the window."""
+    """Background of the side panel."""
     window = palette.color(QPalette.ColorRole.Window)
     return blend(palette.color(QPalette.ColorRole.WindowText), window, 0.03)
 
 
 def accent(palette: QPalette) -> QColor:
-    """The user's accent colour, so that a bar or frame of it is seen."""
+    """The user's accent colour, with enough contrast for bars and frames."""
     return _on_grounds(palette.color(QPalette.ColorRole.Accent), palette, SHAPE_CONTRAST)
 
 
 def good(palette: QPalette) -> QColor:
-    """For what is finished."""
+    """Colour for success."""
     colour = QColor("#30c463") if is_dark(palette) else QColor("#1b8a3f")
     return _on_grounds(colour, palette, SHAPE_CONTRAST)
 
 
 def bad(palette: QPalette) -> QColor:
-    """For what failed; its sentence is written in it."""
+    """Colour for failures and their messages."""
     colour = QColor("#ff6b63") if is_dark(palette) else QColor("#c4281c")
     return _on_grounds(colour, palette, TEXT_CONTRAST)
 
 
 def caution(palette: QPalette) -> QColor:
-    """For what wants attention."""
+    """Colour for warnings."""
     colour = QColor("#ffb340") if is_dark(palette) else QColor("#a15c00")
     return _on_grounds(colour, palette, SHAPE_CONTRAST)
 
@@ -144,7 +144,7 @@ def stage_colour(stage: str, palette: QPalette) -> QColor:
 
 
 def _on_grounds(colour: QColor, palette: QPalette, least: float) -> QColor:
-    """The colour as it stands out from what most things stand on; rows ask for it often."""
+    """The colour with enough contrast on the usual backgrounds; cached, as rows ask often."""
     base, window = palette.color(QPalette.ColorRole.Base), palette.color(QPalette.ColorRole.Window)
     text = palette.color(QPalette.ColorRole.Text)
     quiet = _quiet_selection(text.rgb(), base.rgb())
@@ -166,21 +166,21 @@ def _luminance(colour: QColor) -> float:
 
 
 def small_font(widget: QWidget) -> QFont:
-    """The font of explanations."""
+    """Smaller font for explanations."""
     font = QFont(widget.font())
     font.setPointSizeF(max(8.0, QApplication.font().pointSizeF() * 0.88))
     return font
 
 
 def figures_font(font: QFont) -> QFont:
-    """The same font with figures of one width, so that changing numbers do not dance."""
+    """The same font with digits of equal width, so that changing numbers stay in place."""
     fixed = QFont(font)
     fixed.setFeature(QFont.Tag.fromString("tnum"), 1)
     return fixed
 
 
 def heading_font(widget: QWidget, factor: float = 1.0) -> QFont:
-    """The font of headings."""
+    """Font for headings."""
     font = QFont(widget.font())
     font.setPointSizeF(QApplication.font().pointSizeF() * factor)
     font.setWeight(QFont.Weight.DemiBold)
@@ -202,7 +202,7 @@ def plain_tip(text: str) -> str:
 
 
 class SecondaryLabel(PlainLabel):
-    """A label in the colour of explanations, whatever the theme becomes."""
+    """A label in the colour of explanations; follows the theme."""
 
     def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
         super().__init__(text, parent)

@@ -17,7 +17,7 @@ _ENGLISH = "en"
 
 
 def available_languages() -> tuple[str, ...]:
-    """Those that there are words for, e.g. ``("en", "zh_TW")``."""
+    """Languages with a translation, e.g. ``("en", "zh_TW")``."""
     found = sorted(path.stem.removeprefix("desktop_") for path in FOLDER.glob("desktop_*.qm"))
     return (_ENGLISH, *found)
 
@@ -28,7 +28,7 @@ def chosen_language(setting: str, system: list[str] | None = None) -> str:
     Parameters
     ----------
     setting : ``system``, or a language
-    system : what the user's system prefers, best first; None asks it
+    system : the system's preferred languages, best first; None asks the system
     """
     languages = available_languages()
     if setting in languages:
@@ -45,9 +45,9 @@ def chosen_language(setting: str, system: list[str] | None = None) -> str:
 
 
 def install_translators(app: QCoreApplication, language: str) -> tuple[QTranslator, ...]:
-    """Show the app in that language from now on; widgets made before keep their words.
+    """Use this language from now on; existing widgets keep their texts.
 
-    Translators of another language, which were installed before, are taken away.
+    Removes the translators of another language.
 
     Returns
     -------

@@ -20,7 +20,7 @@ from desktop import style
 
 
 class NoticeBar(QWidget):
-    """Shows the latest notice until it is dealt with."""
+    """Shows the latest notice until it is answered or dismissed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,11 +38,11 @@ class NoticeBar(QWidget):
 
     @property
     def text(self) -> str:
-        """What it says; "" while it is hidden."""
+        """The shown text; "" while hidden."""
         return "" if self.isHidden() else self._label.text()
 
     def buttons(self) -> list[QPushButton]:
-        """What can be answered."""
+        """The buttons of the answers."""
         return self.findChildren(QPushButton)
 
     def tell(
@@ -77,7 +77,7 @@ class NoticeBar(QWidget):
         self._buttons.addWidget(button)
 
     def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        """Tinted, with a hairline below."""
+        """Tinted background with a line below."""
         palette = self.palette()
         colour = style.caution(palette) if self._warning else style.accent(palette)
         painter = QPainter(self)
@@ -87,7 +87,7 @@ class NoticeBar(QWidget):
 
 
 class ElidedLabel(style.PlainLabel):
-    """Shows the beginning and the end of a text that is too long; the tool tip has all of it."""
+    """Elides a long text in its middle; the tool tip shows all of it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ class ElidedLabel(style.PlainLabel):
             self.setAccessibleName(text)
 
     def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        """The text, shortened in its middle."""
+        """Draw the elided text."""
         painter = QPainter(self)
         middle = Qt.TextElideMode.ElideMiddle
         shown = self.fontMetrics().elidedText(self._text, middle, self.width())

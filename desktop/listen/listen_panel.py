@@ -1,4 +1,4 @@
-"""Source and result one below the other: play, seek, flip between them at the same instant."""
+"""Source and result: play, seek, switch between them at the same position."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _TINT = 0.22
 
 
 class SideButton(QAbstractButton):
-    """A toggle that does not change its size with its state."""
+    """A toggle with a fixed size."""
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -56,20 +56,20 @@ class SideButton(QAbstractButton):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
 
     def set_reached_by_tab(self, *, reached: bool) -> None:
-        """Tab comes to the one that is heard only, arrow keys to the other, as in any group.
+        """Tab reaches only the checked one, arrow keys the other, as in any group.
 
-        Qt sees to it only once one of the group has had the focus.
+        Qt does so only after one of the group has had the focus.
         """
         policy = Qt.FocusPolicy.StrongFocus if reached else Qt.FocusPolicy.ClickFocus
         self.setFocusPolicy(policy)
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
-        """Room for the name in the heavier weight."""
+        """Room for the name in bold."""
         width = QFontMetrics(self._font(heard=True)).horizontalAdvance(self.text())
         return QSize(width + 2 * _PADDING, 28)
 
     def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        """A tinted ground for the one that is heard, a frame for the one with the focus."""
+        """Draw a tinted background if checked, a frame if focused."""
         palette = self.palette()
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -102,13 +102,13 @@ _JUST_MATCHED_DB = 0.05
 
 
 class ListenPanel(QWidget):
-    """For the selected job. Sound and its libraries are loaded when there is something to hear.
+    """For the selected job. Sound and its libraries are loaded when first needed.
 
     Parameters
     ----------
-    settings : whether levels are matched
+    settings : tell whether levels are matched
     cache_folder : for waveforms
-    make_player : another one in tests
+    make_player : replaced in tests
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class ListenPanel(QWidget):
 
     @Slot(object)
     def set_job(self, job: Job | None) -> None:
-        """Show another job, or none; a job whose result has come keeps its place."""
+        """Show a job, or none; a job that gets its result keeps its position."""
         files = (None, None) if job is None else (job.source, job.output)
         self._is_hopeless = job is not None and job.state in _WITHOUT_RESULT
         if files == self._files:
@@ -158,12 +158,12 @@ class ListenPanel(QWidget):
     def toggle_play(self) -> None:
         """Play or pause."""
         if self._player is not None:
-            self._say("")  # what hindered last time
+            self._say("")  # clear the last problem
             self._match_levels()
             self._player.toggle()
 
     def flip(self) -> None:
-        """Hear the other one, at the same instant."""
+        """Switch to the other sound at the same position."""
         if self._player is not None:
             self._player.flip()
 
@@ -286,7 +286,7 @@ class ListenPanel(QWidget):
             self._match_levels()
 
     def _match_levels(self) -> None:
-        """Once the loudness of both is known."""
+        """Match the levels once the loudness of both is known."""
         if self._player is None or None in self._files:
             return
         both = [self._waveforms.get(path) for path in self._files if path is not None]

@@ -1,4 +1,4 @@
-"""Loudness as people hear it, so that two sounds can be compared at the same level.
+"""Perceived loudness, to compare two sounds at the same level.
 
 Source: ITU-R BS.1770-4 (K weighting, gating); its filters at any rate as pole and zero
 frequencies after B. De Man, "Evaluation of implementations of the EBU R128 loudness
@@ -24,11 +24,11 @@ _RELATIVE_GATE_LU = -10.0
 _OFFSET_DB = -0.691
 
 MAX_MATCH_DB = 24.0
-"""A greater difference is no matter of level: one of the two is all but silent."""
+"""With a greater difference one of the two is nearly silent."""
 
 
 def k_weighting(rate_hz: int) -> NDArray[np.float64]:
-    """The two filters before the measurement.
+    """The two filters of the K weighting.
 
     Returns
     -------
@@ -53,12 +53,12 @@ def k_weighting(rate_hz: int) -> NDArray[np.float64]:
 
 
 class LoudnessMeter:
-    """Measures sound that comes in pieces, in memory of one number per 100 ms.
+    """Measures sound block by block, keeping one number per 100 ms.
 
     Parameters
     ----------
     rate_hz : sample rate
-    channels : how many columns the blocks have; each counts in full, as left and right do
+    channels : number of columns; each has the weight of left and right
     """
 
     def __init__(self, rate_hz: int, channels: int) -> None:
@@ -69,8 +69,8 @@ class LoudnessMeter:
         self._step_power: list[NDArray[np.float64]] = []
 
     def add(self, block: NDArray[np.float32]) -> None:
-        """Take in float32 [n, channels]."""
-        from scipy.signal import sosfilt  # here: a third of a second that no start should pay
+        """Add a block, float32 [n, channels]."""
+        from scipy.signal import sosfilt  # here: its import takes a third of a second
 
         heard, self._state = sosfilt(self._sections, block, axis=0, zi=self._state)
         power = np.concatenate([self._rest, np.square(heard).sum(axis=1)])
@@ -80,9 +80,9 @@ class LoudnessMeter:
         self._rest = power[n_steps * self._step :]
 
     def loudness_lufs(self) -> float | None:
-        """Gated loudness of what came so far; None where all of it is silence.
+        """Gated loudness so far; None if all is silent.
 
-        What is shorter than a window of 400 ms is measured as a whole, without gates.
+        Sounds shorter than a window of 400 ms are measured without gates.
         """
         steps = np.concatenate([*self._step_power, np.zeros(0)])
         if len(steps) < _STEPS_PER_WINDOW:
@@ -98,9 +98,9 @@ class LoudnessMeter:
 
 
 def matching_gain_db(reference_lufs: float | None, other_lufs: float | None) -> float:
-    """How much to turn the other one up (down if negative) to be as loud as the reference.
+    """Gain that makes the other sound as loud as the reference.
 
-    0 where one of them is silent; never more than `MAX_MATCH_DB` either way.
+    0 if one of them is silent; limited to ±`MAX_MATCH_DB`.
     """
     if reference_lufs is None or other_lufs is None:
         return 0.0

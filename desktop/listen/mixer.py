@@ -1,4 +1,4 @@
-"""Reads source and result in step, and mixes them in the callback of the sound card."""
+"""Reads source and result in sync, and mixes them in the callback of the sound card."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _AHEAD = 16
 
 
 def stereo_blocks(path: Path, rate_hz: int, start_s: float) -> Iterator[NDArray[np.float32]]:
-    """A file as float32 [n, 2] at `rate_hz`; one channel goes to both sides, of more two are kept.
+    """A file as float32 [n, 2] at `rate_hz`; mono is duplicated, further channels are dropped.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def stereo_blocks(path: Path, rate_hz: int, start_s: float) -> Iterator[NDArray[
 def pair_chunks(
     first: Path | None, second: Path | None, rate_hz: int, start_s: float
 ) -> Iterator[Chunk]:
-    """Both sounds side by side until the longer one ends; a missing one is silence.
+    """Both sounds until the longer one ends; a missing one is silent.
 
     Raises
     ------
@@ -67,13 +67,13 @@ def pair_chunks(
 
 
 class PairFeeder:
-    """Reads ahead on a thread of its own; the sound card's callback takes what is there.
+    """Reads ahead on a thread; the sound card's callback takes what is ready.
 
     Parameters
     ----------
     first, second : the files, or None for silence
     rate_hz : rate of the chunks
-    start_s : where to begin
+    start_s : start position
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class PairFeeder:
 
     @property
     def exhausted(self) -> bool:
-        """Whether all has been taken (or reading failed: see `problem`)."""
+        """Whether everything was taken, or reading failed (see `problem`)."""
         return self._ended.is_set() and self._chunks.empty()
 
     def take(self) -> Chunk | None:
@@ -101,14 +101,14 @@ class PairFeeder:
             return None
 
     def wait_until_ready(self, timeout_s: float) -> None:
-        """Wait for the first chunk; for tests, and never on the GUI thread."""
+        """Wait for the first chunk; not on the GUI thread."""
         pause = threading.Event()
         while timeout_s > 0 and self._chunks.empty() and not self._ended.is_set():
             pause.wait(0.005)
             timeout_s -= 0.005
 
     def close(self) -> None:
-        """Tell the thread to end; does not wait."""
+        """Ask the thread to end; does not wait."""
         self._stop.set()
 
     def _work(self, first: Path | None, second: Path | None, rate_hz: int, start_s: float) -> None:
@@ -132,7 +132,7 @@ class PairFeeder:
 
 
 class _Regular:
-    """Blocks of any size given out in pieces of one size."""
+    """Turns blocks of any size into blocks of one size."""
 
     def __init__(self, path: Path | None, rate_hz: int, start_s: float) -> None:
         self._blocks = iter(()) if path is None else stereo_blocks(path, rate_hz, start_s)
@@ -157,7 +157,7 @@ Side = Literal[0, 1]
 """0 is the source, 1 the result."""
 
 _FADE_S = 0.012
-"""A flip without it would click."""
+"""Prevents a click when switching."""
 
 
 class _Feed(NamedTuple):
@@ -167,13 +167,13 @@ class _Feed(NamedTuple):
 
 
 class Mixer:
-    """Fills the output from a feeder.
+    """Fills the output of the sound card from a feeder.
 
-    `side`, `gains` and `feed` are for any thread; the rest changes on the callback's thread only.
+    `side`, `gains` and `feed` are thread-safe; the rest is for the callback's thread.
 
     Parameters
     ----------
-    side : which sound is heard
+    side : which sound is played
     gains : factor of each sound
     """
 
@@ -189,13 +189,13 @@ class Mixer:
         self._closed = False
 
     def feed(self, feeder: PairFeeder, rate_hz: int, start_s: float) -> None:
-        """Go on with another feeder from the next callback on."""
+        """Continue with another feeder from the next callback on."""
         self._coming.append(_Feed(feeder, rate_hz, start_s))
         if self._closed:
             feeder.close()
 
     def close(self) -> None:
-        """Let the reading threads end; nothing more is played."""
+        """End the reading threads; nothing more is played."""
         self._closed = True
         for feed in (self._feed, *self._coming):
             if feed is not None:
@@ -203,19 +203,19 @@ class Mixer:
 
     @property
     def problem(self) -> UserError | None:
-        """Why reading failed, if it did."""
+        """The error, if reading failed."""
         return None if self._feed is None else self._feed.feeder.problem
 
     @property
     def position_s(self) -> float:
-        """Up to where sound has been handed to the card."""
+        """Position up to which sound was handed to the card."""
         if self._coming:
             return self._coming[-1].start_s
         return 0.0 if self._feed is None else self._feed.start_s + self._played_s
 
     @property
     def at_end(self) -> bool:
-        """Whether all sound has been handed over."""
+        """Whether all sound was handed to the card."""
         return self._feed is not None and self._feed.feeder.exhausted and not len(self._rest)
 
     @property
@@ -223,9 +223,9 @@ class Mixer:
         return 0.0 if self._feed is None else self._n_played / self._feed.rate_hz
 
     def fill(self, out: NDArray[np.float32]) -> bool:
-        """Fill float32 [n, 2]; False when there is no more to come.
+        """Fill float32 [n, 2]; False at the end of the sound.
 
-        Silence, not waiting, where reading cannot keep up.
+        Fills with silence, without waiting, where reading cannot keep up.
         """
         self.n_calls += 1
         while self._coming:

@@ -28,7 +28,7 @@ class PortAudioTrial:
         self._passed = sys.platform != "linux"
 
     def passes(self) -> bool:
-        """Whether PortAudio starts, or at least says why not; takes a tenth of a second once."""
+        """Whether PortAudio starts or raises an exception; takes 0.1 s once."""
         if not self._passed:
             self._passed = _survives()
         return self._passed
@@ -45,14 +45,14 @@ def _survives() -> bool:
         )
     except (OSError, subprocess.TimeoutExpired):
         return False
-    return done.returncode >= 0  # an exception is a number above; a signal one below
+    return done.returncode >= 0  # positive after an exception, negative after a signal
 
 
 FillCallback = Callable[["NDArray[np.float32]"], bool]
-"""Fills float32 [n, 2] in place, on the sound card's thread; False ends the sound after it."""
+"""Fills float32 [n, 2] in place, on the sound card's thread; False ends the stream."""
 
 EndCallback = Callable[[], None]
-"""Told, on the sound card's thread, that the sound ended or the device went away."""
+"""Called on the sound card's thread when the stream ended or the device was removed."""
 
 PREFERRED_RATES_HZ = (48_000, 44_100, 96_000, 32_000, 16_000)
 
@@ -61,7 +61,7 @@ _TRIAL = PortAudioTrial()
 
 
 class PlaybackError(UserError):
-    """Nothing can be heard: there is no device, or it refuses."""
+    """Playing is not possible: no device, or it refuses."""
 
 
 class OutputStream(Protocol):
@@ -71,31 +71,31 @@ class OutputStream(Protocol):
     latency_s: float
 
     def start(self) -> None:
-        """Begin asking for sound.
+        """Start the stream.
 
         Raises
         ------
-        PlaybackError : if the device went away
+        PlaybackError : if the device was removed
         """
 
     def close(self) -> None:
-        """End at once; never raises."""
+        """End immediately; never raises."""
 
 
 class OutputDevice(Protocol):
-    """Where sound goes."""
+    """A sound output."""
 
     def open(self, fill: FillCallback, ended: EndCallback) -> OutputStream:
-        """Open two channels at a rate that the device takes.
+        """Open two channels at a rate that the device supports.
 
         Raises
         ------
-        PlaybackError : if there is no device, it is gone, or it takes no rate
+        PlaybackError : if there is no device, or it supports no usual rate
         """
 
 
 class PortAudioDevice:
-    """The system's default output, found anew each time it is opened."""
+    """The system's current default output."""
 
     def open(self, fill: FillCallback, ended: EndCallback) -> OutputStream:
         """As `OutputDevice.open`."""
@@ -121,7 +121,7 @@ class _PortAudioStream:
             if not fill(out):
                 raise sounddevice.CallbackStop
 
-        def finished() -> None:  # C takes no other answer
+        def finished() -> None:  # C expects no result
             ended()
 
         self._error = sounddevice.PortAudioError
@@ -145,11 +145,11 @@ class _PortAudioStream:
         try:
             self._stream.close()
         except self._error:
-            return  # it went away with its device
+            return  # its device was removed
 
 
 def _portaudio() -> Any:
-    """The sounddevice module, with the list of devices as it is now.
+    """The sounddevice module, with the list of devices the updated voice.
 
     Raises
     ------
@@ -170,7 +170,7 @@ def _portaudio() -> Any:
             'install it (on Debian or Ubuntu: "sudo apt install libportaudio2") and start again',
         ) from error
     try:
-        sounddevice._terminate()  # noqa: SLF001 - the only way to see what was plugged in since
+        sounddevice._terminate()  # noqa: SLF001 - the only way to refresh the list of devices
         sounddevice._initialize()  # noqa: SLF001
         sounddevice.query_devices(kind="output")
     except (sounddevice.PortAudioError, ValueError) as error:

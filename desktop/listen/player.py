@@ -1,4 +1,4 @@
-"""Plays source or result; flips between them at the same instant, at the same loudness."""
+"""Plays source or result; switches between them at the same position and loudness."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _POLL_MS = 33
 _READY_TIMEOUT_S = 3.0
 
 STALLED_POLLS = 60
-"""Two seconds without being asked for sound: a device that went away need not say so."""
+"""Two seconds without a callback mean that the device was removed without notice."""
 
 
 @dataclass(frozen=True)
 class _Order:
-    """What to play from where; `number` tells which order an answer belongs to."""
+    """What to play from which position; `number` identifies the order."""
 
     number: int
     first: Path | None
@@ -37,13 +37,13 @@ class _Order:
 
 
 class Player(QObject):
-    """Sound is opened, read and closed on other threads; nothing here waits.
+    """Opens, reads and closes sound on other threads; never blocks.
 
     Signals
     -------
     moved : (float) seconds, about 30 times a second while playing, and after `seek`
-    state_changed : playing or not, or the other side
-    problem : (str) the sentence why nothing is heard
+    state_changed : playing, paused or switched
+    problem : (str) why playing failed
     """
 
     moved = Signal(float)
@@ -73,26 +73,26 @@ class Player(QObject):
 
     @property
     def is_playing(self) -> bool:
-        """Whether sound is being played, or just about to be."""
+        """Whether sound is playing or about to."""
         return self._order is not None
 
     @property
     def side(self) -> Side:
-        """What is heard: 0 the source, 1 the result."""
+        """What is played: 0 the source, 1 the result."""
         return self._side
 
     @property
     def position_s(self) -> float:
-        """Where the ear is."""
+        """The current position."""
         return self._position_s
 
     @property
     def can_play(self) -> bool:
-        """Whether the side has a file."""
+        """Whether the current side has a file."""
         return self._files[self._side] is not None
 
     def load(self, first: Path | None, second: Path | None) -> None:
-        """Take other files; begins at 0, with the result where there is one."""
+        """Load other files; starts at 0, with the result if there is one."""
         self.pause()
         self._files = (first, second)
         self._gains = (1.0, 1.0)
@@ -101,13 +101,13 @@ class Player(QObject):
         self.state_changed.emit()
 
     def match_levels(self, gain_db: float) -> None:
-        """Make the result `gain_db` louder against the source, by turning the louder one down."""
+        """Make the result `gain_db` louder than the source, by attenuating the louder one."""
         self._gains = (10 ** (min(0.0, -gain_db) / 20), 10 ** (min(0.0, gain_db) / 20))
         if self._order is not None:
             self._order.mixer.gains = self._gains
 
     def play(self) -> None:
-        """Start from where it stands."""
+        """Play from the current position."""
         if self._order is not None or not self.can_play:
             return
         self._n_orders += 1
@@ -117,7 +117,7 @@ class Player(QObject):
         self.state_changed.emit()
 
     def pause(self) -> None:
-        """Stop where it stands and let the sound card go."""
+        """Pause and release the sound card."""
         if self._order is None:
             return
         self._order.mixer.close()
@@ -136,11 +136,11 @@ class Player(QObject):
             self.play()
 
     def seek(self, position_s: float) -> None:
-        """Go on, or start later, from there."""
+        """Move to a position."""
         self._move_to(max(0.0, position_s))
         if self._order is None:
             return
-        if self._stream is None:  # not open yet: open for the new place instead
+        if self._stream is None:  # not open yet: open at the new position instead
             self.pause()
             self.play()
             return
@@ -149,11 +149,11 @@ class Player(QObject):
         self._order.mixer.feed(feeder, rate_hz, self._position_s)
 
     def flip(self) -> None:
-        """Hear the other one, at the same instant."""
+        """Switch to the other sound at the same position."""
         self.set_side(0 if self._side else 1)
 
     def set_side(self, side: Side) -> None:
-        """Hear this one, if it is there."""
+        """Switch to this sound, if it exists."""
         if side == self._side or self._files[side] is None:
             return
         self._side = side
@@ -167,7 +167,7 @@ class Player(QObject):
         self._caller.shutdown(wait=True)
 
     def _open(self, order: _Order) -> None:
-        """On the sound card's own thread: opening may take long, and drivers want one thread."""
+        """On the sound card's thread: opening may be slow, and drivers expect one thread."""
         try:
             stream = self._device.open(order.mixer.fill, lambda: self._ended.emit(order))
             feeder = PairFeeder(order.first, order.second, stream.rate_hz, order.start_s)
@@ -202,7 +202,7 @@ class Player(QObject):
 
     @Slot(object)
     def _finish(self, order: _Order) -> None:
-        """The stream has ended by itself: at the end of the sound, or because of the device."""
+        """The stream ended: at the end of the sound, or because the device was removed."""
         if order is not self._order:
             return
         self.pause()

@@ -20,11 +20,11 @@ from desktop.problems import sentence_for
 from engine.errors import UserError
 
 Peaks = NDArray[np.float32]
-"""float32 [n, 2]  lowest and highest sample of each piece of the sound, over all channels"""
+"""float32 [n, 2]  lowest and highest sample of each bin, over all channels"""
 
 FIRST_BIN_FRAMES = 128
 MAX_BINS = 1 << 19
-"""4 MiB. Beyond it neighbours are merged: an hour of 48 kHz has pieces of 11 ms."""
+"""4 MiB. Above it neighbours are merged: an hour at 48 kHz has bins of 11 ms."""
 
 _LEVEL_STEP = 4
 
@@ -35,12 +35,12 @@ class Waveform:
 
     Attributes
     ----------
-    levels : finest first, each a quarter of the one before
-    bin_frames : frames in one piece of the finest level
-    n_frames : length of the sound so far
-    rate_hz : its sample rate
-    expected_s : length it will have when complete, as far as the file tells
-    loudness_lufs : of the whole; None where it is silent or not known yet
+    levels : finest first, each a quarter of the size
+    bin_frames : frames per bin of the finest level
+    n_frames : frames read so far
+    rate_hz : sample rate
+    expected_s : expected duration, from the file's header
+    loudness_lufs : None if silent or not known yet
     complete : False while the file is still being read
     """
 
@@ -54,16 +54,16 @@ class Waveform:
 
     @property
     def duration_s(self) -> float:
-        """Length for the time axis; it does not change while the file is being read."""
+        """Length of the time axis; constant while the file is being read."""
         known_s = self.n_frames / self.rate_hz
         return known_s if self.complete else max(known_s, self.expected_s)
 
     def columns(self, n_columns: int) -> Peaks:
-        """The whole sound as `n_columns` columns; those not read yet are 0.
+        """The whole sound as `n_columns` columns; 0 where not read yet.
 
         Returns
         -------
-        float32 [n_columns, 2]  lowest and highest, 0 lies between them or on one of them
+        float32 [n_columns, 2]  lowest ≤ 0 and highest ≥ 0
         """
         shown = np.zeros((n_columns, 2), dtype=np.float32)
         finest = self.levels[0]
@@ -84,12 +84,12 @@ class Waveform:
 
 
 class PeakBuilder:
-    """Takes a sound block by block and keeps its peaks.
+    """Computes the peaks of a sound block by block.
 
     Parameters
     ----------
     rate_hz : sample rate
-    expected_s : what the file says of its length, 0 if nothing
+    expected_s : duration in the file's header, 0 if unknown
     """
 
     def __init__(self, rate_hz: int, expected_s: float = 0.0) -> None:
@@ -102,7 +102,7 @@ class PeakBuilder:
         self._rest = np.zeros((0, 1), dtype=np.float32)
 
     def add(self, block: NDArray[np.float32]) -> None:
-        """Take in float32 [n, channels], any n."""
+        """Add a block, float32 [n, channels]."""
         self._n_frames += len(block)
         if self._rest.size:
             block = np.concatenate([self._rest, block])
@@ -118,7 +118,7 @@ class PeakBuilder:
         self._rest = block.copy()
 
     def waveform(self, loudness_lufs: float | None = None, *, complete: bool = True) -> Waveform:
-        """What is known so far; adding may go on."""
+        """The waveform so far; more may be added."""
         finest = self._bins[: self._n_bins].copy()
         if complete and len(self._rest):
             last = [[min(0.0, self._rest.min()), max(0.0, self._rest.max())]]
@@ -140,7 +140,7 @@ class PeakBuilder:
 
 
 def pyramid(finest: Peaks) -> tuple[Peaks, ...]:
-    """The finest level and coarser ones, each of groups of four, down to a few columns."""
+    """The finest level and coarser ones, each with a quarter of the bins."""
     levels = [finest]
     while len(levels[-1]) > 64:
         levels.append(_reduced(levels[-1], _LEVEL_STEP))
@@ -156,22 +156,22 @@ def _reduced(peaks: Peaks, step: int) -> Peaks:
 
 _FORMAT = 1
 _MAX_FILES = 200
-"""A few hundred kilobytes each; the oldest go first."""
+"""A few hundred kilobytes each; the oldest are deleted."""
 
 
 class WaveformCache:
-    """Complete waveforms under a folder. A file that changed is another file.
+    """Complete waveforms in a folder, by path, date and size of their file.
 
     Parameters
     ----------
-    folder : made when first needed
+    folder : created when first needed
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def load(self, source: Path) -> Waveform | None:
-        """The waveform of the file as it is now; None if there is none or it is damaged."""
+        """The waveform of the file the updated voice; None if there is none or it is damaged."""
         try:
             with np.load(self._place(source), allow_pickle=False) as stored:
                 facts = json.loads(str(stored["facts"]))
@@ -191,7 +191,7 @@ class WaveformCache:
             return None
 
     def save(self, source: Path, waveform: Waveform) -> None:
-        """Keep a complete waveform; a full or protected disk is no reason to fail."""
+        """Save a complete waveform; ignores a full or protected disk."""
         facts = {
             "format": _FORMAT,
             "bin_frames": waveform.bin_frames,
@@ -224,16 +224,16 @@ class WaveformCache:
 _SHOW_EVERY_S = 0.25
 
 _STEP_FRAMES = 8192
-"""The filters do not let other Python threads run: a millisecond at a time, for the GUI's sake."""
+"""The filters hold Python's lock: a millisecond at a time keeps the GUI responsive."""
 
 
 class WaveformScanner(QObject):
-    """One thread that reads what was asked for last first; what nobody wants any more is left.
+    """Reads files on one thread; files that are no longer wanted are skipped.
 
     Signals
     -------
-    updated : (Path, Waveform)  some of it, several times, then the complete one
-    failed : (Path, str)  the sentence why there is none
+    updated : (Path, Waveform)  partial ones, then the complete one
+    failed : (Path, str)  why there is none
     """
 
     updated = Signal(object, object)
@@ -247,7 +247,7 @@ class WaveformScanner(QObject):
         self._thread: threading.Thread | None = None
 
     def want(self, *paths: Path) -> None:
-        """Read these, in this order; stop reading any other."""
+        """Read these files, in this order, and no others."""
         before, self._wanted = self._wanted, frozenset(paths)
         for path in paths:
             if path not in before:
@@ -257,11 +257,11 @@ class WaveformScanner(QObject):
             self._thread.start()
 
     def again(self, path: Path) -> None:
-        """Read a wanted file once more, e.g. because it has only now been written."""
+        """Read a wanted file again, e.g. after it was written."""
         self._orders.put(path)
 
     def close(self) -> None:
-        """End the thread; waits for at most one block of sound."""
+        """End the thread; waits for at most one block."""
         self._wanted = frozenset()
         self._orders.put(None)
         if self._thread is not None:

@@ -1,4 +1,4 @@
-"""A sound's shape with the place that is heard; a slider over time for mouse and keyboard."""
+"""A waveform with the playing position; a time slider for mouse and keyboard."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _BAR_WIDTH = 2.0
 _BAR_STEP = 3.0
 _MARGIN = 6.0
 _QUIETEST_FULL_HEIGHT = 0.08
-"""A sound whose highest peak is below this is drawn small, as what it is."""
+"""A sound whose highest peak is below this is drawn small."""
 
 
 class WaveformView(QAbstractSlider):
-    """One sound. As a slider it tells assistive technology its name, place and length.
+    """One sound. As a slider it gives assistive technology its name, position and length.
 
     Signals
     -------
-    sought : (float) the user wants to hear from this second on
+    sought : (float) the user moved to this position in seconds
     flip_requested : the user pressed Tab
     """
 
@@ -55,43 +55,43 @@ class WaveformView(QAbstractSlider):
         self.actionTriggered.connect(self._seek_by_key)
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
-        """As wide as there is room, of the height of one lane."""
+        """Wide, with the height of one lane."""
         return QSize(400, 46)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
-        """Narrow windows still show something to click on."""
+        """Wide enough to click on."""
         return QSize(120, 46)
 
     def show_waveform(self, waveform: Waveform | None, message: str = "") -> None:
-        """Show this, or nothing with a sentence why."""
+        """Show a waveform, or a message instead."""
         self._waveform = waveform
         self._message = message
         self.setToolTip(plain_tip(message) if waveform is None else "")
         self.update()
 
     def set_axis(self, duration_s: float) -> None:
-        """The length of the time axis: both lanes have the longer one's."""
+        """Set the length of the time axis, which both lanes share."""
         self._axis_s = duration_s
         self.setRange(0, round(duration_s * 1000))
         self.update()
 
     def set_position(self, position_s: float) -> None:
-        """Where it is heard."""
+        """Set the playing position."""
         if not self.isSliderDown():
             self.setValue(round(position_s * 1000))
 
     def set_active(self, *, active: bool) -> None:
-        """Whether this is the one that is heard."""
+        """Mark this as the sound that is played."""
         self._active = active
         self.update()
 
     @property
     def has_sound(self) -> bool:
-        """Whether there is something to click on."""
+        """Whether there is a waveform."""
         return self._waveform is not None
 
     def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        """Bars; what was heard already in the accent colour."""
+        """Draw bars; those before the position in the accent colour."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         self._paint_ground(painter)
@@ -144,22 +144,22 @@ class WaveformView(QAbstractSlider):
         painter.fillRect(line, text if self._active else _faded(text, 0.4))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
-        """Go where the click is."""
+        """Move to the click."""
         if event.button() == Qt.MouseButton.LeftButton and self.has_sound:
             self.setSliderDown(True)
             self._seek_to(event.position().x())
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
-        """Follow while the button is down."""
+        """Follow the mouse while the button is down."""
         if self.isSliderDown():
             self._seek_to(event.position().x())
 
     def mouseReleaseEvent(self, _event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
-        """Let go."""
+        """End dragging."""
         self.setSliderDown(False)
 
     def event(self, event: QEvent) -> bool:
-        """Tab flips; Control-Tab and Shift-Tab move the focus."""
+        """Tab switches sides; Control-Tab and Shift-Tab move the focus."""
         if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent):
             plain = event.modifiers() == Qt.KeyboardModifier.NoModifier
             if event.key() == Qt.Key.Key_Tab and plain and self.has_sound:
@@ -170,12 +170,12 @@ class WaveformView(QAbstractSlider):
         return super().event(event)
 
     def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802 - Qt's name
-        """Show the ring."""
+        """Show the focus ring."""
         super().focusInEvent(event)
         self.update()
 
     def focusOutEvent(self, event: QFocusEvent) -> None:  # noqa: N802 - Qt's name
-        """Hide the ring."""
+        """Hide the focus ring."""
         super().focusOutEvent(event)
         self.update()
 

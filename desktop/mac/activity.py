@@ -12,14 +12,14 @@ from desktop.mac.cocoa import on_mac
 
 
 def awake_command(pid: int) -> list[str] | None:
-    """The command of macOS itself; it ends with the process it is told to wait for."""
+    """The command ``caffeinate``, which ends with our process."""
     if sys.platform != "darwin":
         return None
     return ["/usr/bin/caffeinate", "-i", "-w", str(pid)]
 
 
 class SleepGuard(QObject):
-    """Holds sleep off between `set_busy` True and False; the screen may go dark all the same."""
+    """Prevents sleep between `set_busy` True and False; the screen may still turn off."""
 
     def __init__(self, parent: QObject | None = None, command: list[str] | None = None) -> None:
         super().__init__(parent)
@@ -28,12 +28,12 @@ class SleepGuard(QObject):
 
     @property
     def is_held(self) -> bool:
-        """Whether sleep is held off."""
+        """Whether sleep is prevented."""
         return self._process is not None
 
     @Slot(bool)
     def set_busy(self, busy: bool) -> None:  # noqa: FBT001 - the slot of a signal of one value
-        """Hold sleep off, or no longer; saying the same twice changes nothing."""
+        """Begin or end; repeated calls change nothing."""
         if busy and self._process is None and self._command is not None:
             self._process = QProcess(self)
             self._process.start(self._command[0], self._command[1:])
@@ -50,7 +50,7 @@ _REASON = "Converting"
 
 
 class NapGuard(QObject):
-    """Holds App Nap off between `set_busy` True and False.
+    """Prevents App Nap between `set_busy` True and False.
 
     macOS slows down a program whose windows are hidden, unless it has declared an activity that
     the user asked for.
@@ -62,12 +62,12 @@ class NapGuard(QObject):
 
     @property
     def is_held(self) -> bool:
-        """Whether it is held off."""
+        """Whether App Nap is prevented."""
         return self._activity is not None
 
     @Slot(bool)
     def set_busy(self, busy: bool) -> None:  # noqa: FBT001 - the slot of a signal of one value
-        """Hold it off, or no longer; saying the same twice changes nothing."""
+        """Begin or end; repeated calls change nothing."""
         if busy and self._activity is None:
             self._activity = on_mac(_begin_activity)
         elif not busy and self._activity is not None:

@@ -10,7 +10,7 @@ LABEL = "local.ultimate-rvc"
 
 BACKGROUND = "--background"
 _LAUNCHER = Path(__file__).resolve().parents[2] / "urvc-macos.sh"
-"""Tells the app to start without its window."""
+"""Argument: start without a window."""
 
 
 class LoginItem:
@@ -19,7 +19,7 @@ class LoginItem:
     Parameters
     ----------
     command : program and arguments
-    folder : another one in tests; None where the system has no launch agents
+    folder : replaced in tests; None where the system has no launch agents
     """
 
     def __init__(self, command: list[str], folder: Path | None) -> None:
@@ -28,18 +28,18 @@ class LoginItem:
 
     @classmethod
     def of_this_app(cls) -> LoginItem:
-        """For the running program: the app's bundle if it runs from one."""
+        """The login item of the running app."""
         folder = Path.home() / "Library" / "LaunchAgents" if sys.platform == "darwin" else None
         return cls(start_command(Path(sys.executable)), folder)
 
     @property
     def is_available(self) -> bool:
-        """Whether this system can do it."""
+        """Whether this system has launch agents."""
         return self._file is not None
 
     @property
     def is_on(self) -> bool:
-        """Whether it will start."""
+        """Whether the app starts at login."""
         return self._file is not None and self._file.is_file()
 
     def set_on(self, *, on: bool) -> None:
@@ -62,7 +62,7 @@ class LoginItem:
 
 
 def start_command(executable: Path) -> list[str]:
-    """How to start, hidden: the bundle by ``open``, else the folder's own script.
+    """The command for a hidden start: the bundle by ``open``, else the launcher script.
 
     An app that was not moved since it was downloaded runs from a place that macOS makes up each
     time: it is then started by its name.

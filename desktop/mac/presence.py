@@ -1,4 +1,4 @@
-"""What the system shows of the app and does for it: Dock, start at login, App Nap, Services."""
+"""Integration with macOS: Dock, start at login, App Nap, Services."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ _DONE = QColor(255, 255, 255)
 
 
 def show_waiting(n_files: int) -> None:
-    """How many files are still to be converted; 0 shows nothing. Without a Dock it does nothing."""
+    """Show the number of unfinished files on the Dock icon; 0 shows nothing."""
     app = QGuiApplication.instance()
     if isinstance(app, QGuiApplication):
         app.setBadgeNumber(n_files)
 
 
 def show_progress(percent: int | None) -> None:
-    """Draw a bar on the icon, None takes it off; only in the Dock, not on a window elsewhere."""
+    """Draw a progress bar on the Dock icon; None removes it. Only on macOS."""
     app = QGuiApplication.instance()
     if sys.platform == "darwin" and isinstance(app, QGuiApplication):
         app.setWindowIcon(app_icon() if percent is None else progress_icon(percent))
 
 
 def progress_icon(percent: int) -> QIcon:
-    """The app's icon with a bar that is filled so far.
+    """The app's icon with a progress bar.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def _icon() -> QImage:
 
 
 _STEP_PERCENT = 2
-"""The Dock's icon is drawn anew at each; finer ones nobody sees."""
+"""The Dock's icon is redrawn at each step."""
 
 
 class SystemPresence(QObject):
@@ -74,9 +74,9 @@ class SystemPresence(QObject):
 
     Parameters
     ----------
-    login_item : None is that of this app
-    show : puts the number on the icon; another one in tests
-    draw : puts the percent on the icon, None takes them off; another one in tests
+    login_item : None for this app's
+    show : shows the number on the icon; replaced in tests
+    draw : shows the percentage on the icon, None hides it; replaced in tests
 
     Signals
     -------
@@ -136,5 +136,5 @@ class SystemPresence(QObject):
             return
         try:
             self._login_item.set_on(on=self._settings.value(START_AT_LOGIN))
-        except OSError:  # the switch goes back to what is true
+        except OSError:  # the switch shows the actual state
             self._settings.set(START_AT_LOGIN, self._login_item.is_on)

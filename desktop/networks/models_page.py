@@ -39,13 +39,13 @@ def choose_file(parent: QWidget, title: str) -> Path | None:
 
 
 class NetworkCard(QWidget):
-    """One network, with what can be done about it.
+    """One network, with its state and actions.
 
     Parameters
     ----------
-    folder : where the networks lie
-    mirror : the address the user set, "" for the official one
-    choose : asks for a file; another one in tests
+    folder : folder of the networks
+    mirror : address of the hub set by the user, "" for the official one
+    choose : asks for a file; replaced in tests
     """
 
     changed = Signal()
@@ -72,7 +72,7 @@ class NetworkCard(QWidget):
 
     @Slot()
     def refresh(self) -> None:
-        """Show what is on the disk now."""
+        """Update state and buttons."""
         installed = not self.network.missing(self._folder)
         busy = self.task.is_running
         self.state.setText(self.tr("Installed") if installed else self.tr("Not installed"))
@@ -196,7 +196,7 @@ class NetworkCard(QWidget):
         column.addLayout(foot)
 
     def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        """A card that stands out a little from the pane."""
+        """Draw the card's background."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(hairline(self.palette()))
@@ -271,7 +271,7 @@ class ModelsPage(TablePage):
             card.changed.connect(self.changed)
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
-        """A network may have come by another way."""
+        """A network may have been installed elsewhere."""
         for card in self.cards:
             card.refresh()
         super().showEvent(event)

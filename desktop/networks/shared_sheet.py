@@ -1,4 +1,4 @@
-"""Offers the networks that community voices share: at the first start, and whenever asked."""
+"""Offers the networks for community voices, at the first start and on request."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _WIDTH = 520
 
 
 class SharedSheet(QDialog):
-    """Blocks nothing: what is dropped on it goes to the window, a download goes on when closed.
+    """Not modal: drops on it go to the window, downloads continue when it is closed.
 
     Parameters
     ----------
-    folder : where the networks lie
-    mirror : the address the user set, "" for the official one
-    choose : asks for a file; another one in tests
-    networks : others in tests
+    folder : folder of the networks
+    mirror : address of the hub set by the user, "" for the official one
+    choose : asks for a file; replaced in tests
+    networks : replaced in tests
 
     Signals
     -------
-    changed : a network came or went, or a download ended
+    changed : a network was added or removed, or a download ended
     """
 
     changed = Signal()
@@ -64,7 +64,7 @@ class SharedSheet(QDialog):
 
     @Slot()
     def refresh(self) -> None:
-        """Offer what is still missing."""
+        """Update the buttons for what is still missing."""
         missing = [card for card in self.cards if card.network.missing(self._folder)]
         idle = [card for card in missing if not card.task.is_running]
         size = size_text(sum(card.network.about_bytes for card in idle))
@@ -80,7 +80,7 @@ class SharedSheet(QDialog):
         self._fit()
 
     def _fit(self) -> None:
-        """As high as the sentences need at this width."""
+        """Adjust the height to the text."""
         column = self.layout()
         if column is not None:
             column.activate()
@@ -88,7 +88,7 @@ class SharedSheet(QDialog):
 
     @Slot()
     def download_all(self) -> None:
-        """Fetch whatever is missing."""
+        """Download all missing networks."""
         for card in self.cards:
             if card.network.missing(self._folder):
                 card.start_download()
@@ -99,7 +99,7 @@ class SharedSheet(QDialog):
             card.task.close()
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
-        """Networks may have come by another way."""
+        """Networks may have been installed elsewhere."""
         for card in self.cards:
             card.refresh()
         self.refresh()
@@ -107,25 +107,25 @@ class SharedSheet(QDialog):
         self._fit()
 
     def reject(self) -> None:
-        """Escape, and Not Now."""
+        """Close on Escape and Not Now."""
         self.close()
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 - Qt's name
-        """Only out of sight."""
+        """Only hide the sheet."""
         event.accept()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802 - Qt's name
-        """Nobody must close the sheet first to try the sample."""
+        """Pass it to the window, so that files can be dropped while the sheet is open."""
         if self._window is not None:
             self._window.dragEnterEvent(event)
 
     def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:  # noqa: N802 - Qt's name
-        """As over the window."""
+        """Pass it to the window."""
         if self._window is not None:
             self._window.dragLeaveEvent(event)
 
     def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802 - Qt's name
-        """As on the window."""
+        """Pass it to the window."""
         if self._window is not None:
             self._window.dropEvent(event)
 

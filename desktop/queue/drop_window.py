@@ -1,4 +1,4 @@
-"""Dropping: a window that takes files and links anywhere, and says what will happen."""
+"""Drag and drop: a window that accepts files and links anywhere, and shows what will happen."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _LONGEST_LINK = 120
 
 
 def paths_of(data: QMimeData) -> tuple[Path, ...]:
-    """The files that a drag or the clipboard carries."""
+    """The files of a drag or of the clipboard."""
     if not data.hasUrls():
         return ()
     return tuple(Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile())
 
 
 def link_of(data: QMimeData) -> str:
-    """The web address that a drag or the clipboard carries; "" for none."""
+    """The web address of a drag or of the clipboard, or ""."""
     urls = [url for url in data.urls() if url.scheme() in ("http", "https")]
     if urls:
         return urls[0].toString(QUrl.ComponentFormattingOption.FullyEncoded)
@@ -68,13 +68,13 @@ class DropOverlay(QWidget):
         return self._detail
 
     def offer(self, intake: Intake, voice_name: str) -> None:
-        """Say what dropping will do."""
+        """Show what dropping will do."""
         welcome = not intake.is_empty
         detail = intake.reason if welcome else ""
         self._announce(self._promise(intake, voice_name), detail, welcome=welcome)
 
     def offer_link(self, link: str) -> None:
-        """Say what dropping a link will do."""
+        """Show what dropping a link will do."""
         short = link if len(link) < _LONGEST_LINK else link[:_LONGEST_LINK] + "…"
         self._announce(self.tr("Show What This Link Offers"), short, welcome=True)
 
@@ -102,12 +102,12 @@ class DropOverlay(QWidget):
         return self.tr("Convert {count} Files with {voice}").format(count=sounds, voice=voice_name)
 
     def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        """A veil, a frame, a sentence."""
+        """Background, frame and text."""
         palette = self.palette()
         colour = style.accent(palette) if self._welcome else style.bad(palette)
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        # Not see-through: words behind words can be read by nobody.
+        # Opaque: text over text would be unreadable.
         painter.fillRect(self.rect(), palette.color(QPalette.ColorRole.Window))
         frame = QRectF(self.rect()).adjusted(14, 14, -14, -14)
         tint = QColor(colour)
@@ -133,21 +133,21 @@ class DropOverlay(QWidget):
 
 
 class _Mark(QWidget):
-    """A drawn waveform: what is dropped, and what comes back."""
+    """A drawn waveform."""
 
     def __init__(self) -> None:
         super().__init__()
         self.setFixedSize(_MARK_POINTS * 2, _MARK_POINTS)
 
     def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        """In the colours of the moment."""
+        """Draw in the theme's colours."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         _paint_bars(painter, QRectF(self.rect()), self.palette())
 
 
 def _paint_bars(painter: QPainter, place: QRectF, palette: QPalette) -> None:
-    """Ten bars, the accent colour growing along them."""
+    """Draw ten bars that fade from grey to the accent colour."""
     grey, colour = style.track(palette), style.accent(palette)
     step = place.width() / len(_BARS)
     middle = place.center().y()
@@ -160,7 +160,7 @@ def _paint_bars(painter: QPainter, place: QRectF, palette: QPalette) -> None:
 
 
 def _paint_refusal(painter: QPainter, place: QRectF, colour: QColor) -> None:
-    """A circle with a bar across."""
+    """Draw a circle with a bar across."""
     radius = 0.36 * place.height()
     painter.setBrush(Qt.BrushStyle.NoBrush)
     painter.setPen(QPen(colour, 6, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
@@ -170,7 +170,7 @@ def _paint_refusal(painter: QPainter, place: QRectF, colour: QColor) -> None:
 
 
 class EmptyPage(QWidget):
-    """The window with nothing in it: what to do, in three ways."""
+    """The empty window, which tells what to do."""
 
     choose_wanted = Signal()
     sample_wanted = Signal()
@@ -210,11 +210,11 @@ class EmptyPage(QWidget):
 
 
 class DropWindow(QMainWindow):
-    """What is done with the files is for the heir to say.
+    """A window that accepts drops; subclasses decide what to do with them.
 
     Parameters
     ----------
-    gatherer : sorts what is dropped; one that others use too tells all of it to the last window
+    gatherer : sorts dropped paths; it may outlive the window
     """
 
     def __init__(self, gatherer: Gatherer | None = None) -> None:
@@ -225,30 +225,30 @@ class DropWindow(QMainWindow):
         self.setAcceptDrops(True)
 
     def voice_name(self) -> str:
-        """The voice that a dropped sound will get."""
+        """The voice for a dropped file."""
         raise NotImplementedError
 
     def accept_intake(self, intake: Intake) -> None:
-        """Do what was promised."""
+        """Use what was dropped."""
         raise NotImplementedError
 
     def ask_for_link(self, link: str = "") -> None:
-        """Look what a link offers."""
+        """Show what a link offers."""
         raise NotImplementedError
 
     def take(self, paths: Sequence[Path]) -> None:
-        """Do what dropping these does."""
+        """Accept paths as if they were dropped."""
         if paths:
             self._gatherer.gather(paths)
 
     def take_no_more(self) -> None:
-        """Leave what is still being gathered to the window that comes after this one."""
+        """Stop accepting; what is still being gathered goes to the next window."""
         self._gatherer.gathered.disconnect(self.accept_intake)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802 - Qt's name
-        """Say what would happen."""
+        """Show what dropping would do."""
         paths, link = paths_of(event.mimeData()), link_of(event.mimeData())
-        if event.source() is not None:  # our own rows on their way out
+        if event.source() is not None:  # rows of our own queue
             return
         if not paths:
             if link:
@@ -261,11 +261,11 @@ class DropWindow(QMainWindow):
         event.setAccepted(not intake.is_empty)
 
     def dragLeaveEvent(self, _event: QDragLeaveEvent) -> None:  # noqa: N802 - Qt's name
-        """It is not for us."""
+        """Hide the overlay."""
         self.overlay.hide()
 
     def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802 - Qt's name
-        """Take it."""
+        """Accept the drop."""
         self.overlay.hide()
         event.setDropAction(Qt.DropAction.CopyAction)
         event.accept()
@@ -275,6 +275,6 @@ class DropWindow(QMainWindow):
         self.take(paths)
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
-        """The overlay covers all."""
+        """Keep the overlay's size."""
         super().resizeEvent(event)
         self.overlay.setGeometry(self.rect())

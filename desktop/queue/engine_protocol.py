@@ -16,7 +16,7 @@ from engine.progress import CancelToken
 
 @dataclass(frozen=True)
 class Order:
-    """Convert this; ``cancel`` may be set from any thread."""
+    """A job to convert; ``cancel`` may be set from any thread."""
 
     job: Job
     optimization: OptimizationConfig
@@ -25,7 +25,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Finished:
-    """The result is on the disk, whole, under its name."""
+    """The result is complete and has its final name."""
 
     job_id: str
     output: Path
@@ -40,7 +40,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class Failed:
-    """Nothing was written; ``message`` is for the user, ``report`` for the makers."""
+    """Nothing was written; ``message`` is for the user, ``report`` for the developers."""
 
     job_id: str
     message: Text
@@ -50,7 +50,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Cancelled:
-    """The user wanted it so; nothing was written."""
+    """Cancelled by the user; nothing was written."""
 
     job_id: str
     stages: tuple[StageTime, ...] = ()
@@ -60,25 +60,25 @@ Outcome = Finished | Failed | Cancelled
 
 
 class Engine(Protocol):
-    """Holds networks between jobs."""
+    """Converts; keeps its networks between jobs."""
 
     def convert(self, order: Order, live: LiveTimings) -> Finished:
-        """Do the job.
+        """Convert.
 
         Raises
         ------
         ConversionCancelled : the order's token was set
-        Exception : of any kind, when it cannot be done
+        Exception : of any kind, if it fails
         """
 
     def warm_up(self, voice: Voice, cancel: CancelToken) -> bool:
-        """Prepare the device for every length with a voice that is loaded; whether it ended."""
+        """Prepare the device for every chunk length with a loaded voice; True if it completed."""
 
     def tidy(self) -> None:
-        """Give back memory that no network needs, after each job."""
+        """Free cached memory, after each job."""
 
     def unload(self) -> None:
-        """Give back all memory."""
+        """Free all memory."""
 
 
 MakeEngine = Callable[[OptimizationConfig], Engine]

@@ -1,4 +1,4 @@
-"""What was dropped, pasted or opened: sounds to convert, voices to install, and the rest."""
+"""Sorts what was dropped, pasted or opened: audio to convert, voices to install, the rest."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from engine.audio.names import SUPPORTED_SUFFIXES
 VOICE_SUFFIXES = frozenset({".pth", ".index", ".zip", ".safetensors", ".7z", ".rar"})
 ARCHIVE_SUFFIXES = frozenset({".zip", ".7z", ".rar"})
 MAX_FILES = 100_000
-"""More than anybody means to drop; a link to the whole disk must not run for ever."""
+"""Limits the search of a huge folder, e.g. a whole disk."""
 
 _PEEK_ENTRIES = 400
-"""Looked at while the mouse is still moving."""
+"""Limit while something is dragged over the window."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class Intake:
 
     Attributes
     ----------
-    sounds : to convert, folders unfolded
+    sounds : audio and video to convert, also from folders
     voices : to install
-    refused : names of what is neither
-    more : the look was cut short, there is more of it
+    refused : names of other files
+    more : the search was cut short
     """
 
     sounds: tuple[Path, ...] = ()
@@ -40,12 +40,12 @@ class Intake:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing in it can be used."""
+        """Whether it has nothing usable."""
         return not self.sounds and not self.voices
 
     @property
     def reason(self) -> str:
-        """Why the refused are refused; "" when nothing is."""
+        """Why files are refused; "" if none is."""
         if not self.refused:
             return ""
         if len(self.refused) == 1:
@@ -58,9 +58,9 @@ class Intake:
 
 
 def sort_paths(paths: Iterable[Path], max_entries: int = MAX_FILES) -> Intake:
-    """Sort files by their endings; folders are searched, hidden files left out.
+    """Sort files by suffix; folders are searched, hidden files skipped.
 
-    A folder that holds no sound but a voice is taken as that voice.
+    A folder with a voice but without audio counts as a voice.
     """
     sounds: dict[Path, None] = {}
     voices: list[Path] = []
@@ -84,19 +84,19 @@ def sort_paths(paths: Iterable[Path], max_entries: int = MAX_FILES) -> Intake:
 
 
 def peek(paths: Sequence[Path]) -> Intake:
-    """A look short enough for the time in which something is dragged over the window."""
+    """A short search, for while something is dragged over the window."""
     return sort_paths(paths, _PEEK_ENTRIES)
 
 
 def voice_groups(paths: Sequence[Path]) -> tuple[tuple[Path, ...], ...]:
-    """What is imported together: each archive and folder by itself, loose files as one voice."""
+    """Groups to import: each archive and folder by itself, loose files together as one voice."""
     whole = [path for path in paths if path.suffix.lower() in ARCHIVE_SUFFIXES or path.is_dir()]
     loose = tuple(path for path in paths if path not in whole)
     return tuple((path,) for path in whole) + ((loose,) if loose else ())
 
 
 def _search(folder: Path, left: int) -> tuple[list[Path], bool, int]:
-    """Sounds below a folder in the order of their names; links to folders are not followed."""
+    """Audio files below a folder, sorted by name; does not follow links to folders."""
     sounds = []
     has_voice = False
     for here, folders, files in os.walk(folder):
@@ -115,11 +115,11 @@ def _search(folder: Path, left: int) -> tuple[list[Path], bool, int]:
 
 
 class Gatherer(QObject):
-    """Sorts what was dropped off the GUI thread: a folder can be large, or on a slow disk.
+    """Sorts dropped paths on a thread: a folder can be large, or on a slow disk.
 
     Signals
     -------
-    gathered : (Intake)  on the GUI thread, to whoever listens when all is found
+    gathered : (Intake)  emitted on the GUI thread
     """
 
     gathered = Signal(object)
@@ -127,11 +127,11 @@ class Gatherer(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        # Through a slot of this thread: a window that goes meanwhile must not take it along.
+        # Through a slot of this object: the window may be replaced meanwhile.
         self._found.connect(self._tell, Qt.ConnectionType.QueuedConnection)
 
     def gather(self, paths: Sequence[Path]) -> None:
-        """Sort; `gathered` tells the `Intake`. Plain files are told at once."""
+        """Sort paths and emit `gathered`; at once if there is no folder."""
         if not any(path.is_dir() for path in paths):
             self.gathered.emit(sort_paths(paths))
             return

@@ -1,4 +1,4 @@
-"""One conversion as the queue knows it; frozen, so that it owns the settings it was made with."""
+"""One conversion in the queue; frozen, so that it keeps the settings it was made with."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from engine.options import ConversionOptions
 
 
 class JobState(StrEnum):
-    """Where a job stands. ``INTERRUPTED``: unfinished when the app ended; offered again."""
+    """State of a job. ``INTERRUPTED``: unfinished when the app quit; offered again."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -35,8 +35,8 @@ class Voice:
     ----------
     name : as shown, and in the names of results
     weights, index : its files
-    key : tells it from all others
-    built_in : it ships with the program
+    key : unique
+    built_in : whether it ships with the program
     """
 
     name: str
@@ -48,7 +48,7 @@ class Voice:
 
 @dataclass(frozen=True)
 class StageTime:
-    """Seconds one stage took, the device it ran on, and the most that was held there meanwhile."""
+    """Seconds of one stage, its device, and the peak memory there."""
 
     stage: str
     seconds: float
@@ -58,16 +58,16 @@ class StageTime:
 
 @dataclass(frozen=True)
 class JobProgress:
-    """A running job at one moment.
+    """Progress of the running job.
 
     Attributes
     ----------
     fraction : 0..1 that is done
-    elapsed_s, remaining_s : seconds; None while it cannot be told
+    elapsed_s, remaining_s : seconds; None while unknown
     realtime : seconds of sound converted in a second
-    stage : the running one, if any
-    stages : all so far, the running one as far as it has got
-    memory_bytes : held on the device (or by the process) now
+    stage : the running stage, if any
+    stages : all stages so far, including the running one
+    memory_bytes : current use of the device (or the process)
     """
 
     job_id: str
@@ -82,23 +82,23 @@ class JobProgress:
 
 
 def _new_id() -> str:
-    """As good as a UUID, which asks the system: there the window's thread would give way to others
-    for each of a thousand dropped files.
+    """As unique as a UUID, without the system call: that would let other threads run for each of a
+    thousand dropped files.
     """
     return f"{getrandbits(128):032x}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A file, the voice it shall get, with which settings, and what came of it.
+    """A file, its voice and settings, and the outcome.
 
     Attributes
     ----------
-    output_dir : where the result goes; None is beside the source
-    source_s, taken_s : seconds of sound, and of work
-    output : the result, once it is on the disk
-    message, report : why it failed, for the user and for the makers
-    notes : sentences about a job that succeeded, e.g. that the source is cut off
+    output_dir : folder of the result; None is next to the source
+    source_s, taken_s : duration of the source, and of the conversion
+    output : the result, once it is written
+    message, report : why it failed, for the user and for the developers
+    notes : remarks on a finished job, e.g. that the source is cut off
     """
 
     source: Path
@@ -125,16 +125,16 @@ class Job:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more will happen to it by itself."""
+        """True once the job has reached a final state."""
         return self.state in OVER
 
     @property
     def realtime(self) -> float | None:
-        """Seconds of sound converted in a second, once it is finished."""
+        """Seconds of audio converted per second, once finished."""
         return self.source_s / self.taken_s if self.source_s and self.taken_s else None
 
     def again(self) -> Job:
-        """The same wish, as if nothing had been tried yet."""
+        """The same job, not started yet."""
         return Job(
             id=self.id,
             source=self.source,
@@ -145,7 +145,7 @@ class Job:
 
 
 def job_to_record(job: Job) -> dict[str, Any]:
-    """A job as JSON can hold it."""
+    """A job as JSON data."""
     record = _fields(job)
     record["voice"] = _fields(job.voice)
     record["options"] = job.options.to_record()
@@ -155,7 +155,7 @@ def job_to_record(job: Job) -> dict[str, Any]:
 
 
 def job_from_record(record: dict[str, Any]) -> Job | None:
-    """The job of a record; None where the record is none."""
+    """The job of a record; None if the record is invalid."""
     try:
         voice = record["voice"]
         return Job(
@@ -191,7 +191,7 @@ def _stage_from_record(stage: Any, seconds: Any, device: Any, held_bytes: Any = 
 
 
 def _fields(thing: Job | Voice | StageTime) -> dict[str, Any]:
-    """By name; not ``asdict``, whose deep copies of a thousand jobs hold up the window's thread."""
+    """By name; ``asdict`` would copy a thousand jobs deeply and block the window."""
     return {each.name: _plain(getattr(thing, each.name)) for each in dataclasses.fields(thing)}
 
 

@@ -35,7 +35,7 @@ _DOT = 8
 
 
 class TimingView(QWidget):
-    """All stages always have their place, so that nothing moves while numbers change."""
+    """Every stage has a fixed place, so that nothing moves while numbers change."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,13 +53,13 @@ class TimingView(QWidget):
         source_s: float,
         running: str | None = None,
     ) -> None:
-        """Show these.
+        """Show stages.
 
         Parameters
         ----------
-        fraction : 0..1 of the bar that is filled
-        source_s : seconds of sound done, for × realtime; 0 where not known
-        running : the stage that is not over yet
+        fraction : filled part of the bar, 0..1
+        source_s : seconds of audio converted, for × realtime; 0 if unknown
+        running : the running stage
         """
         self._stages = {each.stage: each for each in stages}
         self._fraction = fraction
@@ -70,7 +70,7 @@ class TimingView(QWidget):
         self.update()
 
     def bar_widths(self) -> dict[str, float]:
-        """How much of the bar, 0..1, each stage takes."""
+        """Part of the bar, 0..1, of each stage."""
         total = sum(each.seconds for each in self._stages.values())
         if total <= 0:
             return {}
@@ -145,7 +145,7 @@ class TimingView(QWidget):
 
 
 class DetailPanel(QWidget):
-    """Shows one job; its height never changes."""
+    """Shows one job; has a fixed height."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -186,17 +186,17 @@ class DetailPanel(QWidget):
 
     @property
     def failure(self) -> str:
-        """The sentence shown, if the job failed."""
+        """The shown error, if the job failed."""
         return self._failure.text() if self._pages.currentWidget() is self._failure else ""
 
     def show_count(self, count: int) -> None:
-        """Say how many are selected, where it is not one."""
+        """Show how many jobs are selected."""
         self.show_job(None, None)
         if count:
             self._title.set_text(self.tr("{count} files selected").format(count=count))
 
     def show_job(self, job: Job | None, progress: JobProgress | None) -> None:
-        """Show a job as it is now; None shows an empty chart."""
+        """Show a job; None shows an empty chart."""
         self._job = job
         self._title.set_text(job.title if job else self.tr("No file selected"))
         self._copy.setEnabled(job is not None and bool(job.stages or job.report))
@@ -216,13 +216,13 @@ class DetailPanel(QWidget):
             self._summary.setText(_summary(job.realtime, job.device, job.memory_bytes))
 
     def show_progress(self, progress: JobProgress) -> None:
-        """Show how far the running job is."""
+        """Show the progress of the running job."""
         self._summary.setText(_summary(progress.realtime, progress.device, progress.memory_bytes))
         sound_s = (progress.realtime or 0.0) * progress.elapsed_s
         self._timings.show_stages(progress.stages, progress.fraction, sound_s, progress.stage)
 
     def copy(self) -> None:
-        """Put timings, or the report of a failure, into the clipboard."""
+        """Copy the timings, or the report of a failure."""
         if self._job is not None:
             failed = self._job.state is JobState.FAILED
             text = f"{self._job.message}\n\n{self._job.report}" if failed else ""

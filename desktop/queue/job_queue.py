@@ -47,7 +47,7 @@ _NUMBERS = frozenset({Column.ELAPSED, Column.REMAINING, Column.SPEED})
 
 
 class JobTable(QAbstractTableModel):
-    """Jobs in the order in which they will be done."""
+    """Jobs in the order in which they will be converted."""
 
     def __init__(self, jobs: Sequence[Job] = ()) -> None:
         super().__init__()
@@ -71,20 +71,20 @@ class JobTable(QAbstractTableModel):
         return self._rows.get(job_id)
 
     def running(self) -> Job | None:
-        """The job that is being done."""
+        """The running job."""
         return next((job for job in self._jobs if job.state is JobState.RUNNING), None)
 
     def next_waiting(self) -> Job | None:
-        """The job to be done next."""
+        """The first waiting job."""
         return next((job for job in self._jobs if job.state is JobState.WAITING), None)
 
     def progress(self, job_id: str) -> JobProgress | None:
-        """How far the running job is."""
+        """Progress of the running job."""
         now = self._progress
         return now if now is not None and now.job_id == job_id else None
 
     def is_stopping(self, job_id: str) -> bool:
-        """Whether it has been cancelled but the engine has not stopped yet."""
+        """Whether it was cancelled but the engine has not stopped yet."""
         return job_id in self._stopping
 
     def count(self, *states: JobState) -> int:
@@ -131,16 +131,16 @@ class JobTable(QAbstractTableModel):
         return give[role]() if role in give else None
 
     def flags(self, index: Index) -> Qt.ItemFlag:
-        """Every row can be dragged, to another place or (its result) out of the window."""
+        """Rows can be dragged, to another place or, with their results, out of the window."""
         usual = super().flags(index)
         return usual | Qt.ItemFlag.ItemIsDragEnabled if index.isValid() else usual
 
     def mimeTypes(self) -> list[str]:  # noqa: N802 - Qt's name
-        """What may be dropped here: only rows of this table, no files."""
+        """Only rows of this table can be dropped here."""
         return [ROWS_TYPE]
 
     def mimeData(self, indexes: Sequence[QModelIndex]) -> QMimeData:  # noqa: N802 - Qt's name
-        """The dragged rows for this table, and their results, as files, for everybody else."""
+        """The dragged rows for this table, and their results as files for other programs."""
         jobs = [self._jobs[row] for row in sorted({index.row() for index in indexes})]
         outputs = [QUrl.fromLocalFile(str(job.output)) for job in jobs if job.output is not None]
         data = QMimeData()
@@ -150,11 +150,11 @@ class JobTable(QAbstractTableModel):
         return data
 
     def supportedDragActions(self) -> Qt.DropAction:  # noqa: N802 - Qt's name
-        """Rows are moved; see `QueueView.startDrag` for files, which are only ever copied."""
+        """Rows are moved; files are only copied, see `QueueView.startDrag`."""
         return Qt.DropAction.CopyAction | Qt.DropAction.MoveAction
 
     def supportedDropActions(self) -> Qt.DropAction:  # noqa: N802 - Qt's name
-        """A drag that carries files too can only offer to copy; the rows move all the same."""
+        """A drag with files only offers to copy; the rows are moved all the same."""
         return Qt.DropAction.CopyAction | Qt.DropAction.MoveAction
 
     def _titles(self) -> tuple[str, ...]:
@@ -187,15 +187,15 @@ __all__ = ["JOB_ROLE", "PROGRESS_ROLE", "STOPPING_ROLE", "Column", "JobQueue"]
 
 _LAST_COLUMN = len(Column) - 1
 _MOST_BLOCKS = 20
-"""Rows removed in more places than this are one new table for the views: each is as much work."""
+"""Above this many blocks of removed rows the model is reset: each block costs as much."""
 
 
 class JobQueue(JobTable):
-    """Jobs in the order in which they will be done; only the GUI thread touches it.
+    """Jobs in the order in which they will be converted; for the GUI thread only.
 
     Signals
     -------
-    jobs_changed : (ids)  at once what changed at once: each signal gives way to other threads
+    jobs_changed : (ids)  all that changed together: each signal may switch threads
     jobs_ended : (jobs)  as they are now
     """
 
@@ -210,10 +210,10 @@ class JobQueue(JobTable):
         super().__init__(jobs)
         self._busy = self.is_busy
 
-    # --- what the user does --------------------------------------------------------------------
+    # --- changes by the user--------------------------------------------------------------------
 
     def add(self, jobs: Sequence[Job]) -> None:
-        """Put jobs at the end."""
+        """Append jobs."""
         new = [job for job in jobs if job.id not in self._rows]
         if not new:
             return
@@ -225,7 +225,7 @@ class JobQueue(JobTable):
         self._tell()
 
     def cancel(self, job_ids: Iterable[str]) -> None:
-        """Stop the running one of these; the others will not be begun."""
+        """Stop the running job, if it is one of these; the others are not started."""
         given_up = []
         for job in self._of(job_ids):
             if job.state in (JobState.WAITING, JobState.INTERRUPTED):
@@ -240,14 +240,14 @@ class JobQueue(JobTable):
         self._tell()
 
     def retry(self, job_ids: Iterable[str]) -> None:
-        """Do these again, as they were asked for."""
+        """Convert these again, with the same settings."""
         found = self._of(job_ids)
         again = [job for job in found if job.is_over or job.state is JobState.INTERRUPTED]
         self._put(*(job.again() for job in again))
         self._tell()
 
     def remove(self, job_ids: Iterable[str]) -> None:
-        """Forget these; results on the disk stay. A running job must be cancelled first."""
+        """Remove these from the queue; results are kept. A running job must be cancelled first."""
         gone = {job.id for job in self._of(job_ids) if job.state is not JobState.RUNNING}
         blocks = _blocks(sorted(self._rows[job_id] for job_id in gone))
         if len(blocks) > _MOST_BLOCKS:
@@ -260,9 +260,9 @@ class JobQueue(JobTable):
         self._tell()
 
     def move(self, job_ids: Sequence[str], row: int) -> None:
-        """Put these before the job that is now in ``row``, in their present order.
+        """Move these before the job that is now in ``row``, in their present order.
 
-        The running job stays where it is, and nothing that waits goes before it.
+        The running job stays in place, and waiting jobs stay behind it.
         """
         moved = sorted(self._of(job_ids), key=lambda job: self._rows[job.id])
         moved = [job for job in moved if job.state is not JobState.RUNNING]
@@ -283,7 +283,7 @@ class JobQueue(JobTable):
     def dropMimeData(  # noqa: N802 - Qt's name
         self, data: QMimeData, _action: Qt.DropAction, row: int, _column: int, parent: Index
     ) -> bool:
-        """Rows that were dragged to another place."""
+        """Accept rows that were dragged to another place."""
         if not data.hasFormat(ROWS_TYPE):
             return False
         ids = bytes(data.data(ROWS_TYPE).data()).decode().splitlines()
@@ -292,34 +292,34 @@ class JobQueue(JobTable):
         return True
 
     def resume_interrupted(self) -> None:
-        """Do what was unfinished when the app ended."""
+        """Convert what was unfinished when the app quit."""
         self.retry([job.id for job in self._jobs if job.state is JobState.INTERRUPTED])
 
     def clear_over(self) -> None:
-        """Forget all jobs that are over."""
+        """Remove all jobs that are over."""
         kept = [job for job in self._jobs if not job.is_over]
         if len(kept) != len(self._jobs):
             self._keep(kept)
             self._tell()
 
-    # --- what the worker says ------------------------------------------------------------------
+    # --- changes by the worker------------------------------------------------------------------
 
     def begin(self, job_id: str) -> None:
-        """The job is being done."""
+        """Mark the job as running."""
         job = self.job(job_id)
         if job is not None:
             self._put(replace(job, state=JobState.RUNNING))
             self._tell()
 
     def set_progress(self, progress: JobProgress) -> None:
-        """How far the running job is now."""
+        """Take the progress of the running job."""
         if progress.job_id in self._rows:
             self._progress = progress
             self._show(progress.job_id, keep_quiet=True)
             self.progressed.emit(progress)
 
     def finish(self, outcome: Outcome) -> None:
-        """The job has ended; the first outcome counts."""
+        """Record how the job ended; only the first outcome counts."""
         job = self.job(outcome.job_id)
         self._stopping.discard(outcome.job_id)
         self._progress = None
@@ -330,13 +330,13 @@ class JobQueue(JobTable):
         self.jobs_ended.emit((ended,))
         self._tell()
 
-    # --- inside --------------------------------------------------------------------------------
+    # --- private--------------------------------------------------------------------------------
 
     def _of(self, job_ids: Iterable[str]) -> list[Job]:
         return [job for job in map(self.job, dict.fromkeys(job_ids)) if job is not None]
 
     def _put(self, *jobs: Job) -> None:
-        """Put these in the place of what they were; views are told once, of all rows at once."""
+        """Replace these jobs; views are notified once."""
         rows = [self._rows[job.id] for job in jobs]
         for row, job in zip(rows, jobs, strict=True):
             self._jobs[row] = job
@@ -345,7 +345,7 @@ class JobQueue(JobTable):
             self.jobs_changed.emit(tuple(job.id for job in jobs))
 
     def _first_place(self, job: Job) -> int:
-        """The first row that it may be moved to: what waits stays behind what runs."""
+        """The first row that it may be moved to: waiting jobs stay behind the running one."""
         running = self.running()
         return 0 if running is None or job.is_over else self._rows[running.id] + 1
 
@@ -356,7 +356,7 @@ class JobQueue(JobTable):
         return [*before, *moved, *(job for job in self._jobs[row:] if job.id not in ids)]
 
     def _reorder(self, jobs: list[Job]) -> None:
-        """The same jobs in another order; what is selected stays selected."""
+        """Change the order; the selection is kept."""
         self.layoutAboutToBeChanged.emit()
         before = self.persistentIndexList()
         ids = [self._jobs[index.row()].id for index in before]
@@ -388,7 +388,7 @@ class JobQueue(JobTable):
 
 
 def _blocks(rows: Sequence[int]) -> list[tuple[int, int]]:
-    """First and last of each unbroken run of ascending rows."""
+    """First and last row of each contiguous block."""
     blocks: list[tuple[int, int]] = []
     for row in rows:
         first = blocks.pop()[0] if blocks and blocks[-1][1] == row - 1 else row

@@ -1,4 +1,4 @@
-"""A job in words and figures, for tables, tool tips and the clipboard."""
+"""A job as text, for tables, tool tips and the clipboard."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def clock(seconds: float) -> str:
 
 
 def took(seconds: float) -> str:
-    """``0.6 s`` where a clock would say next to nothing; from ten seconds on as `clock`."""
+    """``0.6 s``; from ten seconds on as `clock`."""
     if not seconds:
         return ""
     return f"{seconds:.1f} s" if seconds < _SHORT_S else clock(seconds)
 
 
 def speed(realtime: float | None) -> str:
-    """``12.3 ×``; of figures that are as wide whatever they are."""
+    """``12.3 ×``, at most four digits wide."""
     if realtime is None:
         return DASH
     return f"{realtime:.0f} ×" if realtime >= 100 else f"{realtime:.1f} ×"
@@ -52,19 +52,19 @@ def memory(held_bytes: int) -> str:
 
 
 def device_name(device: str) -> str:
-    """What the user calls a device, or several (``mps+cpu``)."""
+    """Display name of a device, or several (``mps+cpu``)."""
     names = {"mps": "Metal", "cuda": "CUDA", "cpu": "CPU"}
     return "+".join(names.get(each, each) for each in device.split("+")) or DASH
 
 
 def stage_name(stage: str) -> str:
-    """What the user calls a stage."""
+    """Display name of a stage."""
     row = stage_of(stage)
     return stage if row is None else translate(row.title)
 
 
 def state_name(state: JobState) -> str:
-    """What the user calls a state."""
+    """Display name of a state."""
     return {
         JobState.WAITING: _tr("Waiting"),
         JobState.RUNNING: _tr("Converting"),
@@ -76,7 +76,7 @@ def state_name(state: JobState) -> str:
 
 
 def cell_text(job: Job, progress: JobProgress | None, column: str, *, stopping: bool) -> str:
-    """What stands in a column of the queue."""
+    """The text of a cell."""
     if column == "NAME":
         return job.title
     if column == "VOICE":
@@ -108,7 +108,7 @@ def describe_job(job: Job) -> str:
 
 
 def timings_text(job: Job) -> str:
-    """A finished job's timings as text that can be pasted anywhere."""
+    """A finished job's timings as plain text for the clipboard."""
     lines = [f"{job.title} → {job.voice.name}"]
     if job.taken_s:
         lines.append(

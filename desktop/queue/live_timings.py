@@ -1,7 +1,7 @@
-"""The running job's stop-watch: the worker writes, the window looks when it likes.
+"""Live timings of the running job: the worker writes them, the window polls them.
 
-Nothing is sent while a job runs, so however fast the stages follow one another the window's
-thread is never flooded, and a bar grows between two steps of the engine as well.
+No signals are sent while a job runs, so that fast stages never flood the window's thread,
+and the progress bar also moves between two steps of the engine.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from desktop.queue.job import JobProgress, StageTime
 from engine.progress import PerformanceProfiler, StageProgress
 
 _MIN_FRACTION = 0.02
-"""Before that no remaining time is foretold: it would jump about."""
+"""Below this no remaining time is estimated: it would be unstable."""
 
 
 class LiveTimings:
-    """Times of one running job; any thread may call any method."""
+    """Timings of one running job; thread-safe."""
 
     def __init__(self, job_id: str) -> None:
         self._lock = threading.Lock()
@@ -36,12 +36,12 @@ class LiveTimings:
         self._stage_bytes: dict[str, int] = {}
 
     def stage_begins(self, stage: str) -> None:
-        """The engine enters a stage."""
+        """Record that a stage begins."""
         with self._lock:
             self._running = stage, time.perf_counter()
 
     def stage_ends(self, stage: str, seconds: float) -> None:
-        """The engine leaves it."""
+        """Record that a stage ends."""
         with self._lock:
             before = self._done.get(stage)
             total = seconds + (before.seconds if before else 0.0)
@@ -50,7 +50,7 @@ class LiveTimings:
 
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:
-        """Work for a stage that the engine does not know of, e.g. loading its libraries."""
+        """Time work that the engine does not measure, e.g. loading its libraries."""
         begun_s = time.perf_counter()
         self.stage_begins(stage)
         try:
@@ -62,23 +62,23 @@ class LiveTimings:
                 self._before_s[stage] = self._before_s.get(stage, 0.0) + seconds
 
     def step(self, progress: StageProgress) -> None:
-        """What the engine itself says at the end of a stage; its figures are the right ones."""
+        """Take the engine's own figures at the end of a stage, which replace ours."""
         with self._lock:
             self._fraction = max(self._fraction, min(progress.fraction, 1.0))
             device = progress.device.partition("+")[0]
             if device != "cpu" or not self._device:
-                self._device = device  # the job's own: not that of reading and writing
+                self._device = device  # not the CPU of reading and writing
             before_s = self._before_s.get(progress.stage, 0.0)
             seconds = progress.stage_s + before_s
             self._done[progress.stage] = StageTime(progress.stage, seconds, progress.device)
 
     def source(self, seconds: float) -> None:
-        """How long the sound is."""
+        """Record the duration of the source."""
         with self._lock:
             self._source_s = seconds
 
     def memory(self, held_bytes: int) -> None:
-        """What the device holds now; the most of it is kept for the running stage."""
+        """Record the memory in use; the peak is kept for the running stage."""
         with self._lock:
             self._memory_bytes = held_bytes
             if self._running is not None:
@@ -86,12 +86,12 @@ class LiveTimings:
                 self._stage_bytes[stage] = max(held_bytes, self._stage_bytes.get(stage, 0))
 
     def stages(self) -> tuple[StageTime, ...]:
-        """Times of the stages that have ended, in their order."""
+        """Timings of the finished stages, in order."""
         with self._lock:
             return self._with_memory(self._done)
 
     def look(self) -> JobProgress:
-        """The job at this moment."""
+        """The current progress."""
         with self._lock:
             now_s = time.perf_counter()
             elapsed_s = now_s - self._begun_s
@@ -123,14 +123,14 @@ class LiveTimings:
 
 
 class WatchedProfiler(PerformanceProfiler):
-    """The engine's stop-watch, which also tells a job's `LiveTimings` what begins and ends."""
+    """The engine's profiler, which also updates a job's `LiveTimings`."""
 
     live: LiveTimings | None = None
     memory_bytes: Callable[[], int] | None = None
-    """Asked at the end of each stage, when it holds the most."""
+    """Called at the end of each stage, when memory use peaks."""
 
     def start(self, name: str) -> None:
-        """Begin a measurement."""
+        """Start a measurement."""
         super().start(name)
         if self.live is not None:
             self.live.stage_begins(name)

@@ -1,4 +1,4 @@
-"""Keeps the queue on the disk, and removes half-written results of a killed session."""
+"""Saves the queue, and removes partial results of a killed session."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class QueueStore:
 
     Parameters
     ----------
-    file : replaced whole at each change, or not at all
+    file : replaced atomically at each change
     """
 
     def __init__(self, file: Path) -> None:
@@ -36,7 +36,7 @@ class QueueStore:
         self._thread.start()
 
     def load(self) -> tuple[Job, ...]:
-        """The jobs of last time; those that were not over are ``INTERRUPTED``."""
+        """The saved jobs; those that were not over are ``INTERRUPTED``."""
         found = read_json(self._file)
         records = found.get("jobs") if isinstance(found, dict) else None
         jobs = []
@@ -50,20 +50,20 @@ class QueueStore:
         return tuple(jobs)
 
     def save(self, jobs: Sequence[Job]) -> None:
-        """Have this state written soon; a later one replaces it if it comes sooner."""
+        """Request to write this state soon; a later request replaces it."""
         with self._wake:
             self._wanted = tuple(jobs)
             self._wake.notify_all()
 
     def flush(self, timeout_s: float = 10.0) -> bool:
-        """Wait until all is written; whether it is."""
+        """Wait until everything is written; False after the timeout."""
         with self._wake:
             return self._wake.wait_for(
                 lambda: self._wanted is None and not self._writing, timeout_s
             )
 
     def close(self) -> None:
-        """Write what is left and end the thread."""
+        """Write pending changes and end the thread."""
         with self._wake:
             self._closed = True
             self._wake.notify_all()
@@ -80,14 +80,14 @@ class QueueStore:
             try:
                 write_text(self._file, self._text(jobs))
             except OSError:
-                pass  # a full disk: the session goes on, and the next change tries again
+                pass  # the next change tries again
             finally:
                 with self._wake:
                     self._writing = False
                     self._wake.notify_all()
 
     def _text(self, jobs: tuple[Job, ...]) -> str:
-        """One job a line; a job that has not changed since last time is not spelt out again."""
+        """One job per line; unchanged jobs are not serialized again."""
         lines = {}
         for job in jobs:
             known = self._lines.get(job.id)
@@ -100,17 +100,17 @@ class QueueStore:
 
 
 _PART = re.compile(r"\.[0-9a-f]{16}\.part")
-"""What the engine's `atomic_file` calls a result until it is whole."""
+"""The name of a result until it is complete (see the engine's `atomic_file`)."""
 
 _QUIET_S = 5.0
-"""One that has been written to more recently may belong to a program that is at work."""
+"""A file changed more recently may still be written by another program."""
 
 
 def remove_leftovers(jobs: Iterable[Job], wait: Callable[[float], object] = time.sleep) -> int:
-    """Remove what unfinished jobs left in the folders of their results; how many there were.
+    """Remove partial results of unfinished jobs; returns how many.
 
-    Those that may still belong to a program at work are looked at again a while later: after a
-    crash the app is usually started again at once.
+    Recent ones, which another program may still be writing, are checked again later: after a crash
+    the app is usually restarted at once.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def remove_leftovers(jobs: Iterable[Job], wait: Callable[[float], object] = time
     removed = 0
     for file, changed_s in found.items():
         with contextlib.suppress(OSError):
-            # One that is being written to now, or was begun meanwhile, is not ours to remove.
+            # Skip a file that is still being written.
             if file.stat().st_mtime == changed_s and time.time() - changed_s > _QUIET_S:
                 file.unlink()
                 removed += 1

@@ -43,7 +43,7 @@ _DOTS: dict[JobState, Callable[[QPalette], QColor]] = {
 
 
 class QueueCell(QStyledItemDelegate):
-    """Paints a cell; a selected one as its view has the focus or has not."""
+    """Paints a cell of the queue."""
 
     def paint(
         self,
@@ -61,7 +61,7 @@ class QueueCell(QStyledItemDelegate):
         if selected:
             focused = option.widget is None or option.widget.hasFocus()
             painter.fillRect(place, style.selection(palette, focused=focused))
-            selected = focused  # on the quiet ground all colours are as usual
+            selected = focused  # the grey background needs no other colours
         inner = place.adjusted(PADDING, 0, -PADDING, 0)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -83,7 +83,7 @@ class QueueCell(QStyledItemDelegate):
 def _paint_name(
     painter: QPainter, place: QRect, job: Job, palette: QPalette, *, selected: bool
 ) -> None:
-    """The name, and below it the voice with its settings, or what went wrong."""
+    """The name, and below it the voice with its settings, or the error."""
     metrics = painter.fontMetrics()
     upper = QRect(place.left(), place.top() + 5, place.width(), place.height() // 2 - 3)
     lower = QRect(place.left(), place.center().y() + 1, place.width(), place.height() // 2 - 4)
@@ -115,7 +115,7 @@ def _paint_state(
     *,
     selected: bool,
 ) -> None:
-    """A bar with its percentage while running; else a dot and a word."""
+    """A progress bar with its percentage while running; else a dot and the state."""
     middle = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
     if progress is not None and progress.fraction > 0:
         percent_width = 42
@@ -168,7 +168,7 @@ _HEADER_HEIGHT = 28
 
 
 class _Header(QHeaderView):
-    """Quiet column titles that stand exactly over what they name."""
+    """Column titles aligned with their columns."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(Qt.Orientation.Horizontal, parent)
@@ -176,7 +176,7 @@ class _Header(QHeaderView):
         self.setFont(style.small_font(self))
 
     def paintSection(self, painter: QPainter, rect: QRect, logical_index: int) -> None:  # noqa: N802 - Qt's name
-        """Text over a hairline."""
+        """Title over a line."""
         palette = self.palette()
         painter.fillRect(rect, palette.color(QPalette.ColorRole.Base))
         line = QRect(rect.left(), rect.bottom(), rect.width(), 1)
@@ -229,34 +229,34 @@ class QueueView(QTableView):
         header.setSectionResizeMode(Column.NAME, QHeaderView.ResizeMode.Stretch)
         for column, width in _WIDTHS.items():
             self.setColumnWidth(column, width)
-        self.hideColumn(Column.VOICE)  # it stands under the name
+        self.hideColumn(Column.VOICE)  # shown below the name
         self.selectionModel().selectionChanged.connect(self._on_selection)
-        queue.modelReset.connect(self._on_selection)  # which forgets the selection without a word
+        queue.modelReset.connect(self._on_selection)  # it clears the selection silently
 
     def selected_ids(self) -> list[str]:
         """Ids of the selected jobs, from top to bottom."""
         jobs = self._queue.jobs()
-        # By ranges: the model's own list of rows asks for the flags of every cell.
+        # By ranges: selectedRows() would ask for the flags of every cell.
         ranges = self.selectionModel().selection().toList()
         rows = {row for part in ranges for row in range(part.top(), part.bottom() + 1)}
         return [jobs[row].id for row in sorted(rows)]
 
     def is_only_selected(self, job_id: str) -> bool:
-        """Whether this one is selected and no other; costs nothing, however many are."""
+        """Whether exactly this job is selected; fast."""
         return job_id == self._only_id
 
     def select_job(self, job_id: str) -> None:
-        """Select one row and bring it into sight."""
+        """Select one row and scroll to it."""
         row = self._queue.row_of(job_id)
         if row is not None:
             index = self._queue.index(row, Column.NAME)
-            # Not selectRow: that heeds the keys held down just now, e.g. the Command of a paste.
+            # selectRow would react to pressed modifier keys, e.g. Command of a paste.
             flag = QItemSelectionModel.SelectionFlag
             self.selectionModel().setCurrentIndex(index, flag.ClearAndSelect | flag.Rows)
             self.scrollTo(index)
 
     def select_jobs(self, job_ids: Sequence[str]) -> None:
-        """Select these rows, in place of others."""
+        """Select exactly these rows."""
         self.clearSelection()
         flag = QItemSelectionModel.SelectionFlag
         rows = [row for row in map(self._queue.row_of, job_ids) if row is not None]
@@ -265,9 +265,9 @@ class QueueView(QTableView):
             self.selectionModel().select(index, flag.Select | flag.Rows)
 
     def startDrag(self, supported: Qt.DropAction) -> None:  # noqa: N802 - Qt's name
-        """Within the queue rows change places; out of the window a result is copied.
+        """Move rows within the queue; copy results out of the window.
 
-        What carries files is never offered for moving: Finder would take them from their folder.
+        A drag with files is never offered as a move: Finder would move them.
         """
         jobs = map(self._queue.job, self.selected_ids())
         files = any(job is not None and job.output is not None for job in jobs)

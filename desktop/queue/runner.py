@@ -1,4 +1,4 @@
-"""Brings queue and worker together: one job at a time, progress looked at, memory given back."""
+"""Connects queue and worker: one job at a time, polls progress, frees memory when idle."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from desktop.settings.table import IDLE_MINUTES
 from engine.progress import CancelToken
 
 LOOK_EVERY_MS = 50
-"""Twenty looks a second at the running job; the engine is not disturbed by them."""
+"""Polling does not disturb the engine."""
 
 _MINUTE_MS = 60_000
 
 
 class JobRunner(QObject):
-    """Takes jobs from the queue while there are any.
+    """Runs the jobs of the queue.
 
     Parameters
     ----------
-    make_engine : gives the worker its engine, on the worker's thread
+    make_engine : creates the engine, on the worker's thread
     """
 
     _ordered = Signal(object)
@@ -61,7 +61,7 @@ class JobRunner(QObject):
         self._thread.start()
 
     def start(self) -> None:
-        """Begin with what waits."""
+        """Start with the waiting jobs."""
         self._take_next()
 
     def is_working(self) -> bool:
@@ -69,7 +69,7 @@ class JobRunner(QObject):
         return self._order is not None
 
     def close(self, patience_s: float = 10.0) -> bool:
-        """Stop the running job and end the thread; whether it ended in time.
+        """Stop the running job and end the thread; True if it ended in time.
 
         The job is not marked as cancelled: it is offered again at the next start.
         """
@@ -123,10 +123,10 @@ class JobRunner(QObject):
 
 
 def force_exit(code: int) -> None:
-    """End the process although the engine is still inside a long step.
+    """End the process while the engine is still inside a long step.
 
-    A result is written beside its name and renamed when whole, so nothing half is left under it;
-    a thread cannot be ended from outside without harm, a process can.
+    A result gets its name only when complete, so no partial file is left under it. A thread cannot
+    be ended from outside safely, a process can.
     """
     QCoreApplication.sendPostedEvents()
     os._exit(code)

@@ -1,4 +1,4 @@
-"""The worker thread's object: holds the engine and does one order after another."""
+"""The worker thread's object: holds the engine and executes one order after another."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _MEMORY_EVERY_S = 0.5
 
 
 class ConverterEngine:
-    """The real engine; torch is imported with the first one of these."""
+    """The real engine; imports torch when it is created."""
 
     def __init__(self, optimization: OptimizationConfig) -> None:
         open_torch_libraries()
@@ -113,7 +113,7 @@ class ConverterEngine:
 
 
 class Worker(QObject):
-    """Lives on the worker thread; every `Order` is answered with exactly one `Outcome`."""
+    """Lives on the worker thread; answers every `Order` with exactly one `Outcome`."""
 
     began = Signal(object)
     ended = Signal(object)
@@ -127,7 +127,7 @@ class Worker(QObject):
 
     @Slot(object)
     def work(self, order: Order) -> None:
-        """Do an order; whatever happens, its outcome is told and the next can come."""
+        """Execute an order; always emits its outcome."""
         live = LiveTimings(order.job.id)
         self.began.emit(live)
         outcome = self._outcome(order, live)
@@ -136,23 +136,23 @@ class Worker(QObject):
 
     @Slot(object, object)
     def warm_up(self, voice: Voice, cancel: CancelToken) -> None:
-        """Prepare the device while nothing else is to be done; an order cancels it."""
+        """Prepare the device while idle; an order cancels it."""
         if self._engine is None or self._warm_for == voice or cancel.cancelled:
             return
         try:
             self._warm_for = voice if self._engine.warm_up(voice, cancel) else None
-        except Exception:  # noqa: BLE001 - nobody waits for it, and the next order tells its own
+        except Exception:  # noqa: BLE001 - optional work; the next order reports its own errors
             self._warm_for = voice
 
     @Slot()
     def unload(self) -> None:
-        """Give back all memory; the next order loads again."""
+        """Free all memory; the next order loads the networks again."""
         self._warm_for = None
         engine, self._engine = self._engine, None
         if engine is not None:
             try:
                 engine.unload()
-            except Exception:  # noqa: BLE001 - it is thrown away in any case
+            except Exception:  # noqa: BLE001 - the engine is discarded in any case
                 del engine
 
     def _outcome(self, order: Order, live: LiveTimings) -> Outcome:
@@ -163,7 +163,7 @@ class Worker(QObject):
             return replace(engine.convert(order, live), taken_s=live.look().elapsed_s)
         except ConversionCancelled:
             return Cancelled(job_id, live.stages())
-        except Exception as error:  # noqa: BLE001 - the job fails, the app and the next job live on
+        except Exception as error:  # noqa: BLE001 - the job fails, the app and the next job continue
             if order.cancel.cancelled:
                 return Cancelled(job_id, live.stages())
             return Failed(job_id, message_for(error), report_for(error), live.stages())
@@ -181,5 +181,5 @@ class Worker(QObject):
             return
         try:
             self._engine.tidy()
-        except Exception:  # noqa: BLE001 - an engine that cannot even do this is replaced
+        except Exception:  # noqa: BLE001 - such an engine is replaced
             self.unload()

@@ -33,13 +33,13 @@ class ValueEditor(QWidget):
 
     Signals
     -------
-    edited : (value) by the user, not by `show_value`
+    edited : (value) edited by the user, not by `show_value`
     """
 
     edited = Signal(object)
 
     def show_value(self, value: Any) -> None:
-        """Show a value without telling that it was edited."""
+        """Show a value without emitting `edited`."""
         raise NotImplementedError
 
     def _hold(self, *widgets: QWidget) -> None:
@@ -51,7 +51,7 @@ class ValueEditor(QWidget):
 
 
 class SwitchEditor(ValueEditor):
-    """A check box that bears the setting's name."""
+    """A check box with the setting's name."""
 
     def __init__(self, setting: Setting[Any]) -> None:
         super().__init__()
@@ -119,7 +119,7 @@ class NumberEditor(ValueEditor):
 
 
 class TextEditor(ValueEditor):
-    """A line of text; told when it is left or Return is pressed."""
+    """A line of text; emits when the focus leaves it or Return is pressed."""
 
     def __init__(self, setting: Setting[Any]) -> None:
         super().__init__()
@@ -151,7 +151,7 @@ class FolderEditor(ValueEditor):
         self._hold(self._button, self._path)
 
     def show_value(self, value: Any) -> None:
-        """Its path, shortened in the middle."""
+        """Show the path, shortened in the middle."""
         self._value = str(value or "")
         shown = self.fontMetrics().elidedText(self._value, Qt.TextElideMode.ElideMiddle, 230)
         self._path.setText(shown or self.tr("None chosen"))
@@ -175,7 +175,7 @@ _EDITORS = {
 
 
 class SettingRow(QWidget):
-    """The control with help below it; locked while the environment decides."""
+    """The control with its help; locked if overridden by the environment."""
 
     def __init__(self, setting: Setting[Any], parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -208,16 +208,16 @@ class SettingRow(QWidget):
 
     @property
     def measured(self) -> str:
-        """What was measured, as shown."""
+        """The shown measurement."""
         return self._measured.text()
 
     def show_measured(self, sentence: str) -> None:
-        """Show what the setting gives on this machine; "" shows nothing."""
+        """Show the measured gain on this machine; "" hides it."""
         self._measured.setText(sentence)
         self._measured.setVisible(bool(sentence))
 
     def show_state(self, value: Any, variable: str | None) -> None:
-        """Show the value in force, and the environment variable that decides it, if one does."""
+        """Show the effective value, and the environment variable that overrides it, if any."""
         self.editor.show_value(value)
         self.editor.setEnabled(variable is None)
         self._lock.setVisible(variable is not None)
@@ -236,13 +236,13 @@ def caption(sentence: str) -> SecondaryLabel:
 
 
 class TablePage(QWidget):
-    """All settings of one page, one below the other; a change applies at once.
+    """All settings of one page; changes apply immediately.
 
     Parameters
     ----------
     page : as in the table
-    introduction : a sentence above the rows
-    left_out : keys of settings that have no meaning on this system
+    introduction : a text above the rows
+    left_out : keys of settings that do not apply on this system
     """
 
     def __init__(
@@ -297,7 +297,7 @@ class TablePage(QWidget):
     def _apply(self, value: object) -> None:
         row = next(row for row in self.rows.values() if row.editor is self.sender())
         self._settings.set(row.setting, value)
-        self._show(row)  # a value that was refused goes back
+        self._show(row)  # a refused value is reset
 
     @Slot(str)
     def _show_changed(self, key: str) -> None:

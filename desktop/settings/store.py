@@ -1,4 +1,4 @@
-"""What the user can choose: the values of the table, and how they are kept."""
+"""The values of the settings, and the file that keeps them."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from engine.option import parse_switch
 
 T = TypeVar("T")
 VOICE_OPTIONS = "draft.options"
-"""Remembered: the settings that each voice was last used with."""
+"""Memory key: the settings that each voice was last used with."""
 
 _SAVE_AFTER_MS = 200
-"""A slider that is being dragged is written once, not at every step."""
+"""Dragging a slider writes once, not at every step."""
 
 
 class Settings(QObject):
-    """Values of the table, kept in a file; a change is told at once.
+    """Values of the settings, kept in a file; emits every change.
 
     Parameters
     ----------
-    file : may be missing or damaged: then everything is as at first
-    environment : where overriding variables are looked for
+    file : if it is missing or damaged, the defaults apply
+    environment : where overriding variables are looked up
     """
 
     changed = Signal(str)
@@ -54,7 +54,7 @@ class Settings(QObject):
         self._soon.timeout.connect(self.flush)
 
     def value(self, setting: Setting[T]) -> T:
-        """The value in force: the environment's, the user's, this machine's, or the default."""
+        """The effective value: of the environment, the user, the tuning, or the default."""
         variable = self.overridden_by(setting)
         if variable is not None:
             given: T = _parsed(setting, self._environment[variable])
@@ -65,7 +65,7 @@ class Settings(QObject):
         return fitting
 
     def set(self, setting: Setting[T], value: T) -> None:
-        """Choose a value; one that does not fit, or is overridden, is left as it is."""
+        """Set a value; ignored if it is invalid or the setting is overridden."""
         same = self.value(setting) == value
         if same or self.overridden_by(setting) or not _fits(setting, value):
             return
@@ -74,7 +74,7 @@ class Settings(QObject):
         self.changed.emit(setting.key)
 
     def reset(self, setting: Setting[Any]) -> None:
-        """Back to this machine's value, or the default."""
+        """Reset to this machine's value, or the default."""
         if setting.key in self._values and not self.overridden_by(setting):
             before = self.value(setting)
             del self._values[setting.key]
@@ -83,7 +83,7 @@ class Settings(QObject):
                 self.changed.emit(setting.key)
 
     def use_machine_flags(self, flags: Mapping[str, Any]) -> None:
-        """Flags of the engine that count where the user chose nothing."""
+        """Set the engine flags that apply where the user chose nothing."""
         settings = {each.key: each for each in SETTINGS}
         before = {key: self.value(each) for key, each in settings.items()}
         self._machine = {OPTIMIZATION_PREFIX + name: value for name, value in flags.items()}
@@ -92,13 +92,13 @@ class Settings(QObject):
                 self.changed.emit(key)
 
     def reset_page(self, page: str) -> None:
-        """Back to the defaults of a page."""
+        """Reset a page to its defaults."""
         for setting in SETTINGS:
             if setting.page == page:
                 self.reset(setting)
 
     def reset_all(self) -> None:
-        """Back to the defaults, all of them, and each voice's own; the app's memory stays."""
+        """Reset all settings, and those of each voice; keeps what the app remembers."""
         self._memory.pop(VOICE_OPTIONS, None)
         for setting in SETTINGS:
             self.reset(setting)
@@ -106,13 +106,13 @@ class Settings(QObject):
         self.changed.emit(VOICE_OPTIONS)
 
     def overridden_by(self, setting: Setting[Any]) -> str | None:
-        """The environment variable in force instead of the user's choice."""
+        """The environment variable that overrides the user's choice."""
         name = setting.variable
         given = None if name is None else self._environment.get(name)
         return name if given and _fits(setting, _parsed(setting, given)) else None
 
     def optimization(self) -> OptimizationConfig:
-        """How the engine shall work."""
+        """The optimization settings for the engine."""
         chosen = {
             setting.key.removeprefix(OPTIMIZATION_PREFIX): self.value(setting)
             for setting in SETTINGS
@@ -120,20 +120,20 @@ class Settings(QObject):
         }
         try:
             return OptimizationConfig(**chosen)
-        except OptionError:  # values that exclude one another
+        except OptionError:  # values that contradict each other
             return OptimizationConfig()
 
     def output_dir(self) -> Path | None:
-        """Where results go; None is beside their source."""
+        """Folder for results; None for the source's folder."""
         folder = self.value(OUTPUT_FOLDER)
         return Path(folder) if folder and self.value(OUTPUT_PLACE) == "folder" else None
 
     def memory(self, key: str) -> Any:
-        """Something the app remembers by itself, e.g. where its window was."""
+        """Something the app remembers, e.g. where its window was."""
         return self._memory.get(key)
 
     def remember(self, key: str, value: Any) -> None:
-        """Keep something that JSON can hold."""
+        """Remember a value that JSON can hold."""
         if self._memory.get(key) != value:
             self._memory[key] = value
             self._save()
@@ -143,13 +143,13 @@ class Settings(QObject):
 
     @Slot()
     def flush(self) -> None:
-        """Write what has changed; by itself this happens a moment after each change."""
+        """Write pending changes now; otherwise they are written a moment after each change."""
         self._soon.stop()
         content = {"values": self._values, "memory": self._memory}
         try:
             write_text(self._file, json.dumps(content, indent=1), durable=False)
         except OSError:
-            return  # the choice holds for this session; a full disk is no reason to stop working
+            return  # the value still applies to this session
 
 
 def _dictionary(value: object) -> dict[str, Any]:
@@ -182,7 +182,7 @@ def _is_of_its_kind(setting: Setting[Any], value: object) -> bool:
 
 
 def _parsed(setting: Setting[T], given: str) -> Any:
-    """The value that a variable's text means; the text itself where it means none."""
+    """The value of a variable's text; the text itself if it cannot be parsed."""
     if setting.kind == "bool":
         try:
             return parse_switch(given)

@@ -1,4 +1,4 @@
-"""The table of all settings; see `desktop.settings` for their values."""
+"""The table of all settings; `desktop.settings.store` keeps their values."""
 
 from __future__ import annotations
 

@@ -14,12 +14,12 @@ from PySide6.QtWidgets import QApplication
 NAME = "Ultimate RVC"
 
 TURN_S = 0.0005
-"""How long another thread may keep Python to itself while the window waits. Painting one row asks
-for Python ten times; at the usual 5 ms each, an import on the worker's thread would be felt."""
+"""How long another thread may hold Python's lock while the window waits. Painting a row takes the
+lock ten times; at the default of 5 ms each, an import on the worker thread would be noticed."""
 
 
 class Application(QApplication):
-    """Collects the files that Finder opens with the app, also those that come before a window."""
+    """Collects the files that Finder opens with the app, even before there is a window."""
 
     files_opened = Signal()
     reopened = Signal()
@@ -38,7 +38,7 @@ class Application(QApplication):
     def event(self, event: QEvent) -> bool:
         """Files dropped on the Dock icon or opened with the app, a click on it, and its Quit.
 
-        The system's Quit is asked of the app, which asks the user while it is busy.
+        The system's Quit is passed to the app, which asks the user while it is busy.
         """
         if isinstance(event, QFileOpenEvent) and event.file():
             self._files.append(Path(event.file()))
@@ -64,8 +64,8 @@ _OLDER_EVERY = 100
 _ALL_EVERY = 1200
 
 MANY_OBJECTS = 20_000
-"""New since the last look: a library is being imported. Looking at all of them would hold up the
-window, and they stay as long as the app does; so they are set apart for good."""
+"""This many new objects mean that a library is being imported. Examining them would block the
+window, and they live as long as the app does; so they are frozen (`gc.freeze`)."""
 
 
 class GarbageTimer(QObject):
@@ -86,11 +86,11 @@ class GarbageTimer(QObject):
 
     @Slot(bool)
     def set_busy(self, busy: bool) -> None:  # noqa: FBT001 - the slot of a signal of one value
-        """While a conversion runs the long collection, of all objects, is put off."""
+        """Postpone the full collection while a conversion runs."""
         self._busy = busy
 
     def close(self) -> None:
-        """Leave it to Python again."""
+        """Let Python collect by itself again."""
         self._timer.stop()
         gc.enable()
 

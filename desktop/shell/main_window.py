@@ -1,4 +1,4 @@
-"""The window: side panel, queue, details of one job; the whole of it takes drops."""
+"""The main window: side panel, queue, details of one job; accepts drops anywhere."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class _Line(QWidget):
         self.setFixedHeight(1)
 
     def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        """Whatever the theme."""
+        """Draw the line."""
         QPainter(self).fillRect(self.rect(), style.hairline(self.palette()))
 
 
@@ -103,12 +103,12 @@ class MainLayout(QWidget):
         row.addLayout(right, 1)
 
     def add_panel(self, panel: QWidget) -> None:
-        """A further area under the details."""
+        """Add an area below the details."""
         self._panels.addWidget(_Line())
         self._panels.addWidget(panel)
 
     def refresh(self) -> None:
-        """Show the invitation while there is nothing else, and what there is in a line."""
+        """Show the empty page or the queue, and the counts in the status line."""
         empty = self._queue.rowCount() == 0
         self.pages.setCurrentIndex(0 if empty else 1)
         counts = (
@@ -141,7 +141,7 @@ class MainWindow(DropWindow):
 
     Attributes
     ----------
-    reopenable : the window can be brought back once closed, so closing need not quit
+    reopenable : whether the window can be reopened after closing
     """
 
     job_selected = Signal(object)
@@ -181,7 +181,7 @@ class MainWindow(DropWindow):
     # --- for others ----------------------------------------------------------------------------
 
     def set_listen_panel(self, panel: QWidget) -> None:
-        """Put the player under the queue."""
+        """Add the player below the queue."""
         self.areas.add_panel(panel)
 
     def show_and_raise(self) -> None:
@@ -193,7 +193,7 @@ class MainWindow(DropWindow):
         self.activateWindow()
 
     def remember_place(self) -> None:
-        """Keep size and place for the next window."""
+        """Save size and position for the next window."""
         geometry = bytes(self.saveGeometry().toBase64().data()).decode()
         self._settings.remember(_GEOMETRY, geometry)
 
@@ -219,7 +219,7 @@ class MainWindow(DropWindow):
     # --- actions -------------------------------------------------------------------------------
 
     def paste(self) -> None:
-        """Convert the files in the clipboard, or look what a link in it offers."""
+        """Convert the files in the clipboard, or show what a link in it offers."""
         content = QGuiApplication.clipboard().mimeData()
         paths, link = paths_of(content), link_of(content)
         if paths:
@@ -230,17 +230,17 @@ class MainWindow(DropWindow):
             self.notice.tell(self.tr("The clipboard contains no file or link"))
 
     def ask_for_link(self, link: str = "") -> None:
-        """A link that was dropped."""
+        """Show what a dropped link offers."""
         self.voice_dialogs.ask_for_link(link)
 
     def cancel_selected(self) -> None:
-        """Cancel the selected jobs; the running one where none is selected that could be."""
+        """Cancel the selected jobs; the running one if none of these can be cancelled."""
         chosen = [job for job in self.selected_jobs() if not job.is_over]
         running = self.queue.running()
         self.queue.cancel([job.id for job in chosen] or ([running.id] if running else []))
 
     def cancel_all(self) -> None:
-        """Cancel whatever runs or waits."""
+        """Cancel all running and waiting jobs."""
         self.queue.cancel([job.id for job in reversed(self.queue.jobs())])
 
     def retry_selected(self) -> None:
@@ -248,11 +248,11 @@ class MainWindow(DropWindow):
         self.queue.retry(self.queue_view.selected_ids())
 
     def remove_selected(self) -> None:
-        """Take the selected rows out of the queue."""
+        """Remove the selected rows from the queue."""
         self.queue.remove(self.queue_view.selected_ids())
 
     def clear_over(self) -> None:
-        """Take all that is over out of the queue."""
+        """Remove all finished jobs from the queue."""
         self.queue.clear_over()
 
     def move_selected(self, by: int) -> None:
@@ -269,13 +269,13 @@ class MainWindow(DropWindow):
             self.play_requested.emit(jobs[0])
 
     def reveal_selected(self) -> None:
-        """Show the selected jobs' results, or sources, where they lie."""
+        """Show the selected jobs' results, or sources, in Finder."""
         files = [job.output or job.source for job in self.selected_jobs()]
         for file in {file.parent: file for file in reversed(files)}.values():
             reveal(file)
 
     def copy_report(self) -> None:
-        """Put a report for the makers into the clipboard."""
+        """Copy the report for the developers."""
         QGuiApplication.clipboard().setText(self.report())
         self.notice.tell(self.tr("The report is in the clipboard"))
 
@@ -300,7 +300,7 @@ class MainWindow(DropWindow):
     # --- what happens --------------------------------------------------------------------------
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 - Qt's name
-        """Hide where the window can be reopened; else closing is quitting."""
+        """Hide the window if it can be reopened; otherwise quit."""
         self.remember_place()
         if self.reopenable:
             event.accept()
@@ -309,7 +309,7 @@ class MainWindow(DropWindow):
             self.quit_requested.emit()
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
-        """Paint again in the colours of another theme."""
+        """Repaint after a change of theme."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange:
             self.update()
@@ -330,11 +330,11 @@ class MainWindow(DropWindow):
         self._voices.refused.connect(self._on_refused)
 
     def voice_name(self) -> str:
-        """The voice that a dropped sound will get."""
+        """The voice for a dropped file."""
         return self._draft.voice.name
 
     def accept_intake(self, intake: Intake) -> None:
-        """Convert the sounds, install the voices, say what is neither."""
+        """Convert the audio files, install the voices, report the rest."""
         if intake.sounds:
             jobs = self._draft.make_jobs(intake.sounds)
             self.queue.add(jobs)

@@ -1,4 +1,4 @@
-"""The icon in the menu bar: progress, and a menu built anew from the state each time it opens."""
+"""The menu bar icon: progress, and a menu rebuilt from the state each time it opens."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ def choose_files(title: str) -> list[Path]:
 
 
 class MenuBar(QObject):
-    """Works without a status area too: then `menu` is there, but nothing shows it.
+    """Works without a status area, too; then nothing shows its `menu`.
 
     Parameters
     ----------
-    choose : asks for files; another one in tests
-    show_file : reveals a result; another one in tests
-    banners : of macOS; another one in tests
+    choose : asks for files; replaced in tests
+    show_file : shows a result in Finder; replaced in tests
+    banners : banners of macOS; replaced in tests
 
     Signals
     -------
-    files_chosen : (list of Path) to be converted with the settings of last time
+    files_chosen : (list of Path) to convert with the last settings
     """
 
     open_window_requested = Signal()
@@ -88,17 +88,17 @@ class MenuBar(QObject):
 
     @property
     def is_shown(self) -> bool:
-        """Whether the user can reach it (macOS may still hide it behind a notch)."""
+        """Whether it is shown (macOS may still hide it behind the notch)."""
         return self.tray.isVisible() and QSystemTrayIcon.isSystemTrayAvailable()
 
     @property
     def percent(self) -> int | None:
-        """What the icon shows of the running job; None while idle."""
+        """Progress of the running job as the icon shows it; None while idle."""
         return self._percent
 
     @Slot()
     def rebuild(self) -> None:
-        """The menu as things are now."""
+        """Rebuild the menu from the current state."""
         self.menu.clear()
         for submenu in self.menu.findChildren(QMenu):
             submenu.deleteLater()
@@ -198,7 +198,7 @@ class MenuBar(QObject):
             self._notify_of(job)
 
     def _notify_of(self, job: Job) -> None:
-        """Of one that was cancelled the user knows."""
+        """Cancelled jobs are not notified: the user cancelled them."""
         if job.state is JobState.FINISHED and job.output is not None:
             text = self.tr("{name}: click to show it").format(name=job.output.name)
             self._tell(self.tr("Finished"), text, job.output)
@@ -228,7 +228,7 @@ class MenuBar(QObject):
 
 
 def clipboard_files(content: QMimeData | None) -> list[Path]:
-    """The files that were copied in Finder, or whose path was copied as text."""
+    """The files in the clipboard, or the file whose path was copied as text."""
     if content is None:
         return []
     paths = [Path(url.toLocalFile()) for url in content.urls() if url.isLocalFile()]
@@ -241,7 +241,7 @@ def clipboard_files(content: QMimeData | None) -> list[Path]:
 def _is_there(path: Path) -> bool:
     try:
         return path.exists()
-    except (OSError, ValueError):  # too long, or a NUL: text that is no path
+    except (OSError, ValueError):  # too long, or with a NUL: the text is not a path
         return False
 
 

@@ -1,4 +1,4 @@
-"""The settings: a window of its own with panes; every change applies at once."""
+"""The settings window with its panes; changes apply immediately."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ _SAID_MS = 4000
 
 
 class AdvancedPage(TablePage):
-    """The table's rows, and below them what can be done.
+    """The table's rows, and buttons below them.
 
     Parameters
     ----------
-    report : text for the makers
-    agree : asks whether all settings shall go; another one in tests
+    report : text for the developers
+    agree : asks before resetting all settings; replaced in tests
     """
 
     def __init__(
@@ -86,12 +86,12 @@ class AdvancedPage(TablePage):
             ),
         ):
             label = PlainLabel(name)
-            label.setContentsMargins(0, 4, 0, 0)  # on one line with what stands in the button
+            label.setContentsMargins(0, 4, 0, 0)  # aligned with the buttons' text
             self.form.addRow(label, _deeds(buttons, help_text))
         self.form.addRow("", self._said)
 
     def _add_profiling(self) -> None:
-        """The engine's own switch, which stands among its flags too."""
+        """The engine's switch, also shown among its flags."""
         row = SettingRow(PROFILING)
         row.editor.edited.connect(self._apply)
         self.rows[PROFILING.key] = row
@@ -135,7 +135,7 @@ class AdvancedPage(TablePage):
 
 
 def _deeds(buttons: tuple[QPushButton, ...], help_text: str) -> QVBoxLayout:
-    """Buttons beside each other, and what they do below."""
+    """Buttons in a row, with their help below."""
     row = QHBoxLayout()
     row.setSpacing(GAP)
     for button in buttons:
@@ -153,16 +153,16 @@ _PANE = "settings_window.pane"
 
 
 class SettingsWindow(QMainWindow):
-    """Panes are made when they are first shown.
+    """Panes are created when first shown.
 
     Parameters
     ----------
-    models_folder : of the shared networks; None for the usual one
-    tuning : the measurement of this machine; None is one of its own
+    models_folder : folder of the shared networks; None for the default
+    tuning : the tuning run; None creates one
 
     Signals
     -------
-    voices_changed : the library has other voices, or other names, than before
+    voices_changed : voices were added, removed or renamed
     """
 
     voices_changed = Signal()
@@ -219,18 +219,18 @@ class SettingsWindow(QMainWindow):
         self._settings.remember(_PANE, key)
 
     def remember_place(self) -> None:
-        """Keep size and place for the next window."""
+        """Save size and position for the next window."""
         box = self.geometry()
         self._settings.remember(_GEOMETRY, [box.x(), box.y(), box.width(), box.height()])
 
     @Slot()
     def look_at_voices(self) -> None:
-        """Voices came or went by another way; a hidden pane looks when it is shown."""
+        """Reload voices that were changed elsewhere; a hidden pane reloads when shown."""
         if self._voices is not None and self._voices.isVisible():
             self._voices.look_again()
 
     def keep_changes(self) -> None:
-        """Begin to keep what was chosen a moment ago, before the window goes."""
+        """Save pending changes before the window is replaced."""
         if self._voices is not None:
             self._voices.card.flush()
 

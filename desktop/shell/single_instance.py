@@ -18,7 +18,7 @@ _TAKEN = b"taken\n"
 
 
 def claim(data: Path) -> FileLock | None:
-    """The lock on the data folder, held until it is released or the process ends.
+    """The lock on the data folder, held until released or the process ends.
 
     None where another app holds it. A folder that cannot be locked is used without.
     """
@@ -34,7 +34,7 @@ def claim(data: Path) -> FileLock | None:
 
 
 def server_name(data: Path) -> str:
-    """A name that belongs to this user's data folder alone."""
+    """A name unique to this data folder."""
     digest = hashlib.sha256(str(data.absolute()).encode(errors="surrogatepass")).hexdigest()
     return f"urvc-{digest[:20]}"
 

@@ -1,4 +1,4 @@
-"""Everything the window can do, once, with its key; menus and context menu are made of these."""
+"""All actions of the window with their shortcuts, for the menus and the context menu."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class WindowActions(QObject):
         window.showNormal() if window.isFullScreen() else window.showFullScreen()
 
     def keys_text(self) -> str:
-        """Every key and what it does, one a line."""
+        """Every shortcut and its action, one per line."""
         native = QKeySequence.SequenceFormat.NativeText
         own = [
             f"{action.shortcut().toString(native)}\t{action.text()}"
@@ -139,7 +139,7 @@ class WindowActions(QObject):
         return menu
 
     def refresh(self) -> None:
-        """Enable what makes sense for what is selected."""
+        """Enable the actions that apply to the selection."""
         window = self._window
         full = window.isFullScreen()
         self.full_screen.setText(

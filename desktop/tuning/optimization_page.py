@@ -17,7 +17,7 @@ from engine.measure.tuning_record import Gain, Tuning, TuningProgress, TuningRec
 from engine.optimization import FLAGS, OptimizationConfig
 
 _SEEN = 0.005
-"""Half a percent is nothing."""
+"""Smaller differences do not count."""
 
 
 def _tr(source: str) -> str:
@@ -55,7 +55,7 @@ def _level(difference_db: float | None) -> str:
 
 
 def tuned_text(tuning: Tuning) -> str:
-    """On which machine, when and with what it was measured."""
+    """On which machine, when and with which voice it was measured."""
     when = QDateTime.fromString(tuning.when, Qt.DateFormat.ISODate).toLocalTime()
     day = QLocale().toString(when.date(), QLocale.FormatType.LongFormat)
     if tuning.voice == "synthetic":
@@ -68,7 +68,7 @@ def tuned_text(tuning: Tuning) -> str:
 
 
 def progress_text(progress: TuningProgress) -> str:
-    """What is being measured, and how long it may still take."""
+    """What is being measured, and the remaining time."""
     doing = {
         "prepare": _tr("Preparing…"),
         "examine": _tr("Comparing the device with the CPU…"),
@@ -86,11 +86,11 @@ _LOOK_EVERY_MS = 500
 
 
 class TuningPanel(QWidget):
-    """A button, a line of text, and while it runs a bar.
+    """A button, a line of text, and a progress bar while it runs.
 
     Parameters
     ----------
-    run : the measurement; it may be running already
+    run : the tuning run; it may be active already
     """
 
     def __init__(self, run: TuningRun, parent: QWidget | None = None) -> None:
@@ -122,7 +122,7 @@ class TuningPanel(QWidget):
 
     @Slot()
     def show_state(self) -> None:
-        """Show what is kept, or how far the measurement is."""
+        """Show the saved tuning, or the progress."""
         running = self._run.is_running
         self.button.setVisible(not running)
         self.cancel_button.setVisible(running)
@@ -135,7 +135,7 @@ class TuningPanel(QWidget):
             self.status.setText(" ".join(part for part in (self._said(), self._kept()) if part))
 
     def _said(self) -> str:
-        """What came of the last one, where that is not plain from the figures."""
+        """How the last run ended, unless it finished."""
         return {
             "busy": self.tr(
                 "A conversion is running or waiting and would distort the measurement. Tune when "
@@ -171,11 +171,11 @@ class TuningPanel(QWidget):
 
 
 class OptimizationPage(TablePage):
-    """Flags that an environment variable decides stay as it says, whatever the preset.
+    """Flags overridden by an environment variable are not changed by presets.
 
     Parameters
     ----------
-    run : what measures; None is one of its own
+    run : the tuning run; None creates one
     """
 
     def __init__(self, settings: Settings, run: TuningRun | None = None) -> None:

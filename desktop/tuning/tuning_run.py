@@ -23,7 +23,7 @@ _DEVICE = next(each for each in SETTINGS if each.key == OPTIMIZATION_PREFIX + "d
 
 
 class MachineFlags(QObject):
-    """Keeps the settings in step with what was measured on this machine."""
+    """Applies this machine's tuning to the settings."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
@@ -32,12 +32,12 @@ class MachineFlags(QObject):
         self.refresh()
 
     def refresh(self) -> None:
-        """Look again at what was measured."""
+        """Load the tuning again."""
         device = str(self._settings.value(_DEVICE))
         self._settings.use_machine_flags(TuningRecord().usual_flags(device))
 
     def stale_news(self) -> str | None:
-        """What has changed since the last tuning, e.g. ``macOS 15.2``; told once."""
+        """What has changed since the last tuning, e.g. ``macOS 15.2``; reported once."""
         record = TuningRecord()
         latest = record.latest()
         return None if latest is None else record.stale_news(latest[0])
@@ -49,7 +49,7 @@ class MachineFlags(QObject):
 
 
 def use_tuned(settings: Settings) -> None:
-    """What was measured last counts from now on, in place of what was chosen before."""
+    """Apply the last tuning, in place of earlier choices."""
     latest = TuningRecord().latest()
     if latest is None:
         return
@@ -61,15 +61,15 @@ def use_tuned(settings: Settings) -> None:
 
 
 class TuningWork:
-    """Measures with the voice installed last; all that is heavy runs in processes of its own.
+    """Measures with the most recently installed voice, in child processes.
 
     Attributes
     ----------
-    progress : what is being done now; written by the work, read by the window
+    progress : current progress; written by the work, read by the window
 
     Parameters
     ----------
-    voices_dir : the library; None is the user's own
+    voices_dir : the library; None for the user's
     """
 
     def __init__(self, voices_dir: Path | None = None) -> None:
@@ -88,22 +88,22 @@ class TuningWork:
 
 
 class TuningRun(QObject):
-    """Starts it, stops it, and lets what was found be used.
+    """Starts and stops tuning, and applies its results.
 
     Attributes
     ----------
-    make_work : what tunes; another in tests
-    last : how the last one ended; ``busy``: it was not begun because of a conversion
-    failure : the sentence, if it failed
+    make_work : creates the work; replaced in tests
+    last : how the last run ended; ``busy``: not started because of a conversion
+    failure : the message, if it failed
 
     Parameters
     ----------
-    is_busy : whether a conversion runs or waits: then nothing can be measured
+    is_busy : whether a conversion runs or waits, which prevents measuring
 
     Signals
     -------
-    changed : one began, ended, or was not begun
-    tuned : what was found is kept and used
+    changed : a run started, ended, or was refused
+    tuned : new results were saved and applied
     """
 
     changed = Signal()
@@ -134,13 +134,13 @@ class TuningRun(QObject):
 
     @property
     def progress(self) -> TuningProgress | None:
-        """What is being measured now; None: nothing, or it does not say."""
+        """Progress of the measurement, if known."""
         progress = getattr(self._work, "progress", None)
         return progress if isinstance(progress, TuningProgress) else None
 
     @Slot()
     def start(self) -> None:
-        """Begin, unless a conversion runs or waits, or it runs already."""
+        """Start, unless a conversion runs or waits, or tuning runs already."""
         if self._task.is_running:
             return
         if self._is_busy():
@@ -154,12 +154,12 @@ class TuningRun(QObject):
 
     @Slot()
     def cancel(self) -> None:
-        """Stop, at the user's wish."""
+        """Cancel."""
         self._task.cancel()
 
     @Slot(bool)
     def set_busy(self, busy: bool) -> None:  # noqa: FBT001 - the slot of a signal of one value
-        """A conversion begins: what is measured beside it would be wrong."""
+        """Stop when a conversion starts: it would distort the measurement."""
         if busy and self._task.is_running:
             self._gives_way = True
             self._task.cancel()

@@ -1,4 +1,4 @@
-"""Voice and settings of the next job, remembered per voice and across starts."""
+"""Voice and settings of the next job, remembered per voice."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _VOICE = "draft.voice"
 
 
 class Draft(QObject):
-    """What the next dropped file will get."""
+    """The voice and settings for the next dropped file."""
 
     changed = Signal()
 
@@ -41,11 +41,11 @@ class Draft(QObject):
 
     @property
     def usual(self) -> ConversionOptions:
-        """The settings that the chosen voice starts with."""
+        """The default settings of the chosen voice."""
         return self._voices.usual_options(self._voice.key)
 
     def set_voice(self, voice: Voice) -> None:
-        """Choose a voice; it comes with the settings it was last used with."""
+        """Choose a voice, with the settings it was last used with."""
         if voice != self._voice:
             self._voice = voice
             self._settings.remember(_VOICE, voice.key)
@@ -53,22 +53,22 @@ class Draft(QObject):
             self.changed.emit()
 
     def set_options(self, options: ConversionOptions) -> None:
-        """Choose settings; they are remembered for this voice."""
+        """Change the settings; they are remembered for this voice."""
         if options != self._options:
             self._options = options
             self._remember()
             self.changed.emit()
 
     def reset(self) -> None:
-        """Back to the settings that this voice starts with."""
+        """Reset to the default settings of this voice."""
         self.set_options(self.usual)
 
     def make_usual(self) -> None:
-        """Let this voice start with what is chosen now."""
+        """Make the current settings this voice's defaults."""
         self._voices.keep_defaults(self._voice.key, self._options)
 
     def make_jobs(self, sources: Iterable[Path]) -> tuple[Job, ...]:
-        """A job for each source, with what is chosen now."""
+        """A job for each source, with the current voice and settings."""
         folder = self._settings.output_dir()
         return tuple(
             Job(source=path, voice=self._voice, options=self._options, output_dir=folder)
@@ -76,7 +76,7 @@ class Draft(QObject):
         )
 
     def _remember(self) -> None:
-        """What differs from the voice's own settings; else later changes of those would be hid."""
+        """Remember only settings that differ from the voice's defaults, which may change later."""
         kept = self._all_remembered()
         kept.pop(self._voice.key, None)
         if self._options != self.usual:
@@ -105,7 +105,7 @@ class Draft(QObject):
             return
         before = self._voice, self._options
         self._voice = found
-        self._options = self._remembered()  # its own settings may be others now
+        self._options = self._remembered()  # its defaults may have changed
         self._remember()
         if before != (self._voice, self._options):
             self.changed.emit()

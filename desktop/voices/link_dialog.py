@@ -1,4 +1,4 @@
-"""A voice from a link: what it offers is shown first, then one offer is fetched and installed."""
+"""A voice from a link: lists what it offers, then downloads and installs one offer."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ _COLUMNS = (
 
 
 class LinkDialog(QDialog):
-    """Stays open while it downloads, and keeps nobody from working.
+    """Not modal; stays open while it downloads.
 
     Parameters
     ----------
-    mirror : the address of the hub the user set, "" for the official one
+    mirror : address of the hub set by the user, "" for the official one
 
     Signals
     -------
@@ -77,7 +77,7 @@ class LinkDialog(QDialog):
         self._say(self._introduction())
 
     def ask(self, link: str) -> None:
-        """Put in a link and look at what it offers, once nothing else is being done."""
+        """Enter a link and list what it offers, once no other work is running."""
         if self.task.is_running:
             self._asked_meanwhile = link
             return
@@ -86,7 +86,7 @@ class LinkDialog(QDialog):
 
     @Slot()
     def look(self) -> None:
-        """Ask the server what there is."""
+        """List what the link offers."""
         link = self.field.text().strip()
         if link and self.task.start(asking(link, self._mirror() or None)):
             self._fetching = False
@@ -112,12 +112,12 @@ class LinkDialog(QDialog):
         return self._offers[self.list.indexOfTopLevelItem(item)]
 
     def reject(self) -> None:
-        """Closing, in whichever way, stops a download; what has come is kept for the next try."""
+        """Closing stops a download; the downloaded part is kept for the next try."""
         self.task.cancel()
         super().reject()
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
-        """Type at once."""
+        """Focus the link field."""
         super().showEvent(event)
         self.field.setFocus()
         self.field.selectAll()
@@ -151,7 +151,7 @@ class LinkDialog(QDialog):
         self.hint = style.SecondaryLabel()
         self.hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.hint.setContentsMargins(40, 0, 40, 0)
-        self.pages = QStackedWidget()  # the sentence stands where there is nothing to choose
+        self.pages = QStackedWidget()  # the hint is shown while the list is empty
         self.pages.addWidget(self.hint)
         self.pages.addWidget(self.list)
         self.progress = QProgressBar(textVisible=False, maximum=_STEPS)
@@ -183,7 +183,7 @@ class LinkDialog(QDialog):
         column.addWidget(self.message)
         column.addWidget(self.progress)
         column.addWidget(box)
-        for widget in (self.progress, self.message):  # nothing jumps when the work begins
+        for widget in (self.progress, self.message):  # so that nothing jumps when work begins
             kept = widget.sizePolicy()
             kept.setRetainSizeWhenHidden(True)
             widget.setSizePolicy(kept)
@@ -217,7 +217,7 @@ class LinkDialog(QDialog):
 
     @Slot()
     def _on_edited(self, *_: object) -> None:
-        """Another link: what the one before offered is not what would be downloaded."""
+        """Clear the offers of the previous link."""
         if self._offers and self.field.text().strip() != self._looked_at:
             self._show_offers(())
             self._say(self._introduction())
@@ -284,7 +284,7 @@ class LinkDialog(QDialog):
 
 
 def _host(link: str) -> str:
-    """The server of a link, for a sentence."""
+    """The server name of a link."""
     bare = link if "://" in link else f"https://{link}"
     try:
         return urlsplit(bare).hostname or link[:60]

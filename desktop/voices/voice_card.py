@@ -30,13 +30,13 @@ _KEEP_AFTER_MS = 300
 
 
 class VoiceCard(QWidget):
-    """Signals tell what the user wants; the page does it.
+    """Emits the user's wishes; the page carries them out.
 
     Signals
     -------
     renamed : (str) the new name
     picture_wanted, index_wanted, removal_wanted : a button was pressed
-    defaults_chosen : (key, options by name) of those with which the voice starts, what was changed
+    defaults_chosen : (key, changed default settings by name)
     """
 
     renamed = Signal(str)
@@ -49,7 +49,7 @@ class VoiceCard(QWidget):
         super().__init__(parent)
         self._voice: InstalledVoice | None = None
         self._changed: dict[str, Any] = {}
-        # A slider that is being dragged is kept once, not at every step.
+        # Dragging a slider saves once, not at every step.
         self._soon = QTimer(self, singleShot=True, interval=_KEEP_AFTER_MS)
         self._soon.timeout.connect(self._tell_defaults)
         self._picture = PlainLabel()
@@ -90,11 +90,11 @@ class VoiceCard(QWidget):
 
     @property
     def voice(self) -> InstalledVoice | None:
-        """The voice that is shown, as it was when it was shown."""
+        """The shown voice, as last loaded."""
         return self._voice
 
     def show_voice(self, voice: InstalledVoice) -> None:
-        """Show another voice, or this one as it is now."""
+        """Show another voice, or this one the updated voice."""
         if self._voice is not None and self._voice.id != voice.id:
             self.flush()
         self._voice = voice
@@ -117,7 +117,7 @@ class VoiceCard(QWidget):
             button.setEnabled(not voice.built_in)
 
     def facts_text(self) -> str:
-        """What is shown, a line for each fact."""
+        """The shown facts, one per line."""
         return (
             ""
             if self._voice is None
@@ -125,20 +125,20 @@ class VoiceCard(QWidget):
         )
 
     def update_defaults(self, voice: InstalledVoice) -> None:
-        """The shown voice starts with other settings now; nothing else is drawn anew."""
+        """Update the default settings only."""
         if self._voice is not None and self._voice.id == voice.id:
             self._voice = voice
             self._show_defaults()
 
     @Slot()
     def flush(self) -> None:
-        """Tell at once what was chosen a moment ago."""
+        """Emit pending changes now."""
         if self._soon.isActive() and self._voice is not None:
             self._soon.stop()
             self._tell_defaults()
 
     def _make_defaults(self) -> QWidget:
-        """The settings that the voice starts with."""
+        """The voice's default settings."""
         self.defaults = OptionControls(voice_options())
         self.defaults.changed.connect(self._on_moved)
         self._defaults_area = QWidget()
@@ -155,7 +155,7 @@ class VoiceCard(QWidget):
         return self._defaults_area
 
     def _show_defaults(self) -> None:
-        """A slider that is being moved stays where the user has it."""
+        """Controls with pending changes keep them."""
         if self._voice is not None:
             self.defaults.show_options(self._voice.options(**self._changed), ConversionOptions())
 

@@ -1,4 +1,4 @@
-"""How voices come to the main window: links, the networks they share, and what they lack."""
+"""Dialogs that add voices: links, the shared networks, and hints about what is missing."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _OFFERED = "shared_networks.offered"
 
 
 class VoiceDialogs(QObject):
-    """Makes its dialogs when they are first wanted.
+    """Creates its dialogs when they are first needed.
 
     Parameters
     ----------
-    window : over which they lie
-    notice : where hints are told
-    models_folder : of the shared networks; None for the usual one
+    window : parent of the dialogs
+    notice : shows hints
+    models_folder : folder of the shared networks; None for the default
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class VoiceDialogs(QObject):
         queue.jobs_ended.connect(self._on_jobs_ended)
 
     def ask_for_link(self, link: str = "") -> None:
-        """Let the user paste a link, or look at what this one offers."""
+        """Show the link dialog, with this link."""
         if self.links is None:
             self.links = LinkDialog(self._voices.library, self._mirror, self._window)
             self.links.imported.connect(self._on_imported)
@@ -78,12 +78,12 @@ class VoiceDialogs(QObject):
         self.shared.raise_()
 
     def offer_once(self) -> None:
-        """At the first start ever: offer them, if they are not there."""
+        """At the very first start, offer the networks if they are missing."""
         if not self._settings.memory(_OFFERED) and CONTENT_ENCODER.missing(self._models):
             self.show_shared()
 
     def close_tasks(self) -> None:
-        """Stop downloads before the app quits; they continue next time."""
+        """Stop downloads before the app quits; they can be continued."""
         if self.links is not None:
             self.links.task.close()
         if self.shared is not None:
@@ -106,13 +106,13 @@ class VoiceDialogs(QObject):
         self._hint(key, self._draft.voice.name)
 
     def _on_jobs_ended(self, jobs: Sequence[Job]) -> None:
-        """A conversion that failed for want of the networks: here is the way out."""
+        """Hint at missing networks after a failed conversion."""
         for job in jobs:
             if job.state is JobState.FAILED:
                 self._hint(job.voice.key, job.voice.name)
 
     def _hint(self, key: str, name: str) -> None:
-        """Tell that a voice lacks the shared networks, if it does."""
+        """Show a notice if a voice lacks the shared networks."""
         if not self._lacks_networks(key):
             return
         size = size_text(sum(each.about_bytes for each in NETWORKS))
@@ -123,12 +123,12 @@ class VoiceDialogs(QObject):
         )
 
     def _lacks_networks(self, key: str) -> bool:
-        """Whether the voice hears with the shared content encoder, and that is not there."""
+        """Whether the voice needs the shared content encoder and it is missing."""
         voice = self._voices.entry(key)
         if voice is None or voice.built_in or not CONTENT_ENCODER.missing(self._models):
             return False
         embedder = str(voice.facts.get("embedder") or "contentvec")
         try:
             return content_encoder_path(embedder, self._models) == self._models
-        except UserError:  # a name that no network can have: the conversion will say so
+        except UserError:  # an invalid name: the conversion reports it
             return False

@@ -1,4 +1,4 @@
-"""The voices that can be chosen: the starter's and the installed ones."""
+"""The available voices: the starter's and the installed ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from engine.progress import CancelToken
 
 
 class VoiceList(QObject):
-    """A view of the voice library; installing happens on a thread of its own.
+    """A view of the voice library; installs on a thread.
 
     Parameters
     ----------
@@ -49,16 +49,16 @@ class VoiceList(QObject):
         return tuple(map(_voice, self._found))
 
     def find(self, key: object) -> Voice | None:
-        """The voice of that key."""
+        """The voice with this key."""
         found = self.entry(key)
         return None if found is None else _voice(found)
 
     def entry(self, key: object) -> InstalledVoice | None:
-        """All that the library knows of the voice of that key."""
+        """The library's entry of a voice."""
         return next((voice for voice in self._found if voice.id == key), None)
 
     def usual_options(self, key: object) -> ConversionOptions:
-        """The settings that the voice of that key starts with."""
+        """The default settings of a voice."""
         found = self.entry(key)
         return ConversionOptions() if found is None else found.options()
 
@@ -68,14 +68,14 @@ class VoiceList(QObject):
         return self._installing > 0
 
     def refresh(self) -> None:
-        """Look again at what is installed."""
+        """Reload the library."""
         found = self._read()
         if found != self._found:
             self._found = found
             self.changed.emit()
 
     def install(self, paths: Sequence[Path]) -> None:
-        """Import files, folders and archives; `installed` or `refused` tells what came of it."""
+        """Import files, folders and archives; emits `installed` or `refused`."""
         if self._closing.cancelled:
             return
         self._installing += 1
@@ -83,7 +83,7 @@ class VoiceList(QObject):
         self._begin(lambda: self._run(tuple(paths)))
 
     def keep_defaults(self, key: str, options: ConversionOptions) -> None:
-        """Let the voice start with these settings from now on; `refused` tells a failure."""
+        """Make these the voice's default settings; emits `refused` if that fails."""
         values = {each.name: options.value(each.name) for each in voice_options()}
 
         def run() -> None:
@@ -97,9 +97,9 @@ class VoiceList(QObject):
         self._begin(run)
 
     def close(self, patience_s: float = 5.0) -> bool:
-        """Stop imports, and wait for what is being written; whether all ended in time.
+        """Stop imports, and wait for writes; True if all ended in time.
 
-        From then on nothing is told any more.
+        Emits nothing afterwards.
         """
         self._closing.cancel()
         end_s = time.monotonic() + patience_s
@@ -133,7 +133,7 @@ class VoiceList(QObject):
                 report = self.library.import_files(group, cancel=self._closing)
             except ConversionCancelled:
                 break
-            except Exception as error:  # noqa: BLE001 - the window says it; the thread must not die silently
+            except Exception as error:  # noqa: BLE001 - shown by the window; the thread must not die silently
                 sentences.append(sentence_for(error))
             else:
                 keys += [each.voice.id for each in report.imported]

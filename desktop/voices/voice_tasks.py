@@ -1,4 +1,4 @@
-"""Work that changes the installed voices, done on a background thread."""
+"""Work on the installed voices, for a background thread."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from engine.progress import CancelToken
 
 
 def importing(library: VoiceLibrary, paths: Sequence[Path]) -> Work:
-    """Import all; returns an `ImportReport` of all together.
+    """Import all paths; returns one `ImportReport`.
 
-    What cannot be used is a sentence in the report; it fails only if it is the only source.
+    Unusable sources are listed in the report; it fails only if there is just one source.
     """
 
     def work(cancel: CancelToken, tell: Listener) -> ImportReport:
@@ -52,7 +52,7 @@ def importing(library: VoiceLibrary, paths: Sequence[Path]) -> Work:
 
 
 def asking(link: str, hub: str | None) -> Work:
-    """Ask what a pasted link offers; returns a tuple of `VoiceOffer`. Fetches nothing."""
+    """List what a link offers; returns a tuple of `VoiceOffer`. Downloads nothing."""
     return lambda cancel, _tell: with_contents(find_voices(link, hub=hub, cancel=cancel), cancel)
 
 
@@ -62,7 +62,7 @@ def fetching(library: VoiceLibrary, offer: VoiceOffer) -> Work:
 
 
 def keeping(library: VoiceLibrary, key: str, changes: Mapping[str, Any]) -> Work:
-    """Change some of the settings that a voice starts with; returns the voice as it is then."""
+    """Change some default settings of a voice; returns the updated voice."""
 
     def work(_cancel: CancelToken, _tell: Listener) -> InstalledVoice:
         return library.set_defaults(key, {**library.get(key).defaults, **changes})
@@ -71,27 +71,27 @@ def keeping(library: VoiceLibrary, key: str, changes: Mapping[str, Any]) -> Work
 
 
 def renaming(library: VoiceLibrary, key: str, name: str) -> Work:
-    """Give another name."""
+    """Rename a voice."""
     return lambda _cancel, _tell: library.rename(key, name)
 
 
 def picturing(library: VoiceLibrary, key: str, picture: Path) -> Work:
-    """Give a picture."""
+    """Set a voice's picture."""
     return lambda _cancel, _tell: library.set_picture(key, picture)
 
 
 def indexing(library: VoiceLibrary, key: str, index: Path) -> Work:
-    """Give an index."""
+    """Set a voice's index."""
     return lambda _cancel, _tell: library.set_index(key, index)
 
 
 def trashing(library: VoiceLibrary, key: str) -> Work:
-    """Move to the trash."""
+    """Move a voice to the trash."""
     return lambda _cancel, _tell: library.remove(key, trash=move_to_trash)
 
 
 def report_sentence(report: ImportReport) -> str:
-    """What became of an import, in one paragraph."""
+    """The result of an import, in one paragraph."""
     names = ", ".join(each.voice.name for each in report.imported)
     imported = QCoreApplication.translate("voice_shelf", "Imported: {names}.")
     told = [imported.format(names=names)] if names else []
@@ -101,13 +101,13 @@ def report_sentence(report: ImportReport) -> str:
 
 
 class DefaultsKeeper(QObject):
-    """What is not changed stays as it is on the disk, whoever wrote it.
+    """Writes only the changed settings.
 
     Signals
     -------
-    kept : (InstalledVoice)  as it is now
-    refused : (sentence)  why a change could not be kept
-    ended : nothing is left to be kept
+    kept : (InstalledVoice)  the updated voice
+    refused : (sentence)  why a change could not be saved
+    ended : everything is saved
     """
 
     kept = Signal(object)
@@ -123,20 +123,20 @@ class DefaultsKeeper(QObject):
 
     @property
     def is_busy(self) -> bool:
-        """Whether something is not kept yet."""
+        """Whether changes are not saved yet."""
         return self._task.is_running or bool(self._wanted)
 
     @Slot(str, object)
     def keep(self, key: str, changes: Mapping[str, Any]) -> None:
-        """Keep what was changed of a voice, as soon as what came before is kept."""
+        """Save changes of a voice, after earlier ones."""
         self._wanted[key] = {**self._wanted.get(key, {}), **changes}
         self._begin()
 
     def close(self) -> None:
-        """Keep the rest before the app quits."""
+        """Save the rest before the app quits."""
         self._task.close()
         for key, changes in self._wanted.items():
-            with suppress(UserError):  # nobody is there any more to read why
+            with suppress(UserError):  # the app is quitting
                 keeping(self._library, key, changes)(CancelToken(), lambda *_: None)
         self._wanted.clear()
 

@@ -1,4 +1,4 @@
-"""The installed voices: import by drop or dialog, look at, rename, give away to the trash."""
+"""The installed voices: import by drop or dialog, show, rename, move to the trash."""
 
 from __future__ import annotations
 
@@ -46,17 +46,17 @@ _STEPS = 1000
 
 
 class VoicesPage(QWidget):
-    """All work on the disk is done beside the window.
+    """Does all disk access on background threads.
 
     Parameters
     ----------
     folder : of the library
-    choose : asks for files; another one in tests
-    mirror : the address of the hub the user set, "" for the official one
+    choose : asks for files; replaced in tests
+    mirror : address of the hub set by the user, "" for the official one
 
     Signals
     -------
-    changed : voices came, went, were renamed, or start with other settings
+    changed : voices were added, removed, renamed, or have other defaults
     """
 
     changed = Signal()
@@ -88,15 +88,15 @@ class VoicesPage(QWidget):
         self.refresh()
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
-        """A voice, or what one starts with, may have come by another way."""
+        """Reload what was changed elsewhere."""
         self.look_again()
         super().showEvent(event)
 
     @Slot()
     def look_again(self) -> None:
-        """Show what came by another way, once nothing is being done here.
+        """Reload what was changed elsewhere, unless work is running here.
 
-        What the user is at stays: a name that is being typed, a slider that is being moved.
+        Keeps what the user is editing: a name, a slider.
         """
         if self.task.is_running or self.links.task.is_running or self.keeper.is_busy:
             return
@@ -111,7 +111,7 @@ class VoicesPage(QWidget):
 
     @Slot()
     def refresh(self) -> None:
-        """Show the library as it is on the disk."""
+        """Reload the library."""
         self._fill(self._read())
         self._show_chosen()
 
@@ -137,7 +137,7 @@ class VoicesPage(QWidget):
                 self.list.setCurrentRow(0)
 
     def import_paths(self, paths: Sequence[Path]) -> None:
-        """Import what was dropped or chosen."""
+        """Import files, folders or archives."""
         self._start(importing(self.library, paths), self.tr("Importing…"))
 
     def close_tasks(self) -> None:
@@ -147,20 +147,20 @@ class VoicesPage(QWidget):
             each.close()
 
     def ask_for_link(self, link: str = "") -> None:
-        """Let the user paste a link, or look at this one."""
+        """Show the link dialog, with this link."""
         self.links.show()
         self.links.raise_()
         if link:
             self.links.ask(link)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802 - Qt's name
-        """Files, folders and archives are welcome; what is in them is looked at later."""
+        """Accept files, folders, archives and links; their content is checked later."""
         content = event.mimeData()
         if any(url.isLocalFile() for url in content.urls()) or link_of(content):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802 - Qt's name
-        """Import, or look at a link."""
+        """Import files, or show what a link offers."""
         paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
         if paths:
             self.import_paths(paths)
@@ -199,7 +199,7 @@ class VoicesPage(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.progress, 1)
         row.addWidget(self.cancel)
-        self._foot = QStackedWidget()  # both are there all the time, so that nothing jumps
+        self._foot = QStackedWidget()  # fixed height, so that nothing jumps
         self._foot.addWidget(self.message)
         self._foot.addWidget(busy)
         self._foot.setFixedHeight(max(busy.sizeHint().height(), 3 * self.fontMetrics().height()))
@@ -260,7 +260,7 @@ class VoicesPage(QWidget):
     @Slot(str)
     def _take_refused(self, sentence: str) -> None:
         self.message.setText(sentence)
-        self._show_chosen()  # a slider goes back to what is kept
+        self._show_chosen()  # a slider returns to the saved value
 
     @Slot(object)
     def _take_imported(self, report: ImportReport) -> None:
@@ -283,7 +283,7 @@ class VoicesPage(QWidget):
         self.message.setText(self._sentence(outcome))
         if isinstance(outcome.value, ImportReport) and outcome.value.imported:
             self._wanted_key = outcome.value.imported[-1].voice.id
-        self.refresh()  # also where it failed: a name that was refused goes back
+        self.refresh()  # also after a failure: a refused name is reset
         self._wanted_key = ""
         if outcome.state == "finished":
             self.changed.emit()
