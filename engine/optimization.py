@@ -33,115 +33,95 @@ class OptimizationConfig:
     and range. A new flag is a field here and the code that uses it.
     """
 
+    # fmt: off
     device: DeviceName = option(
-        "auto",
-        variable="RVC_DEVICE",
-        title=Text("Compute device"),
+        "auto", title=Text("Compute device"),
         help=Text("Automatic takes the GPU where there is one."),
+        variable="RVC_DEVICE", flag="--device", cli_help="default: Metal, else CUDA, else CPU",
         choices=choices(
-            ("auto", Text("Automatic")),
-            ("mps", Text("Metal")),
-            ("cuda", Text("CUDA")),
+            ("auto", Text("Automatic")), ("mps", Text("Metal")), ("cuda", Text("CUDA")),
             ("cpu", Text("Processor (CPU)")),
         ),
     )
     retrieval: Retrieval = option(
-        "ivf",
-        variable="RVC_RETRIEVAL",
-        title=Text("Voice index search"),
+        "ivf", title=Text("Voice index search"),
         help=Text(
             "ivf: in the lists of the index, as its maker chose; the same on every device. "
             "exact: among all rows. faiss: as ivf, with the faiss library on the CPU."
         ),
+        variable="RVC_RETRIEVAL", flag="--retrieval",
         choices=choices(
-            ("ivf", Text("As the index was made (ivf)")),
-            ("exact", Text("All rows (exact)")),
+            ("ivf", Text("As the index was made (ivf)")), ("exact", Text("All rows (exact)")),
             ("faiss", Text("faiss library")),
         ),
     )
     use_gpu_retrieval: bool = option(
-        default=True,
-        variable="RVC_GPU_RETRIEVAL",
-        title=Text("Search the voice index on the device"),
+        default=True, title=Text("Search the voice index on the device"),
         help=Text("Keeps the rows in the device's memory; finds the same rows as on the CPU."),
+        variable="RVC_GPU_RETRIEVAL",
     )
     use_gpu_filter: bool = option(
-        default=False,
-        variable="RVC_GPU_FILTER",
-        title=Text("Filter on the device"),
+        default=False, title=Text("Filter on the device"),
         help=Text("Removes rumble below 48 Hz on the device; differs by 0.0001 at most."),
+        variable="RVC_GPU_FILTER",
     )
     use_fp16: bool = option(
-        default=False,
-        variable="RVC_USE_FP16",
-        title=Text("Half precision"),
+        default=False, title=Text("Half precision"),
         help=Text("16-bit numbers where numerically safe; half the memory, slightly other sound."),
+        variable="RVC_USE_FP16",
     )
     use_channels_last: bool = option(
-        default=True,
-        variable="RVC_CHANNELS_LAST",
-        title=Text("Fast memory layout"),
+        default=True, title=Text("Fast memory layout"),
         help=Text("Stores tensors in the order in which convolutions run fastest."),
+        variable="RVC_CHANNELS_LAST",
     )
     compile: Compilation = option(
-        "none",
-        variable="RVC_COMPILE",
-        title=Text("Compile the vocoder"),
+        "none", title=Text("Compile the vocoder"),
         help=Text("Takes time once for each length, then runs faster."),
+        variable="RVC_COMPILE",
         choices=choices(("none", Text("Do not compile")), ("torchscript", Text("TorchScript"))),
     )
     batch_size: int = option(
-        1,
-        variable="RVC_BATCH_SIZE",
-        title=Text("Pieces at a time"),
+        1, title=Text("Pieces at a time"),
         help=Text("Converts several pieces together; takes more memory."),
-        low=1,
-        high=MAX_BATCH,
+        variable="RVC_BATCH_SIZE", low=1, high=MAX_BATCH,
     )
     use_shape_buckets: bool = option(
-        default=False,
-        variable="RVC_SHAPE_BUCKETS",
-        title=Text("Fixed chunk lengths"),
+        default=False, title=Text("Fixed chunk lengths"),
         help=Text("Avoids recompiling GPU kernels for every length."),
+        variable="RVC_SHAPE_BUCKETS",
     )
     tile_frames: int = option(
-        DEFAULT_TILE_FRAMES,
-        variable="RVC_TILE_FRAMES",
-        title=Text("Frames made at a time"),
+        DEFAULT_TILE_FRAMES, title=Text("Frames made at a time"),
         help=Text("Frames of 10 ms; shorter tiles need less memory, 0 makes a piece at once."),
-        low=50,
-        high=MAX_TILE_FRAMES,
+        variable="RVC_TILE_FRAMES", low=50, high=MAX_TILE_FRAMES,
         also=(Choice(0, Text("whole piece")),),
     )
     skip_silence: bool = option(
-        default=True,
-        variable="RVC_SKIP_SILENCE",
-        title=Text("Skip silence"),
+        default=True, title=Text("Skip silence"),
         help=Text("Skips silent parts of the source."),
+        variable="RVC_SKIP_SILENCE",
     )
     retrieval_weighting: Weighting = option(
-        "inverse_square",
-        variable="RVC_RETRIEVAL_WEIGHTING",
-        title=Text("Weighting in the index"),
+        "inverse_square", title=Text("Weighting in the index"),
         help=Text("By squared distance s; every RVC voice is tuned to 1/s²."),
+        variable="RVC_RETRIEVAL_WEIGHTING",
         choices=choices(("inverse_square", Text("1/s²")), ("inverse", Text("1/s"))),
     )
     enable_profiling: bool = option(
-        default=False,
-        variable="RVC_PROFILING",
-        title=Text("Exact stage timings"),
+        default=False, title=Text("Exact stage timings"),
         help=Text("Waits for the device at each stage; a little slower."),
+        variable="RVC_PROFILING",
     )
     cpu_parts: str = option(
-        "",
-        variable="RVC_CPU_PARTS",
-        title=Text("Parts on the CPU"),
+        "", title=Text("Parts on the CPU"),
         help=Text(
             "These run on the CPU whatever the device is, separated by commas: {parts}.",
             parts=", ".join(PARTS),
         ),
-        check=parse_parts,
+        variable="RVC_CPU_PARTS", check=parse_parts,
     )
+    # fmt: on
 
     def __post_init__(self) -> None:
         for each in FLAGS:

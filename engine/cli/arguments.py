@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping
 from textwrap import wrap
 from typing import Any
 
-from engine.device import DEVICE_NAMES
 from engine.errors import OptionError
 from engine.optimization import FLAGS, OptimizationConfig, resolve
 from engine.option import Option
@@ -45,7 +44,9 @@ def _parser_of(option: Option) -> Callable[[str], Any]:
         try:
             return option.parse(text)
         except OptionError as error:
-            raise argparse.ArgumentTypeError(f"{error.what}: {error.why}") from error
+            raise argparse.ArgumentTypeError(
+                f"{error.what}: {error.why} ({error.advice})"
+            ) from error
 
     return parse
 
@@ -59,17 +60,12 @@ def _help(option: Option) -> str:
     return f"{text} (default: {option.default})" if has_default and "default" not in text else text
 
 
-_RETRIEVAL = next(flag for flag in FLAGS if flag.name == "retrieval")
+_FLAGS_WITH_ARGUMENT = tuple(each for each in FLAGS if each.flag)
 
 
 def add_machine_options(group: argparse._ArgumentGroup) -> None:
-    """``--device`` and ``--retrieval``; all other flags are environment variables."""
-    group.add_argument("--device", choices=DEVICE_NAMES, help="default: Metal, CUDA, CPU")
-    group.add_argument(
-        "--retrieval",
-        choices=[each.value for each in _RETRIEVAL.values],
-        help=_help(_RETRIEVAL),
-    )
+    """The flags that have an argument; all others are environment variables only."""
+    add_options(group, _FLAGS_WITH_ARGUMENT)
 
 
 def environment_help() -> str:
@@ -95,12 +91,7 @@ def machine_config(given: argparse.Namespace) -> OptimizationConfig:
     OptionError : an environment variable has a value that makes no sense
     DeviceError : the device is not there
     """
-    asked: dict[str, object] = {}
-    if given.device is not None:
-        asked["device"] = given.device
-    if given.retrieval is not None:
-        asked["retrieval"] = given.retrieval
-    return resolve(asked, tuned=_tuned)
+    return resolve(chosen_options(given, _FLAGS_WITH_ARGUMENT), tuned=_tuned)
 
 
 def _tuned(device: str) -> Mapping[str, Any]:
