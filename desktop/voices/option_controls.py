@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QFileDialog,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QSlider,
     QVBoxLayout,
@@ -48,11 +47,9 @@ class OptionRow(QWidget):
         self.option = option
         self._value: Any = option.default
         self._usual: Any = option.default
-        self._label = QLabel(translate(option.title))
-        self._label.setTextFormat(Qt.TextFormat.PlainText)
+        self._label = style.PlainLabel(translate(option.title))
         self._label.installEventFilter(self)
         self._help = style.SecondaryLabel(translate(option.help))
-        self._help.setTextFormat(Qt.TextFormat.PlainText)
         self._head = QHBoxLayout()
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
