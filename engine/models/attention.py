@@ -1,4 +1,4 @@
-"""Self-attention: plain, and with learned relative positions (Shaw et al. 2018) as VITS has it."""
+"""Self-attention: plain, and with learned relative positions (Shaw et al. 2018) as in VITS."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from torch.nn import functional as F
 from engine.models.layout import multiplies_by_onednn, product
 
 WINDOW_FRAMES = 10
-"""Positions further away than this have no embedding of their own."""
+"""Positions further away than this have no embedding."""
 
 ROWS_AT_ONCE = 512
-"""Frames that look at all others at once: what bounds the memory of the scores."""
+"""Rows of attention scores computed at once; this limits their memory."""
 
 
 Heads = tuple[int, int] | tuple[slice, slice]
@@ -25,8 +25,8 @@ Heads = tuple[int, int] | tuple[slice, slice]
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Softmax of ``query @ key.T / sqrt(C)`` times value, each ``[B, heads, T, C]``.
 
-    torch's own way is the faster one but for 16 bits on the CPU. There the scores have 16 bits too;
-    softmax adds up in float32 all the same.
+    torch's own function is faster except for 16 bits on the CPU. There the scores have 16 bits too;
+    softmax still sums in float32.
     """
     if query.dtype == torch.float32 or not multiplies_by_onednn(query):
         return F.scaled_dot_product_attention(query, key, value)
@@ -42,7 +42,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 def _heads_together(x: Tensor) -> Iterator[Heads]:
-    """Heads of ``[B, heads, T, C]`` that are worked on at once: oneDNN multiplies one alone."""
+    """Heads of ``[B, heads, T, C]`` computed at once: all, or one alone with oneDNN."""
     if not multiplies_by_onednn(x):
         yield slice(None), slice(None)
         return
@@ -90,10 +90,10 @@ class RelativeAttention(nn.Module):
         return joined
 
     def _rows(self, query: Tensor, key: Tensor, value_columns: Tensor, start: int) -> Tensor:
-        """Frames ``start`` and after: ``[..., n, C / heads]`` of values mixed by attention."""
+        """Output of n frames from ``start`` on: ``[..., n, C / heads]``."""
         count, frames = query.shape[-2], key.shape[-2]
         low, high = max(start - WINDOW_FRAMES, 0), min(start + count + WINDOW_FRAMES, frames)
-        # What lies beyond the first and the last frame: no columns of the scores.
+        # Positions before the first and after the last frame have no columns in the scores.
         before, after = low - (start - WINDOW_FRAMES), start + count + WINDOW_FRAMES - high
         scores = _products(query, key)
         bias = banded(query @ self.emb_rel_k[0].T)
@@ -114,7 +114,7 @@ class RelativeAttention(nn.Module):
 def banded(band_values: Tensor) -> Tensor:
     """``[..., n, 2W + 1] -> [..., n, n + 2W]``: value k of row i goes to column i + k, else 0.
 
-    Rows one element longer than the matrix's shift by one each when they are re-read as rows.
+    Rows padded by one element shift by one each when the flat memory is viewed as the matrix.
     """
     rows, width = band_values.shape[-2:]
     columns = rows + width - 1

@@ -1,7 +1,7 @@
 """Networks as recorded graphs (TorchScript), one for each shape of input.
 
-A recording saves Python's share of the time and lets torch fuse small steps; it holds the shapes
-it was made with. TorchScript is deprecated, so this is off unless it was measured to pay.
+A recording saves Python's overhead and lets torch fuse small steps; it is valid for the shapes it
+was recorded with. TorchScript is deprecated, so this is off unless measured to be faster.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from engine.models.source import SourceInput
 from engine.models.synthesizer import Synthesizer
 
 SAME_WITHIN = 1e-4
-"""How far a recording's samples may be from the network's own, of full scale."""
+"""Largest difference between a recording's samples and the network's, of full scale."""
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """Something that runs like the network it was made of.
+    """A network, recorded if possible.
 
     Attributes
     ----------
     run : the recording, or the network itself where recording failed
-    warning : why it failed, a sentence; None if it did not
+    warning : why recording failed; None if it did not
     """
 
     run: Callable[..., Tensor]
@@ -36,16 +36,16 @@ class Compiled:
 
 
 def compile_traced(module: nn.Module, example: tuple[Tensor, ...]) -> Compiled:
-    """Record a network that turns tensors into one tensor.
+    """Record a network whose inputs are tensors and whose output is one tensor.
 
     Parameters
     ----------
     module : evaluation mode; shares its weights with the recording
-    example : inputs of the shapes that the recording is for; compared on them
+    example : inputs of the shapes to record; network and recording are compared on them
     """
     try:
         with torch.no_grad(), warnings.catch_warnings():
-            # It is deprecated, and warns of every size that it keeps: that is what is wanted.
+            # It warns that it is deprecated and of every size that it keeps, as intended.
             warnings.simplefilter("ignore")
             traced = torch.jit.trace(module, example, check_trace=False)  # type: ignore[no-untyped-call]
             difference = (traced(*example) - module(*example)).abs().max()
@@ -53,16 +53,16 @@ def compile_traced(module: nn.Module, example: tuple[Tensor, ...]) -> Compiled:
         reason = str(error).strip().partition("\n")[0]
         return Compiled(module, f"graph compilation is off: torch cannot record it ({reason})")
     if not difference <= SAME_WITHIN:
-        return Compiled(module, "graph compilation is off: the recording gives other numbers")
+        return Compiled(module, "graph compilation is off: the recording differs from the network")
     return Compiled(traced)
 
 
 class CompiledVocoder:
-    """`Synthesizer.vocode` by recordings, one for each shape; made when a shape first comes.
+    """`Synthesizer.vocode` by recordings, one for each shape, recorded when it first occurs.
 
     Attributes
     ----------
-    warnings : why some shapes run uncompiled, each sentence once
+    warnings : why some shapes run uncompiled, each reason once
     """
 
     def __init__(self, synthesizer: Synthesizer) -> None:
@@ -101,7 +101,7 @@ class CompiledVocoder:
 
 
 class _Flat(nn.Module):
-    """`Synthesizer.vocode` with nothing but tensors for its inputs."""
+    """`Synthesizer.vocode` with only tensors as inputs."""
 
     def __init__(
         self, synthesizer: Synthesizer, source: tuple[Tensor | None, ...], context: Context
@@ -112,7 +112,7 @@ class _Flat(nn.Module):
         self.given = [x is not None for x in source]
 
     def forward(self, z: Tensor, speaker: Tensor, *source: Tensor) -> Tensor:
-        """Sound ``[B, T' * hop]``; `source` holds those tensors of `SourceInput` that are given."""
+        """Sound ``[B, T' * hop]``; `source`: the tensors of `SourceInput` that are not None."""
         if not self.given:
             return self.synthesizer.vocode(z, None, speaker, self.context)
         rest = iter(source)

@@ -1,4 +1,4 @@
-"""The content encoder: HuBERT as ContentVec trained it, what is said without who says it.
+"""The content encoder: HuBERT as ContentVec trained it; features of what is said, not who says it.
 
 Networks: Hsu et al. 2021 (HuBERT), Qian et al. 2022 (ContentVec). Attribute names are the keys of
 a Hugging Face ``HubertModel`` checkpoint (with ``final_proj``), so that loading is strict.
@@ -20,7 +20,7 @@ from engine.models.layers import ScalingConv, activated
 
 SAMPLE_RATE_HZ = 16_000
 MAX_CONV_OUTPUT = 65_536
-"""Metal before macOS 15.1 refuses convolutions with a longer output, time included."""
+"""Metal before macOS 15.1 refuses convolutions with a longer output."""
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": F.gelu,
@@ -31,7 +31,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 @dataclass(frozen=True)
 class ContentEncoderSizes:
-    """What makes one HuBERT differ from another; names as in Hugging Face's ``config.json``.
+    """The sizes of a HuBERT; names as in Hugging Face's ``config.json``.
 
     Attributes
     ----------
@@ -96,13 +96,13 @@ class _ConvLayer(nn.Module):
         return self.activation(x)
 
     def scaled(self, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-        """`forward` with the norm over time already known, [B, C, T] -> [B, C', T']."""
+        """`forward` with the statistics of the norm over time given, [B, C, T] -> [B, C', T']."""
         if isinstance(self.conv, ScalingConv):
             return self.activation(self.conv.scaled(x, scale, shift))
         return self.activation(torch.addcmul(shift, self.conv(x), scale))
 
     def scaling_over_time(self, x: Tensor, tile_samples: int) -> tuple[Tensor, Tensor] | None:
-        """What the norm over time multiplies by and adds, [B, C', 1] each; None without one."""
+        """Scale and shift of the norm over time, [B, C', 1] each; None without one."""
         norm = self.layer_norm
         if not isinstance(norm, nn.GroupNorm):
             return None
@@ -116,7 +116,7 @@ class _ConvLayer(nn.Module):
     def _moments_in_tiles(self, x: Tensor, tile_samples: int) -> tuple[Tensor, Tensor]:
         """Variance and mean over time of the convolution, [B, C'] each.
 
-        Taken from a tile at a time: the mean of variances and the variance of means add up.
+        Computed tile by tile: the mean of variances plus the variance of means.
         """
         kernel, stride = self.conv.kernel_size[0], self.conv.stride[0]
         n_out = (x.shape[-1] - kernel) // stride + 1
@@ -141,9 +141,9 @@ def convolve_in_tiles(
     max_frames: int = MAX_CONV_OUTPUT,
     run: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
-    """``conv(x)`` for an unpadded convolution, never more than ``max_frames`` outputs at once.
+    """``conv(x)`` for an unpadded convolution, at most ``max_frames`` outputs at once.
 
-    ``run`` is called instead, if it does the convolution and a step on each number of its result.
+    ``run`` is called instead, if it combines the convolution with an elementwise step.
     """
     run = run or conv
     kernel, stride = conv.kernel_size[0], conv.stride[0]
@@ -177,9 +177,9 @@ class _FeatureExtractor(nn.Module):
         return x
 
     def _in_tiles(self, audio: Tensor, tile_frames: int) -> Tensor:
-        """The same a stretch of frames at a time: the layers are not padded, so nothing differs.
+        """The same result in tiles of frames; the layers have no padding.
 
-        Only a norm over time needs the whole: its statistics are taken beforehand.
+        Only a norm over time needs the whole: its statistics are computed first.
         """
         first, *others = [layer for layer in self.conv_layers if isinstance(layer, _ConvLayer)]
         field, hop = 1, 1
@@ -217,9 +217,9 @@ class _FeatureProjection(nn.Module):
 
 
 class _PositionalConv(nn.Module):
-    """Relative position by a wide grouped convolution [B, T, C] -> [B, T, C].
+    """Relative positions from a wide grouped convolution [B, T, C] -> [B, T, C].
 
-    Checkpoints hold its kernel weight-normed over dimension 2; here it is folded.
+    In checkpoints its kernel is weight-normed over dimension 2; here it is folded.
     """
 
     def __init__(self, sizes: ContentEncoderSizes) -> None:
@@ -235,7 +235,7 @@ class _PositionalConv(nn.Module):
         self.activation = ACTIVATIONS[sizes.feat_extract_activation]
 
     def forward(self, x: Tensor) -> Tensor:
-        # An even kernel padded on both sides gives one frame too many: cut at the end.
+        # An even kernel padded on both sides gives one frame too many.
         y = self.conv(x.transpose(1, 2))[..., : x.shape[1]]
         return self.activation(y).transpose(1, 2)
 
@@ -330,12 +330,12 @@ class ContentEncoder(nn.Module):
 
     @property
     def can_project(self) -> bool:
-        """Whether the checkpoint brought the ``final_proj`` that v1 voices need."""
+        """Whether there is the ``final_proj`` that v1 voices need."""
         return self.final_proj is not None
 
     @property
     def receptive_field_samples(self) -> int:
-        """Samples that one frame of the front end sees; shorter audio has no frame."""
+        """Samples that one frame depends on; shorter audio has no frame."""
         field = 1
         for kernel, stride in zip(
             self.sizes.conv_kernel[::-1], self.sizes.conv_stride[::-1], strict=True

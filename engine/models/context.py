@@ -1,7 +1,7 @@
-"""What a vocoder's stages need of the context round the frames that are wanted.
+"""The context that each stage of a vocoder needs around the requested frames.
 
-The finer a stage, the less of the context is still looked at. What nobody looks at any more is cut
-away between the stages, instead of being computed up to the last one.
+The finer a stage, the less context it needs. The rest is cut off between the stages instead of
+being computed up to the last one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 Context = tuple[int, int]
-"""Frames before and after the wanted ones, which are given only to be looked at."""
+"""Frames before and after the requested ones; they only influence the sound of those."""
 
 NO_CONTEXT: Context = (0, 0)
 
@@ -19,17 +19,17 @@ NO_CONTEXT: Context = (0, 0)
 def needed_samples(
     frames: int, context: Context, rates: Sequence[int], reaches: Sequence[int]
 ) -> list[range]:
-    """Samples of each stage that its blocks must be given, as positions in the whole window.
+    """Input samples that the blocks of each stage need, as positions in the whole window.
 
     Parameters
     ----------
     frames : of the window, context included
-    rates : samples that each stage makes of one
-    reaches : samples of each stage beyond the wanted ones that it or a later layer looks at
+    rates : upsampling factor of each stage
+    reaches : samples of each stage beyond the requested ones that it or a later layer needs
 
     Raises
     ------
-    ValueError : nothing but context
+    ValueError : all frames are context
     """
     first, last = context[0], frames - context[1]
     if not 0 <= first < last <= frames:

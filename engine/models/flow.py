@@ -45,7 +45,7 @@ class WaveNet(nn.Module):
 
 
 class Coupling(nn.Module):
-    """One half of the channels moves the mean of the other (RealNVP without scaling)."""
+    """One half of the channels shifts the mean of the other (RealNVP without scaling)."""
 
     def __init__(self, sizes: SynthesizerSizes) -> None:
         super().__init__()
@@ -62,14 +62,14 @@ class Coupling(nn.Module):
 
 
 class Flow(nn.Module):
-    """Checkpoint name ``flow``; its odd members are the flips between, which have no weights."""
+    """Checkpoint name ``flow``; its odd members are flips, which have no weights."""
 
     def __init__(self, sizes: SynthesizerSizes) -> None:
         super().__init__()
         self.flows = nn.ModuleDict({str(2 * i): Coupling(sizes) for i in range(COUPLINGS)})
 
     def forward(self, z: Tensor, speaker: Tensor) -> Tensor:
-        """From the prior's side to the vocoder's.
+        """From the prior's latent to the vocoder's, float32 ``[B, inter, T]``.
 
         Parameters
         ----------

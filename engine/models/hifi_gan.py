@@ -26,10 +26,10 @@ from engine.models.source import Harmonics, SourceInput
 from engine.models.synthesizer_sizes import SynthesizerSizes, Vocoder
 
 FINAL_SLOPE = 0.01
-"""HiFi-GAN's last LeakyReLU was left at PyTorch's default, and every voice is trained with it."""
+"""PyTorch's default in HiFi-GAN's last LeakyReLU; every voice is trained with it."""
 
 EDGE_KERNEL_SIZE = 7
-"""Of the first and the last convolution."""
+"""Kernel size of the first and the last convolution."""
 
 
 class MergedSource(nn.Module):
@@ -70,7 +70,7 @@ def upsampling_stages(sizes: SynthesizerSizes) -> nn.ModuleList:
 
 
 def source_stages(sizes: SynthesizerSizes) -> nn.ModuleList:
-    """The convolution that brings the source to each stage's rate."""
+    """For each stage, the convolution from the source's rate to the stage's."""
     channels = stage_channels(sizes)
     return nn.ModuleList(
         source_conv(1, channels[i + 1], stride) for i, stride in enumerate(source_strides(sizes))
@@ -78,7 +78,7 @@ def source_stages(sizes: SynthesizerSizes) -> nn.ModuleList:
 
 
 class Stage(NamedTuple):
-    """What makes one rate of the next coarser one: upsampling, the source's part, the blocks."""
+    """One upsampling stage: transposed convolution, the source's convolution, residual blocks."""
 
     up: nn.Module
     noise_conv: nn.Module | None
@@ -86,7 +86,7 @@ class Stage(NamedTuple):
 
 
 def stage_reaches(conv_post: nn.Module, stages: Sequence[Stage]) -> list[int]:
-    """See `needed_samples`; with what the source's convolutions spoil at a cut."""
+    """The ``reaches`` of `needed_samples`, including the edges of the source's convolutions."""
     reaches: list[int] = []
     reach = conv_reach(conv_post, 0)
     for up, noise_conv, blocks in reversed(stages):
@@ -106,7 +106,7 @@ def through_stages(
     needed: Sequence[range],
     tile_floats: int | None,
 ) -> Tensor:
-    """``[B, C, T] -> [B, C', n]``: the samples of the last of `needed`.
+    """``[B, C, T] -> [B, C', n]``: the samples that the last of `needed` states.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def through_stages(
 
 
 class HifiGan(nn.Module):
-    """Latent (and source) to sound; checkpoint name ``dec``."""
+    """From the latent (and source) to sound; checkpoint name ``dec``."""
 
     def __init__(self, sizes: SynthesizerSizes) -> None:
         super().__init__()
@@ -171,7 +171,7 @@ class HifiGan(nn.Module):
         return wanted_samples(sound.squeeze(1), context, z.shape[-1], self.hop_samples, start)
 
     def receptive_field_frames(self) -> int:
-        """Frames of context on either side beyond which the input does not matter."""
+        """Frames of context on either side that influence the output."""
         return conv_reach(self.conv_pre, conv_reach(self.ups[0], self._reaches()[0]))
 
     def _reaches(self) -> list[int]:

@@ -1,4 +1,4 @@
-"""Small parts that several networks share, and how far each of them looks sideways."""
+"""Layers that several networks share, and how many neighbouring samples each of them sees."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 LEAKY_SLOPE = 0.1
 
 MAX_CONV_SAMPLES = 65_536
-"""Metal before macOS 15.1 refuses convolutions that are longer, in or out."""
+"""Metal before macOS 15.1 refuses convolutions with a longer input or output."""
 
 _WEIGHT_NORM_SPELLINGS = (
     (".weight_g", ".weight_v"),
@@ -23,8 +23,8 @@ _WEIGHT_NORM_SPELLINGS = (
 def weight_norm_pairs(names: Collection[str]) -> dict[str, tuple[str, str]]:
     """Folded name of each weight-normed weight -> names of its length and direction.
 
-    A name without its partner, or beside the folded weight, is in no pair: the strict loading
-    finds it.
+    A name without its partner, or beside the folded weight, is left out; strict loading then
+    reports it.
     """
     pairs = {}
     for length_ending, direction_ending in _WEIGHT_NORM_SPELLINGS:
@@ -37,7 +37,7 @@ def weight_norm_pairs(names: Collection[str]) -> dict[str, tuple[str, str]]:
 
 
 def fold_weight_norm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Each pair of length and direction as the one weight that it means: ``g * v / |v|``.
+    """Replace each pair of length and direction by its weight ``g * v / |v|``.
 
     Weight normalisation (Salimans & Kingma 2016) over the first axis, in both of PyTorch's
     spellings; everything in float32.
@@ -65,9 +65,9 @@ class ChannelNorm(nn.Module):
 
 
 def empty_embedding(count: int, channels: int) -> nn.Embedding:
-    """A table whose rows are yet to be loaded.
+    """An embedding without initial values, because the checkpoint provides them.
 
-    A plain one draws normal numbers; on the meta device, where networks are built, this alone
+    ``nn.Embedding`` alone draws normal numbers; on the meta device, where networks are built, this
     makes torch import its compiler: 800 modules, 80 MB, a second.
     """
     return nn.Embedding(count, channels, _weight=torch.empty(count, channels))
@@ -84,7 +84,7 @@ def same_conv(
 def upsampling_conv(
     channels_in: int, channels_out: int, kernel_size: int, rate: int
 ) -> nn.ConvTranspose1d:
-    """A transposed convolution that makes exactly `rate` samples of one.
+    """A transposed convolution that turns each sample into exactly `rate` samples.
 
     Where kernel minus rate is odd, one output sample is added and one more cut on both sides, as
     Applio does for odd rates (kernel = 2 rate).
@@ -111,7 +111,7 @@ def source_conv(channels_in: int, channels_out: int, stride: int) -> nn.Conv1d:
 
 @runtime_checkable
 class FusingConv(Protocol):
-    """A convolution that does the step after it while the result is still in the cache."""
+    """A convolution that also does the next step, while its result is still in the cache."""
 
     def activated(self, x: Tensor, slope: float) -> Tensor:
         """``leaky_relu(conv(x))``."""
@@ -122,7 +122,7 @@ class FusingConv(Protocol):
 
 @runtime_checkable
 class GeluLayer(Protocol):
-    """A layer that takes GELU while its result is still in the cache."""
+    """A layer that also applies GELU, while its result is still in the cache."""
 
     def gelu(self, x: Tensor) -> Tensor:
         """``gelu(layer(x))``."""
@@ -147,7 +147,7 @@ def activated(layer: nn.Module, x: Tensor, activation: Callable[[Tensor], Tensor
 
 
 def residual_pair(first: nn.Module, second: nn.Module, x: Tensor, slope: float) -> Tensor:
-    """``x`` and what two convolutions, each behind a LeakyReLU, make of it; ``[B, C, T]``."""
+    """``x + conv_2(leaky_relu(conv_1(leaky_relu(x))))``; ``[B, C, T]``."""
     inner = F.leaky_relu(x, slope)
     if isinstance(first, FusingConv):
         inner = first.activated(inner, slope)
@@ -164,7 +164,7 @@ def added(conv: nn.Module, x: Tensor, other: Tensor) -> Tensor:
 
 
 def summed(result: Tensor, other: Tensor) -> Tensor:
-    """``result + other``, in place of `result` where both are of one type."""
+    """``result + other``, in place where both have the same type."""
     return result.add_(other) if result.dtype == other.dtype else result + other
 
 
@@ -206,7 +206,7 @@ class ResBlock(nn.Module):
         return x
 
     def reach(self, samples: int) -> int:
-        """Input samples needed on either side, for `samples` of the output's."""
+        """Input samples needed on either side of `samples` output samples."""
         convs = [*self.convs1, *self.convs2] if self.paired else [*self.convs]
         return samples + sum(conv_reach(conv, 0) for conv in convs)
 
@@ -218,18 +218,18 @@ class Block(Protocol):
         """``[B, C, T] -> [B, C, T]``."""
 
     def reach(self, samples: int) -> int:
-        """Input samples needed on either side, for `samples` of the output's."""
+        """Input samples needed on either side of `samples` output samples."""
 
 
 def mean_of(blocks: Sequence[Block], x: Tensor, tile_floats: int | None = None) -> Tensor:
-    """The mean of what residual blocks make of the same input, ``[B, C, T] -> [B, C, T]``.
+    """The mean of the outputs of residual blocks, ``[B, C, T] -> [B, C, T]``.
 
     Parameters
     ----------
-    tile_floats : None runs each block over the whole; else all of them over one stretch of this
-        many numbers after another (twice as many if they have 16 bits), channels last, so that what
-        passes between their layers stays in the processor's cache. A stretch sees as far as the
-        blocks reach: the same result.
+    tile_floats : None runs each block over the whole input; else all blocks run over one tile of
+        this many numbers after another (twice as many of 16 bits), channels last, so that
+        intermediate results stay in the processor's cache. A tile includes the blocks' receptive
+        field, so the result is the same.
     """
     if tile_floats is None:
         total = sum(block(x) for block in blocks)
@@ -258,7 +258,7 @@ def mean_of(blocks: Sequence[Block], x: Tensor, tile_floats: int | None = None) 
 def convolve_in_stretches(
     convolve: Callable[[Tensor], Tensor], x: Tensor, span: int, stride: int = 1
 ) -> Tensor:
-    """An unpadded convolution over the last axis, never longer than Metal takes at once.
+    """An unpadded convolution over the last axis, in pieces that Metal accepts.
 
     Parameters
     ----------
@@ -279,7 +279,7 @@ def convolve_in_stretches(
 
 
 def upsample_linear(x: Tensor, rate: int) -> Tensor:
-    """``[..., T] -> [..., T * rate]`` by straight lines between the middles of the frames.
+    """``[..., T] -> [..., T * rate]`` by linear interpolation between the middles of the frames.
 
     The same as ``F.interpolate(mode="linear")``, but its weights do not lose precision with the
     position (there the fraction is cut from a growing float32 index), so a piece equals the whole.
@@ -293,16 +293,16 @@ def upsample_linear(x: Tensor, rate: int) -> Tensor:
 
 
 def glide_weights(rate: int) -> Tensor:
-    """``[3, rate]`` float64: shares of the frame before, this one and the next in each sample."""
+    """``[3, rate]`` float64: weights of the previous, this and the next frame in each sample."""
     position = (torch.arange(rate, dtype=torch.float64, device="cpu") + 0.5) / rate - 0.5
     before, after = (-position).clamp(min=0), position.clamp(min=0)
     return torch.stack([before, 1 - before - after, after])
 
 
 def edge_samples(conv: nn.Module) -> int:
-    """Outputs at either end of a convolution in time that see its padding."""
+    """Outputs at either end of a convolution that depend on its padding."""
     if not isinstance(conv, nn.Conv1d):
-        raise TypeError(f"{type(conv).__name__} is no convolution in time")
+        raise TypeError(f"{type(conv).__name__} is not a convolution in time")
     return -(-int(conv.padding[0]) // conv.stride[0])
 
 
@@ -318,4 +318,4 @@ def conv_reach(conv: nn.Module, samples: int) -> int:
         span = conv.dilation[0] * (conv.kernel_size[0] - 1)
         padding = int(conv.padding[0])
         return samples * conv.stride[0] + max(padding, span - padding)
-    raise TypeError(f"{type(conv).__name__} is no convolution in time")
+    raise TypeError(f"{type(conv).__name__} is not a convolution in time")

@@ -1,11 +1,11 @@
-"""Networks in the memory layout that their device computes fastest: channels last.
+"""Fast layers: memory layout channels last, and tiles that fit into the cache.
 
-A convolution in time over ``[B, C, T]`` is a row of small products if the channels of a moment lie
-side by side. oneDNN and cuDNN have their fast kernels for that order in two dimensions only, so a
-sequence becomes a picture one pixel high. Between the layers the tensors keep their shape
-``[B, C, T]``; only their strides differ, so the networks themselves do not change.
+A convolution in time over ``[B, C, T]`` is a series of small matrix products if the channels of
+each frame are adjacent in memory. oneDNN and cuDNN have fast kernels for that order in two
+dimensions only, so a sequence is treated as an image one pixel high. Between the layers the tensors
+keep their shape ``[B, C, T]``; only their strides differ, so the networks do not change.
 
-The plain network is the slow twin: both give the same numbers up to rounding.
+The plain network is the reference: both give the same numbers up to rounding.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CACHE_TILES: dict[str, int | None] = {
     "tile_frames": 100,
     "stretch_frames": 512,
 }
-"""For a CPU: what passes between layers stays in its cache.
+"""For a CPU: intermediate results stay in its cache.
 
 Residual blocks of vocoders work on so many floats at a time (2 MB, whatever their precision); the
 content encoder's front end on so many of its frames (two seconds, 13 MB after its first layer);
@@ -38,7 +38,7 @@ DEVICE_TILES: dict[str, int | None] = {
     "tile_frames": 1000,
     "stretch_frames": 2048,
 }
-"""For a GPU: as few and large kernels as its memory bears.
+"""For a GPU: kernels as few and as large as its memory allows.
 
 Channels last in the CPU's tiles an H200 took 2.7 s for the vocoder of three minutes, plain 0.8 s.
 """
@@ -46,18 +46,18 @@ Channels last in the CPU's tiles an H200 took 2.7 s for the vocoder of three min
 _ONEDNN_TYPES = (torch.float32, torch.bfloat16)
 
 _FEWEST_PRODUCTS = 16
-"""A linear layer narrower than this is not worth a matrix kernel."""
+"""Below this width a matrix kernel does not pay for a linear layer."""
 
 
 def use_channels_last(
     network: nn.Module, tiles: Mapping[str, int | None] = CACHE_TILES
 ) -> nn.Module:
-    """Turn a network's layers into their fast forms, in place; weights move, none is kept twice.
+    """Replace a network's layers by their fast forms, in place, without copies of the weights.
 
-    Convolutions in time and their transposes run channels last, pictures as well (with batch
-    norms folded into the convolution before them), linear layers by `product`, some parts in
-    tiles. To be called when the weights are loaded; then the network may be moved, rounded, and
-    traced.
+    Convolutions in time and their transposes run channels last, 2-D convolutions as well (with
+    batch norms folded in), linear layers by `product`, some parts in
+    tiles. Call it after the weights are loaded; the network may then be moved, converted to half
+    precision and traced.
 
     Parameters
     ----------
@@ -78,19 +78,19 @@ def use_channels_last(
 
 
 def has_onednn_products() -> bool:
-    """Whether this build of torch multiplies by oneDNN (on a Mac it does not)."""
+    """Whether this build of torch has oneDNN (on a Mac it does not)."""
     return hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
 def multiplies_by_onednn(x: Tensor) -> bool:
-    """Whether `product` of this tensor goes by oneDNN, which has no way back for training."""
+    """Whether `product` uses oneDNN for this tensor; oneDNN has no gradients."""
     learns = x.requires_grad and torch.is_grad_enabled()
     on_cpu = x.device.type == "cpu" and x.dtype in _ONEDNN_TYPES
     return on_cpu and not learns and has_onednn_products()
 
 
 def is_recording() -> bool:
-    """Whether TorchScript is recording what runs now."""
+    """Whether TorchScript is recording."""
     recording: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
     return recording
 
@@ -98,16 +98,16 @@ def is_recording() -> bool:
 def product(
     x: Tensor, weight: Tensor, bias: Tensor | None, then: Literal["none", "gelu"] = "none"
 ) -> Tensor:
-    """``x @ weight.T + bias`` by the fastest way there is; x ``[..., K]``, weight ``[N, K]``.
+    """``x @ weight.T + bias`` by the fastest kernel available; x ``[..., K]``, weight ``[N, K]``.
 
-    torch multiplies by MKL on the CPU, which is slow on processors of other makers than its own:
+    torch uses MKL on the CPU, which is slow on processors that are not from Intel:
     70 GFLOP/s against oneDNN's 150 on one core of an EPYC.
     """
     if not multiplies_by_onednn(x) or min(weight.shape) < _FEWEST_PRODUCTS:
         result = F.linear(x, weight, bias)
         return F.gelu(result) if then == "gelu" else result
     multiply = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 - it has no public name
-    # Of rows that do not lie one after the other it would multiply number by number.
+    # Rows that are not contiguous would be multiplied number by number.
     multiplied: Tensor = multiply(x.contiguous(), weight.contiguous(), bias, then, [], "none")
     return multiplied
 
@@ -125,10 +125,10 @@ class FastLinear(nn.Linear):
 
 
 class PointwiseConv(nn.Conv1d):
-    """A convolution of one moment alone: a linear layer over the channels; weight ``[out, in]``."""
+    """A convolution with kernel size 1: a linear layer over the channels; weight ``[out, in]``."""
 
     def arrange_weights(self) -> None:
-        """Take the weights of the plain convolution that this was."""
+        """Convert the weights of the plain convolution."""
         self.weight.data = self.weight.data[:, :, 0]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -137,10 +137,10 @@ class PointwiseConv(nn.Conv1d):
 
 
 class ChannelsLastConv(nn.Conv1d):
-    """A convolution in time as one over a picture one pixel high; weight ``[out, in, 1, k]``."""
+    """A convolution in time as one over an image one pixel high; weight ``[out, in, 1, k]``."""
 
     def arrange_weights(self) -> None:
-        """Take the weights of the plain convolution that this was."""
+        """Convert the weights of the plain convolution."""
         weight = self.weight.data.unsqueeze(2)
         self.weight.data = weight.contiguous(memory_format=torch.channels_last)
 
@@ -178,7 +178,7 @@ class ChannelsLastConv(nn.Conv1d):
         return self._then(x, "gelu", [], "none") if self._fuses(x) else F.gelu(self(x))
 
     def _then(self, x: Tensor, step: str, scalars: list[float], algorithm: str) -> Tensor:
-        """The convolution and a step on each number of its result."""
+        """The convolution with an elementwise step on its result."""
         fused = torch.ops.mkldnn._convolution_pointwise  # noqa: SLF001 - it has no public name
         operands = (as_picture(x), self.weight, self.bias)
         result: Tensor = fused(*operands, *self._steps(), step, scalars, algorithm)
@@ -194,24 +194,24 @@ class ChannelsLastConv(nn.Conv1d):
         return result.squeeze(2)
 
     def _fuses(self, x: Tensor) -> bool:
-        """Whether oneDNN can be asked directly: on the CPU, and nothing is recorded.
+        """Whether oneDNN can be called directly: on the CPU, and not while recording.
 
-        TorchScript has no name for the type of a list among the arguments.
+        TorchScript does not know the type of the list argument.
         """
         same = x.dtype == self.weight.dtype and x.dtype in _ONEDNN_TYPES
         return same and x.device.type == "cpu" and has_onednn_products() and not is_recording()
 
     def _steps(self) -> tuple[list[int], list[int], list[int], int]:
-        """Padding, stride, dilation, groups, of pictures."""
+        """Padding, stride, dilation and groups of a 2-D convolution."""
         padding = [0, int(self.padding[0])]
         return padding, [1, self.stride[0]], [1, self.dilation[0]], self.groups
 
 
 class OneChannelConv(nn.Conv1d):
-    """A convolution of a single channel as a product; weight ``[out, k]``."""
+    """A convolution of a single channel as a matrix product; weight ``[out, k]``."""
 
     def arrange_weights(self) -> None:
-        """Take the weights of the plain convolution that this was."""
+        """Convert the weights of the plain convolution."""
         self.weight.data = self.weight.data[:, 0]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -230,8 +230,8 @@ class OneChannelConv(nn.Conv1d):
     def moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Variance and mean over time of ``conv(x)``, each float32 [B, C']; on the CPU only.
 
-        They follow from those of the windows, without the convolution; in float64, because a
-        high-pass leaves little of what the windows have in common.
+        Computed from the covariance of the windows, without the convolution; in float64, because a
+        high-pass filter cancels most of what the windows have in common.
         """
         windows, weight = self._windows(x.to(self.weight.dtype)).double(), self.weight.double()
         mean = windows.mean(dim=1)
@@ -250,14 +250,14 @@ class OneChannelConv(nn.Conv1d):
 
 
 class PhasedConvTranspose(nn.ConvTranspose1d):
-    """A transposed convolution as a plain one that gives all samples of a step side by side.
+    """A transposed convolution as a plain one whose channels are all output samples of a step.
 
-    With stride r and kernel k each input step makes ``ceil(k / r)`` times r samples; in channels
-    last, r samples of C channels are one moment of r C channels. Weight ``[r out, in, 1, m]``.
+    With stride r and kernel k each input step gives ``ceil(k / r)`` times r samples; channels
+    last, r samples of C channels are one frame of r C channels. Weight ``[r out, in, 1, m]``.
     """
 
     def arrange_weights(self) -> None:
-        """Take the weights of the plain transposed convolution that this was."""
+        """Convert the weights of the plain transposed convolution."""
         rate, kernel = self.stride[0], self.kernel_size[0]
         steps = -(-kernel // rate)
         taps = F.pad(self.weight.data, (0, steps * rate - kernel))
@@ -289,12 +289,12 @@ class PhasedConvTranspose(nn.ConvTranspose1d):
 
 
 def as_picture(x: Tensor) -> Tensor:
-    """``[B, C, T] -> [B, C, 1, T]`` channels last; copied only if it was not."""
+    """``[B, C, T] -> [B, C, 1, T]`` channels last; copied only if needed."""
     return x.unsqueeze(2).contiguous(memory_format=torch.channels_last)
 
 
 def _arrange(layer: nn.Module) -> None:
-    """Give a convolution its fast class and the weights that belong to it."""
+    """Change a convolution to its fast class, with the weights in that layout."""
     if type(layer) is nn.Conv1d:
         layer.__class__ = _kind_of(layer)
     elif type(layer) is nn.ConvTranspose1d:
@@ -316,7 +316,7 @@ def _kind_of(conv: nn.Conv1d) -> type[nn.Conv1d]:
 
 
 def _fold_batch_norms(network: nn.Module) -> None:
-    """Make each batch norm part of the convolution before it."""
+    """Fold each batch norm into the convolution before it."""
     for chain in network.modules():
         if not isinstance(chain, nn.Sequential):
             continue

@@ -1,4 +1,4 @@
-"""Log-mel spectrogram as RMVPE wants it (HTK mel scale, Slaney area norm, magnitude)."""
+"""Log-mel spectrogram as RMVPE needs it (HTK mel scale, Slaney area norm, magnitude)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def mel_filter_bank(
 
 
 class LogMel(nn.Module):
-    """Frames of 1024 samples every 160, 128 mel bands. Nothing here is in the checkpoint."""
+    """Frames of 1024 samples every 160, 128 mel bands; without weights in the checkpoint."""
 
     window: Tensor
     filters: Tensor
@@ -51,7 +51,7 @@ class LogMel(nn.Module):
     def forward(self, audio: Tensor) -> Tensor:
         """Samples [N] -> log magnitudes [128, (N - 1024) // 160 + 1]; frames are not padded."""
         frames = audio.unfold(0, FFT_SAMPLES, HOP_SAMPLES)
-        # A stretch at a time: a frame's spectrum takes 25 times what its bands do.
+        # Some frames at a time: a spectrum takes 25 times the memory of its bands.
         bands = [
             self.filters @ torch.fft.rfft(part * self.window).abs().T
             for part in torch.split(frames, FRAMES_AT_ONCE)
@@ -62,13 +62,13 @@ class LogMel(nn.Module):
 def reflect(x: Tensor, left: int, right: int) -> Tensor:
     """Mirror the last axis at its first and last element, as often as the padding needs.
 
-    Unlike torch's own, this takes any length: one element is repeated, none become zeros.
+    Unlike torch's, this takes any length: one element is repeated, an empty axis gives zeros.
     """
     n = x.shape[-1]
     if n == 0:
         return F.pad(x, (left, right))
     if left < n and right < n:
-        # The fast road: whole slices.
+        # The common case, with whole slices.
         head = x[..., 1 : left + 1].flip(-1)
         tail = x[..., n - 1 - right : n - 1].flip(-1)
         return torch.cat((head, x, tail), dim=-1)

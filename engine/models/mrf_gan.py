@@ -30,7 +30,7 @@ from engine.models.synthesizer_sizes import SynthesizerSizes
 
 
 class MrfLayer(nn.Module):
-    """A dilated and an undilated convolution round a residual."""
+    """A dilated and an undilated convolution with a residual connection."""
 
     def __init__(self, channels: int, kernel_size: int, dilation: int) -> None:
         super().__init__()
@@ -56,13 +56,13 @@ class MrfBlock(nn.Module):
         return x
 
     def reach(self, samples: int) -> int:
-        """Input samples needed on either side, for `samples` of the output's."""
+        """Input samples needed on either side of `samples` output samples."""
         convs = [conv for conv in self.modules() if isinstance(conv, nn.Conv1d)]
         return samples + sum(conv_reach(conv, 0) for conv in convs)
 
 
 class MrfGan(nn.Module):
-    """Latent and source to sound; checkpoint name ``dec``."""
+    """From latent and source to sound; checkpoint name ``dec``."""
 
     def __init__(self, sizes: SynthesizerSizes) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class MrfGan(nn.Module):
         return wanted_samples(sound.squeeze(1), context, z.shape[-1], self.hop_samples, start)
 
     def receptive_field_frames(self) -> int:
-        """Frames of context on either side beyond which the input does not matter."""
+        """Frames of context on either side that influence the output."""
         return conv_reach(self.conv_pre, conv_reach(self.upsamples[0], self._reaches()[0]))
 
     def _reaches(self) -> list[int]:

@@ -1,8 +1,8 @@
-"""Networks in half precision where that does no harm.
+"""Networks in half precision where numerically safe.
 
-Convolutions and linear layers hold 16-bit weights and take 16-bit numbers; what adds up, compares
-or keeps time stays float32: norms, softmax, the phase of the source, the latent, and the last step
-to samples. The pitch network is not for half precision: phase adds up every error of f0.
+Convolutions and linear layers hold 16-bit weights and take 16-bit numbers; sums, comparisons and
+time stay float32: norms, softmax, the phase of the source, the latent, and the last step
+to samples. The pitch network stays float32: phase accumulates every error of f0.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from engine.models.decimation import Decimation
 from engine.models.layers import ChannelNorm
+from engine.models.refine_gan import Decimation
 
 _ROUNDED = (nn.Conv1d, nn.ConvTranspose1d, nn.Linear)
 _EXACT = (nn.LayerNorm, nn.GroupNorm, ChannelNorm, Decimation)
@@ -24,13 +24,13 @@ content's projection."""
 
 
 def to_half(network: nn.Module, dtype: torch.dtype = torch.float16) -> nn.Module:
-    """Turn a network to half precision, in place; its inputs and outputs stay float32.
+    """Convert a network to half precision, in place; its inputs and outputs stay float32.
 
     After `engine.models.layout.use_channels_last`, if both are wanted.
 
     Parameters
     ----------
-    dtype : float16, or bfloat16, which processors know: 8 bits of each number instead of 11
+    dtype : float16 (11 significant bits), or bfloat16 (8), which CPUs support
 
     Returns
     -------
@@ -47,7 +47,7 @@ def to_half(network: nn.Module, dtype: torch.dtype = torch.float16) -> nn.Module
 
 
 def _let_go_of_the_file(network: nn.Module) -> None:
-    """Copy what stayed float32: a single view of a mapped file keeps all of it in memory."""
+    """Copy the float32 tensors: a single view of a mapped file keeps the whole file in memory."""
     for kept in (*network.parameters(), *network.buffers()):
         if kept.dtype == torch.float32:
             kept.data = kept.data.clone()
@@ -60,7 +60,7 @@ def _is_kept(name: str) -> bool:
 def _cast(
     dtype: torch.dtype,
 ) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor, ...]]:
-    """A hook that gives a layer its inputs in this type."""
+    """A hook that converts the inputs of a layer to this type."""
 
     def hook(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         return tuple(x.to(dtype) for x in inputs)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.models.context import NO_CONTEXT, Context, cut_to, needed_samples, wanted_samples
-from engine.models.decimation import Decimation
 from engine.models.hifi_gan import EDGE_KERNEL_SIZE, source_strides, stage_channels
 from engine.models.layers import (
     ResBlock,
     conv_reach,
+    convolve_in_stretches,
     mean_of,
     same_conv,
     source_conv,
@@ -27,11 +30,65 @@ SLOPE = 0.2
 KERNEL_SIZES = (3, 7, 11)
 DILATIONS = (1, 3, 5)
 CHAIN_CHANNELS = 16
-"""Channels of the chained layout's source at the full rate; they double with every step down."""
+"""Channels of the chained layout's source at the full rate; they double at every step down."""
+_ZERO_CROSSINGS = 64
+_ROLLOFF = 0.9475937167399596
+_KAISER_BETA = 14.769656459379492
+
+
+def _decimation_filter(rate: int) -> NDArray[np.float64]:
+    """A sinc under a Kaiser window, cut off at 0.948 of the new Nyquist frequency.
+
+    Tap n lies at input sample ``n - centre`` from the output's; ``centre`` is
+    ``ceil(64 rate / 0.948)``, so both ends of the window are inside. The constants are those of
+    torchaudio's "kaiser_best", which chained RefineGAN voices are trained with.
+    """
+    centre = _filter_centre(rate)
+    offset_samples = np.arange(-centre, centre + rate, dtype=np.float64)
+    crossings = np.clip(offset_samples * _ROLLOFF / rate, -_ZERO_CROSSINGS, _ZERO_CROSSINGS)
+    window = np.i0(_KAISER_BETA * np.sqrt(1 - (crossings / _ZERO_CROSSINGS) ** 2))
+    taps: NDArray[np.float64] = np.sinc(crossings) * window / np.i0(_KAISER_BETA) * _ROLLOFF / rate
+    return taps
+
+
+def _filter_centre(rate: int) -> int:
+    """Input samples before the current one that the filter needs."""
+    return math.ceil(_ZERO_CROSSINGS * rate / _ROLLOFF)
+
+
+class Decimation(nn.Module):
+    """Every `rate`-th sample of the filtered signal, beginning at sample 0."""
+
+    def __init__(self, rate: int) -> None:
+        super().__init__()
+        self.rate = rate
+        taps = torch.from_numpy(_decimation_filter(rate)).float()
+        self.register_buffer("taps", taps[None, None], persistent=False)
+        self.taps: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[B, C, T * rate] -> [B, C, T]``; each channel is filtered alone."""
+        batch, channels, samples = x.shape
+        if self.rate == 1:
+            return x
+        centre = _filter_centre(self.rate)
+        padded = F.pad(x.reshape(batch * channels, 1, samples), (centre, centre + self.rate))
+        low = convolve_in_stretches(
+            lambda part: F.conv1d(part, self.taps, stride=self.rate),
+            padded,
+            self.taps.shape[-1],
+            self.rate,
+        )
+        low = low[..., : samples // self.rate]
+        return low.reshape(batch, channels, -1)
+
+    def reach(self, samples: int) -> int:
+        """Input samples needed on either side of `samples` output samples."""
+        return samples * self.rate + _filter_centre(self.rate) + self.rate
 
 
 class RefineSource(nn.Module):
-    """One sine that glides with f0 (checkpoint name ``m_source``)."""
+    """One sine whose f0 is interpolated between frames (checkpoint name ``m_source``)."""
 
     def __init__(self, sizes: SynthesizerSizes) -> None:
         super().__init__()
@@ -94,14 +151,14 @@ class ParallelBlock(nn.Module):
         return mean_of([cast(ResBlock, block)], x, self.tile_floats)
 
     def reach(self, samples: int) -> int:
-        """Input samples needed on either side, for `samples` of the output's."""
+        """Input samples needed on either side of `samples` output samples."""
         residuals = [block for block in self.modules() if isinstance(block, ResBlock)]
         widest = max(block.reach(samples) for block in residuals)
         return conv_reach(self.input_conv, widest)
 
 
 class DirectDownsampling(nn.ModuleList):
-    """A strided convolution from the full rate to each stage's."""
+    """For each stage, a strided convolution from the full rate to the stage's rate."""
 
     def __init__(self, sizes: SynthesizerSizes) -> None:
         quarters = [channels // 4 for channels in stage_channels(sizes)]
@@ -111,10 +168,10 @@ class DirectDownsampling(nn.ModuleList):
 
 
 class RefineGan(nn.Module):
-    """Latent and source to sound; checkpoint name ``dec``.
+    """From latent and source to sound; checkpoint name ``dec``.
 
     Both layouts join the source to the latent at the frame rate and to every stage; they differ
-    in how the source gets down there (see `Vocoder`).
+    in how the source is decimated (see `Vocoder`).
     """
 
     def __init__(self, sizes: SynthesizerSizes) -> None:
@@ -169,13 +226,13 @@ class RefineGan(nn.Module):
         return wanted_samples(sound.squeeze(1), context, frames, self.hop_samples, start)
 
     def _direct(self, wave: Tensor, frames: int) -> tuple[Tensor, list[Tensor]]:
-        """The source at the frame rate and at each stage's, each straight from the full rate."""
+        """The source at the frame rate and at each stage's, each directly from the full rate."""
         return middle_of_frames(self.pre_conv(wave), frames), [
             down(wave) for down in self.downsample_blocks
         ]
 
     def _chain(self, wave: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """The source at the frame rate and at each stage's, brought down step by step."""
+        """The source at the frame rate and at each stage's rate, decimated step by step."""
         x = self.pre_conv(wave)
         sides = []
         for conv, decimation in zip(self.downsample_blocks, self.decimations, strict=True):
@@ -185,11 +242,11 @@ class RefineGan(nn.Module):
         return x, sides[::-1]
 
     def receptive_field_frames(self) -> int:
-        """Frames of context on either side beyond which the input does not matter."""
+        """Frames of context on either side that influence the output."""
         reaches = self._reaches()
         bottom = reaches[0] // self.rates[0] + 1
         source_reach = self._source_reach(reaches, bottom)
-        # One frame more: f0 glides towards its neighbours.
+        # One frame more: f0 is interpolated between neighbouring frames.
         source_frames = -(-source_reach // self.hop_samples) + 1
         return max(conv_reach(self.mel_conv, bottom), source_frames)
 
@@ -206,7 +263,7 @@ class RefineGan(nn.Module):
         return reaches[::-1]
 
     def _source_reach(self, side_reaches: list[int], bottom_frames: int) -> int:
-        """Full-rate samples of the source on either side."""
+        """Full-rate samples of the source needed on either side."""
         if not self.chained:
             sides = [
                 conv_reach(down, side)
@@ -229,7 +286,7 @@ class RefineGan(nn.Module):
 def _noise_of_stage(
     noise: LayerNoise | None, stage: int, per_frame: int, needed: range
 ) -> Callable[[str, int], Tensor | None]:
-    """What a stage's layers ask by the rest of their name and their channels."""
+    """The noise of a stage's layers, by the rest of the layer's name and its channels."""
 
     def draw(layer: str, channels: int) -> Tensor | None:
         if noise is None:

@@ -26,16 +26,16 @@ ALIGN_FRAMES = 2**LEVELS
 """The U-Net halves time five times, so it takes multiples of 32 frames."""
 
 LEVEL_REACH_FRAMES = 2 * BLOCKS
-"""How far the 3x3 convolutions of a level look to either side, in frames of its own scale."""
+"""How far the 3x3 convolutions of a level reach to either side, in frames of its own scale."""
 
 WHOLE_FRAMES = 8192
-"""Up to 82 s of audio is one piece, as in the reference; longer audio is cut to bound memory."""
+"""Up to 82 s of audio is one piece, as in the reference; longer audio is split to limit memory."""
 STRETCH_FRAMES = 4096
-"""What is cut goes through the U-Net so many frames at a time, context included."""
+"""Longer audio goes through the U-Net this many frames at a time, context included."""
 
 CONTEXT_FRAMES = 640
-"""What a stretch sees beyond each of its ends. The layers reach about 1,600 frames, but what
-comes from beyond 640 moved no pitch of a minute of speech by more than 0.1 cents (random weights).
+"""Context at both ends of a stretch. The layers reach about 1,600 frames, but frames beyond 640
+changed no pitch of a minute of speech by more than 0.1 cents (random weights).
 """
 
 
@@ -70,7 +70,7 @@ def _in_stretches(
 
     Parameters
     ----------
-    run : the output of these frames, right but for `reach` frames at ends that are not the whole's
+    run : the output of these frames, correct except for `reach` frames at inner ends
     reach : even, so that a stretch begins and ends between two frames of the next coarser scale
     step : frames of a stretch, even; None runs the whole
     """
@@ -107,7 +107,7 @@ class _Level(nn.Module):
 
 
 class _Encoder(nn.Module):
-    """[B, 1, T, M] -> the output of each scale and what goes on, [B, 256, T/32, M/32]."""
+    """[B, 1, T, M] -> the output of each scale, and the pooled last one [B, 256, T/32, M/32]."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -162,7 +162,7 @@ class _UpLevel(nn.Module):
                 y = block(y)
             return y
 
-        # Two more: the last frame that the transposed convolution makes lacks its neighbour.
+        # Two more: the last frame of the transposed convolution lacks its neighbour.
         reach = LEVEL_REACH_FRAMES + 2
         return _in_stretches(run, skip.shape[2], reach, self.stretch_frames)
 
@@ -201,13 +201,13 @@ class _BiGru(nn.Module):
         self.gru = nn.GRU(OUT_CHANNELS * N_MELS, GRU_WIDTH, batch_first=True, bidirectional=True)
 
     def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Features [1, T, 384], state of both ways [2, 1, 256] -> output [1, T, 512], state."""
+        """Features [1, T, 384], both states [2, 1, 256] -> output [1, T, 512], state."""
         y, last = self.gru(x, state)
         return y, last
 
 
 class RmvpeNetwork(nn.Module):
-    """What ``rmvpe.pt`` holds."""
+    """The network whose weights ``rmvpe.pt`` holds."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -224,7 +224,7 @@ class RmvpeNetwork(nn.Module):
     def salience(self, features: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Features [1, T, 384] -> salience [T, 360], 0..1, and the GRU's last states [2, 1, 256].
 
-        ``state[0]`` is the forward way's before the first frame, ``state[1]`` the backward way's
+        ``state[0]`` is the forward state before the first frame, ``state[1]`` the backward state
         after the last.
         """
         y, last = self.fc[0](features, state)
@@ -269,10 +269,10 @@ class Rmvpe(nn.Module):
         audio : float32 [N]  mono, 16 kHz
         whole_frames : audio up to this long, a multiple of 32, is one piece and exact; longer
             audio goes through the U-Net in stretches of at most `STRETCH_FRAMES`
-        pause : called before each stretch with the share that is done; may raise to stop
+        pause : called before each stretch with the fraction that is done; may raise to stop
 
         Memory: about 76 kB for each frame of a stretch, 1.5 kB for each frame of the audio.
-        With its levels in stretches of their own (`engine.models.layout`) 30 kB instead of 76.
+        With tiles (`engine.models.layout`) 30 kB instead of 76.
         """
         n_frames = audio.shape[-1] // HOP_SAMPLES + 1
         stretches: list[Tensor] = []
@@ -283,8 +283,8 @@ class Rmvpe(nn.Module):
                 pause(min(done / n_frames, 1.0))
             stretches.append(features.to(recurrent.device))
             done += features.shape[1]
-        # Some units of a GRU never forget, so no finite look-ahead gives the backward way its
-        # state: walk from the end once and note the state behind each stretch.
+        # Some units of a GRU never forget, so no finite look-ahead gives the backward
+        # state: run from the end once and keep the state after each stretch.
         state = recurrent.new_zeros(2, 1, GRU_WIDTH)
         behind = [state]
         for features in stretches[:0:-1]:

@@ -1,8 +1,8 @@
 """The source of the pitch-guided vocoders: sines of f0 and its harmonics, and noise (NSF).
 
 The phase of every frame's start is accumulated by the caller over the whole file (`frame_phase`,
-float64), so a piece cut out anywhere sounds as it does in the whole; the networks add only what
-happens inside a frame, in float32, and draw no random numbers.
+float64), so a piece sounds the same alone and in the whole file; the networks add only the phase
+inside a frame, in float32, and draw no random numbers.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ position always gets the same numbers, whatever the piece.
 
 @dataclass(frozen=True)
 class SourceInput:
-    """What a pitch-guided vocoder needs beside the latent; all of it indexed by absolute frame.
+    """What a pitch-guided vocoder needs besides the latent, indexed by absolute frame.
 
     Attributes
     ----------
@@ -56,13 +56,13 @@ def frame_phase(
 ) -> NDArray[np.float64]:
     """Phase of the fundamental at the start of each frame of a whole file, in cycles 0..1.
 
-    The sine's first sample lies one step after the frame's start (the peers' sums are inclusive).
+    The sine's first sample is one step after the frame's start, as in other programs.
 
     Parameters
     ----------
     f0_hz : float32 ``[T]``  pitch per frame, 0 where unvoiced
     sample_rate_hz, hop_samples : of the vocoder
-    gliding : f0 runs in straight lines between the frames (RefineGAN) instead of being held
+    gliding : f0 is interpolated between the frames (RefineGAN) instead of being held
 
     Returns
     -------
@@ -79,7 +79,7 @@ def frame_phase(
 
 
 def _summed_weights(hop_samples: int, *, gliding: bool) -> Tensor:
-    """``[3, hop]`` float64: how often f0 before, here and after has been added at each sample."""
+    """``[3, hop]`` float64: summed weights of the previous, this and the next f0."""
     if gliding:
         return glide_weights(hop_samples).cumsum(dim=1)
     here = torch.arange(1, hop_samples + 1, dtype=torch.float64, device="cpu")
@@ -106,7 +106,7 @@ class Harmonics(nn.Module):
         self.shares: Tensor
 
     def forward(self, source: SourceInput) -> Tensor:
-        """``[B, T * hop, H]``."""
+        """Float32 ``[B, T * hop, H]``, one wave for each of the H harmonics."""
         before, here, after = _neighbours(source.f0_hz)
         phase = source.phase_cycles.unsqueeze(-1) + here * self.cycles_per_hz[1]
         f0 = here
@@ -114,7 +114,7 @@ class Harmonics(nn.Module):
             phase = phase + before * self.cycles_per_hz[0] + after * self.cycles_per_hz[2]
             f0 = before * self.shares[0] + here * self.shares[1] + after * self.shares[2]
         voiced = (f0 > 0).to(phase.dtype).expand_as(phase).flatten(1).unsqueeze(-1)
-        # Wrapped before it is multiplied: float32 is exact to 1e-7 only near zero.
+        # Wrapped before it is multiplied: float32 is precise to 1e-7 only near zero.
         cycles = (phase - phase.floor()).flatten(1).unsqueeze(-1)
         multiples = torch.arange(1, self.harmonics + 1, device=phase.device, dtype=phase.dtype)
         cycles = cycles * multiples

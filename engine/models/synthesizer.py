@@ -1,7 +1,7 @@
 """The whole synthesizer of an RVC voice: prior, flow, vocoder. Inference only.
 
 It draws no random numbers and keeps no state: all noise comes from the caller, indexed by absolute
-position, so that a run can be repeated and a piece equals the whole.
+position, so that results are reproducible and a piece equals the same part of the whole.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from engine.models.source import SourceInput, frame_phase
 from engine.models.synthesizer_sizes import SynthesizerSizes, Vocoder
 
 NOISE_SCALE = 0.66666
-"""How much of the prior's spread is heard; every peer uses this figure."""
+"""Factor on the prior's standard deviation; every other program uses this value."""
 
 
 class Synthesizer(nn.Module):
-    """Content features and pitch to sound (VITS, Kim et al. 2021, as RVC has it)."""
+    """Content features and pitch to sound (VITS, Kim et al. 2021, as in RVC)."""
 
     def __init__(self, sizes: SynthesizerSizes) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class Synthesizer(nn.Module):
     def latent(
         self, mean: Tensor, log_scale: Tensor, noise: Tensor | None, speaker: Tensor
     ) -> Tensor:
-        """What the vocoder is given, float32 ``[B, inter, T]``.
+        """The vocoder's input, float32 ``[B, inter, T]``.
 
         Parameters
         ----------
@@ -79,22 +79,22 @@ class Synthesizer(nn.Module):
         z : from `latent`
         source : pitch and noise; None for voices without pitch
         speaker : int64 ``[B]``
-        context : frames at either end of which no sound is wanted; with `receptive_field_frames`
-            of them the sound is that of the whole file
+        context : frames at either end that give no sound; with `receptive_field_frames` of
+            them the sound is that of the whole file
         """
         if self.sizes.pitch_guided == (source is None):
-            raise ValueError("a source belongs to a pitch-guided voice, and to no other")
-        # The vocoder may lie on another device than the rest.
+            raise ValueError("a pitch-guided voice needs a source, any other voice takes none")
+        # The vocoder may be on another device than the rest.
         sound: Tensor = self.dec(z, source, self._speaker(speaker).to(z.device), context)
         return sound
 
     def frame_phase(self, f0_hz: NDArray[np.float32]) -> NDArray[np.float64]:
-        """`engine.models.source.frame_phase` with this voice's rate and its way with f0."""
+        """`engine.models.source.frame_phase` with this voice's rate and interpolation."""
         sizes = self.sizes
         return frame_phase(f0_hz, sizes.sample_rate_hz, sizes.hop_samples, gliding=sizes.gliding_f0)
 
     def receptive_field_frames(self) -> int:
-        """Frames of context on either side beyond which `vocode`'s input does not matter."""
+        """Frames of context on either side that influence the output of `vocode`."""
         return self.dec.receptive_field_frames()
 
     def _speaker(self, speaker: Tensor) -> Tensor:
@@ -125,7 +125,7 @@ def build_synthesizer(sizes: SynthesizerSizes, state: Mapping[str, Tensor]) -> S
 
     Raises
     ------
-    RuntimeError : a name is missing or too many, or a shape differs
+    RuntimeError : a name is missing or unknown, or a shape differs
     """
     with torch.device("meta"):
         network = Synthesizer(sizes)

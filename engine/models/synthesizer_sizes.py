@@ -14,17 +14,17 @@ class Vocoder(Enum):
     NSF = "HiFi-GAN"
     MRF = "MRF HiFi-GAN"
     REFINE_DIRECT = "RefineGAN"
-    """RefineGAN of March 2025: every stage takes the source through its own strided convolution."""
+    """RefineGAN of March 2025: each stage has a strided convolution from the source's full rate."""
     REFINE_CHAINED = "RefineGAN (chained)"
-    """RefineGAN since August 2025: the source comes down step by step, filtered."""
+    """RefineGAN since August 2025: the source is decimated step by step with a filter."""
 
 
 @dataclass(frozen=True)
 class SynthesizerSizes:
     """Everything that decides a synthesizer's layers.
 
-    RefineGAN has fixed residual blocks and no transposed convolutions: it does not look at
-    ``resblock*`` and ``upsample_kernel_sizes``.
+    RefineGAN has fixed residual blocks and no transposed convolutions: it ignores ``resblock*`` and
+    ``upsample_kernel_sizes``.
     """
 
     vocoder: Vocoder
@@ -58,7 +58,7 @@ class SynthesizerSizes:
 
     @property
     def gliding_f0(self) -> bool:
-        """Whether f0 glides from frame to frame (RefineGAN) or is held over each frame."""
+        """Whether f0 is interpolated between frames (RefineGAN) or held over each frame."""
         return self.vocoder in (Vocoder.REFINE_DIRECT, Vocoder.REFINE_CHAINED)
 
     @property

@@ -196,11 +196,12 @@ def read(path: Path) -> dict[str, object]:
         "name": path.stem,
         "refusal": refusal,
         "cpu_s": round(time.process_time() - started, 2),
-        "peak_bytes": _peak_bytes(),
+        "peak_bytes": peak_bytes(),
     }
 
 
-def _peak_bytes() -> int:
+def peak_bytes() -> int:
+    """Most memory that this process ever had."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak
 

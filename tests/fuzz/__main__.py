@@ -1,4 +1,4 @@
-"""``python -m tests.fuzz --count 10000``: damaged voices, indexes and archives, in processes."""
+"""``python -m tests.fuzz --count 10000 --ending .pth``: damaged voices, indexes and archives."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ import argparse
 import sys
 import time
 
-from tests.fuzz.run import fuzz
+from tests.fuzz.run import ENDINGS, fuzz, seeds
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz")
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--ending", choices=ENDINGS, help="only files of this kind")
     given = parser.parse_args()
     started = time.monotonic()
-    tally = fuzz(range(given.first, given.first + given.count))
+    tally = fuzz(seeds(given.first, given.count, given.ending))
     print(
         f"{tally.files} files in {time.monotonic() - started:.0f} s: {tally.refused} refused, "
         f"{tally.files - tally.refused - len(tally.failures)} loaded, "
-        f"{len(tally.failures)} failures; the slowest took {tally.slowest_s:.2f} s"
+        f"{len(tally.failures)} failures; the slowest took {tally.slowest_s:.2f} s; "
+        f"memory grew by {tally.grown_bytes / 2**20:.0f} MB"
     )
     for failure in tally.failures:
         print(failure)

@@ -1,4 +1,4 @@
-"""Feeds seeds to victim processes and gathers what went wrong."""
+"""Has damaged files read by processes with limits, and collects what went wrong."""
 
 from __future__ import annotations
 
@@ -8,53 +8,70 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import count, islice
 from pathlib import Path
 
 SECONDS_PER_FILE = 20
 """Usual are 10 ms; the machine may be busy."""
+
+ENDINGS = (".pth", ".pth", ".pth", ".index", ".index", ".index", ".zip", ".zip", ".zip")
+"""Kinds of the files that are damaged; a seed takes the one at its place."""
 
 ROOT = Path(__file__).parents[2]
 
 
 @dataclass
 class Tally:
-    """What became of the files."""
+    """What became of the files.
+
+    Attributes
+    ----------
+    grown_bytes : peak memory of the reading process, beyond what it takes before the first file
+    """
 
     files: int = 0
     refused: int = 0
     slowest_s: float = 0.0
+    grown_bytes: int = 0
     failures: list[str] = field(default_factory=list)
 
 
-def fuzz(seeds: Iterable[int], most_failures: int = 20) -> Tally:
+def seeds(first: int, number: int, ending: str | None = None) -> Iterator[int]:
+    """So many seeds from the first one on, of all kinds of files or of one."""
+    fitting = (n for n in count(first) if ending in (None, ENDINGS[n % len(ENDINGS)]))
+    return islice(fitting, number)
+
+
+def fuzz(numbers: Iterable[int], most_failures: int = 20) -> Tally:
     """Read the damaged file of every seed in a process with limits; a dead one is replaced."""
     tally = Tally()
-    victim = _Victim()
+    reader = _Reader()
     try:
-        for seed in seeds:
-            answer = victim.ask(seed)
+        for seed in numbers:
+            answer = reader.ask(seed)
             tally.files += 1
             if answer is None:
-                tally.failures.append(f"seed {seed}: the process died, {victim.last_words()}")
-                victim = _Victim()
+                tally.failures.append(f"seed {seed}: the process died, {reader.ending()}")
+                reader = _Reader()
             else:
                 tally.refused += bool(answer["refused"])
                 tally.slowest_s = max(tally.slowest_s, float(str(answer["seconds"])))
+                tally.grown_bytes = max(tally.grown_bytes, int(str(answer["grown_bytes"])))
                 if answer["failure"]:
                     tally.failures.append(f"seed {seed} {answer['ending']}: {answer['failure']}")
             if len(tally.failures) >= most_failures:
                 break
     finally:
-        victim.stop()
+        reader.stop()
     return tally
 
 
-class _Victim:
+class _Reader:
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.fuzz.victim"],
+            [sys.executable, "-m", "tests.fuzz.reader"],
             cwd=ROOT,
             env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
             stdin=subprocess.PIPE,
@@ -63,7 +80,7 @@ class _Victim:
             text=True,
         )
         if self._line() != "ready":
-            raise RuntimeError(f"the victim does not start: {self.last_words()}")
+            raise RuntimeError(f"the reading process does not start: {self.ending()}")
 
     def ask(self, seed: int) -> dict[str, object] | None:
         """What became of this seed's file; None if the process died or hung in it."""
@@ -84,8 +101,8 @@ class _Victim:
         assert self._process.stdout is not None
         return self._process.stdout.readline().strip()
 
-    def last_words(self) -> str:
-        """How it ended and what it said."""
+    def ending(self) -> str:
+        """Its exit code and what it printed last."""
         self.stop()
         assert self._process.stderr is not None
         return f"code {self._process.returncode}: {self._process.stderr.read()[-500:]}"

@@ -67,7 +67,7 @@ class Changing(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("module", "why"), [(Refusing(), "no such graph"), (Changing(), "other numbers")]
+    ("module", "why"), [(Refusing(), "no such graph"), (Changing(), "differs from the network")]
 )
 def test_what_cannot_be_recorded_runs_as_it_is_with_a_message(module: nn.Module, why: str) -> None:
     x = torch.arange(3.0)

@@ -11,9 +11,8 @@ from torch import nn
 from torch.nn import functional
 
 from engine.models.attention import WINDOW_FRAMES, RelativeAttention
-from engine.models.decimation import Decimation
 from engine.models.layers import ResBlock, source_conv, upsample_linear, upsampling_conv
-from engine.models.refine_gan import middle_of_frames
+from engine.models.refine_gan import Decimation, middle_of_frames
 from engine.models.source import Harmonics, SourceInput, frame_phase
 
 

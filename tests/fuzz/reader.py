@@ -24,6 +24,7 @@ from engine.library.archive import Limits
 from engine.library.voice_library import VoiceLibrary
 from engine.retrieval.index_file import read_index
 from engine.voice_checkpoint import load_voice
+from tests.engine.hostile_checkpoints import peak_bytes
 from tests.engine.loading import zoo
 from tests.fuzz.mutation import mutated
 from tests.fuzz.run import SECONDS_PER_FILE
@@ -37,7 +38,7 @@ _FORBIDDEN += ("socket.connect", "ctypes.dlopen", "os.fork", "code.__new__")
 
 
 def specimens() -> list[tuple[str, bytes]]:
-    """The sound files that get damaged: (ending, content)."""
+    """The undamaged files: (ending, content)."""
     aria, index = zoo.voice(), zoo.index()
     archives = [zoo.packed({"a/aria.pth": aria, "a/aria.index": index, "a/a.png": zoo.png()})]
     archives += [zoo.packed({"in.zip": zoo.packed({"aria.pth": aria})})]
@@ -55,12 +56,13 @@ def main() -> NoReturn:
     torch.set_num_threads(1)
     files = specimens()
     with tempfile.TemporaryDirectory() as scratch:
-        for ending, content in files:  # everything is imported before the limits come
+        for ending, content in files:  # so that everything is imported before the limits apply
             if (
                 _read(_written(Path(scratch), ending, content)) is not None
                 and content != files[6][1]
             ):
-                raise SystemExit(f"a sound {ending} was refused")
+                raise SystemExit(f"an undamaged {ending} was refused")
+        start_bytes = peak_bytes()
         _limit_memory()
         sys.addaudithook(_forbid)
         signal.signal(signal.SIGALRM, _too_slow)
@@ -68,9 +70,8 @@ def main() -> NoReturn:
         for line in sys.stdin:
             seed = int(line)
             ending, content = files[seed % len(files)]
-            print(
-                json.dumps(_tried(seed, ending, mutated(content, seed), Path(scratch))), flush=True
-            )
+            answer = _tried(seed, ending, mutated(content, seed), Path(scratch))
+            print(json.dumps(answer | {"grown_bytes": peak_bytes() - start_bytes}), flush=True)
     raise SystemExit(0)
 
 
@@ -88,7 +89,7 @@ def _tried(seed: int, ending: str, content: bytes, scratch: Path) -> dict[str, o
     if set(scratch.iterdir()) != before:
         failure = failure or "left something behind"
     if refusal is not None and ("\n" in refusal or len(refusal) > 900):
-        failure = f"no fit sentence: {refusal[:200]}"
+        failure = f"not a short sentence: {refusal[:200]}"
     return {
         "seed": seed,
         "ending": ending,
