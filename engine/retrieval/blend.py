@@ -7,6 +7,8 @@ from torch import Tensor
 
 from engine.optimization import Weighting
 
+NEIGHBOURS = 8
+
 
 def squared_distances(features: Tensor, neighbours: Tensor) -> Tensor:
     """Squared distance of each feature to each of its neighbours, by differences.
@@ -85,3 +87,9 @@ def protect(retrieved: Tensor, features: Tensor, f0_hz: Tensor, strength: float 
     share = torch.as_tensor(strength, device=features.device)
     protected = (f0_hz.unsqueeze(-1) < 1) & (share < NO_PROTECTION)
     return torch.where(protected, mix(retrieved, features, share), retrieved)
+
+
+def check_width(features: Tensor, width: int) -> None:
+    """Refuse features of another width than the rows."""
+    if features.ndim != 2 or features.shape[1] != width:
+        raise ValueError(f"features must be [T, {width}], not {tuple(features.shape)}")

@@ -17,9 +17,8 @@ from torch import Tensor
 
 from engine.errors import IndexFileError, Message, Text
 from engine.optimization import Weighting
-from engine.retrieval.blend import squared_distances, weighted_mean
+from engine.retrieval.blend import NEIGHBOURS, check_width, squared_distances, weighted_mean
 from engine.retrieval.index_file import RetrievalIndex
-from engine.retrieval.search import NEIGHBOURS, check_width
 
 _TILE_FRAMES = 512
 

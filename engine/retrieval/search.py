@@ -13,10 +13,9 @@ from torch import Tensor
 
 from engine.models.layout import product
 from engine.optimization import Retrieval, Weighting
-from engine.retrieval.blend import squared_distances, weighted_mean
+from engine.retrieval.blend import NEIGHBOURS, check_width, squared_distances, weighted_mean
 from engine.retrieval.index_file import Lists, RetrievalIndex, Rows
 
-NEIGHBOURS = 8
 # Ranked by matrix products, decided by differences: twice as many, so that rounding in the first
 # cannot lose a true neighbour. Metal's topk takes no more than 16.
 _CANDIDATES = 2 * NEIGHBOURS
@@ -344,9 +343,3 @@ def _tile_sizes(count: int, width: int, tile_bytes: int) -> tuple[int, int]:
     rows = tile_bytes // (max(frames, width) * 4)  # also as float32, should they be stored shorter
     rows -= rows % _GROUP if rows > _GROUP else 0
     return frames, max(1, min(rows, count))
-
-
-def check_width(features: Tensor, width: int) -> None:
-    """Refuse features of another width than the rows."""
-    if features.ndim != 2 or features.shape[1] != width:
-        raise ValueError(f"features must be [T, {width}], not {tuple(features.shape)}")
