@@ -28,7 +28,6 @@ LEFT_OUT = (
     "engine/measure/doctor.py",
     "engine/models/",
     "engine/network_signature.py",
-    "engine/profiling.py",
     "engine/measure/self_test.py",
     "engine/measure/synthetic.py",
 )
@@ -37,24 +36,16 @@ LEFT_OUT = (
 NOT_SHOWN = frozenset(
     {
         "(from source)",
-        "Basic {token}",
-        "PyTorch {torch}",
-        "Python {python_version}",
-        "PySide6 {version_of}, torch {version_of2}",
         "Tunnel connection failed",
         "Tunnel connection failed:",
         "Ultimate RVC",
         "Ultimate RVC ",
         "import sounddevice; sounddevice._terminate(); sounddevice._initialize()",
-        "Ultimate RVC {app_version}",
         "UltimateRVC (voice conversion for macOS)",
         "before the start",
         "can't allocate memory",
         "invalid buffer size",
-        "macOS {mac}",
         "model name",
-        "module {name} has no attribute {name2}",
-        "mov ({strip})",
         "not enough memory",
         "out of memory",
     }
@@ -65,6 +56,8 @@ ALSO = ("desktop/problems.py", "desktop/listen/output_device.py", "desktop/liste
 """Where the app says something in the way of the engine."""
 
 _WORDS = re.compile(r"[A-Za-z]{2,}[,;:'’)]* +\(?[A-Za-z\"{]")
+_LETTERS = re.compile(r"[A-Za-z]{2}")
+_GAP = re.compile(r"\{[^}]*\}")
 _CODES = re.compile(r"\w{4}( \w{4})+")
 _PROGRAMMERS_ERRORS = frozenset(
     {"ValueError", "RuntimeError", "TypeError", "PickleError", "OverBudgetError"}
@@ -94,7 +87,8 @@ def templates_of(source: str) -> Iterator[tuple[str, int]]:
     for node in ast.walk(tree):
         if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
             continue
-        if node in named or (node not in skipped and _WORDS.search(node.value)):
+        said = node in named and _LETTERS.search(_GAP.sub("", node.value))
+        if said or (node not in skipped and _WORDS.search(node.value)):
             yield node.value, node.lineno
 
 

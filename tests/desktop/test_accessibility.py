@@ -60,13 +60,13 @@ def palette(request: pytest.FixtureRequest, qapp: QApplication) -> QPalette:
     return palette
 
 
-def test_contrast_is_that_of_the_guidelines() -> None:
+def test_contrast_is_computed_as_in_the_guidelines() -> None:
     assert contrast(QColor("black"), QColor("white")) == pytest.approx(21)
     assert contrast(QColor("#777777"), QColor("white")) == pytest.approx(4.48, abs=0.01)
     assert contrast(QColor("white"), QColor("#777777")) == pytest.approx(4.48, abs=0.01)
 
 
-def test_text_can_be_read(palette: QPalette) -> None:
+def test_text_has_enough_contrast(palette: QPalette) -> None:
     grounds = [palette.color(Role.Base), palette.color(Role.Window), style.sidebar(palette)]
     for ground in grounds[:2]:
         assert contrast(style.secondary_text(palette), ground) >= TEXT_CONTRAST
@@ -84,7 +84,7 @@ def test_text_can_be_read(palette: QPalette) -> None:
         assert contrast(palette.color(Role.WindowText), tinted) >= TEXT_CONTRAST
 
 
-def test_bars_frames_and_marks_can_be_seen(palette: QPalette) -> None:
+def test_bars_frames_and_marks_have_enough_contrast(palette: QPalette) -> None:
     base, window = palette.color(Role.Base), palette.color(Role.Window)
     for shape in (style.accent(palette), style.good(palette), style.caution(palette)):
         assert min(contrast(shape, base), contrast(shape, window)) >= SHAPE_CONTRAST
@@ -92,20 +92,22 @@ def test_bars_frames_and_marks_can_be_seen(palette: QPalette) -> None:
         assert contrast(style.stage_colour(stage.name, palette), base) >= SHAPE_CONTRAST, stage
 
 
-def test_a_colour_that_stands_out_already_is_left_as_it_is(palette: QPalette) -> None:
+def test_a_colour_with_enough_contrast_is_unchanged(palette: QPalette) -> None:
     text = palette.color(Role.Text)
     assert style.legible(text, [palette.color(Role.Base)], TEXT_CONTRAST) == text
 
 
 @pytest.mark.parametrize("scheme", [Qt.ColorScheme.Light, Qt.ColorScheme.Dark])
-def test_the_colours_of_this_system_pass_too(qapp: QApplication, scheme: Qt.ColorScheme) -> None:
+def test_the_colours_of_this_system_have_enough_contrast(
+    qapp: QApplication, scheme: Qt.ColorScheme
+) -> None:
     hints = qapp.styleHints()
     hints.setColorScheme(scheme)
     try:
         now = qapp.palette()
         assert contrast(now.color(Role.Text), now.color(Role.Base)) >= TEXT_CONTRAST
-        test_text_can_be_read(now)
-        test_bars_frames_and_marks_can_be_seen(now)
+        test_text_has_enough_contrast(now)
+        test_bars_frames_and_marks_have_enough_contrast(now)
     finally:
         hints.unsetColorScheme()
 
@@ -187,7 +189,7 @@ def walk(window: QWidget, steps: int) -> set[QWidget]:
     return reached
 
 
-def test_the_tab_key_comes_to_everything(app: App, qtbot: QtBot, tmp_path: Path) -> None:
+def test_the_tab_key_reaches_every_control(app: App, qtbot: QtBot, tmp_path: Path) -> None:
     assert focusable(app.window) - walk(app.window, 60) == set()
     (tmp_path / "a.wav").touch()
     app.take([tmp_path / "a.wav"])
@@ -197,7 +199,7 @@ def test_the_tab_key_comes_to_everything(app: App, qtbot: QtBot, tmp_path: Path)
     assert wanted - walk(app.window, 80) == set()
 
 
-def test_the_focus_can_be_seen_on_what_is_painted_by_hand(app: App, qtbot: QtBot) -> None:
+def test_custom_painted_controls_show_the_focus(app: App, qtbot: QtBot) -> None:
     panel = app.listen_panel
     for control in (*panel._sides, *panel._lanes):
         control.setEnabled(True)

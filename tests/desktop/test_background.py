@@ -39,7 +39,7 @@ def waits(cancel: CancelToken, _tell: Listener) -> None:
         ),
     ],
 )
-def test_work_ends_in_exactly_one_outcome_told_on_the_gui_thread(
+def test_work_ends_in_exactly_one_outcome_on_the_gui_thread(
     qtbot: QtBot, work: Work, state: str, words: str
 ) -> None:
     task = BackgroundTask()

@@ -57,7 +57,7 @@ def test_a_dropped_file_becomes_a_file_beside_it_with_timings(
     assert not list(tmp_path.glob(".*.part"))
 
 
-def test_a_cancelled_conversion_stops_soon_and_leaves_nothing(
+def test_a_cancelled_conversion_stops_soon_and_leaves_no_file(
     app: App, qtbot: QtBot, tmp_path: Path
 ) -> None:
     source = tmp_path / "a.wav"

@@ -40,13 +40,13 @@ def test_every_sentence_of_the_engine_is_translated(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_what_is_filled_in_stands_in_the_translation_too(language: str) -> None:
+def test_a_translation_has_the_same_gaps_as_its_template(language: str) -> None:
     for text, translation in words_of(language).items():
         assert gaps(translation) == gaps(text), text
         assert translation.strip(), text
 
 
-def test_each_class_of_error_is_said_in_chinese(chinese: None) -> None:
+def test_each_class_of_error_is_translated(chinese: None) -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     kinds = [kind for kind in kinds if issubclass(kind, UserError)]
     assert len(kinds) >= 12
@@ -56,7 +56,7 @@ def test_each_class_of_error_is_said_in_chinese(chinese: None) -> None:
         assert sentence_for(error) == "無法讀取「it is a folder.wav」：檔案是空的；請選擇其他檔案。"
 
 
-def test_real_failures_leave_no_english_behind(chinese: None, tmp_path: Path) -> None:
+def test_real_failures_contain_no_english(chinese: None, tmp_path: Path) -> None:
     (tmp_path / "empty.wav").touch()
     (tmp_path / "page.wav").write_text("<html>hello</html>" * 50)
     deeds = (
@@ -78,7 +78,7 @@ def test_real_failures_leave_no_english_behind(chinese: None, tmp_path: Path) ->
         assert not ENGLISH.search(re.sub(r"「.*?」|\".*?\"", "", said)), said
 
 
-def test_in_english_it_is_said_as_the_engine_says_it(qapp: QApplication) -> None:
+def test_in_english_a_message_is_shown_unchanged(qapp: QApplication) -> None:
     said = 'Cannot read "a.wav": the file is empty; choose another file.'
     assert translate(said) == said
 
@@ -91,7 +91,7 @@ def test_a_value_is_filled_in_after_the_translation_whatever_it_looks_like(chine
     assert translate(error.text) == f"無法讀取「{name}」：檔案是空的；請選擇其他檔案。"
 
 
-def test_a_part_without_translation_stays_as_it_is(chinese: None) -> None:
+def test_a_part_without_translation_is_shown_in_english(chinese: None) -> None:
     assert translate(
         UserError("No such words {x}", "the file is empty", "choose another file").text
     ) == ("No such words {x}：檔案是空的；請選擇其他檔案。")
@@ -113,7 +113,7 @@ def f(name, n):
     assert found == {"try it again", "no room for {name}", "one word", "decoder", "encoder"}
 
 
-def test_no_error_of_the_engine_is_given_a_finished_sentence() -> None:
+def test_no_error_of_the_engine_is_created_with_an_f_string() -> None:
     """An f-string cannot be translated: its template is gone."""
     names = {name for name, kind in vars(errors).items() if isinstance(kind, type)}
     found = [

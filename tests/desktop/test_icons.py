@@ -21,7 +21,7 @@ def colours(image: QImage) -> set[str]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_drawing_is_xml_that_refers_to_nothing_outside(name: str) -> None:
+def test_every_drawing_is_xml_without_external_references(name: str) -> None:
     reader = QXmlStreamReader((FOLDER / f"{name}.svg").read_text())
     while not reader.atEnd():
         reader.readNext()

@@ -47,7 +47,7 @@ def titles(app: App) -> list[str]:
     return [action.text() for action in app.window.menuBar().actions()]
 
 
-def test_menus_panes_and_table_change_and_change_back(app: App, qtbot: QtBot) -> None:
+def test_menus_panes_and_table_change_their_language_and_back(app: App, qtbot: QtBot) -> None:
     app.show_settings()
     english = titles(app)
     speak(app, "zh_TW", qtbot)
@@ -61,7 +61,7 @@ def test_menus_panes_and_table_change_and_change_back(app: App, qtbot: QtBot) ->
     assert titles(app) == english
 
 
-def test_the_conversion_goes_on_and_its_row_stays_selected(
+def test_a_change_of_language_keeps_the_conversion_and_the_selection(
     app: App, qtbot: QtBot, tmp_path: Path
 ) -> None:
     for name in ("slow.wav", "next.wav"):
@@ -79,7 +79,7 @@ def test_the_conversion_goes_on_and_its_row_stays_selected(
     assert [job.state for job in app.queue.jobs()] == [JobState.CANCELLED, JobState.FINISHED]
 
 
-def test_a_failure_of_before_is_told_in_the_new_language(
+def test_an_earlier_failure_is_shown_in_the_new_language(
     app: App, qtbot: QtBot, tmp_path: Path
 ) -> None:
     (tmp_path / "bad.wav").touch()
@@ -91,7 +91,7 @@ def test_a_failure_of_before_is_told_in_the_new_language(
     assert app.window.detail.failure.startswith("無法讀取「bad.wav」")
 
 
-def test_the_old_windows_are_gone_and_nothing_reaches_them(
+def test_the_old_windows_are_deleted_and_receive_no_signals(
     app: App, qtbot: QtBot, qapp: QApplication, tmp_path: Path
 ) -> None:
     gone = []
@@ -107,7 +107,7 @@ def test_the_old_windows_are_gone_and_nothing_reaches_them(
 
 
 @pytest.mark.parametrize("found_late", [True, False])
-def test_a_folder_that_is_still_being_looked_through_arrives_all_the_same(
+def test_a_folder_being_searched_during_the_change_still_arrives(
     app: App, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, found_late: bool
 ) -> None:
     go = threading.Event()
@@ -170,7 +170,7 @@ def tuning_panel(app: App) -> TuningPanel:
     return panel
 
 
-def test_a_measurement_goes_on_and_shows_in_the_new_settings_window(
+def test_tuning_continues_and_is_shown_in_the_new_settings_window(
     app: App, qtbot: QtBot, measurement: Measurement
 ) -> None:
     app.show_optimization()
@@ -187,7 +187,7 @@ def test_a_measurement_goes_on_and_shows_in_the_new_settings_window(
     assert app.settings.optimization().tile_frames == 800
 
 
-def test_a_measurement_can_be_cancelled_in_the_new_window_and_gives_way_without_one(
+def test_tuning_can_be_cancelled_in_the_new_window_and_stops_for_a_conversion(
     app: App, qtbot: QtBot, measurement: Measurement, tmp_path: Path
 ) -> None:
     app.show_optimization()
@@ -206,7 +206,7 @@ def test_a_measurement_can_be_cancelled_in_the_new_window_and_gives_way_without_
     qtbot.waitUntil(lambda: app.tuning.last == "gave way", timeout=WAIT_MS)
 
 
-def test_a_measurement_without_a_window_is_used_all_the_same(
+def test_tuning_without_a_window_is_applied(
     app: App, qtbot: QtBot, measurement: Measurement
 ) -> None:
     app.show_optimization()

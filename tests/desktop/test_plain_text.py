@@ -69,7 +69,7 @@ def _as_read(tip: str) -> tuple[str, bool]:
     return document.toPlainText(), "bold" in tip and "<b>bold" not in document.toPlainText()
 
 
-def test_no_widget_obeys_the_tags_in_a_name(app: App, qtbot: QtBot, tmp_path: Path) -> None:
+def test_no_widget_interprets_tags_in_a_name(app: App, qtbot: QtBot, tmp_path: Path) -> None:
     voice = next(each for each in app.voices.voices() if each.name == NAME)
     app.draft.set_voice(voice)
     folder = tmp_path / NAME.replace("/", "_")

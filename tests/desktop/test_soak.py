@@ -29,7 +29,7 @@ def soak(tmp_path: Path, qapp: object) -> Iterator[Soak]:
     made.app.close()
 
 
-def test_a_thousand_disturbed_jobs_each_end_once_and_nothing_piles_up(soak: Soak) -> None:
+def test_a_thousand_disturbed_jobs_each_end_once_without_leaks(soak: Soak) -> None:
     soak.run(soak.write_files(300))
     assert soak.faults() == []
     soak.forget()

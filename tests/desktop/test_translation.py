@@ -45,14 +45,14 @@ def test_every_sentence_of_the_app_is_translated(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_what_is_filled_in_later_is_in_both(language: str) -> None:
+def test_a_translated_sentence_has_the_same_gaps(language: str) -> None:
     for sentence, translation in read_ts(language).items():
         expected = sorted(PLACEHOLDER.findall(sentence.source))
         assert sorted(PLACEHOLDER.findall(translation)) == expected, sentence.source
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_compiled_file_is_what_the_ts_file_says(language: str) -> None:
+def test_the_compiled_file_matches_the_ts_file(language: str) -> None:
     translator = QTranslator()
     assert translator.load(f"desktop_{language}", str(FOLDER))
     for sentence, translation in read_ts(language).items():
@@ -86,11 +86,11 @@ def test_english_and_traditional_chinese_are_there() -> None:
     assert set(available_languages()) >= {"en", "zh_TW"}
 
 
-def test_qt_speaks_the_language_too(language: str) -> None:
+def test_qts_own_texts_are_translated(language: str) -> None:
     assert QCoreApplication.translate("QPlatformTheme", "Cancel") != "Cancel"
 
 
-def test_no_english_is_left_on_the_panes_and_nothing_is_cut_off(
+def test_the_panes_contain_no_english_and_no_button_is_cut_off(
     qtbot: QtBot, language: str, app_paths: AppPaths, settings: Settings
 ) -> None:
     window = SettingsWindow(settings, app_paths, app_paths.data / "models")

@@ -32,7 +32,7 @@ def ends(app: App, qtbot: QtBot) -> dict[str, tuple[JobState, str]]:
     return {job.source.name: (job.state, str(job.message or "")) for job in app.queue.jobs()}
 
 
-def test_files_that_are_none_are_sentences_and_the_good_one_is_converted(
+def test_unreadable_files_give_sentences_and_the_good_one_is_converted(
     app: App, qtbot: QtBot, tmp_path: Path
 ) -> None:
     folder = tmp_path / "Songs"
@@ -54,7 +54,7 @@ def test_files_that_are_none_are_sentences_and_the_good_one_is_converted(
     assert not list(folder.glob(".*.part"))
 
 
-def test_a_voice_or_a_folder_that_went_away_meanwhile_is_named(
+def test_a_voice_or_a_folder_that_disappeared_is_named(
     app: App, qtbot: QtBot, tmp_path: Path
 ) -> None:
     source = Path(shutil.copy(sample_file(), tmp_path / "a.wav"))

@@ -60,9 +60,7 @@ def level(part: NDArray[np.float32], hz: float) -> float:
     return float(2 * abs((part * turn * np.hanning(len(part)) * 2).mean()))
 
 
-def test_a_flip_goes_on_at_the_same_instant_equally_loud(
-    pair: tuple[Path, Path], tmp_path: Path
-) -> None:
+def test_switching_keeps_position_and_loudness(pair: tuple[Path, Path], tmp_path: Path) -> None:
     said, played = play(tmp_path, *pair, FLIP_S)
     source, result = (soundfile.read(path, dtype="float32")[0] for path in pair)
     n = len(played)
@@ -77,7 +75,7 @@ def test_a_flip_goes_on_at_the_same_instant_equally_loud(
     np.testing.assert_allclose(played[last], gain * result[last], atol=1e-4)
 
 
-def test_a_device_pulled_out_while_it_plays_gives_a_sentence(
+def test_a_device_unplugged_while_playing_shows_a_sentence(
     pair: tuple[Path, Path], tmp_path: Path
 ) -> None:
     said, played = play(tmp_path, *pair, FLIP_S, 1.0)

@@ -59,7 +59,7 @@ def both_read(qtbot: QtBot, panel: ListenPanel) -> None:
     )
 
 
-def test_it_fits_under_the_queue_and_says_what_to_do_when_empty(panel: ListenPanel) -> None:
+def test_the_panel_fits_below_the_queue_and_shows_a_hint_when_empty(panel: ListenPanel) -> None:
     assert panel.sizeHint().height() <= 150
     assert "Select a file" in panel._lanes[0]._message
     assert not panel._play.isEnabled()
@@ -87,7 +87,7 @@ def test_matching_can_be_switched_off_while_listening(
     assert panel._note.text() == ""
 
 
-def test_space_plays_and_tab_flips_at_the_same_instant(
+def test_space_plays_and_tab_switches_at_the_same_position(
     qtbot: QtBot, panel: ListenPanel, job: Job, device: FakeDevice
 ) -> None:
     panel.set_job(job)
@@ -106,7 +106,7 @@ def test_space_plays_and_tab_flips_at_the_same_instant(
     assert not player(panel).is_playing
 
 
-def test_a_click_hears_that_sound_from_there(qtbot: QtBot, panel: ListenPanel, job: Job) -> None:
+def test_a_click_plays_that_sound_from_there(qtbot: QtBot, panel: ListenPanel, job: Job) -> None:
     panel.set_job(job)
     both_read(qtbot, panel)
     lane = panel._lanes[0]
@@ -133,7 +133,7 @@ def test_arrow_keys_seek_and_the_way_out_of_a_waveform_is_control_or_shift_tab(
     assert QGuiApplication.keyboardModifiers() == Qt.KeyboardModifier.NoModifier
 
 
-def test_a_result_that_comes_later_joins_without_losing_the_place(
+def test_a_result_that_arrives_later_keeps_the_position(
     qtbot: QtBot, panel: ListenPanel, job: Job
 ) -> None:
     panel.set_job(replace(job, output=None))
@@ -147,7 +147,7 @@ def test_a_result_that_comes_later_joins_without_losing_the_place(
     assert panel._sides[1].isEnabled()
 
 
-def test_a_source_that_has_gone_is_said_in_its_lane(
+def test_a_missing_source_is_reported_in_its_lane(
     qtbot: QtBot, panel: ListenPanel, job: Job
 ) -> None:
     job.source.unlink()
@@ -158,7 +158,7 @@ def test_a_source_that_has_gone_is_said_in_its_lane(
     assert not panel._play.isEnabled()
 
 
-def test_no_device_is_a_sentence_in_the_panel(
+def test_a_missing_device_is_reported_in_the_panel(
     qtbot: QtBot, panel: ListenPanel, job: Job, device: FakeDevice
 ) -> None:
     device.refusal = "there is no sound output"
@@ -169,7 +169,7 @@ def test_no_device_is_a_sentence_in_the_panel(
     assert panel._play.accessibleName() == "Play"
 
 
-def test_assistive_technology_hears_a_slider_with_name_and_place(
+def test_assistive_technology_sees_a_slider_with_name_and_position(
     qtbot: QtBot, panel: ListenPanel, job: Job
 ) -> None:
     panel.set_job(job)

@@ -53,7 +53,7 @@ def test_a_tenth_of_a_second_can_be_measured() -> None:
     assert measured(tone(997, 0.5, 48_000, 0.1), 48_000) == pytest.approx(-9.0, abs=1.0)
 
 
-def test_levels_are_matched_within_reason_only() -> None:
+def test_level_matching_is_limited() -> None:
     assert matching_gain_db(-20.0, -26.0) == pytest.approx(6.0)
     assert matching_gain_db(-20.0, -14.0) == pytest.approx(-6.0)
     assert matching_gain_db(-5.0, -65.0) == MAX_MATCH_DB

@@ -53,7 +53,7 @@ def heard(qtbot: QtBot, device: FakeDevice, n_frames: int = 2048) -> np.ndarray:
     return device.stream.play(n_frames)[:, 0]
 
 
-def test_the_result_is_heard_first_from_the_beginning(
+def test_the_result_is_played_first_from_the_beginning(
     qtbot: QtBot, player: Player, device: FakeDevice
 ) -> None:
     start(qtbot, player, device)
@@ -63,7 +63,7 @@ def test_the_result_is_heard_first_from_the_beginning(
     np.testing.assert_array_equal(out[:, 0], out[:, 1])
 
 
-def test_a_flip_goes_on_at_the_same_instant_with_the_other_sound(
+def test_switching_continues_at_the_same_position_with_the_other_sound(
     qtbot: QtBot, player: Player, device: FakeDevice
 ) -> None:
     start(qtbot, player, device)
@@ -75,7 +75,7 @@ def test_a_flip_goes_on_at_the_same_instant_with_the_other_sound(
     assert after == pytest.approx(0.9 * 4095 / (3 * RATE_HZ), abs=1e-5)
 
 
-def test_a_flip_does_not_click(qtbot: QtBot, player: Player, device: FakeDevice) -> None:
+def test_switching_does_not_click(qtbot: QtBot, player: Player, device: FakeDevice) -> None:
     player.seek(2.0)
     start(qtbot, player, device)
     first = heard(qtbot, device)
@@ -84,7 +84,7 @@ def test_a_flip_does_not_click(qtbot: QtBot, player: Player, device: FakeDevice)
     assert np.abs(np.diff(both)).max() < 0.01  # of a jump by 1.2
 
 
-def test_seeking_goes_there_while_playing_and_while_not(
+def test_seeking_works_while_playing_and_paused(
     qtbot: QtBot, player: Player, device: FakeDevice
 ) -> None:
     player.seek(1.0)
@@ -109,7 +109,7 @@ def test_the_position_follows_what_was_played(
     qtbot.waitUntil(lambda: device.stream.closed)
 
 
-def test_levels_are_matched_by_turning_the_louder_one_down(
+def test_levels_are_matched_by_attenuating_the_louder_one(
     qtbot: QtBot, player: Player, device: FakeDevice
 ) -> None:
     player.seek(1.5)
@@ -137,7 +137,7 @@ def test_at_the_end_it_stops_and_goes_back_to_the_start(
     assert problems == []
 
 
-def test_files_of_other_rates_and_channels_are_heard_at_their_own_speed(
+def test_files_of_other_rates_and_channels_are_played_at_their_own_speed(
     qtbot: QtBot, player: Player, device: FakeDevice, tmp_path: Path
 ) -> None:
     t = np.arange(2 * 40_000) / 40_000
@@ -152,7 +152,7 @@ def test_files_of_other_rates_and_channels_are_heard_at_their_own_speed(
     assert not out[:, 1].any()
 
 
-def test_without_a_device_there_is_one_sentence(qtbot: QtBot, pair: tuple[Path, Path]) -> None:
+def test_without_a_device_one_sentence_is_shown(qtbot: QtBot, pair: tuple[Path, Path]) -> None:
     player = Player(FakeDevice(refusal="there is no sound output"))
     player.load(*pair)
     with qtbot.waitSignal(player.problem, timeout=3000) as told:
@@ -162,7 +162,7 @@ def test_without_a_device_there_is_one_sentence(qtbot: QtBot, pair: tuple[Path, 
     player.close()
 
 
-def test_an_unplugged_device_is_said_and_playing_can_go_on(
+def test_an_unplugged_device_is_reported_and_playing_can_continue(
     qtbot: QtBot, player: Player, device: FakeDevice
 ) -> None:
     start(qtbot, player, device)
@@ -175,7 +175,7 @@ def test_an_unplugged_device_is_said_and_playing_can_go_on(
     assert player.is_playing
 
 
-def test_a_device_that_falls_silent_without_a_word_is_noticed(
+def test_a_device_that_stops_asking_for_sound_is_noticed(
     qtbot: QtBot, player: Player, device: FakeDevice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(player_module, "STALLED_POLLS", 3)
@@ -185,7 +185,7 @@ def test_a_device_that_falls_silent_without_a_word_is_noticed(
     assert "went away" in told.args[0]
 
 
-def test_a_file_that_has_gone_is_a_sentence(
+def test_a_missing_file_gives_a_sentence(
     qtbot: QtBot, player: Player, pair: tuple[Path, Path]
 ) -> None:
     pair[1].unlink()
@@ -260,7 +260,7 @@ on_linux_with_portaudio = pytest.mark.skipif(
 
 
 @on_linux_with_portaudio
-def test_real_portaudio_without_any_device_is_a_sentence(tmp_path: Path) -> None:
+def test_real_portaudio_without_any_device_gives_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "asound.conf").write_text(
         "pcm.!default { type hw\n card 77 }\nctl.!default { type hw\n card 77 }\n"
     )
@@ -270,7 +270,7 @@ def test_real_portaudio_without_any_device_is_a_sentence(tmp_path: Path) -> None
 
 
 @on_linux_with_portaudio
-def test_a_system_that_makes_portaudio_abort_is_a_sentence_too(tmp_path: Path) -> None:
+def test_a_system_that_makes_portaudio_abort_gives_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "asound.conf").write_text("")  # no default device at all: an assert in C fails
     environment = {"ALSA_CONFIG_PATH": str(tmp_path / "asound.conf")}
     trial = [sys.executable, "-c", "import sounddevice as s; s._terminate(); s._initialize()"]
@@ -283,7 +283,7 @@ def test_a_system_that_makes_portaudio_abort_is_a_sentence_too(tmp_path: Path) -
 
 
 @on_linux_with_portaudio
-def test_real_portaudio_plays_the_very_samples(tmp_path: Path) -> None:
+def test_real_portaudio_plays_exactly_the_samples(tmp_path: Path) -> None:
     played = tmp_path / "played.raw"
     (tmp_path / "asound.conf").write_text(
         "pcm.!default { type file\n"

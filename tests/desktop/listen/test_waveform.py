@@ -31,7 +31,7 @@ def true_columns(sound: np.ndarray, n: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("n_columns", [1, 10, 333, 1600])
-def test_columns_show_the_extremes_of_their_stretch_of_sound(n_columns: int) -> None:
+def test_columns_show_the_extremes_of_their_samples(n_columns: int) -> None:
     t = np.arange(480_000) / 48_000
     sound = (np.sin(2 * np.pi * 300 * t) * t / 10).astype(np.float32)[:, None]
     shown = built(sound).columns(n_columns)
@@ -50,7 +50,7 @@ def test_no_peak_is_lost_at_any_width() -> None:
         assert at == pytest.approx(123_456 / 300_000 * n_columns, abs=1.1)
 
 
-def test_long_sound_is_held_in_the_same_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_sound_needs_the_same_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waveform_module, "MAX_BINS", 1024)
     sound = noise(1_000_000)
     waveform = built(sound)
@@ -59,7 +59,7 @@ def test_long_sound_is_held_in_the_same_memory(monkeypatch: pytest.MonkeyPatch) 
     np.testing.assert_allclose(waveform.columns(50), true_columns(sound, 50), atol=0.01)
 
 
-def test_the_time_axis_stands_still_while_the_file_is_read() -> None:
+def test_the_time_axis_is_constant_while_the_file_is_read() -> None:
     builder = PeakBuilder(48_000, expected_s=10.0)
     builder.add(noise(48_000))
     partly = builder.waveform(complete=False)
@@ -76,7 +76,7 @@ def test_very_short_sounds_have_a_waveform() -> None:
         assert np.abs(columns).max() > 0
 
 
-def test_what_was_read_once_comes_from_the_disk_and_changed_files_do_not(tmp_path: Path) -> None:
+def test_waveforms_are_cached_until_the_file_changes(tmp_path: Path) -> None:
     cache = WaveformCache(tmp_path / "cache")
     source = tmp_path / "s.wav"
     soundfile.write(source, noise(50_000), 48_000)
@@ -91,7 +91,7 @@ def test_what_was_read_once_comes_from_the_disk_and_changed_files_do_not(tmp_pat
     assert cache.load(source) is None
 
 
-def test_a_damaged_cache_file_is_as_none(tmp_path: Path) -> None:
+def test_a_damaged_cache_file_is_ignored(tmp_path: Path) -> None:
     cache = WaveformCache(tmp_path / "cache")
     source = tmp_path / "s.wav"
     soundfile.write(source, noise(5_000), 48_000)
@@ -103,7 +103,7 @@ def test_a_damaged_cache_file_is_as_none(tmp_path: Path) -> None:
         assert cache.load(source) is None
 
 
-def test_an_unwritable_cache_is_no_failure(tmp_path: Path) -> None:
+def test_an_unwritable_cache_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file where the folder should be")
     source = tmp_path / "s.wav"
     soundfile.write(source, noise(5_000), 48_000)
@@ -113,7 +113,7 @@ def test_an_unwritable_cache_is_no_failure(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"cache", "s.wav"}
 
 
-def test_the_scanner_tells_waveform_and_loudness(qtbot: QtBot, tmp_path: Path) -> None:
+def test_the_scanner_emits_waveform_and_loudness(qtbot: QtBot, tmp_path: Path) -> None:
     source = tmp_path / "s.wav"
     soundfile.write(source, noise(96_000, 2) * 0.1, 48_000)
     scanner = WaveformScanner(WaveformCache(tmp_path / "cache"))
@@ -131,7 +131,7 @@ def test_the_scanner_tells_waveform_and_loudness(qtbot: QtBot, tmp_path: Path) -
     scanner.close()
 
 
-def test_a_file_that_is_no_sound_gives_a_sentence(qtbot: QtBot, tmp_path: Path) -> None:
+def test_a_file_that_is_not_audio_gives_a_sentence(qtbot: QtBot, tmp_path: Path) -> None:
     (tmp_path / "s.wav").write_bytes(b"nothing to hear" * 50)
     scanner = WaveformScanner(WaveformCache(tmp_path / "cache"))
     told: list[str] = []
@@ -166,7 +166,7 @@ def test_a_long_file_is_scanned_in_bounded_memory_and_appears_as_it_grows(
     assert len(seen) >= min(2, (time.monotonic() - started_s) / 0.5)
 
 
-def test_what_nobody_wants_any_more_is_left(qtbot: QtBot, tmp_path: Path) -> None:
+def test_files_no_longer_wanted_are_skipped(qtbot: QtBot, tmp_path: Path) -> None:
     long, short = tmp_path / "long.wav", tmp_path / "short.wav"
     with soundfile.SoundFile(long, "w", 48_000, 2, subtype="PCM_16") as file:
         for _ in range(600):
@@ -192,5 +192,5 @@ def test_what_nobody_wants_any_more_is_left(qtbot: QtBot, tmp_path: Path) -> Non
         (7322.0, 7322.0, "2:02:02"),
     ],
 )
-def test_a_place_is_told_in_figures(seconds: float, longest_s: float, text: str) -> None:
+def test_a_position_is_formatted(seconds: float, longest_s: float, text: str) -> None:
     assert position_text(seconds, longest_s) == text

@@ -69,7 +69,7 @@ def mac(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mac]:
     notification._delegate_class.cache_clear()
 
 
-def test_app_nap_is_held_off_once_and_let_go(qtbot: QtBot, mac: Mac) -> None:
+def test_app_nap_is_prevented_once_and_allowed_again(qtbot: QtBot, mac: Mac) -> None:
     guard = NapGuard()
     guard.set_busy(True)
     guard.set_busy(True)
@@ -143,7 +143,7 @@ def clicked(center: NotificationCenter, mac: Mac, name: str, qtbot: QtBot) -> Pa
     return told.args[0]
 
 
-def test_a_banner_without_a_file_has_no_button_and_tells_none(qtbot: QtBot, mac: Mac) -> None:
+def test_a_banner_without_a_file_has_no_button(qtbot: QtBot, mac: Mac) -> None:
     center = NotificationCenter()
     center.tell("Not converted", "because", None, "Show in Finder")
     mac.center.setNotificationCategories_.assert_not_called()
@@ -187,7 +187,7 @@ def test_on_other_systems_nothing_happens(qtbot: QtBot, monkeypatch: pytest.Monk
     assert on_mac(lambda: 1) is None
 
 
-def test_a_mac_without_pyobjc_only_lacks_what_it_gives(
+def test_the_app_works_on_a_mac_without_pyobjc(
     qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")

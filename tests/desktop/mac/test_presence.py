@@ -22,7 +22,7 @@ from desktop.settings.store import Settings
 from desktop.settings.table import START_AT_LOGIN
 
 
-def test_finder_is_told_the_path_as_one_argument(
+def test_finder_gets_the_path_as_one_argument(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
@@ -31,7 +31,7 @@ def test_finder_is_told_the_path_as_one_argument(
     assert reveal_command(path) == ("/usr/bin/open", ["-R", str(path)])
 
 
-def test_elsewhere_and_for_what_is_gone_the_nearest_folder_is_opened(
+def test_on_other_systems_and_for_missing_files_the_nearest_folder_is_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[str] = []
@@ -41,7 +41,7 @@ def test_elsewhere_and_for_what_is_gone_the_nearest_folder_is_opened(
     assert opened == [str(tmp_path)]
 
 
-def test_sleep_is_held_off_once_and_let_go(qtbot: QtBot) -> None:
+def test_sleep_is_prevented_once_and_allowed_again(qtbot: QtBot) -> None:
     guard = SleepGuard(command=[sys.executable, "-c", "import time; time.sleep(60)"])
     guard.set_busy(True)
     guard.set_busy(True)
@@ -54,7 +54,7 @@ def test_sleep_is_held_off_once_and_let_go(qtbot: QtBot) -> None:
     guard.set_busy(False)
 
 
-def test_a_program_that_is_missing_is_no_failure(qtbot: QtBot, tmp_path: Path) -> None:
+def test_a_missing_program_is_ignored(qtbot: QtBot, tmp_path: Path) -> None:
     guard = SleepGuard(command=[str(tmp_path / "no such program")])
     failed = QProcess.ProcessError.FailedToStart
     for _ in range(2):
@@ -73,7 +73,7 @@ def test_only_macos_has_caffeinate(monkeypatch: pytest.MonkeyPatch) -> None:
     assert awake_command(7) == ["/usr/bin/caffeinate", "-i", "-w", "7"]
 
 
-def test_the_login_item_is_one_file_that_comes_and_goes(tmp_path: Path) -> None:
+def test_the_login_item_is_one_file_that_is_written_and_deleted(tmp_path: Path) -> None:
     item = LoginItem(["/usr/bin/open", "/Applications/Ultimate RVC.app"], tmp_path / "agents")
     assert item.is_available
     item.set_on(on=True)
@@ -94,7 +94,7 @@ def test_without_launch_agents_nothing_happens() -> None:
     assert not item.is_on
 
 
-def test_the_bundle_is_started_by_open_and_a_source_tree_by_its_python() -> None:
+def test_the_bundle_is_started_by_open_and_a_source_tree_by_its_launcher() -> None:
     inside = Path("/Applications/Ultimate RVC.app/Contents/MacOS/Ultimate RVC")
     assert start_command(inside) == [
         "/usr/bin/open",
@@ -111,7 +111,7 @@ def test_the_bundle_is_started_by_open_and_a_source_tree_by_its_python() -> None
     assert os.access(launcher, os.X_OK)
 
 
-def test_the_dock_is_given_the_number_and_without_an_app_nobody(
+def test_the_dock_shows_the_number_of_waiting_files(
     qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     show_waiting(3)  # the true call, where there is no Dock
@@ -148,7 +148,7 @@ def test_the_icon_in_the_dock_fills_with_the_progress(
     assert len(set_icons) == 2
 
 
-def test_the_dock_follows_the_running_file_in_steps_and_is_plain_again(
+def test_the_dock_shows_the_progress_in_steps_and_is_reset_at_the_end(
     tmp_path: Path, settings: Settings
 ) -> None:
     queue, drawn = JobQueue(), list[int | None]()
@@ -171,7 +171,7 @@ def test_trash_moves_and_a_missing_file_is_an_os_error(
         move_to_trash(tmp_path / "gone")
 
 
-def test_the_dock_counts_what_is_undone_and_the_setting_makes_the_login_item(
+def test_the_dock_counts_unfinished_jobs_and_the_setting_creates_the_login_item(
     tmp_path: Path, settings: Settings
 ) -> None:
     queue, shown = JobQueue(), [0]
@@ -190,7 +190,7 @@ def test_the_dock_counts_what_is_undone_and_the_setting_makes_the_login_item(
     assert presence is not None
 
 
-def test_a_login_item_that_cannot_be_written_switches_the_setting_back(
+def test_a_login_item_that_cannot_be_written_resets_the_setting(
     tmp_path: Path, settings: Settings
 ) -> None:
     (tmp_path / "agents").write_text("a file where the folder should be")

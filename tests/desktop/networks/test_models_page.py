@@ -96,7 +96,7 @@ def test_a_damaged_file_is_found(qtbot: QtBot, card: NetworkCard, tmp_path: Path
     assert "damaged" in ended(qtbot, card)
 
 
-def test_a_download_can_be_cancelled_and_goes_on_later(
+def test_a_download_can_be_cancelled_and_continued(
     qtbot: QtBot, card: NetworkCard, server: FaultServer, tmp_path: Path
 ) -> None:
     server.faults.append(Fault())
@@ -111,7 +111,7 @@ def test_a_download_can_be_cancelled_and_goes_on_later(
     assert (tmp_path / "models/net/weights").read_bytes() == LARGE
 
 
-def test_a_failed_download_is_one_sentence(
+def test_a_failed_download_shows_one_sentence(
     qtbot: QtBot, card: NetworkCard, server: FaultServer
 ) -> None:
     server.faults.append(Fault(status=404))
@@ -120,7 +120,7 @@ def test_a_failed_download_is_one_sentence(
     assert card.state.text() == "Not installed"
 
 
-def test_a_file_that_one_has_is_taken_in_if_it_is_the_right_one(
+def test_the_users_own_file_is_accepted_if_its_hash_matches(
     qtbot: QtBot, card: NetworkCard, tmp_path: Path
 ) -> None:
     (tmp_path / "mine").write_bytes(b"x" * len(LARGE))

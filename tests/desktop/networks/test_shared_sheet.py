@@ -34,7 +34,7 @@ def sheet(qtbot: QtBot, tmp_path: Path, server: FaultServer) -> Iterator[SharedS
     made.close_tasks()
 
 
-def test_nothing_is_asked_of_a_server_before_the_button_is_pressed(
+def test_no_server_is_contacted_before_the_button_is_pressed(
     sheet: SharedSheet, server: FaultServer
 ) -> None:
     assert "600.0 kB" in sheet.download.text()
@@ -44,7 +44,7 @@ def test_nothing_is_asked_of_a_server_before_the_button_is_pressed(
     assert server.seen == []
 
 
-def test_all_is_downloaded_checked_and_then_done(
+def test_all_networks_are_downloaded_and_checked(
     qtbot: QtBot, sheet: SharedSheet, tmp_path: Path
 ) -> None:
     sheet.download.click()
@@ -56,7 +56,7 @@ def test_all_is_downloaded_checked_and_then_done(
     assert sheet.download.isHidden()
 
 
-def test_a_closed_sheet_goes_on_downloading(
+def test_a_closed_sheet_continues_downloading(
     qtbot: QtBot, sheet: SharedSheet, server: FaultServer, tmp_path: Path
 ) -> None:
     server.faults.append(Fault())
@@ -80,7 +80,7 @@ def test_a_wrong_file_is_refused_and_can_be_tried_again(
     assert sheet.download.isEnabled()
 
 
-def test_what_is_dropped_on_it_goes_to_the_window(qtbot: QtBot, tmp_path: Path) -> None:
+def test_drops_on_the_sheet_go_to_the_window(qtbot: QtBot, tmp_path: Path) -> None:
     class Window(DropWindow):
         taken: tuple[Path, ...] = ()
 

@@ -19,7 +19,7 @@ def folder(tmp_path: Path) -> Path:
     return root
 
 
-def test_folders_are_unfolded_in_order_without_hidden_files(folder: Path) -> None:
+def test_folders_are_searched_in_order_without_hidden_files(folder: Path) -> None:
     found = sort_paths([folder])
     names = [path.relative_to(folder).as_posix() for path in found.sounds]
     assert names == ["a.MP3", "b.wav", "sub/c.mkv", "sub/deep/d.flac"]
@@ -30,14 +30,14 @@ def test_a_file_named_twice_is_taken_once(folder: Path) -> None:
     assert len(sort_paths([folder, folder / "b.wav"]).sounds) == 4
 
 
-def test_sounds_voices_and_the_rest_are_told_apart(folder: Path) -> None:
+def test_audio_voices_and_other_files_are_distinguished(folder: Path) -> None:
     paths = [folder / "b.wav", Path("v.PTH"), Path("v.index"), Path("pack.zip"), Path("x.txt")]
     found = sort_paths(paths)
     assert (len(found.sounds), len(found.voices), found.refused) == (1, 3, ("x.txt",))
     assert found.reason == "“x.txt” isn't an audio, video or voice file"
 
 
-def test_a_folder_with_a_voice_and_no_sound_is_that_voice(tmp_path: Path) -> None:
+def test_a_folder_with_a_voice_and_no_audio_is_that_voice(tmp_path: Path) -> None:
     (tmp_path / "v.pth").touch()
     assert sort_paths([tmp_path]).voices == (tmp_path,)
 
@@ -46,16 +46,16 @@ def test_an_empty_folder_is_refused_by_name(tmp_path: Path) -> None:
     assert sort_paths([tmp_path]).refused == (tmp_path.name,)
 
 
-def test_a_look_can_be_cut_short(folder: Path) -> None:
+def test_a_search_can_be_limited(folder: Path) -> None:
     assert sort_paths([folder], max_entries=2).more
 
 
-def test_links_that_lead_back_do_not_go_round(folder: Path) -> None:
+def test_cyclic_links_are_not_followed(folder: Path) -> None:
     (folder / "sub" / "loop").symlink_to(folder)
     assert len(sort_paths([folder]).sounds) == 4
 
 
-def test_loose_files_are_one_voice_and_archives_each_their_own(tmp_path: Path) -> None:
+def test_loose_files_are_one_voice_and_each_archive_is_its_own(tmp_path: Path) -> None:
     paths = [Path("a.pth"), Path("b.zip"), Path("a.index"), tmp_path]
     groups = voice_groups(paths)
     assert groups == ((Path("b.zip"),), (tmp_path,), (Path("a.pth"), Path("a.index")))

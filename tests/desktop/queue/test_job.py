@@ -12,7 +12,7 @@ from engine.options import ConversionOptions
 from tests.desktop.fake_engine import job
 
 
-def test_a_job_survives_its_record() -> None:
+def test_a_job_is_restored_from_its_record() -> None:
     whole = job(
         "名前 é 🎵.wav",
         options=ConversionOptions(semitones=-5, f0_file=Path("a.csv"), file_format="mp3"),
@@ -34,21 +34,21 @@ def test_a_job_survives_its_record() -> None:
     assert whole.realtime == 0.5
 
 
-def test_a_record_that_is_none_gives_no_job() -> None:
+def test_an_invalid_record_gives_no_job() -> None:
     record = job_to_record(job())
     assert job_from_record({}) is None
     assert job_from_record({**record, "state": "dancing"}) is None
     assert job_from_record({**record, "voice": None}) is None
 
 
-def test_options_that_make_no_sense_any_more_are_as_at_first() -> None:
+def test_invalid_options_become_the_defaults() -> None:
     record = {"semitones": 3.0, "protect": 17, "pitch_method": "magic", "gone": 1}
     assert ConversionOptions.from_record(record) == ConversionOptions(semitones=3.0)
     assert ConversionOptions.from_record("nonsense") == ConversionOptions()
     assert ConversionOptions().to_record() == {}
 
 
-def test_trying_again_keeps_the_wish_and_forgets_the_outcome() -> None:
+def test_retrying_keeps_the_settings_and_clears_the_outcome() -> None:
     failed = replace(
         job(options=ConversionOptions(semitones=2)), state=JobState.FAILED, message=Text("x")
     )

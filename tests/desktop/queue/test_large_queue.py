@@ -58,7 +58,7 @@ def ids(queue: JobQueue) -> list[str]:
     return [each.id for each in queue.jobs()]
 
 
-def test_cancelling_and_trying_again_are_told_once(queue: JobQueue, told: Told) -> None:
+def test_cancelling_and_retrying_emit_one_signal(queue: JobQueue, told: Told) -> None:
     ended: list[Job] = []
     queue.jobs_ended.connect(ended.extend)
     queue.cancel(ids(queue))
@@ -70,7 +70,7 @@ def test_cancelling_and_trying_again_are_told_once(queue: JobQueue, told: Told) 
     assert queue.count(JobState.WAITING) == MANY
 
 
-def test_rows_removed_here_and_there_are_told_a_few_times(queue: JobQueue, told: Told) -> None:
+def test_rows_removed_in_many_places_emit_few_signals(queue: JobQueue, told: Told) -> None:
     kept = ids(queue)[1::2]
     queue.remove(ids(queue)[::2])
     assert told.total() <= FEW
@@ -81,16 +81,14 @@ def test_rows_removed_here_and_there_are_told_a_few_times(queue: JobQueue, told:
     assert ids(queue) == kept[:10] + kept[400:450]
 
 
-def test_the_running_job_is_not_removed_with_all_others(queue: JobQueue) -> None:
+def test_removing_all_keeps_the_running_job(queue: JobQueue) -> None:
     running = ids(queue)[500]
     queue.begin(running)
     queue.remove(ids(queue))
     assert ids(queue) == [running]
 
 
-def test_many_rows_move_as_few_do_and_stay_selected(
-    queue: JobQueue, told: Told, view: QueueView
-) -> None:
+def test_many_rows_move_and_stay_selected(queue: JobQueue, told: Told, view: QueueView) -> None:
     few = JobQueue(queue.jobs())
     before = ids(queue)
     queue.begin(before[3])
@@ -116,7 +114,7 @@ def test_many_rows_move_as_few_do_and_stay_selected(
         assert sorted(view.selected_ids()) == sorted(chosen)
 
 
-def test_a_selection_of_all_does_not_ask_for_every_cell(
+def test_selecting_all_does_not_query_every_cell(
     queue: JobQueue, view: QueueView, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[QModelIndex] = []
@@ -133,7 +131,7 @@ def test_a_selection_of_all_does_not_ask_for_every_cell(
     assert len(asked) <= FEW
 
 
-def test_the_only_selected_job_is_known_also_after_the_table_is_new(
+def test_the_only_selected_job_is_known_after_a_reset(
     queue: JobQueue, view: QueueView, qtbot: QtBot
 ) -> None:
     first, second = ids(queue)[:2]

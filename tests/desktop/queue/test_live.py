@@ -16,7 +16,7 @@ def test_a_running_stage_grows_between_two_steps() -> None:
     assert second.stages[0].seconds - first.stages[0].seconds >= 0.02
 
 
-def test_the_engines_own_figures_win() -> None:
+def test_the_engines_own_figures_replace_ours() -> None:
     live = LiveTimings("x")
     live.stage_begins("pitch")
     live.stage_ends("pitch", 9.0)
@@ -25,7 +25,7 @@ def test_the_engines_own_figures_win() -> None:
     assert (stage.seconds, stage.device) == (1.25, "mps")
 
 
-def test_time_that_the_engine_does_not_know_of_is_added() -> None:
+def test_time_outside_of_the_engine_is_added() -> None:
     live = LiveTimings("x")
     with live.measure("load"):
         time.sleep(0.02)
@@ -35,7 +35,7 @@ def test_time_that_the_engine_does_not_know_of_is_added() -> None:
     assert live.stages()[0].seconds >= 1.02
 
 
-def test_progress_never_goes_back_and_remaining_time_is_not_guessed_too_soon() -> None:
+def test_progress_never_decreases_and_remaining_time_is_not_estimated_too_early() -> None:
     live = LiveTimings("x")
     live.source(10.0)
     live.step(StageProgress("filter", 0.1, "cpu", 0.01))
@@ -48,7 +48,7 @@ def test_progress_never_goes_back_and_remaining_time_is_not_guessed_too_soon() -
     assert look.realtime == pytest.approx(5.0 / look.elapsed_s, rel=0.2)
 
 
-def test_the_profiler_tells_what_begins_and_ends() -> None:
+def test_the_profiler_reports_the_start_and_end_of_stages() -> None:
     profiler = WatchedProfiler()
     with profiler.measure("pitch"):
         pass
@@ -60,7 +60,7 @@ def test_the_profiler_tells_what_begins_and_ends() -> None:
     assert profiler.live.stages()[0].seconds == seconds
 
 
-def test_each_stage_keeps_the_most_that_was_held_during_it() -> None:
+def test_each_stage_keeps_its_peak_memory() -> None:
     live = LiveTimings("a")
     profiler = WatchedProfiler()
     profiler.live = live

@@ -44,7 +44,7 @@ def test_rows_move_together(queue: JobQueue, moved: list, row: int, expected: st
     assert [queue.row_of(each.id) for each in queue.jobs()] == [0, 1, 2, 3]
 
 
-def test_the_next_job_follows_the_order_on_the_screen(queue: JobQueue) -> None:
+def test_the_next_job_follows_the_shown_order(queue: JobQueue) -> None:
     queue.move([D.id], 0)
     assert queue.next_waiting() == D
 
@@ -70,7 +70,9 @@ def test_every_outcome_ends_the_job_and_a_second_one_changes_nothing(
     assert found.message == Text("It broke.")
 
 
-def test_cancelling_ends_what_waits_and_asks_the_worker_for_what_runs(queue: JobQueue) -> None:
+def test_cancelling_ends_waiting_jobs_and_asks_the_worker_to_stop_the_running_one(
+    queue: JobQueue,
+) -> None:
     asked: list[str] = []
     queue.cancel_wanted.connect(asked.append)
     queue.begin(A.id)
@@ -81,7 +83,7 @@ def test_cancelling_ends_what_waits_and_asks_the_worker_for_what_runs(queue: Job
     assert [each.state for each in queue.jobs()][:2] == [JobState.RUNNING, JobState.CANCELLED]
 
 
-def test_a_running_job_cannot_be_removed_or_begun_again(queue: JobQueue) -> None:
+def test_a_running_job_cannot_be_removed_or_restarted(queue: JobQueue) -> None:
     queue.begin(A.id)
     queue.remove([each.id for each in (A, B, C)])
     queue.retry([A.id])
@@ -89,7 +91,7 @@ def test_a_running_job_cannot_be_removed_or_begun_again(queue: JobQueue) -> None
     assert queue.running() is not None
 
 
-def test_busy_is_told_once_when_it_changes(queue: JobQueue) -> None:
+def test_busy_is_emitted_once_per_change(queue: JobQueue) -> None:
     told: list[bool] = []
     queue.busy_changed.connect(told.append)
     queue.cancel([each.id for each in queue.jobs()])
@@ -98,7 +100,7 @@ def test_busy_is_told_once_when_it_changes(queue: JobQueue) -> None:
     assert told == [False, True, False]
 
 
-def test_only_what_is_over_is_cleared(queue: JobQueue) -> None:
+def test_only_finished_jobs_are_cleared(queue: JobQueue) -> None:
     queue.begin(A.id)
     queue.cancel([B.id])
     queue.clear_over()

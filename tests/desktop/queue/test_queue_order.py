@@ -60,7 +60,7 @@ def dragged(view: QueueView, *rows: int) -> QMimeData:
     return view._queue.mimeData([view._queue.index(row, 0) for row in rows])
 
 
-def test_rows_dropped_between_others_take_that_place(
+def test_rows_dropped_between_others_are_moved_there(
     show: Callable[[Sequence[Job]], QueueView],
 ) -> None:
     view = show([A, B, C, D])
@@ -70,14 +70,14 @@ def test_rows_dropped_between_others_take_that_place(
     assert order(view) == "bcda"
 
 
-def test_the_selection_goes_with_the_rows(show: Callable[[Sequence[Job]], QueueView]) -> None:
+def test_the_selection_follows_the_rows(show: Callable[[Sequence[Job]], QueueView]) -> None:
     view = show([A, B, C, D])
     view.select_job(D.id)
     drop(view, dragged(view, 3), 0)
     assert view.selected_ids() == [D.id]
 
 
-def test_the_running_row_stays_and_what_waits_stays_behind_it(
+def test_the_running_row_stays_and_waiting_rows_stay_behind_it(
     show: Callable[[Sequence[Job]], QueueView],
 ) -> None:
     view = show([A, B, C, D])
@@ -88,7 +88,7 @@ def test_the_running_row_stays_and_what_waits_stays_behind_it(
     assert order(view) == "abdc"
 
 
-def test_files_from_elsewhere_are_left_to_the_window(
+def test_dropped_files_are_handled_by_the_window(
     show: Callable[[Sequence[Job]], QueueView],
 ) -> None:
     view = show([A, B])
@@ -99,7 +99,7 @@ def test_files_from_elsewhere_are_left_to_the_window(
     assert not event.isAccepted()
 
 
-def test_a_result_leaves_as_a_file_and_may_only_be_copied(
+def test_a_dragged_result_is_a_file_that_can_only_be_copied(
     show: Callable[[Sequence[Job]], QueueView], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offered: list[Qt.DropAction] = []
@@ -115,7 +115,7 @@ def test_a_result_leaves_as_a_file_and_may_only_be_copied(
     assert dragged(view, 1).hasFormat(ROWS_TYPE)
 
 
-def test_the_order_is_there_again_at_the_next_start(
+def test_the_order_is_restored_at_the_next_start(
     show: Callable[[Sequence[Job]], QueueView], tmp_path: Path
 ) -> None:
     view = show([A, B, C, D])

@@ -42,7 +42,7 @@ def bench(settings: Settings) -> Iterator[Bench]:
     assert made.runner.close()
 
 
-def test_a_failing_job_does_not_strand_the_next(bench: Bench, qtbot: QtBot) -> None:
+def test_a_failing_job_does_not_stop_the_next(bench: Bench, qtbot: QtBot) -> None:
     jobs = [job(name) for name in ("bad.wav", "bug.wav", "memory.wav", "good.wav")]
     bench.queue.add(jobs)
     qtbot.waitUntil(lambda: not bench.queue.is_busy, timeout=WAIT_MS)
@@ -56,7 +56,7 @@ def test_a_failing_job_does_not_strand_the_next(bench: Bench, qtbot: QtBot) -> N
     assert bench.engines[0].tidied == 4
 
 
-def test_the_engine_works_on_one_thread_that_is_not_the_windows(bench: Bench, qtbot: QtBot) -> None:
+def test_the_engine_works_on_one_thread_other_than_the_gui(bench: Bench, qtbot: QtBot) -> None:
     bench.queue.add([job(f"{place}.wav") for place in range(3)])
     qtbot.waitUntil(lambda: not bench.queue.is_busy, timeout=WAIT_MS)
     (engine,) = bench.engines
@@ -77,9 +77,7 @@ def test_a_running_job_stops_within_a_second_and_the_next_begins(
     assert bench.states() == [JobState.CANCELLED, JobState.FINISHED]
 
 
-def test_progress_is_told_at_least_ten_times_a_second_but_no_flood(
-    bench: Bench, qtbot: QtBot
-) -> None:
+def test_progress_is_reported_regularly_without_flooding(bench: Bench, qtbot: QtBot) -> None:
     told: list[float] = []
     bench.queue.progressed.connect(lambda _: told.append(time.monotonic()))
     slow = job("slow.wav")  # its engine makes some 500 steps a second
@@ -107,7 +105,7 @@ def test_settings_apply_to_the_next_job_not_to_the_running_one(
     assert bench.engines[1].optimization == settings.optimization()
 
 
-def test_memory_is_given_back_when_nothing_happens(
+def test_memory_is_freed_when_idle(
     bench: Bench, settings: Settings, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("desktop.queue.runner._MINUTE_MS", 30)
@@ -120,7 +118,9 @@ def test_memory_is_given_back_when_nothing_happens(
     assert len(bench.engines) == 2
 
 
-def test_an_engine_that_cannot_be_made_fails_the_job_only(settings: Settings, qtbot: QtBot) -> None:
+def test_an_engine_that_cannot_be_created_fails_only_the_job(
+    settings: Settings, qtbot: QtBot
+) -> None:
     tries: list[OptimizationConfig] = []
 
     def make(optimization: OptimizationConfig) -> FakeEngine:

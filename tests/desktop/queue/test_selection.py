@@ -47,14 +47,14 @@ def select(app: App, name: str) -> None:
     app.window.queue_view.select_job(job.id)
 
 
-def test_several_files_are_counted_and_none_is_none(app: App) -> None:
+def test_the_number_of_selected_files_is_shown(app: App) -> None:
     app.window.queue_view.selectAll()
     assert app.window.detail._title.text() == "3 files selected"
     app.window.queue_view.clearSelection()
     assert app.window.detail._title.text() == "No file selected"
 
 
-def test_a_result_is_promised_only_where_one_can_come(app: App, qtbot: QtBot) -> None:
+def test_a_result_is_announced_only_for_jobs_that_can_have_one(app: App, qtbot: QtBot) -> None:
     select(app, "slow.wav")
     assert result_lane(app) == "The result will appear here"
     app.window.cancel_selected()
@@ -65,7 +65,7 @@ def test_a_result_is_promised_only_where_one_can_come(app: App, qtbot: QtBot) ->
     assert result_lane(app) == "The result will appear here"
 
 
-def test_a_selected_row_is_in_the_systems_colour_only_while_the_queue_has_the_focus(
+def test_a_selected_row_has_the_systems_colour_only_while_the_queue_has_the_focus(
     app: App, qtbot: QtBot
 ) -> None:
     view = app.window.queue_view

@@ -32,7 +32,7 @@ def store(file: Path) -> Iterator[QueueStore]:
     made.close()
 
 
-def test_what_was_over_stays_and_the_rest_is_offered_again(store: QueueStore) -> None:
+def test_finished_jobs_stay_and_the_rest_is_offered_again(store: QueueStore) -> None:
     jobs = [replace(job(f"{state}.wav"), state=state) for state in JobState]
     store.save(jobs)
     assert store.flush()
@@ -47,7 +47,7 @@ def test_what_was_over_stays_and_the_rest_is_offered_again(store: QueueStore) ->
     }
 
 
-def test_the_order_is_kept_and_the_last_state_wins(store: QueueStore) -> None:
+def test_order_and_last_state_are_saved(store: QueueStore) -> None:
     jobs = [job(f"{place}.wav") for place in range(300)]
     for count in range(0, 301, 30):
         store.save(jobs[:count][::-1])
@@ -117,7 +117,7 @@ def test_a_message_is_kept_with_its_values_and_translated_when_it_is_shown(
     assert "無法讀取「it: {x}; y.wav」" in describe_job(loaded)
 
 
-def test_a_folder_that_cannot_be_written_to_stops_nothing(tmp_path: Path) -> None:
+def test_a_read_only_folder_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file where a folder should be")
     store = QueueStore(tmp_path / "data" / "queue.json")
     store.save([job()])
@@ -143,7 +143,7 @@ for place in range(100_000):
 """
 
 
-def test_a_kill_in_the_middle_of_writing_leaves_a_whole_file(file: Path) -> None:
+def test_a_kill_while_writing_leaves_a_complete_file(file: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
         [sys.executable, "-c", KILLED, str(file)],
@@ -162,7 +162,7 @@ def test_a_kill_in_the_middle_of_writing_leaves_a_whole_file(file: Path) -> None
     store.close()
 
 
-def test_half_written_results_are_removed_but_nothing_else(
+def test_partial_results_are_removed_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("desktop.queue.queue_store._QUIET_S", 0.2)

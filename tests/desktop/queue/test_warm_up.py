@@ -34,7 +34,7 @@ def bench(settings: Settings) -> Iterator[Bench]:
     assert made.runner.close()
 
 
-def test_a_voice_is_warmed_up_once_when_nothing_waits(bench: Bench, qtbot: QtBot) -> None:
+def test_a_voice_is_warmed_up_once_while_idle(bench: Bench, qtbot: QtBot) -> None:
     bench.queue.add([job("a.wav"), job("b.wav")])
     qtbot.waitUntil(lambda: bool(bench.engine.warmed), timeout=WAIT_MS)
     assert bench.engine.done == ["a.wav", "b.wav"]
@@ -44,7 +44,7 @@ def test_a_voice_is_warmed_up_once_when_nothing_waits(bench: Bench, qtbot: QtBot
     assert [voice for voice, _ in bench.engine.warmed] == [VOICE]
 
 
-def test_a_job_that_arrives_stops_it_and_it_is_taken_up_again(bench: Bench, qtbot: QtBot) -> None:
+def test_a_new_job_stops_the_warm_up_which_is_repeated_later(bench: Bench, qtbot: QtBot) -> None:
     bench.engine.warms_long = True
     bench.queue.add([job("a.wav")])
     qtbot.waitUntil(lambda: len(bench.engine.warmed) == 1, timeout=WAIT_MS)
@@ -57,7 +57,7 @@ def test_a_job_that_arrives_stops_it_and_it_is_taken_up_again(bench: Bench, qtbo
     assert not bench.engine.warmed[1][1].cancelled
 
 
-def test_closing_stops_it(settings: Settings, qtbot: QtBot) -> None:
+def test_closing_stops_the_warm_up(settings: Settings, qtbot: QtBot) -> None:
     bench = Bench(settings)
     bench.engine.warms_long = True
     bench.queue.add([job()])
@@ -65,7 +65,7 @@ def test_closing_stops_it(settings: Settings, qtbot: QtBot) -> None:
     assert bench.runner.close()
 
 
-def test_a_failure_of_it_spoils_no_job(
+def test_a_failed_warm_up_does_not_affect_jobs(
     bench: Bench, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> bool:
@@ -79,7 +79,7 @@ def test_a_failure_of_it_spoils_no_job(
     assert [each.state for each in bench.queue.jobs()] == [JobState.FINISHED] * 2
 
 
-def test_a_job_that_failed_warms_nothing(bench: Bench, qtbot: QtBot) -> None:
+def test_a_failed_job_causes_no_warm_up(bench: Bench, qtbot: QtBot) -> None:
     bench.queue.add([job("bad.wav")])
     qtbot.waitUntil(lambda: not bench.queue.is_busy, timeout=WAIT_MS)
     qtbot.wait(100)

@@ -9,7 +9,7 @@ from tests.desktop.session.session import Session, states_of
 from tests.desktop.session.sound_files import song
 
 
-def test_the_offer_keeps_nobody_from_dropping_a_file_and_comes_once(
+def test_the_offer_does_not_block_drops_and_appears_once(
     screen: Screen, folder: Path, tmp_path: Path
 ) -> None:
     session = Session(screen, folder, first=True)

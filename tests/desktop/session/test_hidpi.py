@@ -11,7 +11,7 @@ from tests.desktop.session.sound_files import song
 from tests.desktop.session.test_session import finish
 
 
-def test_a_file_is_dropped_converted_and_sought_in(folder: Path, tmp_path: Path) -> None:
+def test_a_file_is_dropped_converted_and_played(folder: Path, tmp_path: Path) -> None:
     needs()
     with Screen(scale=2) as screen:
         session = Session(screen, folder)

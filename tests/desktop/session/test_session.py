@@ -40,7 +40,9 @@ def finish(session: Session) -> State:
     return state
 
 
-def test_three_dragged_files_are_converted_heard_and_kept(session: Session, tmp_path: Path) -> None:
+def test_three_dragged_files_are_converted_played_and_saved(
+    session: Session, tmp_path: Path
+) -> None:
     files = [broken(tmp_path), video(tmp_path), song(tmp_path, "a song 歌.wav")]
     session.start()
 
@@ -102,7 +104,7 @@ def change_settings(session: Session) -> None:
     assert session.state()["visible"]
 
 
-def test_quitting_while_busy_asks_and_what_was_undone_comes_back(
+def test_quitting_while_busy_asks_and_unfinished_jobs_come_back(
     session: Session, tmp_path: Path
 ) -> None:
     session.start()
@@ -127,7 +129,7 @@ def test_quitting_while_busy_asks_and_what_was_undone_comes_back(
     session.until(running, "it goes on")
 
 
-def test_a_killed_app_loses_nothing_and_leaves_nothing_half_done(
+def test_a_killed_app_loses_no_jobs_and_leaves_no_partial_files(
     session: Session, tmp_path: Path
 ) -> None:
     done, long_one = song(tmp_path), long_song(tmp_path)

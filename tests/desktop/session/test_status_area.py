@@ -43,7 +43,7 @@ def test_the_closed_window_comes_back_from_the_status_area(
     assert session.ended() == 0
 
 
-def test_without_a_status_area_closing_the_window_ends_the_app(session: Session) -> None:
+def test_without_a_status_area_closing_the_window_quits_the_app(session: Session) -> None:
     session.start()
     assert not session.state()["tray"]
     session.screen.key("ctrl+w")

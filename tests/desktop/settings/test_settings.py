@@ -16,7 +16,7 @@ def file(tmp_path: Path, qapp: object) -> Path:
     return tmp_path / "settings.json"
 
 
-def test_a_change_is_told_at_once_and_kept(file: Path) -> None:
+def test_a_change_is_emitted_immediately_and_saved(file: Path) -> None:
     settings = Settings(file, {})
     told: list[str] = []
     settings.changed.connect(told.append)
@@ -31,7 +31,7 @@ def test_a_change_is_told_at_once_and_kept(file: Path) -> None:
     assert (again.value(NOTIFY), again.value(OUTPUT_PLACE)) == (True, "beside")
 
 
-def test_a_value_that_does_not_fit_is_not_taken(file: Path) -> None:
+def test_an_invalid_value_is_ignored(file: Path) -> None:
     file.write_text(
         json.dumps({"values": {"idle_minutes": -3, "notify": "yes", "output_place": 7}})
     )
@@ -44,7 +44,7 @@ def test_a_value_that_does_not_fit_is_not_taken(file: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[", "[]", '{"values": 3, "memory": []}'])
-def test_a_damaged_file_is_as_no_file(file: Path, text: str) -> None:
+def test_a_damaged_file_counts_as_missing(file: Path, text: str) -> None:
     file.write_text(text)
     settings = Settings(file, {})
     assert all(settings.value(each) == each.default for each in SETTINGS)
@@ -56,7 +56,7 @@ def test_every_flag_of_the_engine_is_in_the_table(file: Path) -> None:
     assert Settings(file, {}).optimization() == OptimizationConfig()
 
 
-def test_the_environment_wins_and_locks_its_row(file: Path) -> None:
+def test_the_environment_overrides_and_locks_the_setting(file: Path) -> None:
     assert DEVICE.variable is not None
     settings = Settings(file, {DEVICE.variable: "cpu"})
     settings.set(DEVICE, "auto")
@@ -66,7 +66,7 @@ def test_the_environment_wins_and_locks_its_row(file: Path) -> None:
     assert nonsense.overridden_by(DEVICE) is None
 
 
-def test_keys_are_unique_and_rows_have_words() -> None:
+def test_keys_are_unique_and_rows_have_labels() -> None:
     keys = [each.key for each in SETTINGS]
     assert len(keys) == len(set(keys))
     assert all(each.label for each in SETTINGS)

@@ -26,7 +26,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return shown
 
 
-def test_logs_report_and_data_are_at_hand(
+def test_logs_report_and_data_can_be_opened(
     qtbot: QtBot, settings: Settings, app_paths: AppPaths, shown: list[Path]
 ) -> None:
     page = AdvancedPage(settings, app_paths, lambda: "what went wrong")
@@ -42,7 +42,7 @@ def test_logs_report_and_data_are_at_hand(
     assert QGuiApplication.clipboard().text() == "what went wrong"
 
 
-def test_exact_timings_are_switched_here_too(
+def test_exact_timings_can_be_switched_on_the_advanced_page(
     qtbot: QtBot, settings: Settings, app_paths: AppPaths
 ) -> None:
     page = AdvancedPage(settings, app_paths, str)
@@ -72,7 +72,7 @@ def test_everything_is_reset_only_when_agreed(
     assert settings.memory("window.geometry") == "kept"
 
 
-def test_logs_are_put_aside_when_long_and_the_oldest_goes(tmp_path: Path, qapp: object) -> None:
+def test_long_logs_are_rotated_and_the_oldest_is_deleted(tmp_path: Path, qapp: object) -> None:
     reporter = CrashReporter(tmp_path)
     log = tmp_path / LOG_FILE
     for number in range(KEPT_LOGS + 3):

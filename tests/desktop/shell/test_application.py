@@ -29,7 +29,7 @@ def test_a_click_in_the_dock_brings_a_closed_window_back(app: App) -> None:
     assert app.window.isVisible()
 
 
-def test_a_hidden_start_stays_hidden_until_somebody_clicks(app: App) -> None:
+def test_a_hidden_start_stays_hidden_until_the_first_click(app: App) -> None:
     app.start(hidden=True)
     app.reopen()  # macOS activates what it starts
     assert not app.window.isVisible()
@@ -38,7 +38,7 @@ def test_a_hidden_start_stays_hidden_until_somebody_clicks(app: App) -> None:
 
 
 @pytest.mark.parametrize("busy", [True, False])
-def test_the_systems_quit_is_asked_of_the_app(busy: bool) -> None:
+def test_the_systems_quit_is_passed_to_the_app(busy: bool) -> None:
     code = f"""
         import sys
         from PySide6.QtCore import QTimer

@@ -25,7 +25,7 @@ def fail() -> None:
     raise RuntimeError(f"cannot open {SONG}")
 
 
-def test_a_mistake_in_any_thread_is_noted_and_told(
+def test_an_error_in_any_thread_is_recorded_and_reported(
     reporter: CrashReporter, qtbot: QtBot, tmp_path: Path
 ) -> None:
     with qtbot.waitSignal(reporter.crashed):
@@ -71,11 +71,11 @@ def test_a_report_names_no_folder_of_the_user() -> None:
         ("12 / 3 and and/or", "12 / 3 and and/or"),
     ],
 )
-def test_only_the_last_part_of_a_path_is_left(text: str, expected: str) -> None:
+def test_paths_are_shortened_to_their_last_part(text: str, expected: str) -> None:
     assert without_folders(text) == expected
 
 
-def test_everything_is_as_before_when_it_is_uninstalled(tmp_path: Path) -> None:
+def test_uninstalling_restores_the_previous_hooks(tmp_path: Path) -> None:
     before = sys.excepthook, threading.excepthook
     reporter = CrashReporter(tmp_path)
     reporter.install()

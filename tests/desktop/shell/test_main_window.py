@@ -93,9 +93,7 @@ def titles(app: App) -> list[str]:
     return [job.title for job in app.queue.jobs()]
 
 
-def test_a_drop_anywhere_converts_and_says_so_before(
-    app: App, qtbot: QtBot, tmp_path: Path
-) -> None:
+def test_a_drop_anywhere_converts_and_is_announced(app: App, qtbot: QtBot, tmp_path: Path) -> None:
     paths = files(tmp_path, "a.wav", "b.mp4", "c.txt")
     event = drag_over(app, mime(paths))
     assert event.isAccepted()
@@ -109,7 +107,7 @@ def test_a_drop_anywhere_converts_and_says_so_before(
     assert "“c.txt”" in app.window.notice.text
 
 
-def test_what_cannot_be_used_is_refused_with_the_reason(app: App, tmp_path: Path) -> None:
+def test_other_files_are_refused_with_the_reason(app: App, tmp_path: Path) -> None:
     event = drag_over(app, mime(files(tmp_path, "c.txt")))
     assert not event.isAccepted()
     assert app.window.overlay.text == "“c.txt” isn't an audio, video or voice file"
@@ -117,7 +115,7 @@ def test_what_cannot_be_used_is_refused_with_the_reason(app: App, tmp_path: Path
     assert not app.window.overlay.isVisible()
 
 
-def test_a_folder_is_dropped_with_all_that_is_in_it(app: App, qtbot: QtBot, tmp_path: Path) -> None:
+def test_a_dropped_folder_converts_all_its_files(app: App, qtbot: QtBot, tmp_path: Path) -> None:
     inner = tmp_path / "songs" / "more"
     inner.mkdir(parents=True)
     files(inner, "x.wav", "y.flac")
@@ -126,7 +124,7 @@ def test_a_folder_is_dropped_with_all_that_is_in_it(app: App, qtbot: QtBot, tmp_
     assert titles(app) == ["x.wav", "y.flac"]
 
 
-def test_a_voice_says_that_it_will_be_installed(app: App, tmp_path: Path) -> None:
+def test_a_dragged_voice_is_announced_as_an_installation(app: App, tmp_path: Path) -> None:
     assert drag_over(app, mime(files(tmp_path, "v.pth"))).isAccepted()
     assert app.window.overlay.text == "Install Voice"
 
@@ -141,7 +139,7 @@ def test_pasting_files_converts_them(app: App, qtbot: QtBot, tmp_path: Path) -> 
     assert app.window.notice.text == "The clipboard contains no file or link"
 
 
-def test_the_invitation_gives_way_to_the_queue_and_comes_back(
+def test_the_empty_page_is_replaced_by_the_queue_and_comes_back(
     app: App, qtbot: QtBot, tmp_path: Path
 ) -> None:
     assert app.window.areas.empty.isVisible()
@@ -152,7 +150,7 @@ def test_the_invitation_gives_way_to_the_queue_and_comes_back(
     assert app.window.areas.empty.isVisible()
 
 
-def test_the_running_job_is_followed_and_its_chart_stays(
+def test_the_running_job_is_selected_and_its_chart_stays(
     app: App, qtbot: QtBot, tmp_path: Path
 ) -> None:
     app.window.take(files(tmp_path, "a.wav", "b.wav"))
@@ -176,7 +174,9 @@ def test_bars_grow_while_a_job_runs(app: App, qtbot: QtBot, tmp_path: Path) -> N
     until_idle(app, qtbot)
 
 
-def test_a_failure_is_a_sentence_with_a_report(app: App, qtbot: QtBot, tmp_path: Path) -> None:
+def test_a_failure_shows_a_sentence_and_offers_a_report(
+    app: App, qtbot: QtBot, tmp_path: Path
+) -> None:
     app.window.take(files(tmp_path, "bad.wav"))
     until_idle(app, qtbot)
     assert app.window.detail.failure.startswith('Cannot read "bad.wav": it is broken')
@@ -186,7 +186,7 @@ def test_a_failure_is_a_sentence_with_a_report(app: App, qtbot: QtBot, tmp_path:
     assert str(tmp_path) not in report
 
 
-def test_rows_are_cancelled_tried_again_moved_and_removed(
+def test_rows_are_cancelled_retried_moved_and_removed(
     app: App, qtbot: QtBot, tmp_path: Path
 ) -> None:
     app.window.take(files(tmp_path, "slow.wav", "a.wav", "b.wav"))
@@ -222,7 +222,7 @@ def test_quitting_asks_only_while_busy(
     assert not app.window.isVisible()
 
 
-def test_what_was_unfinished_comes_back_and_can_be_continued(
+def test_unfinished_jobs_come_back_and_can_be_continued(
     start: Callable[[], App], questions: Questions, qtbot: QtBot, tmp_path: Path
 ) -> None:
     first = start()
@@ -269,7 +269,7 @@ def test_every_control_has_a_name(app: App) -> None:
     assert nameless == []
 
 
-def test_closing_hides_where_the_window_can_come_back_and_quits_elsewhere(
+def test_closing_hides_a_window_that_can_be_reopened_and_quits_otherwise(
     app: App, questions: Questions, qtbot: QtBot
 ) -> None:
     app.window.reopenable = True
@@ -282,7 +282,7 @@ def test_closing_hides_where_the_window_can_come_back_and_quits_elsewhere(
         app.window.close()
 
 
-def test_a_thousand_rows_are_added_without_a_pause(app: App, qtbot: QtBot, tmp_path: Path) -> None:
+def test_a_thousand_rows_are_added_without_blocking(app: App, qtbot: QtBot, tmp_path: Path) -> None:
     import time
 
     paths = [tmp_path / f"{place}.wav" for place in range(1000)]

@@ -105,7 +105,7 @@ def test_an_idle_menu_offers_everything_but_nothing_to_cancel(bench: Bench) -> N
     assert bench.bar.percent is None
 
 
-def test_a_busy_menu_tells_how_far_it_is_and_cancels(bench: Bench) -> None:
+def test_a_busy_menu_shows_the_progress_and_cancels(bench: Bench) -> None:
     jobs = [bench.job("a.wav"), bench.job("b.wav"), bench.job("c.wav")]
     bench.queue.add(jobs)
     bench.queue.begin(jobs[0].id)
@@ -123,7 +123,7 @@ def test_a_busy_menu_tells_how_far_it_is_and_cancels(bench: Bench) -> None:
     assert bench.queue.count(JobState.CANCELLED) == 2
 
 
-def test_the_icon_rests_when_the_work_is_done(bench: Bench) -> None:
+def test_the_icon_is_reset_when_the_work_is_done(bench: Bench) -> None:
     job = bench.job("a.wav")
     bench.queue.add([job])
     bench.queue.begin(job.id)
@@ -148,7 +148,7 @@ def test_results_that_are_still_there_are_recent_newest_first(bench: Bench) -> N
     assert bench.revealed == [bench.folder / "out 5.wav"]
 
 
-def test_quick_convert_hands_on_what_was_chosen(bench: Bench, qtbot: QtBot) -> None:
+def test_quick_convert_emits_the_chosen_files(bench: Bench, qtbot: QtBot) -> None:
     bench.chosen = [bench.folder / "song.mp3"]
     with qtbot.waitSignal(bench.bar.files_chosen) as told:
         bench.action("Quick Convert…").trigger()
@@ -174,7 +174,7 @@ def test_the_clipboard_is_offered_when_it_holds_files(bench: Bench, qtbot: QtBot
 @pytest.mark.parametrize(
     "text", ["", "hello", "/no/such/file", "/" + "x" * 5000, "/a\0b", "/a\n/b"]
 )
-def test_text_that_is_no_path_of_a_file_is_nothing_to_convert(text: str) -> None:
+def test_text_that_is_not_a_path_of_a_file_is_not_offered(text: str) -> None:
     content = QMimeData()
     content.setText(text)
     assert clipboard_files(content) == []
@@ -194,7 +194,7 @@ def test_the_voice_is_chosen_in_the_submenu(bench: Bench) -> None:
     assert chosen.text() == "Starter"
 
 
-def test_window_settings_and_quit_are_asked_for(bench: Bench, qtbot: QtBot) -> None:
+def test_the_menu_opens_window_and_settings_and_quits(bench: Bench, qtbot: QtBot) -> None:
     for beginning, signal in (
         ("Open", bench.bar.open_window_requested),
         ("Settings", bench.bar.settings_requested),
@@ -204,7 +204,7 @@ def test_window_settings_and_quit_are_asked_for(bench: Bench, qtbot: QtBot) -> N
             bench.action(beginning).trigger()
 
 
-def test_the_setting_hides_it(bench: Bench) -> None:
+def test_the_setting_hides_the_icon(bench: Bench) -> None:
     bench.settings.set(SHOW_MENU_BAR, False)
     assert not bench.bar.tray.isVisible()
     assert not bench.bar.is_shown
@@ -212,7 +212,7 @@ def test_the_setting_hides_it(bench: Bench) -> None:
     assert bench.bar.tray.isVisible()
 
 
-def test_opening_the_menu_often_leaves_nothing_behind(bench: Bench, qtbot: QtBot) -> None:
+def test_opening_the_menu_often_leaks_nothing(bench: Bench, qtbot: QtBot) -> None:
     for _ in range(20):
         bench.titles()
     qtbot.wait(10)
@@ -231,7 +231,7 @@ def put(monkeypatch: pytest.MonkeyPatch, state: Qt.ApplicationState) -> None:
     monkeypatch.setattr(QGuiApplication, "applicationState", staticmethod(lambda: state))
 
 
-def test_what_ends_behind_other_windows_is_told_by_a_banner_that_reveals_it(
+def test_jobs_that_end_in_the_background_show_a_banner(
     bench: Bench, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(monkeypatch, Qt.ApplicationState.ApplicationInactive)
@@ -246,7 +246,7 @@ def test_what_ends_behind_other_windows_is_told_by_a_banner_that_reveals_it(
         bench.banners.clicked.emit(None)
 
 
-def test_what_ends_before_the_users_eyes_is_not_told(
+def test_jobs_that_end_in_the_foreground_show_no_banner(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(monkeypatch, Qt.ApplicationState.ApplicationActive)
@@ -254,7 +254,7 @@ def test_what_ends_before_the_users_eyes_is_not_told(
     assert bench.banners.told == []
 
 
-def test_who_wants_no_messages_is_not_asked_for_permission_and_gets_none(
+def test_without_notifications_no_permission_is_asked(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(monkeypatch, Qt.ApplicationState.ApplicationInactive)

@@ -42,7 +42,7 @@ def test_every_flag_of_the_engine_is_on_the_optimization_page(qtbot: QtBot, tmp_
     assert fields == set(shown)
 
 
-def test_a_change_applies_at_once_and_is_kept(qtbot: QtBot, tmp_path: Path) -> None:
+def test_a_change_applies_immediately_and_is_saved(qtbot: QtBot, tmp_path: Path) -> None:
     settings = made_settings(tmp_path)
     general = page(qtbot, settings, "general")
     general.rows[NOTIFY.key].findChild(QCheckBox).click()
@@ -57,7 +57,7 @@ def test_a_change_applies_at_once_and_is_kept(qtbot: QtBot, tmp_path: Path) -> N
     assert again.value(NOTIFY) is False
 
 
-def test_a_change_from_elsewhere_shows_without_telling_back(qtbot: QtBot, tmp_path: Path) -> None:
+def test_a_change_from_elsewhere_is_shown_without_a_signal(qtbot: QtBot, tmp_path: Path) -> None:
     settings = made_settings(tmp_path)
     advanced = page(qtbot, settings, "advanced")
     told: list[str] = []
@@ -83,7 +83,7 @@ def test_an_environment_variable_locks_its_row_and_is_named(qtbot: QtBot, tmp_pa
 
 
 @pytest.mark.parametrize(("flag", "refused"), [("tile_frames", 7), ("tile_frames", 49)])
-def test_a_number_that_the_engine_refuses_goes_back_and_spoils_nothing(
+def test_a_number_refused_by_the_engine_is_reset(
     qtbot: QtBot, tmp_path: Path, flag: str, refused: int
 ) -> None:
     settings = made_settings(tmp_path)
@@ -96,7 +96,7 @@ def test_a_number_that_the_engine_refuses_goes_back_and_spoils_nothing(
     assert settings.optimization() == OptimizationConfig(skip_silence=False)
 
 
-def test_restore_defaults_brings_the_page_back(qtbot: QtBot, tmp_path: Path) -> None:
+def test_restore_defaults_resets_the_page(qtbot: QtBot, tmp_path: Path) -> None:
     settings = made_settings(tmp_path)
     settings.set(IDLE_MINUTES, 99)
     settings.set(NOTIFY, False)
@@ -118,7 +118,7 @@ def test_every_control_has_a_name_for_assistive_technology(qtbot: QtBot, tmp_pat
             assert text, key
 
 
-def test_a_preset_sets_every_flag_that_is_free(qtbot: QtBot, tmp_path: Path) -> None:
+def test_a_preset_sets_every_flag_that_is_not_overridden(qtbot: QtBot, tmp_path: Path) -> None:
     variable = next(name for name, field in VARIABLES.items() if field == "tile_frames")
     settings = made_settings(tmp_path, {variable: "800"})
     made = OptimizationPage(settings)
@@ -155,7 +155,7 @@ def test_all_panes_open_and_the_last_one_is_remembered(
     assert again.windowTitle() == "Advanced"
 
 
-def test_a_remembered_pane_that_is_none_opens_general(qtbot: QtBot, tmp_path: Path) -> None:
+def test_an_unknown_remembered_pane_opens_general(qtbot: QtBot, tmp_path: Path) -> None:
     settings = made_settings(tmp_path)
     settings.remember("settings_window.pane", "no such pane")
     settings.remember("settings_window.geometry", ["x", None])

@@ -32,11 +32,11 @@ def test_a_second_start_hands_over_its_files_and_knows_it(qtbot: QtBot, tmp_path
     first.close()
 
 
-def test_nobody_there_is_found_out(qapp: object, tmp_path: Path) -> None:
+def test_without_a_running_app_nothing_is_handed_over(qapp: object, tmp_path: Path) -> None:
     assert not hand_over(server_name(tmp_path), [])
 
 
-def test_what_a_killed_app_left_behind_is_taken_over(qtbot: QtBot, tmp_path: Path) -> None:
+def test_the_socket_of_a_killed_app_is_replaced(qtbot: QtBot, tmp_path: Path) -> None:
     name = server_name(tmp_path)
     left = (
         "import os\nfrom PySide6.QtCore import QCoreApplication\n"
@@ -64,7 +64,9 @@ time.sleep(60)
 """
 
 
-def test_of_two_starts_one_gets_the_data_folder_and_a_killed_one_lets_it_go(tmp_path: Path) -> None:
+def test_only_one_of_two_starts_gets_the_data_folder_and_a_killed_one_releases_it(
+    tmp_path: Path,
+) -> None:
     data = tmp_path / "data"
     start = functools.partial(
         subprocess.Popen,
@@ -106,7 +108,7 @@ def test_an_app_that_is_only_starting_is_waited_for(qtbot: QtBot, tmp_path: Path
         assert first.wait(20) == 2
 
 
-def test_nonsense_from_the_socket_is_thrown_away(qtbot: QtBot, tmp_path: Path) -> None:
+def test_invalid_messages_on_the_socket_are_ignored(qtbot: QtBot, tmp_path: Path) -> None:
     first = SingleInstance(server_name(tmp_path))
     for line in (b"{}\n", b"[1]\n", b"\xff\xff\n", b"[[]]\n"):
         socket = QLocalSocket()

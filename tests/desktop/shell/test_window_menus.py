@@ -42,12 +42,12 @@ def menus(app: App) -> dict[str, QMenu]:
     return {menu.title(): menu for menu in app.window.menuBar().findChildren(QMenu) if menu.title()}
 
 
-def test_the_menus_stand_in_the_order_of_the_mac(app: App) -> None:
+def test_the_menus_have_the_order_of_macos(app: App) -> None:
     titles = [action.text() for action in app.window.menuBar().actions()]
     assert titles == ["File", "Edit", "Queue", "Window", "Help"]
 
 
-def test_the_usual_keys_are_there_and_no_key_means_two_things(app: App) -> None:
+def test_the_usual_shortcuts_exist_and_are_unique(app: App) -> None:
     keys = {action.text(): action.shortcut() for action in app.window.actions()}
     for title, key in KEYS.items():
         assert keys[title] == QKeySequence(key), title
@@ -84,7 +84,7 @@ def test_recent_sources_that_are_still_there_are_offered_again(
     assert app.queue.jobs()[2].source == paths[0]
 
 
-def test_pasted_files_of_the_finder_are_converted(app: App, qtbot: QtBot, tmp_path: Path) -> None:
+def test_files_pasted_from_finder_are_converted(app: App, qtbot: QtBot, tmp_path: Path) -> None:
     (tmp_path / "名前 é.wav").touch()
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(tmp_path / "名前 é.wav"))])
@@ -108,7 +108,7 @@ class Opened:
         self.told += 1
 
 
-def test_a_file_that_the_dock_or_the_finder_opens_is_kept_until_somebody_takes_it(
+def test_files_opened_by_dock_or_finder_are_kept_until_taken(
     qapp: QApplication,
 ) -> None:
     opened = Opened()
@@ -120,7 +120,7 @@ def test_a_file_that_the_dock_or_the_finder_opens_is_kept_until_somebody_takes_i
     assert opened.take_files() == []
 
 
-def test_what_a_second_start_hands_over_comes_to_the_front_and_into_the_queue(
+def test_files_of_a_second_start_come_into_the_queue_and_the_window_to_the_front(
     app: App, qtbot: QtBot, tmp_path: Path
 ) -> None:
     (tmp_path / "song.wav").touch()

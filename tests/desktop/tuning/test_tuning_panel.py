@@ -89,12 +89,12 @@ def bench(qtbot: QtBot, settings: Settings) -> Iterator[Bench]:
     made.run.close()
 
 
-def test_before_anything_was_measured_no_row_claims_a_gain(bench: Bench) -> None:
+def test_without_a_tuning_no_row_shows_a_gain(bench: Bench) -> None:
     assert "Not measured yet" in bench.panel.status.text()
     assert {row.measured for row in bench.page.rows.values()} == {""}
 
 
-def test_while_it_runs_the_flag_the_time_left_and_a_bar_are_shown(bench: Bench) -> None:
+def test_running_tuning_shows_the_flag_the_remaining_time_and_a_bar(bench: Bench) -> None:
     bench.panel.button.click()
     assert bench.run.is_running
     assert bench.panel.bar.isVisible()
@@ -105,7 +105,7 @@ def test_while_it_runs_the_flag_the_time_left_and_a_bar_are_shown(bench: Bench) 
     assert "about 2 min left" in bench.panel.status.text()
 
 
-def test_what_was_found_is_shown_at_each_flag_and_used(bench: Bench) -> None:
+def test_results_are_shown_at_each_flag_and_applied(bench: Bench) -> None:
     tiles = next(each for each in SETTINGS if each.key == "optimization.tile_frames")
     bench.settings.set(tiles, 200)
     bench.panel.button.click()
@@ -122,14 +122,14 @@ def test_what_was_found_is_shown_at_each_flag_and_used(bench: Bench) -> None:
     assert bench.panel.button.isVisible()
 
 
-def test_it_refuses_while_a_conversion_runs_or_waits_and_says_so(bench: Bench) -> None:
+def test_tuning_is_refused_while_a_conversion_runs_or_waits(bench: Bench) -> None:
     bench.busy = True
     bench.panel.button.click()
     assert not bench.run.is_running
     assert "would distort the measurement" in bench.panel.status.text()
 
 
-def test_a_conversion_that_begins_stops_it(bench: Bench) -> None:
+def test_a_starting_conversion_stops_tuning(bench: Bench) -> None:
     bench.panel.button.click()
     bench.run.set_busy(True)
     bench.wait_for_the_end()
@@ -137,7 +137,7 @@ def test_a_conversion_that_begins_stops_it(bench: Bench) -> None:
     assert TuningRecord().latest() is None
 
 
-def test_cancel_changes_nothing(bench: Bench) -> None:
+def test_cancelled_tuning_changes_nothing(bench: Bench) -> None:
     before = bench.settings.optimization()
     bench.panel.button.click()
     bench.panel.cancel_button.click()
@@ -147,7 +147,7 @@ def test_cancel_changes_nothing(bench: Bench) -> None:
     assert TuningRecord().latest() is None
 
 
-def test_a_failure_is_told_in_its_sentence(qtbot: QtBot, settings: Settings) -> None:
+def test_failed_tuning_shows_the_reason(qtbot: QtBot, settings: Settings) -> None:
     refusal = DeviceError("Cannot tune", "its results are others", "use the device cpu")
     bench = Bench(qtbot, settings, refusal)
     bench.work.go.set()

@@ -84,7 +84,7 @@ def installed(voices: VoiceList, tmp_path: Path) -> Voice:
     return voices.voices()[1]
 
 
-def test_a_voice_comes_with_its_own_settings_and_reset_goes_back_to_them(
+def test_a_voice_has_its_default_settings_and_reset_restores_them(
     voices: VoiceList, settings: Settings, tmp_path: Path
 ) -> None:
     aria = installed(voices, tmp_path)
@@ -99,7 +99,7 @@ def test_a_voice_comes_with_its_own_settings_and_reset_goes_back_to_them(
     assert draft.options == draft.usual == ConversionOptions(semitones=12)
 
 
-def test_other_own_settings_reach_a_voice_that_was_left_as_it_was(
+def test_changed_defaults_apply_to_an_unchanged_voice(
     voices: VoiceList, settings: Settings, tmp_path: Path
 ) -> None:
     draft = Draft(settings, voices)
@@ -114,7 +114,7 @@ def test_other_own_settings_reach_a_voice_that_was_left_as_it_was(
     assert draft.options == ConversionOptions(protect=0.2)
 
 
-def test_what_is_chosen_can_be_made_the_voices_own(
+def test_the_current_settings_can_become_the_voices_defaults(
     voices: VoiceList, settings: Settings, qtbot: QtBot, tmp_path: Path
 ) -> None:
     draft = Draft(settings, voices)

@@ -68,7 +68,7 @@ def test_escape_the_close_button_and_the_frame_close_it(qtbot: QtBot, dialog: Li
         assert not dialog.isVisible()
 
 
-def test_size_source_and_files_are_shown_before_anything_is_fetched(
+def test_size_source_and_files_are_shown_before_the_download(
     qtbot: QtBot, dialog: LinkDialog, server: FaultServer
 ) -> None:
     told = asked(qtbot, dialog, put_repository(server, ["x/aria.pth", "x/added_aria.index"]))
@@ -79,7 +79,7 @@ def test_size_source_and_files_are_shown_before_anything_is_fetched(
     assert dialog.download.isEnabled()
 
 
-def test_the_chosen_offer_is_downloaded_installed_and_told(
+def test_the_chosen_offer_is_downloaded_installed_and_reported(
     qtbot: QtBot, dialog: LinkDialog, server: FaultServer
 ) -> None:
     told = asked(qtbot, dialog, put_repository(server, ["Aria.zip", "Bela.zip"]))
@@ -106,7 +106,7 @@ def test_many_offers_can_be_searched_and_a_hidden_one_is_not_chosen(
     assert not dialog.download.isEnabled()
 
 
-def test_a_stopped_download_goes_on_where_it_stopped(
+def test_a_stopped_download_continues_where_it_stopped(
     qtbot: QtBot, dialog: LinkDialog, server: FaultServer, tmp_path: Path
 ) -> None:
     asked(qtbot, dialog, put_repository(server, ["Aria.zip"]))
@@ -136,7 +136,7 @@ def test_closing_stops_the_download(
 
 
 @pytest.mark.parametrize("link", ["no link", "https://[/", "ftp://a.example/x.zip", "/none.zip"])
-def test_what_leads_to_no_voice_is_one_sentence(
+def test_a_link_without_a_voice_gives_one_sentence(
     qtbot: QtBot, dialog: LinkDialog, server: FaultServer, link: str
 ) -> None:
     told = asked(qtbot, dialog, server.url("/ann/none") if link == "/none.zip" else link)
@@ -146,7 +146,7 @@ def test_what_leads_to_no_voice_is_one_sentence(
     assert not dialog.download.isEnabled()
 
 
-def test_what_another_link_offered_is_not_what_is_downloaded(
+def test_offers_of_the_previous_link_cannot_be_downloaded(
     qtbot: QtBot, dialog: LinkDialog, server: FaultServer
 ) -> None:
     asked(qtbot, dialog, put_repository(server, ["x/aria.pth"]))
@@ -157,7 +157,7 @@ def test_what_another_link_offered_is_not_what_is_downloaded(
     assert not dialog.download.isEnabled()
 
 
-def test_a_link_that_comes_while_another_is_looked_at_is_looked_at_next(
+def test_a_link_entered_while_another_is_loading_is_loaded_next(
     qtbot: QtBot, dialog: LinkDialog, server: FaultServer
 ) -> None:
     link = put_repository(server, ["x/aria.pth"])

@@ -91,7 +91,7 @@ def test_the_networks_are_offered_at_the_first_start_only(
 
 
 @pytest.mark.parametrize("layout", ["hub", "fairseq"])
-def test_whoever_has_the_networks_is_not_asked(
+def test_the_networks_are_not_offered_if_installed(
     window: MainWindow, models: Path, layout: str
 ) -> None:
     if layout == "hub":
@@ -105,7 +105,7 @@ def test_whoever_has_the_networks_is_not_asked(
     assert window.notice.text == ""
 
 
-def test_picking_a_community_voice_without_the_networks_is_hinted_at(window: MainWindow) -> None:
+def test_choosing_a_community_voice_without_the_networks_shows_a_hint(window: MainWindow) -> None:
     pick(window, "Aria")
     assert window.notice.text.startswith("“Aria” needs the networks")
     assert "370.2 MB" in window.notice.text
@@ -114,7 +114,7 @@ def test_picking_a_community_voice_without_the_networks_is_hinted_at(window: Mai
     assert window.voice_dialogs.shared.isVisible()
 
 
-def test_a_conversion_that_failed_without_the_networks_shows_the_way_out(
+def test_a_conversion_that_failed_without_the_networks_shows_a_hint(
     window: MainWindow, tmp_path: Path
 ) -> None:
     pick(window, "Aria")
@@ -128,7 +128,7 @@ def test_a_conversion_that_failed_without_the_networks_shows_the_way_out(
 
 
 @pytest.mark.parametrize("name", ["Starter", "Spin"])
-def test_a_voice_that_they_would_not_help_is_picked_without_a_hint(
+def test_a_voice_that_does_not_need_the_networks_shows_no_hint(
     window: MainWindow, name: str
 ) -> None:
     pick(window, "Aria")
@@ -137,7 +137,9 @@ def test_a_voice_that_they_would_not_help_is_picked_without_a_hint(
     assert window.notice.text == ""
 
 
-def test_a_pasted_link_is_looked_at(qtbot: QtBot, window: MainWindow, server: FaultServer) -> None:
+def test_a_pasted_link_opens_the_dialog(
+    qtbot: QtBot, window: MainWindow, server: FaultServer
+) -> None:
     link = server.put(zoo.packed({"Bela.pth": zoo.voice(9)}), "/Bela.zip")
     QGuiApplication.clipboard().setText(f"  {link}\n")
     window.actions_.paste.trigger()
@@ -151,14 +153,14 @@ def test_a_pasted_link_is_looked_at(qtbot: QtBot, window: MainWindow, server: Fa
     assert [seen.headers.get("Range", "")[:6] for seen in server.seen] == ["", "bytes="]
 
 
-def test_words_in_the_clipboard_are_no_link(window: MainWindow) -> None:
+def test_other_text_in_the_clipboard_is_not_a_link(window: MainWindow) -> None:
     QGuiApplication.clipboard().setText("see https://a.example/x.zip for more")
     window.actions_.paste.trigger()
     assert window.voice_dialogs.links is None
     assert window.notice.text == "The clipboard contains no file or link"
 
 
-def test_a_dropped_link_is_announced_looked_at_and_its_voice_installed_and_chosen(
+def test_a_dropped_link_is_announced_and_its_voice_installed_and_chosen(
     qtbot: QtBot, window: MainWindow, server: FaultServer
 ) -> None:
     link = server.put(zoo.packed({"Bela.pth": zoo.voice(9)}), "/Bela.zip")

@@ -60,7 +60,7 @@ class Held:
         return self._prepare(*given, cancel=cancel, **named)
 
 
-def test_an_import_is_stopped_by_quitting_and_leaves_nothing(
+def test_quitting_stops_an_import_without_leftovers(
     app: App, app_paths: AppPaths, tmp_path: Path, left: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = Held()
@@ -75,7 +75,7 @@ def test_an_import_is_stopped_by_quitting_and_leaves_nothing(
     assert [voice.name for voice in VoiceLibrary(app_paths.voices_dir).voices()] == ["Starter"]
 
 
-def test_what_ends_after_quitting_is_told_nobody(
+def test_nothing_is_emitted_after_quitting(
     app: App, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[object] = []
@@ -93,7 +93,7 @@ def test_what_ends_after_quitting_is_told_nobody(
     assert told == []
 
 
-def test_an_import_that_does_not_stop_is_left_behind_with_the_process(
+def test_an_import_that_does_not_stop_ends_with_the_process(
     app: App, tmp_path: Path, left: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = Held(deaf=True)
@@ -107,7 +107,7 @@ def test_an_import_that_does_not_stop_is_left_behind_with_the_process(
     assert app.voices.close(WAIT_S)
 
 
-def test_settings_that_are_being_kept_are_kept_before_the_app_is_gone(
+def test_settings_being_saved_are_complete_before_the_app_quits(
     app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (aria,) = app.voices.library.import_files([tmp_path / "Aria.pth"]).imported
@@ -140,7 +140,7 @@ def test_a_voice_from_the_window_appears_in_the_open_settings(
     assert page.list.item(1).text() == "Aria"
 
 
-def test_a_slider_moved_just_before_the_language_changes_is_kept(
+def test_a_slider_moved_just_before_the_language_changes_is_saved(
     app: App, qtbot: QtBot, tmp_path: Path
 ) -> None:
     (aria,) = app.voices.library.import_files([tmp_path / "Aria.pth"]).imported

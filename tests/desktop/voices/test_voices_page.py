@@ -56,7 +56,7 @@ def test_the_starter_is_there_and_cannot_be_changed(page: VoicesPage) -> None:
     assert not page.card.remove_button.isEnabled()
 
 
-def test_a_dropped_voice_is_imported_shown_and_told(
+def test_a_dropped_voice_is_imported_shown_and_reported(
     qtbot: QtBot, page: VoicesPage, aria: Path
 ) -> None:
     content = QMimeData()
@@ -76,7 +76,7 @@ def test_a_dropped_voice_is_imported_shown_and_told(
     assert "Source: Aria.pth" in page.card.facts_text()
 
 
-def test_a_voice_that_came_by_another_way_is_there_when_the_pane_is_shown_again(
+def test_a_voice_installed_elsewhere_appears_when_the_pane_is_shown_again(
     page: VoicesPage, aria: Path
 ) -> None:
     page.hide()
@@ -86,7 +86,7 @@ def test_a_voice_that_came_by_another_way_is_there_when_the_pane_is_shown_again(
     assert page.list.count() == 2
 
 
-def test_a_voice_can_be_renamed_and_a_taken_name_goes_back(
+def test_a_voice_can_be_renamed_but_not_to_a_taken_name(
     qtbot: QtBot, page: VoicesPage, aria: Path
 ) -> None:
     imported(qtbot, page, aria)
@@ -101,9 +101,7 @@ def test_a_voice_can_be_renamed_and_a_taken_name_goes_back(
     assert page.card.name.text() == "Zoë 雅"
 
 
-def test_a_picture_is_taken_over(
-    qtbot: QtBot, page: VoicesPage, aria: Path, tmp_path: Path
-) -> None:
+def test_a_picture_is_copied(qtbot: QtBot, page: VoicesPage, aria: Path, tmp_path: Path) -> None:
     imported(qtbot, page, aria)
     image = QImage(64, 40, QImage.Format.Format_RGB32)
     image.fill(Qt.GlobalColor.red)
@@ -114,7 +112,7 @@ def test_a_picture_is_taken_over(
     assert shown.pixelColor(shown.rect().center()).name() == "#ff0000"
 
 
-def test_a_file_that_is_no_voice_is_one_sentence(
+def test_a_file_that_is_not_a_voice_gives_one_sentence(
     qtbot: QtBot, page: VoicesPage, tmp_path: Path
 ) -> None:
     (tmp_path / "song.pth").write_bytes(b"no voice" * 100)
@@ -124,7 +122,7 @@ def test_a_file_that_is_no_voice_is_one_sentence(
     assert names(page) == ["Starter"]
 
 
-def test_one_bad_archive_does_not_keep_the_good_voice_out(
+def test_one_bad_archive_does_not_prevent_the_import_of_a_good_one(
     qtbot: QtBot, page: VoicesPage, aria: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "bad.zip").write_bytes(b"PK" + b"x" * 200)
@@ -135,7 +133,7 @@ def test_one_bad_archive_does_not_keep_the_good_voice_out(
     assert names(page) == ["Starter", "Aria"]
 
 
-def test_a_removed_voice_lies_in_the_trash(
+def test_a_removed_voice_is_in_the_trash(
     qtbot: QtBot, page: VoicesPage, aria: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moved: list[Path] = []
@@ -160,9 +158,7 @@ def test_an_index_that_does_not_fit_is_refused_by_name(
     assert "chosen" in ended(qtbot, page)
 
 
-def test_a_voices_own_settings_are_shown_and_kept(
-    qtbot: QtBot, page: VoicesPage, aria: Path
-) -> None:
+def test_a_voices_defaults_are_shown_and_saved(qtbot: QtBot, page: VoicesPage, aria: Path) -> None:
     assert not page.card.defaults.isVisible()
     imported(qtbot, page, aria)
     assert page.card.defaults.isVisible()
@@ -174,7 +170,7 @@ def test_a_voices_own_settings_are_shown_and_kept(
     assert page.card.defaults.rows["protect"].value() == 0.1
 
 
-def test_a_setting_is_kept_although_another_voice_is_shown_at_once(
+def test_a_change_is_saved_even_if_another_voice_is_shown_immediately(
     qtbot: QtBot, page: VoicesPage, aria: Path
 ) -> None:
     imported(qtbot, page, aria)
@@ -202,7 +198,7 @@ def test_only_the_slider_that_was_moved_is_written(
     assert defaults(page) == {"pitch_method": "yin", "protect": 0.1}
 
 
-def test_what_comes_by_another_way_leaves_alone_what_the_user_is_at(
+def test_reloading_keeps_what_the_user_is_editing(
     qtbot: QtBot, page: VoicesPage, aria: Path, tmp_path: Path
 ) -> None:
     imported(qtbot, page, aria)
@@ -220,7 +216,7 @@ def test_what_comes_by_another_way_leaves_alone_what_the_user_is_at(
     qtbot.waitUntil(lambda: defaults(page) == {"protect": 0.1, "semitones": 6}, timeout=10_000)
 
 
-def test_a_slider_that_cannot_be_kept_goes_back_and_says_why(
+def test_a_slider_that_cannot_be_saved_is_reset_with_the_reason(
     qtbot: QtBot, page: VoicesPage, aria: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     imported(qtbot, page, aria)
@@ -262,7 +258,7 @@ def moved_while_another_is_kept(qtbot: QtBot, page: VoicesPage, aria: Path, othe
     page.list.setCurrentRow(0)
 
 
-def test_sliders_of_several_voices_are_all_kept(
+def test_sliders_of_several_voices_are_all_saved(
     qtbot: QtBot, page: VoicesPage, aria: Path, tmp_path: Path, slow: threading.Event
 ) -> None:
     moved_while_another_is_kept(qtbot, page, aria, tmp_path / "Bela.pth")
@@ -272,7 +268,7 @@ def test_sliders_of_several_voices_are_all_kept(
     assert defaults(page, "Bela") == {"semitones": -4}
 
 
-def test_quitting_keeps_what_still_waits_to_be_kept(
+def test_quitting_saves_pending_changes(
     qtbot: QtBot, page: VoicesPage, aria: Path, tmp_path: Path, slow: threading.Event
 ) -> None:
     moved_while_another_is_kept(qtbot, page, aria, tmp_path / "Bela.pth")
