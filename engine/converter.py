@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +13,21 @@ import torch
 from numpy.typing import NDArray
 
 from engine import device as devices
-from engine.errors import ConversionCancelled, UserError
+from engine.analysis import AnalysisRecorder
+from engine.audio.names import output_path_for
+from engine.audio.reader import decode_audio, receive_array
+from engine.audio.source import MAX_RATE_HZ, MIN_RATE_HZ, Decoded, Receiver, Sound, shown_name
+from engine.audio.writer import check_output, file_rate, write_free
+from engine.errors import AudioFileError, ConversionCancelled, OptionError, OutputFileError, Text
 from engine.examined_store import ExaminedStore
-from engine.file_conversion import FileConversion, carry_out, plan_all
 from engine.optimization import OptimizationConfig
-from engine.options import ConversionOptions, ConversionResult
+from engine.options import ConversionOptions, ConversionResult, FileFormat
 from engine.paths import models_dir as locate_models_dir
-from engine.pipeline import Source, checked_source, convert_together, output_rate
+from engine.pipeline import convert_signal
 from engine.progress import CancelToken, PerformanceProfiler, ProgressListener
 from engine.run import Run
 from engine.stages import CPU
-from engine.voice import VoiceCard, VoiceFiles
+from engine.voice import VoiceFiles
 from engine.warm_up import warm_up
 
 Floats = NDArray[np.float32]
@@ -95,38 +100,17 @@ class Converter:
         UserError : one of its kinds, with a sentence for the user
         ConversionCancelled : ``cancel`` was set; nothing is kept
         """
-        source = Source(samples, rate_hz, options or ConversionOptions())
-        return self.convert_together([source], voice, listener=listener, cancel=cancel)[0]
-
-    def convert_together(
-        self,
-        sources: Sequence[Source],
-        voice: VoiceFiles,
-        *,
-        listener: ProgressListener | None = None,
-        cancel: CancelToken | None = None,
-    ) -> list[ConversionResult]:
-        """Convert several arrays; their pieces share the batches of the configuration.
-
-        Each result is what `convert` gives for its source alone, but for times and memory, which
-        are those of all together.
-
-        Raises
-        ------
-        UserError : one of its kinds, with a sentence for the user
-        ConversionCancelled : ``cancel`` was set; nothing is kept
-        """
-        started = time.perf_counter()
-        run = Run(self.profiler, self._store.placement, listener, cancel)
-        checked = [checked_source(source) for source in sources]
-        converted, card = self._convert(checked, voice, run)
+        options = options or ConversionOptions()
+        columns = _checked(samples, rate_hz)
+        started, run = time.perf_counter(), self._run(listener, cancel)
+        play = partial(receive_array, columns, rate_hz, channels=2 if options.stereo else 1)
+        with self._networks_at_work():
+            decoded, sound = self._convert(play, voice, options, None, run)
+            with run.stage("write"):
+                made = np.concatenate(list(sound.blocks()))
         run.finish()
-        results = []
-        for source, samples in zip(sources, converted, strict=True):
-            result = self._result(run, started, len(source.samples) / source.rate_hz)
-            kept = samples if source.options.stereo else samples[:, 0]
-            results.append(replace(result, samples=kept, rate_hz=output_rate(source.options, card)))
-        return results
+        kept = made if options.stereo else made[:, 0]
+        return self._result(run, started, decoded, sound, kept, None)
 
     def convert_file(
         self,
@@ -152,39 +136,16 @@ class Converter:
         ConversionCancelled : ``cancel`` was set; nothing was written
         """
         options = options or ConversionOptions()
-        file = FileConversion.plan(source, voice.title, options, output, output_dir)
-        (result,) = self._convert_files([file], voice, listener, cancel)
-        if isinstance(result, UserError):
-            raise result
-        return result
-
-    def convert_files(
-        self,
-        sources: Sequence[Path],
-        voice: VoiceFiles,
-        options: ConversionOptions | None = None,
-        *,
-        output_dir: Path | None = None,
-        listener: ProgressListener | None = None,
-        cancel: CancelToken | None = None,
-    ) -> list[ConversionResult | UserError]:
-        """Convert files together: their pieces share the batches of the configuration.
-
-        Each result is what `convert_file` gives, but for times and memory, which are those of all
-        together. A file that is refused keeps no other one waiting.
-
-        Returns
-        -------
-        for each source its result, or why there is none
-
-        Raises
-        ------
-        UserError : the voice or the device is refused; nothing was written
-        ConversionCancelled : ``cancel`` was set; nothing was written
-        """
-        options = options or ConversionOptions()
-        planned = plan_all(sources, voice.title, options, output_dir)
-        return self._convert_files(planned, voice, listener, cancel)
+        overwrite = options.overwrite and output is not None
+        choose = partial(output_path_for, source, voice.title, output_dir, options.file_format)
+        _check_target(output or choose(), source, options, overwrite=overwrite)
+        started, run = time.perf_counter(), self._run(listener, cancel)
+        play = partial(decode_audio, source, channels=2 if options.stereo else 1)
+        with self._networks_at_work():
+            decoded, sound = self._convert(play, voice, options, options.file_format, run)
+            with run.stage("write", 1.0):
+                path = write_free(output or choose, sound, options, overwrite=overwrite)
+        return self._result(run, started, decoded, sound, None, path)
 
     def warm_up(self, voice: VoiceFiles, cancel: CancelToken, *, even_on_cpu: bool = False) -> bool:
         """Run every length of piece once, so that conversions need not wait for kernels.
@@ -234,56 +195,103 @@ class Converter:
         self._store.clear()
         devices.empty_cache(self.device)
 
-    def _convert_files(
-        self,
-        files: Sequence[FileConversion | UserError],
-        voice: VoiceFiles,
-        listener: ProgressListener | None,
-        cancel: CancelToken | None,
-    ) -> list[ConversionResult | UserError]:
-        """For each file its result, or why it was refused."""
-        started = time.perf_counter()
-        run = Run(self.profiler, self._store.placement, listener, cancel)
+    def _run(self, listener: ProgressListener | None, cancel: CancelToken | None) -> Run:
+        return Run(self.profiler, self._store.placement, listener, cancel)
 
-        def voice_rate_hz() -> int:
-            with devices.within_memory(self.device):
-                return self._store.voice(voice, run)[0].sample_rate_hz
-
-        found = carry_out(
-            files, voice_rate_hz, lambda sources: self._convert(sources, voice, run)[0], run
-        )
-        results: list[ConversionResult | UserError] = []
-        for each in found:
-            if isinstance(each, UserError):
-                results.append(each)
-                continue
-            result = self._result(run, started, each.source_s)
-            notes = (*each.notes, *run.notes)
-            results.append(
-                replace(result, output_path=each.path, rate_hz=each.rate_hz, notes=notes)
-            )
-        return results
+    @contextmanager
+    def _networks_at_work(self) -> Iterator[None]:
+        with torch.inference_mode(), devices.within_memory(self.device):
+            yield
 
     def _convert(
-        self, sources: list[Source], voice: VoiceFiles, run: Run
-    ) -> tuple[list[Floats], VoiceCard]:
-        """Samples of each source at its own output rate, and the voice; `sources` is emptied."""
-        with torch.inference_mode(), devices.within_memory(self.device):
-            models = self._store.models(voice, [source.options for source in sources], run)
-            converted = convert_together(sources, models, self.optimization, run)
-            for sentence in self._store.warnings():
-                run.note(sentence)
-            return converted, models.card
+        self,
+        play: Callable[[Receiver], Decoded],
+        voice: VoiceFiles,
+        options: ConversionOptions,
+        file_format: FileFormat | None,
+        run: Run,
+    ) -> tuple[Decoded, Sound]:
+        """Facts about the source and its conversion, at a rate that the file format can hold."""
+        with run.stage("decode"):
+            recorder = AnalysisRecorder(run.pause)
+            decoded = play(recorder)
+            signal = recorder.finish(decoded.n_frames)
+        for note in decoded.notes:
+            run.note(note)
+        models = self._store.models(voice, [options], run)
+        rate_hz = options.output_rate_hz or models.card.sample_rate_hz
+        if file_format is not None:
+            rate_hz = file_rate(file_format, rate_hz)
+        sound = convert_signal(signal, models, options, self.optimization, rate_hz, run)
+        for sentence in self._store.warnings():
+            run.note(sentence)
+        return decoded, sound
 
-    def _result(self, run: Run, started: float, source_s: float) -> ConversionResult:
+    def _result(
+        self,
+        run: Run,
+        started: float,
+        decoded: Decoded,
+        sound: Sound,
+        samples: Floats | None,
+        path: Path | None,
+    ) -> ConversionResult:
         return ConversionResult(
-            samples=None,
-            output_path=None,
-            rate_hz=0,
-            source_s=source_s,
+            samples=samples,
+            output_path=path,
+            rate_hz=sound.rate_hz,
+            source_s=decoded.duration_s,
             taken_s=time.perf_counter() - started,
             stage_s=dict(run.stage_s),
             device=self.device.type,
             peak_memory_bytes=devices.peak_memory_bytes(self.device),
             notes=tuple(run.notes),
         )
+
+
+def _checked(samples: Floats, rate_hz: int) -> Floats:
+    """The samples as float32 [n, channels].
+
+    Raises
+    ------
+    OptionError : an impossible sample rate
+    AudioFileError : the samples are not sound
+    """
+    if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
+        raise OptionError(
+            Text("Cannot convert samples at {rate} Hz", rate=rate_hz),
+            Text(
+                "a sample rate lies between {lowest} and {highest} Hz",
+                lowest=MIN_RATE_HZ,
+                highest=MAX_RATE_HZ,
+            ),
+            "give the rate at which they were recorded",
+        )
+    real = np.issubdtype(samples.dtype, np.floating)
+    flat = samples.ndim in (1, 2)
+    if not real or not flat or samples.size == 0 or not np.isfinite(samples).all():
+        raise AudioFileError(
+            "Cannot convert these samples",
+            "they are empty, not finite, not decimal numbers, or have more than two dimensions",
+            "give float32 samples shaped [n] or [n, channels]",
+        )
+    return samples.reshape(len(samples), -1).astype(np.float32, copy=False)
+
+
+def _check_target(
+    target: Path, source: Path, options: ConversionOptions, *, overwrite: bool
+) -> None:
+    """Refuse a result that could not be written.
+
+    Raises
+    ------
+    OutputFileError : it would replace its source, or cannot be written there
+    """
+    with suppress(OSError):
+        if target.samefile(source):
+            raise OutputFileError(
+                Text("Cannot write {name}", name=shown_name(target)),
+                "it is the file that is to be converted",
+                "give the result another name",
+            )
+    check_output(target, options.file_format, options.subtype, overwrite=overwrite)

@@ -9,6 +9,7 @@ from typing import TypeVar
 import torch
 
 from engine import device as devices
+from engine.errors import Text
 from engine.models.content_encoder import ContentEncoder
 from engine.models.context import Context
 from engine.models.source import SourceInput
@@ -58,29 +59,16 @@ class Models:
             self.search.to(device)
 
 
-def give_way(part: Part, models: Models, run: Run) -> None:
+def fall_back_to_cpu(part: Part, models: Models, run: Run) -> None:
     """Move a part to the CPU for the rest of this conversion, because its device is full."""
     device = run.placement.device_of(part)
     models.place(part, CPU)
     run.placement = run.placement.with_device(part, CPU)
     devices.empty_cache(torch.device(device))
     run.note(
-        f"the memory of {device} does not suffice for {PART_TITLES[part]}, even for small pieces; "
-        "it went on on the CPU"
+        Text(
+            "not enough memory on {device} for {part}, even for small pieces; continued on the CPU",
+            device=device,
+            part=PART_TITLES[part],
+        )
     )
-
-
-def within_memory(part: Part, models: Models, run: Run, work: Callable[[str], T]) -> T:
-    """Do the work of a part on its device; where the memory does not suffice, on the CPU.
-
-    Parameters
-    ----------
-    work : given the name of the device
-    """
-    try:
-        return work(run.placement.device_of(part))
-    except (RuntimeError, MemoryError) as error:
-        if run.placement.device_of(part) == CPU or not devices.is_out_of_memory(error):
-            raise
-    give_way(part, models, run)
-    return work(CPU)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from engine.effects import effect_options
-from engine.errors import OptionError, Text
+from engine.errors import Message, OptionError, Text
 from engine.option import Choice, Option, choices, option, options_of
 from engine.pitch.methods import AUTO, METHODS
 
@@ -291,7 +291,7 @@ class ConversionResult:
     stage_s: Mapping[str, float] = field(default_factory=dict)
     device: str = "cpu"
     peak_memory_bytes: int = 0
-    notes: tuple[str, ...] = ()
+    notes: tuple[Message, ...] = ()
 
     @property
     def realtime_factor(self) -> float:

@@ -1,4 +1,4 @@
-"""The surroundings of one conversion: stop-watch, progress, cancel, and what the user is told."""
+"""What surrounds one conversion: stage times, progress, cancelling, and notes for the user."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from engine import device as devices
+from engine.errors import Message
 from engine.progress import CancelToken, PerformanceProfiler, ProgressListener, StageProgress
 from engine.stages import Placement, done_after
 
 FILTERED_FRACTION = done_after("filter")
 PREPARED_FRACTION = done_after("pitch")
-"""Of the whole work is done when the pieces begin."""
+"""Share of the whole work that is done when the pieces begin."""
 SYNTHESIZED_FRACTION = done_after("synthesis")
 
 
 class Run:
-    """Times stages, tells the listener, and leaves when the user wants to stop.
+    """Times stages, tells the listener, and stops when the user wants it.
 
     Attributes
     ----------
-    placement : where each part runs; changes when the memory of a device does not suffice
+    placement : where each part runs; changes when a device has too little memory
+    notes : sentences for the user
     """
 
     def __init__(
@@ -31,12 +33,13 @@ class Run:
         cancel: CancelToken | None = None,
     ) -> None:
         self.stage_s: dict[str, float] = {}
-        self.notes: list[str] = []
+        self.notes: list[Message] = []
         self._profiler = profiler
         self.placement = placement
         self._listener = listener
         self._cancel = cancel or CancelToken()
         self._fraction = 0.0
+        self._pitch_share = 0.0, 1.0
         self._frames = 1
         self._frames_done = 0
 
@@ -44,7 +47,7 @@ class Run:
     def stage(
         self, stage: str, fraction: float | None = None, *, stoppable: bool = True
     ) -> Iterator[None]:
-        """Time a stage; ``fraction`` of the whole conversion is done when it ends.
+        """Time a stage; when it ends, ``fraction`` of the whole conversion is done.
 
         Raises
         ------
@@ -64,7 +67,7 @@ class Run:
         self._tell(stage)
 
     def pause(self) -> None:
-        """Where long work may stop.
+        """Stop here if the user wants to.
 
         Raises
         ------
@@ -72,24 +75,29 @@ class Run:
         """
         self._cancel.raise_if_cancelled()
 
+    def expect_pitch(self, low: float, high: float) -> None:
+        """The pitch is tracked next from one share of the whole sound, 0..1, to another."""
+        self._pitch_share = low, high - low
+
     def follow_pitch(self, share: float) -> None:
-        """So much of the sound's pitch, 0..1, is known; here it may stop too.
+        """Tell how much of the sound at hand, 0..1, has its pitch; the conversion may stop here.
 
         Raises
         ------
         ConversionCancelled : the user wants to stop
         """
         self.pause()
-        span = PREPARED_FRACTION - FILTERED_FRACTION
-        self._fraction = max(self._fraction, FILTERED_FRACTION + span * share)
+        low, span = self._pitch_share
+        of_all = (low + span * share) * (PREPARED_FRACTION - FILTERED_FRACTION)
+        self._fraction = max(self._fraction, FILTERED_FRACTION + of_all)
         self._tell("pitch")
 
     def expect(self, frames: int) -> None:
-        """The pieces together are this long."""
+        """Set the length of all pieces together."""
         self._frames, self._frames_done = max(frames, 1), 0
 
     def advance(self, frames: int) -> None:
-        """So many frames more of the pieces are done."""
+        """Tell that further frames of the pieces are done."""
         self._frames_done = min(self._frames_done + frames, self._frames)
         share = self._frames_done / self._frames
         span = SYNTHESIZED_FRACTION - PREPARED_FRACTION
@@ -101,7 +109,7 @@ class Run:
         self._fraction = 1.0
         self._tell("write")
 
-    def note(self, sentence: str) -> None:
+    def note(self, sentence: Message) -> None:
         """Tell the user something, once."""
         if sentence not in self.notes:
             self.notes.append(sentence)

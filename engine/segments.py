@@ -1,10 +1,11 @@
-"""Cutting a long source into pieces, their context, and joining the results without a seam.
+"""Cut a long source into pieces, find its silence, and join the results without a seam.
 
 Positions are counted in frames of 10 ms (160 samples at 16 kHz), the step of pitch and synthesis.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -17,7 +18,7 @@ ANALYSIS_RATE_HZ = 16_000
 HOP_SAMPLES = 160
 FRAMES_PER_SECOND = ANALYSIS_RATE_HZ // HOP_SAMPLES
 CONTEXT_FRAMES = 100
-"""One second of neighbouring sound on both sides of each piece, synthesised and thrown away."""
+"""One second of neighbouring sound on both sides of each piece, synthesised and dropped."""
 
 MAX_PIECE_FRAMES = 4100
 """Files up to 41 s go through in one piece, as in the reference implementations."""
@@ -29,20 +30,21 @@ BUCKET_FRAMES = (600, 1100, 2100, 4600)
 """Lengths of pieces with their context: 6, 11, 21 and 46 s."""
 
 SILENCE_RMS = 1e-3
-"""-60 dB of full scale: louder is never taken for silence."""
+"""-60 dB of full scale: louder frames are never silent."""
 SILENCE_BELOW_LOUD = 1e-2
-"""-40 dB against the loud frames of the same source, which matters where it is quiet as a whole."""
+"""-40 dB against the loud frames of the same source, for sources that are quiet as a whole."""
 LOUD_PERCENTILE = 95
 SILENCE_GUARD_FRAMES = 10
-"""100 ms on both sides of what is heard: room for the attack and the tail."""
+"""100 ms on both sides of audible sound, for attack and decay."""
 MIN_SILENCE_FRAMES = 30
-"""Shorter gaps are synthesised: nothing would be gained."""
+"""Shorter gaps are synthesised: skipping them saves nothing."""
 
-_HALVES_AT_A_TIME = 12_000
-"""Halves of frames, 5 ms each, that are looked at together: a minute."""
+_STEP_FRAMES = 6_000
+"""A minute is measured at a time."""
 
-CROSSFADE_FRAMES = 2
-"""20 ms round each joint, in which one piece fades into the next (both run on in phase)."""
+Floats = NDArray[np.float32]
+Read = Callable[[int, int], Floats]
+"""Gives samples from a start to before a stop; zero beyond the end."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +65,13 @@ def count_frames(n_samples: int, rate_hz: int) -> int:
     return -(-n_samples * FRAMES_PER_SECOND // rate_hz)
 
 
-def plan_pieces(audio: NDArray[np.float32], frames: int) -> tuple[Piece, ...]:
+def plan_pieces(read: Read, frames: int) -> tuple[Piece, ...]:
     """Cut a source at its quietest points.
 
     Parameters
     ----------
-    audio : float32 [n]  mono, 16 kHz
-    frames : its length in frames
+    read : gives float32 [m], mono, 16 kHz
+    frames : length of the source
 
     Returns
     -------
@@ -77,7 +79,7 @@ def plan_pieces(audio: NDArray[np.float32], frames: int) -> tuple[Piece, ...]:
     """
     if frames <= MAX_PIECE_FRAMES:
         return (Piece(0, frames),)
-    loudness = _frame_loudness(audio, frames)
+    loudness = frame_loudness(read, frames)
     cuts = [0]
     while frames - cuts[-1] > MAX_PIECE_FRAMES:
         aim = cuts[-1] + CUT_EVERY_FRAMES
@@ -88,57 +90,20 @@ def plan_pieces(audio: NDArray[np.float32], frames: int) -> tuple[Piece, ...]:
     return tuple(Piece(start, stop) for start, stop in pairwise(cuts))
 
 
-def _frame_loudness(audio: NDArray[np.float32], frames: int) -> NDArray[np.float64]:
+def frame_loudness(read: Read, frames: int) -> NDArray[np.float64]:
     """Sum of |x| over the 160 samples centred on the start of each frame, float64 [frames]."""
     half = HOP_SAMPLES // 2
     halves = np.zeros(2 * frames)
-    # A minute at a time: at once, numpy would keep every other thread waiting for seconds.
-    for first in range(0, 2 * frames, _HALVES_AT_A_TIME):
-        part = np.abs(audio[first * half : (first + _HALVES_AT_A_TIME) * half])
-        sums = np.add.reduceat(part, np.arange(0, len(part), half), dtype=np.float64)
-        sums = sums[: 2 * frames - first]
-        halves[first : first + len(sums)] = sums
+    for first in range(0, frames, _STEP_FRAMES):
+        last = min(first + _STEP_FRAMES, frames)
+        part = np.abs(read(first * HOP_SAMPLES, last * HOP_SAMPLES))
+        sums = part.reshape(-1, half).sum(1, dtype=np.float64)
+        halves[2 * first : 2 * last] = sums
     halves[2::2] += halves[1:-1:2]
     return halves[::2]
 
 
-def pad_context(
-    audio: NDArray[np.float32], frames: int, padded_frames: int | None = None
-) -> NDArray[np.float32]:
-    """Mirror one second of sound at both ends and fill up the last frame.
-
-    Parameters
-    ----------
-    audio : float32 [..., n]
-    frames : of the source
-    padded_frames : wanted length, if more than ``frames + 2 * CONTEXT_FRAMES``; what is missing
-        is mirrored at the end
-
-    Returns
-    -------
-    float32 [..., padded_frames * HOP_SAMPLES]
-    """
-    context = CONTEXT_FRAMES * HOP_SAMPLES
-    total = (padded_frames or frames + 2 * CONTEXT_FRAMES) * HOP_SAMPLES
-    audio = audio[..., : frames * HOP_SAMPLES]
-    mode = "reflect" if audio.shape[-1] > 1 else "edge"
-    widths = [(0, 0)] * (audio.ndim - 1) + [(context, total - context - audio.shape[-1])]
-    padded: NDArray[np.float32] = np.pad(audio, widths, mode=mode)  # type: ignore[call-overload]
-    return padded
-
-
-def window_frames(piece: Piece, *, buckets: bool) -> int:
-    """Frames that go through the networks for a piece: itself and its context.
-
-    With ``buckets`` this is rounded up to one of a few lengths, by taking more context.
-    """
-    needed = piece.frames + 2 * CONTEXT_FRAMES
-    if not buckets:
-        return needed
-    return next((size for size in BUCKET_FRAMES if size >= needed), needed)
-
-
-def active_frames(audio: NDArray[np.float32], frames: int) -> NDArray[np.bool_]:
+def active_frames(read: Read, frames: int) -> NDArray[np.bool_]:
     """Where a source is not silent, bool [frames].
 
     A frame is silent where it and everything within `SILENCE_GUARD_FRAMES` is below the
@@ -146,16 +111,15 @@ def active_frames(audio: NDArray[np.float32], frames: int) -> NDArray[np.bool_]:
 
     Parameters
     ----------
-    audio : float32 [channels, n]  16 kHz
-    frames : its length in frames
+    read : gives float32 [m, channels], 16 kHz
+    frames : length of the source
     """
-    n = frames * HOP_SAMPLES
     power = np.zeros(frames)
-    for channel in audio:
-        padded = np.zeros(n, np.float32)
-        covered = min(len(channel), n)
-        padded[:covered] = channel[:covered]
-        power = np.maximum(power, np.square(padded.reshape(frames, HOP_SAMPLES)).mean(1))
+    for first in range(0, frames, _STEP_FRAMES):
+        last = min(first + _STEP_FRAMES, frames)
+        part = np.ascontiguousarray(read(first * HOP_SAMPLES, last * HOP_SAMPLES).T)
+        squares = np.square(part.reshape(len(part), -1, HOP_SAMPLES)).mean(2)
+        power[first:last] = squares.max(0)
     usual = np.percentile(power, LOUD_PERCENTILE) * SILENCE_BELOW_LOUD**2
     loud = np.flatnonzero(power > min(SILENCE_RMS**2, float(usual)))
     active = np.zeros(frames, np.bool_)
@@ -170,9 +134,7 @@ def active_frames(audio: NDArray[np.float32], frames: int) -> NDArray[np.bool_]:
     return active
 
 
-def silence_gain(
-    active: NDArray[np.bool_], start: int, stop: int, hop_samples: int
-) -> NDArray[np.float32]:
+def silence_gain(active: NDArray[np.bool_], start: int, stop: int, hop_samples: int) -> Floats:
     """Gain of each output sample of frames ``[start, stop)``: 1 where active, 0 where not.
 
     Between them a straight line over the outermost active frame, which is guard.
@@ -184,36 +146,12 @@ def silence_gain(
     return gain.astype(np.float32)
 
 
-class Joiner:
-    """Puts synthesised pieces together with a short crossfade at each joint.
+def window_frames(piece: Piece, *, buckets: bool) -> int:
+    """Frames that go through the networks for a piece: itself and its context.
 
-    Each piece arrives with `CROSSFADE_FRAMES` / 2 frames more on either side than it covers; at
-    a joint the two overlapping stretches, which carry the same pitch in the same phase, are mixed
-    linearly.
-
-    Parameters
-    ----------
-    channels, frames : size of the whole result
-    hop_samples : output samples of a frame
+    With ``buckets`` this is rounded up to one of a few lengths, by taking more context.
     """
-
-    def __init__(self, channels: int, frames: int, hop_samples: int) -> None:
-        self.output = np.zeros((channels, frames * hop_samples), np.float32)
-        self._frames = frames
-        self._hop = hop_samples
-        self._half = CROSSFADE_FRAMES // 2
-
-    def window(self, piece: Piece) -> tuple[int, int]:
-        """Frames ``[start, stop)`` that `add` wants for a piece."""
-        return max(piece.start - self._half, 0), min(piece.stop + self._half, self._frames)
-
-    def add(self, piece: Piece, samples: NDArray[np.float32]) -> None:
-        """Add ``samples`` float32 [channels, n] covering `window` of ``piece``."""
-        start, stop = self.window(piece)
-        samples = samples.copy()
-        fade = np.linspace(0.0, 1.0, 2 * self._half * self._hop + 2, dtype=np.float32)[1:-1]
-        if start < piece.start:
-            samples[:, : len(fade)] *= fade
-        if stop > piece.stop:
-            samples[:, -len(fade) :] *= fade[::-1]
-        self.output[:, start * self._hop : stop * self._hop] += samples
+    needed = piece.frames + 2 * CONTEXT_FRAMES
+    if not buckets:
+        return needed
+    return next((size for size in BUCKET_FRAMES if size >= needed), needed)

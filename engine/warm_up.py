@@ -10,10 +10,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from engine.analysis import AnalysisRecorder, AnalysisSignal
+from engine.audio.reader import receive_array
 from engine.networks import Models
 from engine.optimization import OptimizationConfig
 from engine.options import ConversionOptions
-from engine.pipeline import Source, convert_together
+from engine.pipeline import make_windows
 from engine.run import Run
 from engine.segments import (
     ANALYSIS_RATE_HZ,
@@ -23,19 +25,8 @@ from engine.segments import (
     MAX_PIECE_FRAMES,
 )
 from engine.store import ModelStore
+from engine.synthesis import Synthesis
 from engine.voice import VoiceFiles
-
-
-def warm_up_sources(
-    config: OptimizationConfig, options: ConversionOptions
-) -> Iterator[list[Source]]:
-    """What is to be converted together, short lengths first; hiss, so that nothing is skipped."""
-    hiss = np.random.default_rng(0)
-    for frames in BUCKET_FRAMES:
-        n = min(frames - 2 * CONTEXT_FRAMES, MAX_PIECE_FRAMES) * HOP_SAMPLES
-        samples = (0.1 * hiss.standard_normal((n, 1))).astype(np.float32)
-        for together in sorted({1, config.batch_size}):
-            yield [Source(samples, ANALYSIS_RATE_HZ, options)] * together
 
 
 @contextmanager
@@ -66,5 +57,18 @@ def warm_up(store: ModelStore, voice: VoiceFiles, config: OptimizationConfig, ru
     with torch.inference_mode():
         models = store.models(voice, [options], run)
         with stopping_at_once(models, run.pause):
-            for sources in warm_up_sources(config, options):
-                convert_together(sources, models, plain, run)
+            for frames in BUCKET_FRAMES:
+                signal = _hiss(min(frames - 2 * CONTEXT_FRAMES, MAX_PIECE_FRAMES), run)
+                (window,) = make_windows(signal, models, options, plain, run)
+                for together in sorted({1, config.batch_size}):
+                    for _ in Synthesis(models, plain, run).run([window] * together):
+                        pass
+
+
+def _hiss(frames: int, run: Run) -> AnalysisSignal:
+    """Noise: no part of it is skipped as silence."""
+    n = frames * HOP_SAMPLES
+    samples = (0.1 * np.random.default_rng(0).standard_normal((n, 1))).astype(np.float32)
+    recorder = AnalysisRecorder(run.pause)
+    receive_array(samples, ANALYSIS_RATE_HZ, recorder, channels=1)
+    return recorder.finish(n)

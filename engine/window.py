@@ -1,104 +1,107 @@
-"""A source that is ready for the networks: what they hear, its pitch, and where its result goes."""
+"""Windows: pieces of a source that go through the networks, and how their sound is joined."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.audio.resampling import resampled_length
+from engine.audio.spool import Spool
 from engine.models.source import LayerNoise, SourceInput
 from engine.models.synthesizer import Synthesizer
 from engine.noise import NoiseField
 from engine.options import ConversionOptions
-from engine.pitch.contour import PitchContour
-from engine.segments import (
-    ANALYSIS_RATE_HZ,
-    CONTEXT_FRAMES,
-    HOP_SAMPLES,
-    Joiner,
-    Piece,
-    window_frames,
-)
+from engine.segments import CONTEXT_FRAMES, HOP_SAMPLES, Piece, silence_gain
 
 Floats = NDArray[np.float32]
 
+CROSSFADE_FRAMES = 2
+"""20 ms around each joint, in which one piece fades into the next; both are in phase."""
+_HALF_FADE = CROSSFADE_FRAMES // 2
+
+SMALLEST_PIECE_FRAMES = 200
+
 
 @dataclass(frozen=True, eq=False)
-class PreparedSource:
-    """One source of one conversion; C channels, F frames of 10 ms with the context.
+class Window:
+    """A piece with its context; holds everything that its sound depends on.
 
     Attributes
     ----------
-    options : of its conversion
-    n_samples, rate_hz : of the source as it was given
-    padded : float32 [C, F * 160]  16 kHz, one second of context on both sides
-    frames : without context
-    contour : pitch, or None for a voice without
-    phase : float64 [F]  phase of the fundamental at the start of each frame, in cycles
+    options : of the conversion
+    piece : frames of the source that are to be synthesised
+    start : first frame of the window; 0 is one second (`CONTEXT_FRAMES`) before the source.
+        Noise is drawn by this position, so it continues from one window to the next
+    samples : float32 [C, frames * 160]  16 kHz
+    f0_hz : float32 [frames], 0 where unvoiced; None for a voice without pitch
+    coarse : int64 [frames]  pitch as one of 255 levels
+    phase_cycles : float32 [frames]  phase of the fundamental at the start of each frame
     active : bool [frames]  where the source is not silent
-    joiner : collects the result
+    fade_in, fade_out : whether another piece joins before and after
     """
 
     options: ConversionOptions
-    n_samples: int
-    rate_hz: int
-    padded: torch.Tensor
-    frames: int
-    contour: PitchContour | None
-    phase: NDArray[np.float64] | None
+    piece: Piece
+    start: int
+    samples: torch.Tensor
+    f0_hz: torch.Tensor | None
+    coarse: torch.Tensor | None
+    phase_cycles: torch.Tensor | None
     active: NDArray[np.bool_]
-    joiner: Joiner
+    fade_in: bool
+    fade_out: bool
 
     @property
     def channels(self) -> int:
         """Rows that go through the networks side by side."""
-        return len(self.padded)
-
-    def analysis(self) -> Floats:
-        """What the networks hear without the context, float32 [C, n] at 16 kHz."""
-        low = CONTEXT_FRAMES * HOP_SAMPLES
-        n = min(
-            resampled_length(self.n_samples, self.rate_hz, ANALYSIS_RATE_HZ),
-            self.frames * HOP_SAMPLES,
-        )
-        heard: Floats = self.padded[:, low : low + max(n, 1)].numpy()
-        return heard
-
-
-@dataclass(frozen=True, eq=False)
-class WorkItem:
-    """A piece of a source, with the window of padded frames that goes through the networks.
-
-    Attributes
-    ----------
-    start, frames : the window, in frames of `PreparedSource.padded`
-    """
-
-    source: PreparedSource
-    piece: Piece
-    start: int
-    frames: int
+        return len(self.samples)
 
     @property
-    def samples(self) -> torch.Tensor:
-        """What the content encoder hears, float32 [C, frames * 160]."""
-        low = self.start * HOP_SAMPLES
-        return self.source.padded[:, low : low + self.frames * HOP_SAMPLES]
+    def frames(self) -> int:
+        """Length with context."""
+        return len(self.active)
+
+    @property
+    def first_frame(self) -> int:
+        """Frame of the source with which the wanted sound begins: half a crossfade earlier."""
+        return self.piece.start - _HALF_FADE * self.fade_in
 
     def wanted(self) -> tuple[int, int]:
         """Frames of the window whose sound is needed."""
-        low, high = self.source.joiner.window(self.piece)
         offset = CONTEXT_FRAMES - self.start
-        return low + offset, high + offset
+        return self.first_frame + offset, self.piece.stop + _HALF_FADE * self.fade_out + offset
 
-    def rows(self, values: NDArray[np.generic], start: int, frames: int) -> torch.Tensor:
-        """[C, frames] of a per-frame array from frame ``start`` of the window on."""
-        low = self.start + start
-        part = torch.from_numpy(np.ascontiguousarray(values[low : low + frames]))
-        return part.expand(self.source.channels, -1)
+    def silence_gain(self, hop_samples: int) -> Floats:
+        """0 where the source is silent, else 1; one value for each wanted sample."""
+        return silence_gain(self.active, *self.wanted(), hop_samples)
+
+    def halves(self) -> tuple[Self, Self] | None:
+        """The piece in two windows of their own; None where it is too short."""
+        piece = self.piece
+        if piece.frames < 2 * SMALLEST_PIECE_FRAMES:
+            return None
+        middle = (piece.start + piece.stop) // 2
+        first = self._part(Piece(piece.start, middle))
+        second = self._part(Piece(middle, piece.stop))
+        return replace(first, fade_out=True), replace(second, fade_in=True)
+
+    def _part(self, piece: Piece) -> Self:
+        low = piece.start - self.start
+        frames = slice(low, low + piece.frames + 2 * CONTEXT_FRAMES)
+        samples = slice(frames.start * HOP_SAMPLES, frames.stop * HOP_SAMPLES)
+        return replace(
+            self,
+            piece=piece,
+            start=piece.start,
+            samples=self.samples[:, samples],
+            f0_hz=None if self.f0_hz is None else self.f0_hz[frames],
+            coarse=None if self.coarse is None else self.coarse[frames],
+            phase_cycles=None if self.phase_cycles is None else self.phase_cycles[frames],
+            active=self.active[frames],
+        )
 
     def latent_noise(self, frames: int, inter_channels: int) -> torch.Tensor:
         """Noise of the prior, float32 [C, inter_channels, frames]; zero when switched off."""
@@ -107,11 +110,10 @@ class WorkItem:
 
     def excitation(self, start: int, frames: int, synthesizer: Synthesizer) -> SourceInput | None:
         """The vocoder's source from frame ``start`` of the window on, on the CPU."""
-        source = self.source
-        if source.contour is None or source.phase is None:
+        if self.f0_hz is None or self.phase_cycles is None:
             return None
         noise = start_phase = layer_noise = None
-        if source.options.noise:
+        if self.options.noise:
             sizes = synthesizer.sizes
             low, high = self._span(start, frames, sizes.hop_samples)
             field = self._field()
@@ -120,9 +122,10 @@ class WorkItem:
             phases[0] = 0.0  # the fundamental's phase is that of f0
             start_phase = torch.from_numpy(phases)
             layer_noise = self._layer_noise(start, frames)
+        part = slice(start, start + frames)
         return SourceInput(
-            f0_hz=self.rows(source.contour.f0_hz, start, frames),
-            phase_cycles=self.rows(source.phase, start, frames).float(),
+            f0_hz=self.f0_hz[part].expand(self.channels, -1),
+            phase_cycles=self.phase_cycles[part].expand(self.channels, -1),
             noise=noise,
             start_phase_cycles=start_phase,
             layer_noise=layer_noise,
@@ -141,15 +144,39 @@ class WorkItem:
         return low, low + frames * per_frame
 
     def _field(self) -> NoiseField:
-        return NoiseField(self.source.options.seed, enabled=self.source.options.noise)
+        return NoiseField(self.options.seed, enabled=self.options.noise)
 
     def _all_channels(self, noise: Floats) -> torch.Tensor:
         tensor = torch.from_numpy(np.ascontiguousarray(noise))
-        return tensor.expand(self.source.channels, *tensor.shape)
+        return tensor.expand(self.channels, *tensor.shape)
 
 
-def work_item(source: PreparedSource, piece: Piece, *, buckets: bool) -> WorkItem:
-    """The piece with its window; one that would reach beyond the source takes more before it."""
-    frames = window_frames(piece, buckets=buckets)
-    last_start = source.padded.shape[-1] // HOP_SAMPLES - frames
-    return WorkItem(source, piece, min(piece.start, last_start), frames)
+class Joiner:
+    """Puts synthesised pieces together, in any order, with a short crossfade at each joint.
+
+    At a joint the two overlapping stretches, which carry the same pitch in the same phase, are
+    mixed linearly.
+
+    Parameters
+    ----------
+    output : float32 [frames * hop, channels], all zero; takes the sound
+    hop_samples : output samples of a frame
+    """
+
+    def __init__(self, output: Spool, hop_samples: int) -> None:
+        self.output = output
+        self._hop = hop_samples
+        n = CROSSFADE_FRAMES * hop_samples
+        self._fade = np.linspace(0.0, 1.0, n + 2, dtype=np.float32)[1:-1, None]
+
+    def add(self, window: Window, samples: Floats) -> None:
+        """Add the wanted sound of a window, float32 [channels, n]."""
+        made = samples.T.copy()
+        first, n, faded = window.first_frame * self._hop, len(made), len(self._fade)
+        if window.fade_in:
+            made[:faded] *= self._fade
+            made[:faded] += self.output.read(first, first + faded)
+        if window.fade_out:
+            made[n - faded :] *= self._fade[::-1]
+            made[n - faded :] += self.output.read(first + n - faded, first + n)
+        self.output.write(first, made)

@@ -19,13 +19,15 @@ from numpy.typing import NDArray
 
 from engine.audio.headers import promised_ratio
 from engine.audio.source import (
+    DAMAGED_NOTE,
     AudioInfo,
-    SampleBuffer,
+    Decoded,
+    Intake,
     SoundBlock,
-    SourceAudio,
     cut_off_note,
     refused,
 )
+from engine.errors import Message, Text
 
 # These state a duration in their header; the others only let FFmpeg guess one.
 _STATES_DURATION = frozenset({"mov", "matroska", "asf", "avi", "flac", "wav", "w64", "aiff", "caf"})
@@ -38,78 +40,6 @@ _MAX_PADDING_FRAMES = 8192
 
 _EDIT_LIST_TICK_S = Fraction(1, 1000)
 """MP4 writers commonly round the edit list to the movie's milliseconds."""
-
-
-@dataclass
-class Tally:
-    """What went by while decoding: any damage, and the end of the last packet."""
-
-    damaged: bool
-    end_ticks: int | None = None
-
-
-def container_name(container: InputContainer) -> str:
-    """The first of FFmpeg's names of the format, e.g. ``mov``, ``matroska``."""
-    return container.format.name.split(",")[0]
-
-
-def stated_s(stream: AudioStream) -> Fraction | None:
-    """Duration of the stream as the header states it."""
-    if stream.duration is not None and stream.time_base is not None:
-        return stream.duration * stream.time_base
-    try:
-        hours, minutes, seconds = stream.metadata.get("DURATION", "").split(":")
-        return Fraction(int(hours) * 3600 + int(minutes) * 60) + Fraction(seconds)
-    except (ValueError, ZeroDivisionError):
-        return None
-
-
-def true_frames(
-    container: InputContainer,
-    stream: AudioStream,
-    tally: Tally,
-    rate_hz: int,
-    n_decoded: int,
-) -> int | None:
-    """How many frames are sound and not the encoder's padding, where an MP4 tells it.
-
-    A bare AAC stream (``.aac``) tells nothing: all that is decoded counts as sound, so that a
-    result lies on its source in every player that plays such a file whole.
-    """
-    if container_name(container) != "mov":
-        return None
-    gapless = container.metadata.get("iTunSMPB", "").split()
-    try:
-        n_tagged = int(gapless[3], 16)
-        if n_tagged > 0 and n_decoded - n_tagged <= _MAX_PADDING_FRAMES:
-            return n_tagged
-    except (ValueError, IndexError):
-        pass  # no tag, or none of Apple's: the edit list knows
-    header_s = stated_s(stream)
-    if header_s is None or header_s <= 0:
-        return None
-    n_stated = round(header_s * rate_hz)
-    if tally.end_ticks is None or stream.time_base is None:
-        return n_stated
-    n_packets = round(tally.end_ticks * stream.time_base * rate_hz)
-    # The packets count samples, the edit list perhaps only milliseconds.
-    return n_packets if n_packets - n_stated <= _EDIT_LIST_TICK_S * rate_hz else n_stated
-
-
-def length_notes(
-    path: Path, container: InputContainer, stream: AudioStream, tally: Tally, present_s: float
-) -> tuple[str, ...]:
-    """The sentences for a file that is cut off or damaged."""
-    notes = []
-    promised_s = present_s * promised_ratio(path)
-    header_s = stated_s(stream)
-    if header_s is not None and container_name(container) in _STATES_DURATION:
-        promised_s = max(promised_s, float(header_s))
-    if present_s < promised_s - _CUT_S:
-        notes.append(cut_off_note(promised_s, present_s))
-    if tally.damaged:
-        notes.append("parts of the file are damaged and were left out")
-    return tuple(notes)
 
 
 # Playlists, concatenation scripts and device formats are left out: they open other files or
@@ -142,7 +72,7 @@ def probe(path: Path) -> AudioInfo:
     OSError : if the file cannot be opened
     """
     with _opened(path) as (container, stream):
-        duration_s = stated_s(stream)
+        duration_s = _stated_s(stream)
         if duration_s is None and container.duration is not None:
             duration_s = Fraction(container.duration, av.time_base)
         return AudioInfo(
@@ -154,18 +84,15 @@ def probe(path: Path) -> AudioInfo:
         )
 
 
-def decode(path: Path, *, mono: bool, damaged: bool = False) -> SourceAudio:
-    """Decode the first audio stream, without the encoder's padding where the file tells it.
+def decode(path: Path, intake: Intake, *, damaged: bool = False) -> Decoded:
+    """Decode the first audio stream, without damaged packets and the encoder's padding.
+
+    The padding is cut where the file states its length.
 
     Parameters
     ----------
-    path : the file
-    mono : keep the mean of the channels only
-    damaged : that the file is damaged is known already and noted; damage met here is, too
-
-    Returns
-    -------
-    SourceAudio : without the damaged packets
+    intake : takes the sound
+    damaged : True if the file is known to be damaged; then a note says so
 
     Raises
     ------
@@ -173,24 +100,26 @@ def decode(path: Path, *, mono: bool, damaged: bool = False) -> SourceAudio:
     OSError : if the file cannot be opened
     """
     with _opened(path) as (container, stream):
-        tally = Tally(damaged=damaged)
-        buffer: SampleBuffer | None = None
+        tally = _Tally(damaged=damaged)
         rate_hz = 0
         for frame in _frames(container, stream, tally):
-            if buffer is None:
+            if not rate_hz:
                 rate_hz = frame.sample_rate
-                buffer = SampleBuffer(path, rate_hz, mono=mono)
+                intake.begin(rate_hz)
             if frame.sample_rate != rate_hz:
-                why = f"its sample rate changes from {rate_hz} to {frame.sample_rate} Hz on the way"
+                why = Text(
+                    "its sample rate changes from {before} to {after} Hz",
+                    before=rate_hz,
+                    after=frame.sample_rate,
+                )
                 raise refused(path, why, "convert it to a WAV file first")
-            buffer.append(_block(frame))
-        if buffer is None:
-            why = "it is damaged throughout" if tally.damaged else "it holds no sound"
-            raise refused(path, why, "choose another file")
-        notes = length_notes(path, container, stream, tally, buffer.n_frames / rate_hz)
-        n_true = true_frames(container, stream, tally, rate_hz, buffer.n_frames)
-        samples = buffer.finish(n_true)
-        return SourceAudio(path, _kind(container, stream), samples, rate_hz, notes)
+            intake.append(_block(frame))
+        if not rate_hz:
+            why_none = "it is damaged throughout" if tally.damaged else "it holds no sound"
+            raise refused(path, why_none, "choose another file")
+        notes = _length_notes(path, container, stream, tally, intake.n_frames / rate_hz)
+        intake.finish(_true_frames(container, stream, tally, rate_hz, intake.n_frames))
+        return Decoded(_kind(container, stream), rate_hz, intake.n_frames, notes)
 
 
 def blocks(path: Path, start_s: float) -> Iterator[SoundBlock]:
@@ -203,10 +132,10 @@ def blocks(path: Path, start_s: float) -> Iterator[SoundBlock]:
     """
     with _opened(path) as (container, stream):
         at: int | None = 0
-        if start_s > _SEEK_LEAD_S and container_name(container) in _SEEKABLE:
+        if start_s > _SEEK_LEAD_S and _container_name(container) in _SEEKABLE:
             at = None
             container.seek(int((start_s - _SEEK_LEAD_S) * av.time_base))
-        for frame in _frames(container, stream, Tally(damaged=False)):
+        for frame in _frames(container, stream, _Tally(damaged=False)):
             if at is None:
                 at = _first_index(stream, frame)
             block = _block(frame)[max(0, round(start_s * frame.sample_rate) - at) :]
@@ -261,15 +190,15 @@ def _unknown(path: Path) -> Exception:
         )
     return refused(
         path,
-        "it is no sound or video file of a known kind, or it is damaged",
+        "it isn't an audio or video file we can read, or it is damaged",
         "choose another file",
     )
 
 
 def _first_sound(path: Path, container: InputContainer) -> AudioStream:
     if not container.streams.audio:
-        kind = "this video" if container.streams.video else "this file"
-        raise refused(path, f"{kind} has no sound", "choose a file with sound")
+        why = "this video has no sound" if container.streams.video else "this file has no sound"
+        raise refused(path, why, "choose a file with sound")
     stream = container.streams.audio[0]
     # Of a codec that FFmpeg does not know there is no context, whatever the stubs say.
     context = getattr(stream, "codec_context", None)
@@ -277,13 +206,13 @@ def _first_sound(path: Path, container: InputContainer) -> AudioStream:
         raise _protected(path)
     if context is None or not context.sample_rate or not context.channels:
         raise refused(
-            path, "its sound is of an unknown kind or damaged", "convert it to a WAV file first"
+            path, "its sound is in an unknown format or damaged", "convert it to a WAV file first"
         )
     return stream
 
 
 def _protected(path: Path) -> Exception:
-    return refused(path, "it is protected against copying (DRM)", "use a file without protection")
+    return refused(path, "it is copy-protected (DRM)", "use a file without protection")
 
 
 def _is_protected(path: Path, container: InputContainer, context: AudioCodecContext | None) -> bool:
@@ -297,10 +226,10 @@ def _is_protected(path: Path, container: InputContainer, context: AudioCodecCont
 
 
 def _kind(container: InputContainer, stream: AudioStream) -> str:
-    return f"{container_name(container)} ({stream.codec_context.name})"
+    return f"{_container_name(container)} ({stream.codec_context.name})"
 
 
-def _frames(container: InputContainer, stream: AudioStream, tally: Tally) -> Iterator[AudioFrame]:
+def _frames(container: InputContainer, stream: AudioStream, tally: _Tally) -> Iterator[AudioFrame]:
     packets = container.demux(stream)
     while True:
         try:
@@ -332,3 +261,75 @@ def _block(frame: AudioFrame) -> NDArray[np.float32]:
         full_scale = float(1 << (8 * values.dtype.itemsize - 1))
         return (values / full_scale).astype(np.float32)
     return values.astype(np.float32)
+
+
+@dataclass
+class _Tally:
+    """What went by while decoding: any damage, and the end of the last packet."""
+
+    damaged: bool
+    end_ticks: int | None = None
+
+
+def _container_name(container: InputContainer) -> str:
+    """The first of FFmpeg's names of the format, e.g. ``mov``, ``matroska``."""
+    return container.format.name.split(",")[0]
+
+
+def _stated_s(stream: AudioStream) -> Fraction | None:
+    """Duration of the stream as the header states it."""
+    if stream.duration is not None and stream.time_base is not None:
+        return stream.duration * stream.time_base
+    try:
+        hours, minutes, seconds = stream.metadata.get("DURATION", "").split(":")
+        return Fraction(int(hours) * 3600 + int(minutes) * 60) + Fraction(seconds)
+    except (ValueError, ZeroDivisionError):
+        return None
+
+
+def _true_frames(
+    container: InputContainer,
+    stream: AudioStream,
+    tally: _Tally,
+    rate_hz: int,
+    n_decoded: int,
+) -> int | None:
+    """How many frames are sound and not the encoder's padding, where an MP4 tells it.
+
+    A bare AAC stream (``.aac``) tells nothing: all that is decoded counts as sound, so that a
+    result lies on its source in every player that plays such a file whole.
+    """
+    if _container_name(container) != "mov":
+        return None
+    gapless = container.metadata.get("iTunSMPB", "").split()
+    try:
+        n_tagged = int(gapless[3], 16)
+        if n_tagged > 0 and n_decoded - n_tagged <= _MAX_PADDING_FRAMES:
+            return n_tagged
+    except (ValueError, IndexError):
+        pass  # no tag, or none of Apple's: the edit list knows
+    header_s = _stated_s(stream)
+    if header_s is None or header_s <= 0:
+        return None
+    n_stated = round(header_s * rate_hz)
+    if tally.end_ticks is None or stream.time_base is None:
+        return n_stated
+    n_packets = round(tally.end_ticks * stream.time_base * rate_hz)
+    # The packets count samples, the edit list perhaps only milliseconds.
+    return n_packets if n_packets - n_stated <= _EDIT_LIST_TICK_S * rate_hz else n_stated
+
+
+def _length_notes(
+    path: Path, container: InputContainer, stream: AudioStream, tally: _Tally, present_s: float
+) -> tuple[Message, ...]:
+    """The sentences for a file that is cut off or damaged."""
+    notes: list[Message] = []
+    promised_s = present_s * promised_ratio(path)
+    header_s = _stated_s(stream)
+    if header_s is not None and _container_name(container) in _STATES_DURATION:
+        promised_s = max(promised_s, float(header_s))
+    if present_s < promised_s - _CUT_S:
+        notes.append(cut_off_note(promised_s, present_s))
+    if tally.damaged:
+        notes.append(DAMAGED_NOTE)
+    return tuple(notes)

@@ -1,44 +1,80 @@
-"""Open any sound or video file. What it holds decides how it is read, never its name."""
+"""Open any audio or video file. Its content decides how it is read, never its name."""
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from engine.audio import sndfile_decoder
-from engine.audio.names import AUDIO_SUFFIXES, SUPPORTED_SUFFIXES, VIDEO_SUFFIXES
 from engine.audio.source import (
     AudioInfo,
-    ChannelsCancelError,
+    Decoded,
     DecoderRefusal,
+    Intake,
+    Receiver,
     SoundBlock,
-    SourceAudio,
-    louder_channel,
+    clock,
+    in_blocks,
+    louder_channel_note,
     refused,
     require_sound,
 )
+from engine.errors import Message, Text
 
-__all__ = [
-    "AUDIO_SUFFIXES",
-    "SUPPORTED_SUFFIXES",
-    "VIDEO_SUFFIXES",
-    "probe_audio",
-    "read_audio",
-    "read_blocks",
-]
+Floats = NDArray[np.float32]
+
+MAX_VALUES = 1 << 30
+"""Most samples that `read_audio` keeps in memory, over all channels: 4 GiB of float32."""
+
+_FIRST_FRAMES = 1 << 16
+_GROWTH = 1.25
+_MOST_GROWTH_VALUES = 1 << 22
+"""16 MiB: numpy fills new memory with zeros and blocks every other Python thread meanwhile."""
+
+
+@dataclass(frozen=True)
+class SourceAudio:
+    """The decoded sound of a file.
+
+    Attributes
+    ----------
+    format : container and codec, e.g. ``wav (pcm_24)``, ``mov (aac)``
+    samples : float32 [n, channels]  full scale is 1; finite, n >= 1; float files may exceed 1
+    notes : sentences for the user, e.g. that the file is cut off
+    """
+
+    path: Path
+    format: str
+    samples: Floats
+    rate_hz: int
+    notes: tuple[Message, ...] = ()
+
+    @property
+    def channels(self) -> int:
+        """How many columns `samples` has."""
+        return int(self.samples.shape[1])
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the sound that is there."""
+        return float(self.samples.shape[0] / self.rate_hz)
 
 
 class _Decoder(Protocol):
-    """What decodes the files that libsndfile does not know."""
+    """Decodes the files that libsndfile does not know."""
 
     def probe(self, path: Path) -> AudioInfo:
         """Read the header."""
 
-    def decode(self, path: Path, *, mono: bool, damaged: bool = False) -> SourceAudio:
+    def decode(self, path: Path, intake: Intake, *, damaged: bool = False) -> Decoded:
         """Decode the whole file."""
 
     def blocks(self, path: Path, start_s: float) -> Iterator[SoundBlock]:
@@ -56,47 +92,132 @@ def _other_decoder() -> _Decoder:
     return system_decoder
 
 
-def read_audio(path: str | os.PathLike[str], *, mono: bool = False) -> SourceAudio:
-    """Decode the (first) sound of a file.
+def decode_audio(
+    path: str | os.PathLike[str], receiver: Receiver, *, channels: int | None
+) -> Decoded:
+    """Decode the (first) sound of a file into a receiver, in the memory of a few blocks.
 
     Parameters
     ----------
-    path : a sound or video file with any name
-    mono : keep only the mean of the channels, mixed while decoding: an hour of 48 kHz stereo
-        then takes 0.7 GB instead of 1.4 GB. Where the channels cancel each other out (one of
-        them is turned round), the louder one is kept, and a note says so
+    path : an audio or video file with any name
+    channels : most to keep: 1 mixes all, 2 spreads further ones over the first two, None keeps
+        all. Where mixing to 1 cancels the channels out, the louder one is kept, and a note says so
 
     Returns
     -------
-    SourceAudio : its notes say if the file is cut off or damaged in parts
+    Decoded : its notes say if the file is cut off or damaged in parts
 
     Raises
     ------
-    AudioFileError : if the file is missing, unreadable, no sound, silent video, protected,
-        damaged beyond use, too long, or holds NaN or infinity
+    AudioFileError : if the file is missing, unreadable, not sound, a silent video, protected,
+        too damaged, too long, or holds NaN or infinity
     """
     source = _readable(path)
+
+    def play(intake: Intake) -> Decoded:
+        try:
+            return sndfile_decoder.decode(source, intake)
+        except DecoderRefusal as refusal:
+            return _other_decoder().decode(source, intake, damaged=refusal.damaged)
+
     try:
-        return _decoded(source, mono=mono)
-    except ChannelsCancelError:
-        return louder_channel(_decoded(source, mono=False))
+        return _received(source, play, receiver, channels)
     except OSError as error:
         raise _failed(source, error) from error
 
 
-def _decoded(source: Path, *, mono: bool) -> SourceAudio:
-    try:
-        return sndfile_decoder.decode(source, mono=mono)
-    except DecoderRefusal as refusal:
-        return _other_decoder().decode(source, mono=mono, damaged=refusal.damaged)
+def receive_array(samples: Floats, rate_hz: int, receiver: Receiver, *, channels: int) -> Decoded:
+    """Pass samples float32 [n, channels] to a receiver as `decode_audio` does with a file's."""
+
+    def play(intake: Intake) -> Decoded:
+        intake.begin(rate_hz)
+        for block in in_blocks(samples):
+            intake.append(block)
+        intake.finish()
+        return Decoded("samples", rate_hz, intake.n_frames)
+
+    return _received(Path("samples"), play, receiver, channels)
 
 
-def probe_audio(path: str | os.PathLike[str]) -> AudioInfo:
-    """What a file says of its sound, without decoding it.
+def _received(
+    path: Path, play: Callable[[Intake], Decoded], receiver: Receiver, channels: int | None
+) -> Decoded:
+    intake = Intake(path, receiver, channels)
+    decoded = play(intake)
+    louder = intake.louder_channel()
+    if louder is None:
+        return decoded
+    decoded = play(Intake(path, receiver, channels, only=louder))
+    return replace(decoded, notes=(*decoded.notes, louder_channel_note(louder)))
+
+
+def read_audio(path: str | os.PathLike[str], *, mono: bool = False) -> SourceAudio:
+    """Decode the (first) sound of a file into memory; see `decode_audio`.
+
+    Parameters
+    ----------
+    mono : keep only the mean of the channels, mixed while decoding
 
     Raises
     ------
-    AudioFileError : if the file is missing, unreadable, or holds no sound of a known kind
+    AudioFileError : as `decode_audio`, or if the sound is too long for memory
+    """
+    buffer = _Buffer(Path(path))
+    decoded = decode_audio(path, buffer, channels=1 if mono else None)
+    samples = buffer.finish(decoded.n_frames)
+    return SourceAudio(Path(path), decoded.format, samples, decoded.rate_hz, decoded.notes)
+
+
+class _Buffer:
+    """Decoded blocks in one array.
+
+    It grows with the decoded sound, never to what a header claims, so that a hostile header
+    cannot make it allocate; it holds at most a quarter more than the sound needs.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._rate_hz = 0
+        self._n = 0
+        self._data: Floats = np.empty((0, 0), dtype=np.float32)
+
+    def begin(self, rate_hz: int, channels: int) -> None:
+        """See `Receiver`."""
+        self._rate_hz, self._n = rate_hz, 0
+        self._data = np.empty((_FIRST_FRAMES, channels), dtype=np.float32)
+
+    def append(self, block: Floats) -> None:
+        """See `Receiver`."""
+        known, channels = self._data.shape
+        end = self._n + len(block)
+        if end * channels > MAX_VALUES:
+            why = Text(
+                "it is longer than {duration}, too long for memory",
+                duration=clock(self._n / self._rate_hz),
+            )
+            raise refused(self._path, why, "cut it into shorter files")
+        if end > known:
+            most = known + _MOST_GROWTH_VALUES // channels
+            self._resize(max(end, min(int(known * _GROWTH), most)))
+        self._data[self._n : end] = block
+        self._n = end
+
+    def finish(self, n_frames: int) -> Floats:
+        """The sound, cut to ``n_frames``; the buffer is not used afterwards."""
+        self._resize(min(self._n, n_frames))
+        return self._data
+
+    def _resize(self, n_frames: int) -> None:
+        # realloc in place: no second copy; there is no other view of the data yet.
+        self._data.resize((n_frames, self._data.shape[1]), refcheck=False)
+
+
+def probe_audio(path: str | os.PathLike[str]) -> AudioInfo:
+    """What a file states about its sound, without decoding it.
+
+    Raises
+    ------
+    AudioFileError : if the file is missing, unreadable, or not in a known audio format
     """
     source = _readable(path)
     try:
@@ -111,13 +232,12 @@ def probe_audio(path: str | os.PathLike[str]) -> AudioInfo:
 def read_blocks(path: str | os.PathLike[str], *, start_s: float = 0.0) -> Iterator[SoundBlock]:
     """Decode the (first) sound of a file a block at a time, in memory of one block.
 
-    For looking at and listening to files of any length. Unlike `read_audio` it tells nothing of
-    cuts, and keeps the fraction of a second of padding that some encoders leave at the end.
-    Closing the iterator closes the file.
+    Unlike `decode_audio` it can start anywhere, gives no notes, and keeps the fraction of a
+    second of padding that some encoders leave at the end. Closing the iterator closes the file.
 
     Parameters
     ----------
-    path : a sound or video file with any name
+    path : an audio or video file with any name
     start_s : where to begin; beyond the end there are no blocks
 
     Yields
@@ -126,7 +246,7 @@ def read_blocks(path: str | os.PathLike[str], *, start_s: float = 0.0) -> Iterat
 
     Raises
     ------
-    AudioFileError : as `read_audio`, when the first or the block at fault is asked for
+    AudioFileError : as `decode_audio`, when the first or the faulty block is read
     """
     source = _readable(path)
     try:
@@ -144,7 +264,7 @@ def _blocks(source: Path, start_s: float) -> Iterator[SoundBlock]:
         if reached_s > 0:
             return
     except DecoderRefusal:
-        pass  # a format it does not know, or damage: the other decoder goes on from there
+        pass  # unknown format, or damage: the other decoder continues from there
     yield from _other_decoder().blocks(source, reached_s)
 
 
@@ -156,7 +276,7 @@ def _checked(source: Path, blocks: Iterator[SoundBlock], start_s: float) -> Iter
         at_s += block.samples.shape[0] / block.rate_hz
         found = (block.rate_hz, block.samples.shape[1])
         if found != (kind or found):
-            why = "its sample rate or number of channels changes on the way"
+            why = "its sample rate or number of channels changes"
             raise refused(source, why, "convert it to a WAV file first")
         kind = found
         yield block
@@ -175,7 +295,7 @@ def _readable(path: str | os.PathLike[str]) -> Path:
     if stat.S_ISDIR(status.st_mode):
         raise refused(source, "it is a folder", "choose a file in it")
     if not stat.S_ISREG(status.st_mode):  # a pipe or device would block or never end
-        raise refused(source, "it is no ordinary file", "choose a sound or video file")
+        raise refused(source, "it isn't a regular file", "choose an audio or video file")
     if status.st_size == 0:
         raise refused(source, "the file is empty", "choose another file")
     return source
@@ -183,10 +303,10 @@ def _readable(path: str | os.PathLike[str]) -> Path:
 
 def _failed(source: Path, error: OSError) -> Exception:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return refused(source, "there is no such file", "check the name and the folder")
+        return refused(source, "the file does not exist", "check the name and the folder")
     if isinstance(error, PermissionError):
         return refused(
             source, "you are not allowed to read it", "change its permissions or copy it elsewhere"
         )
-    why = f"the disk reports: {error.strerror or error}"
+    why = Text("the disk reports: {report}", report=error.strerror or str(error))
     return refused(source, why, "copy the file to another disk")

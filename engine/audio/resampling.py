@@ -43,33 +43,57 @@ def resample(
     return fitted
 
 
-def resample_blocks(
-    blocks: Iterable[NDArray[np.float32]], from_hz: int, to_hz: int
-) -> Iterator[NDArray[np.float32]]:
-    """Resample sound that comes in pieces: the same samples as in one (soxr, VHQ).
+class Resampler:
+    """Resamples sound that comes block by block: the same samples as `resample` at once.
 
     Parameters
     ----------
-    blocks : float32 [n, channels]  all with the same number of channels
     from_hz, to_hz : rates
-
-    Yields
-    ------
-    float32 [m, channels]  m >= 1
+    channels : of all blocks
     """
-    stream: soxr.ResampleStream | None = None
-    channels = 0
+
+    def __init__(self, from_hz: int, to_hz: int, channels: int) -> None:
+        self._end = np.zeros((0, channels), np.float32)
+        self._stream = None
+        if from_hz != to_hz:
+            self._stream = soxr.ResampleStream(from_hz, to_hz, channels, "float32", _QUALITY)
+
+    def resample(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What is ready after float32 [n, channels], perhaps nothing."""
+        if self._stream is None:
+            return block
+        ready: NDArray[np.float32] = self._stream.resample_chunk(np.ascontiguousarray(block))
+        return ready
+
+    def finish(self) -> NDArray[np.float32]:
+        """The rest."""
+        if self._stream is None:
+            return self._end
+        rest: NDArray[np.float32] = self._stream.resample_chunk(self._end, last=True)
+        return rest
+
+
+def resample_blocks(
+    blocks: Iterable[NDArray[np.float32]], from_hz: int, to_hz: int
+) -> Iterator[NDArray[np.float32]]:
+    """Resample blocks float32 [n, channels]; yields float32 [m, channels], m >= 1."""
+    resampler: Resampler | None = None
     for block in blocks:
-        if from_hz == to_hz:
-            yield block
-            continue
-        if stream is None:
-            channels = block.shape[1]
-            stream = soxr.ResampleStream(from_hz, to_hz, channels, "float32", _QUALITY)
-        out = stream.resample_chunk(np.ascontiguousarray(block))
-        if len(out):
-            yield out
-    if stream is not None:
-        rest = stream.resample_chunk(np.zeros((0, channels), dtype=np.float32), last=True)
-        if len(rest):
-            yield rest
+        resampler = resampler or Resampler(from_hz, to_hz, block.shape[1])
+        ready = resampler.resample(block)
+        if len(ready):
+            yield ready
+    if resampler is not None and len(rest := resampler.finish()):
+        yield rest
+
+
+def fit_length(blocks: Iterable[NDArray[np.float32]], n: int) -> Iterator[NDArray[np.float32]]:
+    """Cut blocks float32 [m, channels] to ``n`` frames in all, or add zeros."""
+    channels = 1
+    for block in blocks:
+        channels = block.shape[1]
+        if n > 0:
+            yield block[:n]
+        n -= len(block)
+    if n > 0:
+        yield np.zeros((n, channels), np.float32)

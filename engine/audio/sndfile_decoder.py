@@ -11,14 +11,15 @@ import soundfile
 
 from engine.audio.headers import ogg_ends, promised_ratio
 from engine.audio.source import (
-    BLOCK_FRAMES,
     AudioInfo,
+    Decoded,
     DecoderRefusal,
-    SampleBuffer,
+    Intake,
     SoundBlock,
-    SourceAudio,
     cut_off_note,
 )
+from engine.audio.spool import BLOCK_FRAMES
+from engine.errors import Message
 
 # libsndfile also takes headerless and scientific files (raw, mat4, htk) for sound; those are not.
 _FORMATS = frozenset({"WAV", "WAVEX", "RF64", "W64", "FLAC", "OGG", "MP3", "AIFF", "CAF", "AU"})
@@ -41,29 +42,27 @@ def probe(path: Path) -> AudioInfo:
         return _info(path, file)
 
 
-def decode(path: Path, *, mono: bool) -> SourceAudio:
+def decode(path: Path, intake: Intake) -> Decoded:
     """Decode the whole file, block by block.
 
     Raises
     ------
-    DecoderRefusal : if libsndfile does not know the format, stumbles over damage, or finds
-        no sample
-    AudioFileError : if the sound is unusable (see `SampleBuffer`)
+    DecoderRefusal : if libsndfile does not know the format, finds damage, or no sample
+    AudioFileError : if the sound cannot be used (see `Intake`)
     OSError : if the file cannot be opened
     """
     with _opened(path) as file:
-        buffer = SampleBuffer(path, file.samplerate, mono=mono)
+        intake.begin(file.samplerate)
         try:
             while len(block := file.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
-                buffer.append(block)
+                intake.append(block)
         except soundfile.SoundFileError as error:
             raise DecoderRefusal(str(error), damaged=True) from error
-        if not buffer.n_frames:  # a recorder that crashed leaves a length of 0 before the sound
+        if not intake.n_frames:  # a recorder that crashed leaves a length of 0 before the sound
             raise DecoderRefusal("no samples")
-        present_s = buffer.n_frames / file.samplerate
-        samples = buffer.finish()
-        notes = _notes(path, file, present_s)
-        return SourceAudio(path, _info(path, file).format, samples, file.samplerate, notes)
+        intake.finish()
+        notes = _notes(path, file, intake.n_frames / file.samplerate)
+        return Decoded(_info(path, file).format, file.samplerate, intake.n_frames, notes)
 
 
 def blocks(path: Path, start_s: float) -> Iterator[SoundBlock]:
@@ -105,7 +104,7 @@ def _info(path: Path, file: soundfile.SoundFile) -> AudioInfo:
     return AudioInfo(path, kind, file.samplerate, file.channels, file.frames / file.samplerate)
 
 
-def _notes(path: Path, file: soundfile.SoundFile, present_s: float) -> tuple[str, ...]:
+def _notes(path: Path, file: soundfile.SoundFile, present_s: float) -> tuple[Message, ...]:
     promised_s = _promised_s(path, file, present_s)
     if present_s < promised_s - _CUT_S:
         return (cut_off_note(promised_s, present_s),)

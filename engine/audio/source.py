@@ -1,33 +1,31 @@
-"""Sound as it came out of a file, and the bounded store it is decoded into."""
+"""Sound on its way out of a file: a block at a time, checked, and mixed as asked."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.levels import cancelled
-from engine.errors import AudioFileError, Message
+from engine.audio.levels import is_cancelled
+from engine.audio.spool import BLOCK_FRAMES
+from engine.errors import AudioFileError, Message, Text
+
+Floats = NDArray[np.float32]
 
 MIN_RATE_HZ = 1_000
 MAX_RATE_HZ = 768_000
 MAX_DURATION_S = 12 * 3600
-MAX_VALUES = 1 << 30
-"""Most samples kept over all channels: 4 GiB of float32, 6 h 12 min of mono at 48 kHz."""
 
 MAX_MAGNITUDE = 1e12
 """Float files scaled to 32-bit integers reach 2e9; beyond this arithmetic would overflow."""
 
-BLOCK_FRAMES = 1 << 16
-"""Frames that are decoded, or written, at a time."""
-
-_FIRST_BLOCK_FRAMES = BLOCK_FRAMES
-_GROWTH = 1.25
-_MOST_GROWTH_VALUES = 1 << 22
-"""16 MiB: numpy fills what is new with zeros, and no other Python thread has a turn meanwhile."""
+_HELD_FRAMES = 1 << 14
+"""Kept back until the end is known: more than the padding that an encoder leaves there."""
 
 
 class SoundBlock(NamedTuple):
@@ -39,17 +37,17 @@ class SoundBlock(NamedTuple):
     rate_hz : their rate, the same for all blocks of a file
     """
 
-    samples: NDArray[np.float32]
+    samples: Floats
     rate_hz: int
 
 
-class DecoderRefusal(Exception):  # noqa: N818 - never leaves the room: the next decoder is asked
+class DecoderRefusal(Exception):  # noqa: N818 - internal: the next decoder is tried
     """A decoder cannot read the file; another one may.
 
     Parameters
     ----------
     why : the decoder's own words
-    damaged : whether it knows the format but met damage on the way
+    damaged : True if it knows the format but the file is damaged
     """
 
     def __init__(self, why: str, *, damaged: bool = False) -> None:
@@ -59,15 +57,13 @@ class DecoderRefusal(Exception):  # noqa: N818 - never leaves the room: the next
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What a file says of its sound, without decoding it.
+    """What a file states about its sound, without decoding it.
 
     Attributes
     ----------
-    path : the file
     format : container and codec, e.g. ``wav (pcm_24)``, ``mov (aac)``
-    rate_hz : sample rate of its first audio stream
-    channels : how many
-    duration_s : as the file states or lets estimate it; None where it says nothing
+    rate_hz, channels : of its first audio stream
+    duration_s : as stated or estimated; None where the file says nothing
     """
 
     path: Path
@@ -78,33 +74,191 @@ class AudioInfo:
 
 
 @dataclass(frozen=True)
-class SourceAudio:
-    """The decoded sound of a file.
+class Decoded:
+    """Facts about a sound that was decoded.
 
     Attributes
     ----------
-    path : the file
     format : container and codec, e.g. ``wav (pcm_24)``, ``mov (aac)``
-    samples : float32 [n, channels]  full scale is 1; finite, n >= 1; float files may exceed 1
-    rate_hz : sample rate
-    notes : sentences the user should read, e.g. that the file is cut off
+    n_frames : its length, without the encoder's padding
+    notes : sentences for the user, e.g. that the file is cut off
     """
 
-    path: Path
     format: str
-    samples: NDArray[np.float32]
     rate_hz: int
-    notes: tuple[str, ...] = ()
-
-    @property
-    def channels(self) -> int:
-        """How many columns `samples` has."""
-        return int(self.samples.shape[1])
+    n_frames: int
+    notes: tuple[Message, ...] = ()
 
     @property
     def duration_s(self) -> float:
-        """Length of the sound that is there."""
-        return float(self.samples.shape[0] / self.rate_hz)
+        """Length in seconds."""
+        return self.n_frames / self.rate_hz
+
+
+@dataclass(frozen=True, eq=False)
+class Sound:
+    """A finished sound of known length, read a block at a time and as often as needed.
+
+    Attributes
+    ----------
+    blocks : starts again from the beginning; yields float32 [m, channels], n_frames in all
+    """
+
+    rate_hz: int
+    n_frames: int
+    channels: int
+    blocks: Callable[[], Iterator[Floats]]
+
+    @classmethod
+    def of(cls, samples: Floats, rate_hz: int) -> Sound:
+        """An array, float32 [n] or [n, channels]."""
+        columns = samples[:, None] if samples.ndim == 1 else samples
+        return cls(rate_hz, len(columns), columns.shape[1], lambda: in_blocks(columns))
+
+
+class Receiver(Protocol):
+    """Takes decoded sound."""
+
+    def begin(self, rate_hz: int, channels: int) -> None:
+        """A sound starts. Called again where another decoder starts over: drop what came before."""
+
+    def append(self, block: Floats) -> None:
+        """The next float32 [m, channels], m >= 1."""
+
+
+class Intake:
+    """Checks decoded blocks, mixes their channels, and passes them to a receiver.
+
+    Parameters
+    ----------
+    path : named in errors
+    channels : most to keep: 1 keeps the mean, 2 spreads further channels over the first two;
+        None keeps all
+    only : keep this channel alone
+    """
+
+    def __init__(
+        self, path: Path, receiver: Receiver, channels: int | None, only: int | None = None
+    ) -> None:
+        self._path = path
+        self._receiver = receiver
+        self._limit = channels
+        self._only = only
+        self.rate_hz = 0
+        self.n_frames = 0
+        self._channels = 0
+        self._mixed_energy = 0.0
+        self._energies: NDArray[np.float64] = np.zeros(0)
+        self._held: deque[Floats] = deque()
+        self._held_frames = 0
+
+    def begin(self, rate_hz: int) -> None:
+        """Start, or start over with another decoder.
+
+        Raises
+        ------
+        AudioFileError : no voice can be converted at this sample rate
+        """
+        if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
+            why = Text(
+                "its sample rate of {rate} Hz lies outside {lowest} to {highest} Hz",
+                rate=rate_hz,
+                lowest=MIN_RATE_HZ,
+                highest=MAX_RATE_HZ,
+            )
+            raise refused(self._path, why, "convert it to a WAV file of 44100 Hz first")
+        self.rate_hz = rate_hz
+        self.n_frames = 0
+        self._channels = 0
+        self._mixed_energy = 0.0
+        self._energies = np.zeros(0)
+        self._held.clear()
+        self._held_frames = 0
+
+    def append(self, block: Floats) -> None:
+        """Take float32 [m, channels].
+
+        A block with another number of channels than the first one is mixed to mono and spread.
+
+        Raises
+        ------
+        AudioFileError : it holds NaN, infinity or values over `MAX_MAGNITUDE`, or the sound is
+            longer than `MAX_DURATION_S`
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            kept = self._mixed(block)
+        require_sound(self._path, kept, self.n_frames / self.rate_hz)
+        if self._limit == 1 and block.shape[1] > 1 and self._only is None:
+            self._count_energy(block, kept)
+        if not self._channels:
+            self._channels = kept.shape[1]
+            self._receiver.begin(self.rate_hz, self._channels)
+        if kept.shape[1] != self._channels:
+            kept = np.repeat(kept.mean(axis=1, keepdims=True), self._channels, axis=1)
+        self.n_frames += len(kept)
+        if self.n_frames > MAX_DURATION_S * self.rate_hz:
+            why = Text("it is longer than {duration}", duration=clock(MAX_DURATION_S))
+            raise refused(self._path, why, "cut it into shorter files")
+        self._held.append(kept)
+        self._held_frames += len(kept)
+        while self._held_frames - len(self._held[0]) >= _HELD_FRAMES:
+            self._pass_on(len(self._held[0]))
+
+    def finish(self, n_frames: int | None = None) -> None:
+        """End the sound, cut to ``n_frames`` if it is longer.
+
+        Raises
+        ------
+        AudioFileError : there is not one sample
+        """
+        passed = self.n_frames - self._held_frames
+        if n_frames is not None and n_frames < self.n_frames:
+            self.n_frames = n_frames
+        if self.n_frames < 1:
+            raise refused(self._path, "it holds no sound", "choose another file")
+        left = self.n_frames - passed
+        while left > 0:
+            left -= self._pass_on(left)
+
+    def louder_channel(self) -> int | None:
+        """The loudest channel, where the mean of all was asked for and is next to silent."""
+        if not len(self._energies):
+            return None
+        if not is_cancelled(self._mixed_energy, float(self._energies.max())):
+            return None
+        return int(self._energies.argmax())
+
+    def _pass_on(self, most: int) -> int:
+        block = self._held.popleft()
+        self._held_frames -= len(block)
+        self._receiver.append(block[:most])
+        return len(block)
+
+    def _mixed(self, block: Floats) -> Floats:
+        if self._only is not None:
+            only: Floats = block[:, min(self._only, block.shape[1] - 1)][:, None]
+            return only
+        if self._limit is None or block.shape[1] <= self._limit:
+            return block
+        if self._limit == 1:
+            mean: Floats = block.mean(axis=1, keepdims=True)
+            return mean
+        kept = self._limit
+        spread: Floats = block[:, :kept] + block[:, kept:].mean(1, keepdims=True)
+        return spread
+
+    def _count_energy(self, block: Floats, mixed: Floats) -> None:
+        if not len(self._energies):
+            self._energies = np.zeros(block.shape[1])
+        if len(self._energies) == block.shape[1]:
+            self._energies += np.einsum("nc,nc->c", block, block, dtype=np.float64)
+            self._mixed_energy += float(np.einsum("nc,nc->", mixed, mixed, dtype=np.float64))
+
+
+def in_blocks(samples: Floats) -> Iterator[Floats]:
+    """An array [n, ...] a block at a time."""
+    for start in range(0, len(samples), BLOCK_FRAMES):
+        yield samples[start : start + BLOCK_FRAMES]
 
 
 def shown_name(path: Path) -> str:
@@ -115,16 +269,15 @@ def shown_name(path: Path) -> str:
 
 def refused(path: Path, why: Message, advice: Message) -> AudioFileError:
     """The error for a source file that cannot be used."""
-    return AudioFileError(f"Cannot read {shown_name(path)}", why, advice)
+    return AudioFileError(Text("Cannot read {name}", name=shown_name(path)), why, advice)
 
 
-def louder_channel(audio: SourceAudio) -> SourceAudio:
-    """One channel of a file whose channels cancel each other out, with a note that says so."""
-    energy = np.einsum("nc,nc->c", audio.samples, audio.samples)
-    loudest = int(energy.argmax())
-    note = f"its channels cancel each other out; only the louder one, number {loudest + 1}, is used"
-    samples = np.ascontiguousarray(audio.samples[:, loudest : loudest + 1])
-    return replace(audio, samples=samples, notes=(*audio.notes, note))
+def louder_channel_note(channel: int) -> Text:
+    """The sentence for a file whose channels cancel each other out."""
+    return Text(
+        "its channels cancel each other out; only the louder one, number {number}, is used",
+        number=channel + 1,
+    )
 
 
 def clock(seconds: float) -> str:
@@ -136,124 +289,33 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest_s:02d}" if hours else f"{minutes}:{rest_s:02d}"
 
 
-def cut_off_note(promised_s: float, present_s: float) -> str:
+def cut_off_note(promised_s: float, present_s: float) -> Text:
     """The sentence for a file that ends before its header says so."""
-    return (
-        f"the file is cut off: its header promises {clock(promised_s)}, {clock(present_s)} is there"
+    return Text(
+        "the file is cut off: its header promises {promised}, {present} is there",
+        promised=clock(promised_s),
+        present=clock(present_s),
     )
 
 
-def require_sound(path: Path, block: NDArray[np.float32], at_s: float) -> None:
-    """Refuse what would deafen or break every later step.
+DAMAGED_NOTE = "parts of the file are damaged and were left out"
+
+
+def require_sound(path: Path, block: Floats, at_s: float) -> None:
+    """Refuse samples that later steps cannot use.
 
     Parameters
     ----------
-    path : named in the error
     block : float32 [n, channels]
     at_s : where in the file it begins
 
     Raises
     ------
-    AudioFileError : if it holds NaN, infinity or values over `MAX_MAGNITUDE`
+    AudioFileError : it holds NaN, infinity or values over `MAX_MAGNITUDE`
     """
     if block.size and not float(np.abs(block).max()) <= MAX_MAGNITUDE:  # NaN compares false
-        why = f"near {clock(at_s)} it holds values that are no sound (NaN, infinity or huge)"
+        why = Text(
+            "near {time} it holds values that are not sound (NaN, infinity or too large)",
+            time=clock(at_s),
+        )
         raise refused(path, why, "export it again from the program that made it")
-
-
-class ChannelsCancelError(Exception):
-    """The mean of a file's channels is next to silent, though they are not."""
-
-
-class SampleBuffer:
-    """Decoded blocks, joined as they come.
-
-    It grows with what is decoded, never with what a header claims, so that a hostile header
-    cannot make it allocate; it holds at most a quarter more than the sound needs.
-
-    Parameters
-    ----------
-    path : named in errors
-    rate_hz : sample rate of the blocks
-    mono : keep the mean of the channels only
-
-    Raises
-    ------
-    AudioFileError : if no voice can be converted at this sample rate
-    """
-
-    def __init__(self, path: Path, rate_hz: int, *, mono: bool) -> None:
-        if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
-            why = f"its sample rate of {rate_hz} Hz lies outside {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz"
-            raise refused(path, why, "convert it to a WAV file of 44100 Hz first")
-        self._path = path
-        self._rate_hz = rate_hz
-        self._mono = mono
-        self._n_frames = 0
-        self._mixed_energy = 0.0
-        self._louder_energy = 0.0
-        self._data: NDArray[np.float32] = np.empty((0, 0), dtype=np.float32)
-
-    @property
-    def n_frames(self) -> int:
-        """Frames kept so far."""
-        return self._n_frames
-
-    def append(self, block: NDArray[np.float32]) -> None:
-        """Join a block.
-
-        Parameters
-        ----------
-        block : float32 [n, channels]  a block with another number of channels than the first
-            one is mixed to mono and spread over them
-
-        Raises
-        ------
-        AudioFileError : if it holds NaN, infinity or values over `MAX_MAGNITUDE`, or the sound
-            gets too long
-        """
-        with np.errstate(over="ignore", invalid="ignore"):
-            kept = block.mean(axis=1, keepdims=True) if self._mono else block
-        require_sound(self._path, kept, self._n_frames / self._rate_hz)
-        if self._mono and block.shape[1] > 1:
-            self._mixed_energy += float(np.square(kept, dtype=np.float64).sum())
-            self._louder_energy += float(np.square(block, dtype=np.float64).sum(axis=0).max())
-        if not self._data.size:
-            self._data = np.empty((_FIRST_BLOCK_FRAMES, kept.shape[1]), dtype=np.float32)
-        channels = self._data.shape[1]
-        if kept.shape[1] != channels:
-            kept = np.repeat(kept.mean(axis=1, keepdims=True), channels, axis=1)
-        end = self._n_frames + kept.shape[0]
-        if end > MAX_DURATION_S * self._rate_hz or end * channels > MAX_VALUES:
-            why = f"it is longer than {clock(self._n_frames / self._rate_hz)}, too long for memory"
-            raise refused(self._path, why, "cut it into shorter files")
-        if end > self._data.shape[0]:
-            known = self._data.shape[0]
-            most = known + _MOST_GROWTH_VALUES // channels
-            self._resize(max(end, min(int(known * _GROWTH), most)))
-        self._data[self._n_frames : end] = kept
-        self._n_frames = end
-
-    def finish(self, n_frames: int | None = None) -> NDArray[np.float32]:
-        """The sound, cut to `n_frames` if it is longer; the buffer is not used afterwards.
-
-        Returns
-        -------
-        float32 [n, channels]  channels is 1 where mono was asked for
-
-        Raises
-        ------
-        AudioFileError : if there is not one sample
-        ChannelsCancelError : mono was asked for, and the mean of the channels is next to silent
-        """
-        if cancelled(self._mixed_energy, self._louder_energy):
-            raise ChannelsCancelError
-        n = self._n_frames if n_frames is None else min(self._n_frames, n_frames)
-        if n < 1:
-            raise refused(self._path, "it holds no sound", "choose another file")
-        self._resize(n)
-        return self._data
-
-    def _resize(self, n_frames: int) -> None:
-        # realloc in place: no second copy; nobody else holds a view of the data yet.
-        self._data.resize((n_frames, self._data.shape[1]), refcheck=False)

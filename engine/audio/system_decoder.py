@@ -20,14 +20,16 @@ from pathlib import Path
 from engine.audio import sndfile_decoder
 from engine.audio.headers import SoundTrack, is_movie, read_header, sound_track
 from engine.audio.source import (
+    DAMAGED_NOTE,
     AudioInfo,
+    Decoded,
     DecoderRefusal,
+    Intake,
     SoundBlock,
-    SourceAudio,
     cut_off_note,
     refused,
 )
-from engine.errors import AudioFileError
+from engine.errors import AudioFileError, Message, Text
 
 AFCONVERT = Path("/usr/bin/afconvert")
 AVCONVERT = Path("/usr/bin/avconvert")
@@ -42,7 +44,7 @@ _FOREIGN = (
     (0, b"wvpk", "a WavPack file"),
     (0, b"TTA1", "a TTA file"),
 )
-"""Where in the file, what stands there, what it is then: none of these does macOS decode."""
+"""Offset, bytes found there, kind of file: macOS decodes none of these."""
 
 _HEAD_BYTES = 16
 _CUT_S = 0.5
@@ -50,11 +52,11 @@ _RIFF_BYTES = (1 << 32) - (1 << 20)
 """A longer sound goes into a CAF file, whose lengths have 64 bits."""
 
 _ROOM_BYTES = 16 << 20
-"""Where less is left on the disk, that is why the tools failed."""
+"""With less free space than this, a full disk is taken for the cause of a failure."""
 
 
 def probe(path: Path) -> AudioInfo:
-    """Read the header; of a file without one that we can read, the decoded sound tells.
+    """Read the header; where it tells nothing, decode the file.
 
     Raises
     ------
@@ -69,14 +71,13 @@ def probe(path: Path) -> AudioInfo:
         return replace(sndfile_decoder.probe(sound), path=path, format=_kind(path, track))
 
 
-def decode(path: Path, *, mono: bool, damaged: bool = False) -> SourceAudio:
+def decode(path: Path, intake: Intake, *, damaged: bool = False) -> Decoded:
     """Decode the first sound, without the encoder's padding where the file tells it.
 
     Parameters
     ----------
-    path : the file
-    mono : keep the mean of the channels only
-    damaged : that the file is damaged is known already and noted
+    intake : takes the sound
+    damaged : True if the file is known to be damaged; then a note says so
 
     Raises
     ------
@@ -85,18 +86,15 @@ def decode(path: Path, *, mono: bool, damaged: bool = False) -> SourceAudio:
     """
     track = _examine(path)
     with _decoded(path, track) as sound:
-        try:
-            found = sndfile_decoder.decode(sound, mono=mono)
-        except AudioFileError as error:  # it names the temporary file
-            raise refused(path, error.why, error.advice) from error
-    notes = ["parts of the file are damaged and were left out"] if damaged else []
+        found = sndfile_decoder.decode(sound, intake)
+    notes: list[Message] = [DAMAGED_NOTE] if damaged else []
     if track is not None and found.duration_s < track.duration_s - _CUT_S:
         notes.append(cut_off_note(track.duration_s, found.duration_s))
-    return replace(found, path=path, format=_kind(path, track), notes=tuple(notes))
+    return replace(found, format=_kind(path, track), notes=tuple(notes))
 
 
 def blocks(path: Path, start_s: float) -> Iterator[SoundBlock]:
-    """Decode from `start_s` on, a block at a time; the whole sound lies on the disk meanwhile.
+    """Decode from `start_s` on, a block at a time, through a temporary file.
 
     Raises
     ------
@@ -108,13 +106,13 @@ def blocks(path: Path, start_s: float) -> Iterator[SoundBlock]:
 
 
 def _examine(path: Path) -> SoundTrack | None:
-    """Refuse what cannot work; the track of a movie file, None for other kinds."""
+    """Refuse files that macOS cannot decode; the track of a movie file, None for other kinds."""
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     for at, mark, kind in _FOREIGN:
         if head[at : at + len(mark)] == mark:
-            why = f"it is {kind}, which macOS does not decode"
-            raise refused(path, why, "convert it to m4a, mp4 or wav first")
+            foreign = Text("it is {kind}, which macOS does not decode", kind=Text(kind))
+            raise refused(path, foreign, "convert it to m4a, mp4 or wav first")
     if not is_movie(path):
         return None
     header = read_header(path)
@@ -125,22 +123,22 @@ def _examine(path: Path) -> SoundTrack | None:
     if track is None:
         raise refused(path, "this video has no sound", "choose a file with sound")
     if track.is_protected:
-        why = "it is protected against copying (DRM)"
+        why = "it is copy-protected (DRM)"
         raise refused(path, why, "use a file without protection")
     return track
 
 
 @contextmanager
 def _decoded(path: Path, track: SoundTrack | None) -> Iterator[Path]:
-    """The sound as a file that libsndfile reads; gone afterwards.
+    """The sound as a temporary file that libsndfile reads.
 
     Raises
     ------
-    AudioFileError : the tools make no sound of it, or none that libsndfile reads
+    AudioFileError : the tools cannot decode it
     OSError : the disk has no room for it
     """
     if not AFCONVERT.is_file():
-        why = "neither PyAV nor macOS' afconvert is here to decode it"
+        why = "neither PyAV nor macOS' afconvert is installed"
         raise refused(path, why, "install PyAV, or convert it to a WAV file first")
     with tempfile.TemporaryDirectory(prefix="urvc-") as folder:
         # Under a name of ours: no name is then taken for an option, and the ending is right.
@@ -165,13 +163,13 @@ def _decoded(path: Path, track: SoundTrack | None) -> Iterator[Path]:
 
 
 def afconvert_command(source: Path, target: Path) -> list[str]:
-    """Decode to 32-bit float, little-endian, at the rate and with the channels it has."""
+    """Decode to 32-bit float, little-endian; rate and channels stay as they are."""
     container = "caff" if target.suffix == ".caf" else "WAVE"
     return [str(AFCONVERT), "-f", container, "-d", "LEF32", str(source), str(target)]
 
 
 def avconvert_command(source: Path, target: Path) -> list[str]:
-    """Take the sound out of a video, as AAC."""
+    """Extract the sound of a video as AAC."""
     options = ["--preset", "PresetAppleM4A", "--source", str(source), "--output", str(target)]
     return [str(AVCONVERT), *options]
 
@@ -193,5 +191,5 @@ def _kind(path: Path, track: SoundTrack | None) -> str:
 
 
 def _unknown(path: Path) -> AudioFileError:
-    why = "it is no sound or video file of a kind that macOS decodes, or it is damaged"
+    why = "it isn't an audio or video file that macOS can decode, or it is damaged"
     return refused(path, why, "convert it to m4a, mp4 or wav first")

@@ -16,7 +16,7 @@ from engine.cli.arguments import (
     machine_config,
 )
 from engine.cli.output import EXIT_FAILED, EXIT_OK, ProgressBar, one_line, tell
-from engine.errors import DeviceError, OptionError, UserError
+from engine.errors import OptionError, UserError
 from engine.library.archive import VOICE_ENDINGS
 from engine.library.installed_voice import InstalledVoice, starter_voice
 from engine.library.voice_library import VoiceLibrary
@@ -29,8 +29,6 @@ from engine.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from engine.converter import Converter
     from engine.progress import StageProgress
     from engine.voice import VoiceFiles
@@ -108,51 +106,42 @@ def _convert(given: argparse.Namespace) -> int:
             "use --output-dir for several inputs",
         )
     from engine.converter import Converter
-    from engine.file_conversion import groups_of_files
     from engine.voice import VoiceFiles
 
     converter = Converter(given.models_dir, machine_config(given))
     voice = VoiceFiles(installed.weights, given.index or installed.index, installed.name)
-    groups = groups_of_files(given.inputs, converter.optimization.batch_size)
-    succeeded = [_convert_group(converter, group, voice, options, given) for group in groups]
+    succeeded = [_convert_file(converter, source, voice, options, given) for source in given.inputs]
     return EXIT_OK if all(succeeded) else EXIT_FAILED
 
 
-def _convert_group(
+def _convert_file(
     converter: Converter,
-    sources: list[Path],
+    source: Path,
     voice: VoiceFiles,
     options: ConversionOptions,
     given: argparse.Namespace,
 ) -> bool:
-    """Convert files together and print the results; True if none failed."""
-    others = f" and {len(sources) - 1} more" if len(sources) > 1 else ""
-    bar = ProgressBar(one_line(sources[0].name) + others)
+    """Convert a file and print the result; False if it failed."""
+    bar = ProgressBar(one_line(source.name))
 
     def listen(progress: StageProgress) -> None:
         bar.show(progress.fraction, progress.stage)
 
-    results: Sequence[ConversionResult | UserError]
+    result: ConversionResult | UserError
     try:
-        if given.output is not None:
-            (source,) = sources
-            results = [
-                converter.convert_file(source, voice, options, output=given.output, listener=listen)
-            ]
-        else:
-            results = converter.convert_files(
-                sources, voice, options, output_dir=given.output_dir, listener=listen
-            )
-    except DeviceError as error:
-        if len(sources) > 1:  # one at a time may fit into memory
-            bar.clear()
-            return all([_convert_group(converter, [e], voice, options, given) for e in sources])  # noqa: C419
-        results = [error]
-    except UserError as error:  # of the voice
-        results = [error]
+        result = converter.convert_file(
+            source,
+            voice,
+            options,
+            output=given.output,
+            output_dir=given.output_dir,
+            listener=listen,
+        )
+    except UserError as error:
+        result = error
     finally:
         bar.clear()
-    return all([_report(*pair, given) for pair in zip(sources, results, strict=False)])  # noqa: C419
+    return _report(source, result, given)
 
 
 def _report(source: Path, result: ConversionResult | UserError, given: argparse.Namespace) -> bool:

@@ -18,7 +18,7 @@ from engine.converter import Converter
 from engine.measure.comparison import compare
 from engine.optimization import OptimizationConfig
 from engine.options import ConversionOptions
-from engine.pipeline import Source
+from engine.segments import CUT_EVERY_FRAMES, FRAMES_PER_SECOND
 from engine.voice import VoiceFiles
 
 Request = Mapping[str, Any]
@@ -47,8 +47,8 @@ def _examine(request: Request) -> Answer:
     converter = Converter(_models_dir(request), OptimizationConfig(**request["config"]))
     if request["again"]:
         converter.forget_findings()
-    clip = _clip(request)
-    converter.convert(clip.samples[: clip.rate_hz], clip.rate_hz, _voice(request), _quiet())
+    samples, rate_hz = _clip(request)
+    converter.convert(samples[:rate_hz], rate_hz, _voice(request), _quiet())
     return {"on_cpu": [str(sentence) for sentence in converter.on_cpu()]}
 
 
@@ -105,21 +105,26 @@ class _Setup:
 
     def sound(self) -> NDArray[np.float32]:
         """Of the whole clip; loads the networks."""
-        result = self._converter.convert_together([self._clip], self._voice)[0]
-        if result.samples is None:
-            raise RuntimeError("a conversion of samples returned none")
-        return result.samples
+        return self._converted(*self._clip)
 
     def seconds(self, place: int) -> float:
         """For one round."""
-        source = self._clip
+        samples, rate_hz = self._clip
         if self._varied:
             share = 1 - _SHORTER_EACH_ROUND * (place + 1)
-            kept = source.samples[: max(int(len(source.samples) * share), source.rate_hz)]
-            source = Source(kept, source.rate_hz, source.options)
+            samples = samples[: max(int(len(samples) * share), rate_hz)]
+        if self.copies > 1:  # so many whole pieces fill a batch
+            pieces_samples = self.copies * CUT_EVERY_FRAMES // FRAMES_PER_SECOND * rate_hz
+            samples = np.tile(samples, (-(-pieces_samples // len(samples)), 1))
         started_s = time.perf_counter()
-        self._converter.convert_together([source] * self.copies, self._voice)
+        self._converted(samples, rate_hz)
         return time.perf_counter() - started_s
+
+    def _converted(self, samples: NDArray[np.float32], rate_hz: int) -> NDArray[np.float32]:
+        result = self._converter.convert(samples, rate_hz, self._voice, _quiet())
+        if result.samples is None:
+            raise RuntimeError("a conversion of samples returned none")
+        return result.samples
 
 
 def _quiet() -> ConversionOptions:
@@ -127,9 +132,9 @@ def _quiet() -> ConversionOptions:
     return ConversionOptions(noise=False)
 
 
-def _clip(request: Request) -> Source:
+def _clip(request: Request) -> tuple[NDArray[np.float32], int]:
     audio = read_audio(Path(request["clip"]))
-    return Source(audio.samples, audio.rate_hz, _quiet())
+    return audio.samples, audio.rate_hz
 
 
 def _voice(request: Request) -> VoiceFiles:

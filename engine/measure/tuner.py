@@ -121,7 +121,7 @@ class _Candidate:
 
     Attributes
     ----------
-    copies : sources that are converted together; a batch needs that many to be full
+    copies : pieces that the clip is repeated for; a batch needs that many to be full
     varied : each round has another length, which the device meets for the first time
     only_after_gain : skipped unless the value before it in the list was kept
     """

@@ -13,8 +13,7 @@ from torch import Tensor
 
 from engine.options import ConversionOptions
 from engine.pitch.curve import read_curve_file
-from engine.pitch.tracker import PitchTracker
-from engine.segments import CONTEXT_FRAMES, HOP_SAMPLES
+from engine.segments import CONTEXT_FRAMES
 
 _COARSE_MIN_HZ = 50.0
 _COARSE_MAX_HZ = 1100.0
@@ -37,30 +36,29 @@ class PitchContour:
 
 
 def pitch_contour(
-    padded: torch.Tensor, frames: int, tracker: PitchTracker | None, options: ConversionOptions
+    tracked: torch.Tensor | None, frames: int, total: int, options: ConversionOptions
 ) -> PitchContour:
-    """Find, tune and shift the pitch of a source.
+    """Tune and shift the pitch of a source.
 
     Parameters
     ----------
-    padded : float32 [F * 160]  mono, 16 kHz, a second of context before and at least one after
+    tracked : float32 [F] in Hz, 0 where unvoiced; None if ``options.f0_file`` is given
     frames : of the source, without context
-    tracker : may be None if ``options.f0_file`` is given
+    total : F, with a second of context before and at least one after
 
     Raises
     ------
     PitchCurveError : the curve file cannot be read
     """
-    total = padded.shape[-1] // HOP_SAMPLES
     if options.f0_file is not None:
         given = read_curve_file(options.f0_file).at_frames(frames)
         after = total - frames - CONTEXT_FRAMES
         mode: Literal["reflect", "edge"] = "reflect" if frames > 1 else "edge"
         f0_hz = torch.from_numpy(np.pad(given, (CONTEXT_FRAMES, after), mode=mode))
-    elif tracker is not None:
-        f0_hz = tracker(padded)[:total].cpu()
+    elif tracked is not None:
+        f0_hz = tracked
     else:
-        raise ValueError("neither a pitch tracker nor a pitch curve was given")
+        raise ValueError("neither a tracked pitch nor a pitch curve was given")
     if options.autotune > 0:
         f0_hz = autotune(f0_hz, options.autotune)
     f0_hz = shift(f0_hz, options.semitones)

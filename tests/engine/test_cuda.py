@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from engine import ConversionOptions, Converter, OptimizationConfig
-from engine.pipeline import Source
 from engine.retrieval.search import ExactSearch
 from tests.engine.small_set import SmallSet, write_small_set
 from tests.engine.test_parity import CASES, level_against_the_reference_db
@@ -48,16 +47,9 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> SmallSet:
     return write_small_set(tmp_path_factory.mktemp("small"))
 
 
-def tones(count: int, seconds: float) -> list[Source]:
+def tone(seconds: float) -> np.ndarray:
     times_s = np.arange(round(seconds * 16_000)) / 16_000
-    return [
-        Source(
-            (0.3 * np.sin(2 * np.pi * (150 + 30 * number) * times_s)).astype(np.float32)[:, None],
-            16_000,
-            ConversionOptions(noise=False),
-        )
-        for number in range(count)
-    ]
+    return (0.3 * np.sin(2 * np.pi * 180 * times_s)).astype(np.float32)
 
 
 def test_sound_comes_back_once_a_tile_and_nothing_else(small: SmallSet, tmp_path: Path) -> None:
@@ -65,11 +57,11 @@ def test_sound_comes_back_once_a_tile_and_nothing_else(small: SmallSet, tmp_path
     curve = tmp_path / "curve.csv"  # a tracker without weights does its last steps on the host
     curve.write_text("0,200\n10,300\n")
     converter = Converter(small.models_dir, config)
-    sources = [replace(s, options=replace(s.options, f0_file=curve)) for s in tones(1, 8.0)]
-    converter.convert_together(sources, small.voice)
+    options = ConversionOptions(noise=False, f0_file=curve)
+    converter.convert(tone(8.0), 16_000, small.voice, options)
     activities = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
     with torch.profiler.profile(activities=activities) as profile:
-        converter.convert_together(sources, small.voice)
+        converter.convert(tone(8.0), 16_000, small.voice, options)
     copies = Counter(event.name for event in profile.events() if "Memcpy" in event.name)
     print(copies)
     downloads = sum(count for name, count in copies.items() if "DtoH" in name)
@@ -78,14 +70,16 @@ def test_sound_comes_back_once_a_tile_and_nothing_else(small: SmallSet, tmp_path
 
 @pytest.mark.parametrize("batch", [2, 4])
 def test_batches_change_nothing(small: SmallSet, batch: int) -> None:
-    alone = Converter(small.models_dir, replace(PLAIN, batch_size=1))
-    together = Converter(small.models_dir, replace(PLAIN, batch_size=batch))
-    expected = alone.convert_together(tones(4, 6.0), small.voice)
-    found = together.convert_together(tones(4, 6.0), small.voice)
-    for one, other in zip(expected, found, strict=True):
-        assert one.samples is not None
-        assert other.samples is not None
-        assert signal_to_error_db(one.samples, other.samples) > 60
+    options = ConversionOptions(noise=False)
+    expected, found = (
+        Converter(small.models_dir, replace(PLAIN, batch_size=size, use_shape_buckets=True))
+        .convert(tone(160.0), 16_000, small.voice, options)
+        .samples
+        for size in (1, batch)
+    )
+    assert expected is not None
+    assert found is not None
+    assert signal_to_error_db(expected, found) > 60
 
 
 def test_retrieval_finds_what_the_processor_finds() -> None:

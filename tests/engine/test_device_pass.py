@@ -19,13 +19,15 @@ import pytest
 import torch
 
 from engine import ConversionOptions, OptimizationConfig
+from engine.analysis import AnalysisRecorder
+from engine.audio.reader import receive_array
 from engine.hubert_layout import sizes_of
 from engine.models.content_encoder import ContentEncoder
 from engine.models.rmvpe import Rmvpe, RmvpeNetwork
 from engine.models.synthesizer import Synthesizer
 from engine.models.synthesizer_sizes import Vocoder
 from engine.networks import Models
-from engine.pipeline import Source, convert_together
+from engine.pipeline import convert_signal
 from engine.pitch.rmvpe import track_rmvpe
 from engine.pitch.tracker import PitchTracker
 from engine.progress import PerformanceProfiler
@@ -43,11 +45,11 @@ DEVICE = "meta"
 _COPIES = ("aten::_to_copy", "aten::to.")
 ENGINE = Path(__file__).parents[2] / "engine"
 
-FILTERED = ("pipeline.py", "<lambda>")
+FILTERED = ("pipeline.py", "on_device")
 """What was filtered: the host cuts it at its quietest points."""
 FEATURES = ("rmvpe.py", "salience_pieces")
 """What RMVPE's GRU hears, where it runs on the host."""
-PITCH = ("contour.py", "pitch_contour")
+PITCH = ("pipeline.py", "_tracked")
 """The pitch curve: its phase is summed on the host, in float64, which Metal has not."""
 SAMPLES = ("synthesis.py", "_vocode_tile")
 """Finished samples."""
@@ -120,7 +122,11 @@ def passed(
     samples = np.full((round(seconds * ANALYSIS_RATE_HZ), 1), 0.2, np.float32)
     run = Run(PerformanceProfiler(), Placement.on(DEVICE))
     with torch.inference_mode(), Passage() as passage:
-        convert_together([Source(samples, ANALYSIS_RATE_HZ, options)], models, config, run)
+        recorder = AnalysisRecorder(run.pause)
+        receive_array(samples, ANALYSIS_RATE_HZ, recorder, channels=1)
+        signal = recorder.finish(len(samples))
+        sound = convert_signal(signal, models, options, config, models.card.sample_rate_hz, run)
+        assert sum(map(len, sound.blocks())) == sound.n_frames
     return passage
 
 

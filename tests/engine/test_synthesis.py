@@ -1,4 +1,4 @@
-"""Rows of a batch keep their own options, and windows their own place."""
+"""Windows keep their place, and the options reach the networks."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ import torch
 
 from engine import ConversionOptions, Converter, OptimizationConfig
 from engine.models.synthesizer import Synthesizer
-from engine.pipeline import Source
 from engine.pitch.contour import pitch_contour
 from engine.progress import PerformanceProfiler
 from engine.run import Run
-from engine.segments import CONTEXT_FRAMES, HOP_SAMPLES
+from engine.segments import CONTEXT_FRAMES
 from engine.stages import Placement
 from tests.engine.small_set import SmallSet, write_small_set
 from tests.sound import signal_to_error_db
@@ -39,32 +38,13 @@ def _tone_and_hiss(seconds: float, seed: int) -> np.ndarray:
     return np.stack([mono, 0.5 * np.roll(mono, 100)], axis=1).astype(np.float32)
 
 
-def test_each_source_of_a_batch_keeps_its_own_options(small: SmallSet) -> None:
-    choices = [
-        ConversionOptions(speaker=0, index_rate=1.0, protect=0.1),
-        ConversionOptions(speaker=2, index_rate=0.2, protect=0.5, stereo=True, semitones=5),
-        ConversionOptions(speaker=1, index_rate=0.0, protect=0.3),
-        ConversionOptions(speaker=1, seed=9, volume_envelope=0.5),
-    ]
-    sources = [
-        Source(_tone_and_hiss(4.0, seed), 16_000, options) for seed, options in enumerate(choices)
-    ]
-    together = _converter(small, batch_size=4).convert_together(sources, small.voice)
-    for source, found in zip(sources, together, strict=True):
-        (alone,) = _converter(small).convert_together([source], small.voice)
-        assert alone.samples is not None
-        assert found.samples is not None
-        assert found.samples.shape == alone.samples.shape
-        assert signal_to_error_db(alone.samples, found.samples) > 80
-
-
 def test_buckets_move_no_sound_in_files_of_several_pieces(small: SmallSet) -> None:
     """Longer windows see more context; what they give lies at the same place."""
     samples = _tone_and_hiss(100.0, 1)
     options = ConversionOptions(index_rate=0)
     plain, buckets = (
         _converter(small, use_shape_buckets=on, skip_silence=skip)
-        .convert_together([Source(samples, 16_000, options)], small.voice)[0]
+        .convert(samples, 16_000, small.voice, options)
         .samples
         for on, skip in ((False, False), (True, True))
     )
@@ -90,14 +70,12 @@ def test_protect_gives_unvoiced_frames_their_own_features_back(
     samples = _tone_and_hiss(4.0, 1)[:, :1]
     for index_rate, protect in ((0.0, 0.5), (1.0, 0.5), (1.0, 0.25)):
         options = ConversionOptions(index_rate=index_rate, protect=protect)
-        converter.convert_together([Source(samples, 16_000, options)], small.voice)
+        converter.convert(samples, 16_000, small.voice, options)
     own, retrieved, mixed = heard
     tracker = converter._store._tracker  # the same method as in the conversions
     run = Run(PerformanceProfiler(), Placement())
     padded = torch.from_numpy(np.pad(samples[:, 0], 16_000, mode="reflect"))
-    f0_hz = pitch_contour(
-        padded, 400, tracker(run, ConversionOptions(), "cpu"), ConversionOptions()
-    ).f0_hz
+    f0_hz = tracker(run, ConversionOptions(), "cpu")(padded).numpy()
     unvoiced = torch.from_numpy(f0_hz[: own.shape[1]] < 1)
     inner = slice(150, 450)
     assert 50 < int(unvoiced[inner].sum()) < 250
@@ -109,17 +87,15 @@ def test_protect_gives_unvoiced_frames_their_own_features_back(
 
 
 def test_autotune_comes_before_the_shift_so_that_the_shift_is_kept() -> None:
-    padded = torch.zeros((100 + 2 * CONTEXT_FRAMES) * HOP_SAMPLES)
     options = ConversionOptions(semitones=0.3, autotune=1.0)
-    contour = pitch_contour(padded, 100, lambda audio: torch.full((301,), 445.0), options)
+    contour = pitch_contour(torch.full((300,), 445.0), 100, 300, options)
     assert contour.f0_hz == pytest.approx(440.0 * 2 ** (0.3 / 12), rel=1e-5)
 
 
 def test_a_pitch_curve_starts_with_the_source_not_with_its_context(tmp_path: Path) -> None:
     curve = tmp_path / "curve.csv"
     curve.write_text("0,100\n0.49,100\n0.5,200\n2,200\n")
-    padded = torch.zeros((100 + 2 * CONTEXT_FRAMES) * HOP_SAMPLES)
-    contour = pitch_contour(padded, 100, None, ConversionOptions(f0_file=curve))
+    contour = pitch_contour(None, 100, 300, ConversionOptions(f0_file=curve))
     inner = contour.f0_hz[CONTEXT_FRAMES : CONTEXT_FRAMES + 100]
     assert np.all(inner[:50] == 100)
     assert np.all(inner[50:] == 200)
@@ -175,10 +151,12 @@ def test_a_batch_that_fails_half_way_is_not_added_twice(
             raise MemoryError
         return made
 
-    sources = [Source(_tone_and_hiss(2.0, s), 16_000, ConversionOptions()) for s in (1, 2)]
-    expected = _converter(small, batch_size=2).convert_together(sources, small.voice)
+    samples = _tone_and_hiss(75.0, 1)
+    expected, found = (_converter(small, batch_size=2, use_shape_buckets=True) for _ in range(2))
+    whole = expected.convert(samples, 16_000, small.voice).samples
     monkeypatch.setattr(Synthesis, "_sound", tight)
-    found = _converter(small, batch_size=2).convert_together(sources, small.voice)
-    for one, other in zip(expected, found, strict=True):
-        assert one.samples is not None
-        assert signal_to_error_db(one.samples, other.samples) > 80  # type: ignore[arg-type]
+    halves = found.convert(samples, 16_000, small.voice).samples
+    assert list(refusals) == []
+    assert whole is not None
+    assert halves is not None
+    assert signal_to_error_db(whole, halves) > 80

@@ -14,7 +14,32 @@ from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from engine.audio.source import Intake
+
 Samples = NDArray[np.float32]
+
+
+class Collected:
+    """A receiver that keeps everything."""
+
+    def begin(self, rate_hz: int, channels: int) -> None:
+        self.rate_hz, self.channels = rate_hz, channels
+        self._blocks: list[Samples] = []
+
+    def append(self, block: Samples) -> None:
+        self._blocks.append(block.copy())
+
+    @property
+    def samples(self) -> Samples:
+        return np.concatenate(self._blocks)
+
+
+def decoded_by(decoder: Any, path: Path) -> Samples:
+    """What one decoder makes of a file, float32 [n, channels]."""
+    collected = Collected()
+    facts = decoder.decode(path, Intake(path, collected, None))
+    assert len(collected.samples) == facts.n_frames
+    return collected.samples
 
 
 def music(n: int, rate_hz: int, channels: int = 1) -> Samples:

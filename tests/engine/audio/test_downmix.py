@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from engine.audio.levels import middle_channel
 from engine.audio.reader import read_audio
 from tests.engine.audio.sound_file import encode, music, snr_db
 
@@ -70,9 +69,3 @@ def test_a_bare_aac_stream_keeps_all_that_is_decoded(tmp_path: Path) -> None:
     assert n_frames % 1024 == 0
     assert N <= n_frames <= N + 3 * 1024
     assert source.notes == ()
-
-
-@pytest.mark.parametrize(("right", "share"), [(-0.8, 1.0), (0.0, 0.5), (0.8, 1.0)])
-def test_the_pitch_of_stereo_is_found_in_a_middle_that_is_heard(right: float, share: float) -> None:
-    middle = middle_channel(np.ascontiguousarray(stereo(0.8, right).T))
-    np.testing.assert_allclose(middle, share * 0.8 * music(N, RATE_HZ)[:, 0], atol=1e-6)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from engine.audio.reader import SUPPORTED_SUFFIXES, probe_audio, read_audio
+from engine.audio.names import SUPPORTED_SUFFIXES
+from engine.audio.reader import probe_audio, read_audio
 from tests.engine.audio.sound_file import (
     encode,
     lag_samples,

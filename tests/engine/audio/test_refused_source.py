@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from engine.audio import source as source_module
+from engine.audio import reader
 from engine.audio.reader import probe_audio, read_audio
 from engine.errors import AudioFileError
 from tests.engine.audio.sound_file import (
@@ -43,7 +43,7 @@ def test_a_protected_file_is_refused_as_such(tmp_path: Path, tag: bytes) -> None
     content = path.read_bytes()
     at = content.find(b"mp4a", content.find(b"stsd"))
     path.write_bytes(content[:at] + tag + content[at + 4 :])
-    assert "protected" in refusal(path).why
+    assert "copy-protected" in refusal(path).why
 
 
 def test_protected_windows_media_is_refused_as_such(tmp_path: Path) -> None:
@@ -57,9 +57,9 @@ def test_protected_windows_media_is_refused_as_such(tmp_path: Path) -> None:
     size, count = struct.unpack_from("<QI", content, 16)
     struct.pack_into("<QI", content, 16, size + 24 + len(fields), count + 1)
     path.write_bytes(content)
-    assert "protected" in refusal(path).why
+    assert "copy-protected" in refusal(path).why
     path.write_bytes(content[:400])
-    assert "protected" in refusal(path).why
+    assert "copy-protected" in refusal(path).why
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300, 1e30])
@@ -70,7 +70,7 @@ def test_values_that_are_no_numbers_are_refused_with_their_place(
     sound[200_000] = value
     soundfile.write(tmp_path / "a.wav", sound, 44_100, subtype="DOUBLE")
     assert (
-        "it holds values that are no sound (NaN, infinity or huge)"
+        "it holds values that are not sound (NaN, infinity or too large)"
         in refusal(tmp_path / "a.wav").why
     )
 
@@ -94,18 +94,18 @@ def test_a_playlist_opens_no_other_file(tmp_path: Path) -> None:
     }
     for name, text in playlists.items():
         (tmp_path / name).write_text(text)
-        assert "no sound or video file" in refusal(tmp_path / name).why
+        assert "isn't an audio or video file" in refusal(tmp_path / name).why
 
 
 def test_missing_empty_folder_and_pipe_are_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "empty.wav").touch()
     os.mkfifo(tmp_path / "pipe.wav")
     causes = {
-        tmp_path / "missing.wav": "there is no such file",
-        tmp_path / "empty.wav" / "x.wav": "there is no such file",
+        tmp_path / "missing.wav": "the file does not exist",
+        tmp_path / "empty.wav" / "x.wav": "the file does not exist",
         tmp_path / "empty.wav": "the file is empty",
         tmp_path: "it is a folder",
-        tmp_path / "pipe.wav": "it is no ordinary file",
+        tmp_path / "pipe.wav": "it isn't a regular file",
         tmp_path / "a\0b.wav": "no file can have this name",
         tmp_path / ("x" * 300): "the disk reports",
     }
@@ -141,5 +141,5 @@ def test_a_sound_too_long_for_memory_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     soundfile.write(tmp_path / "a.flac", np.zeros((400_000, 2)), 44_100)
-    monkeypatch.setattr(source_module, "MAX_VALUES", 300_000)
+    monkeypatch.setattr(reader, "MAX_VALUES", 300_000)
     assert "too long for memory" in refusal(tmp_path / "a.flac").why

@@ -52,7 +52,7 @@ def refusal(path: Path, **changes: object) -> OutputFileError:
 def test_an_existing_file_is_never_lost_unless_asked(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     path.write_text("precious")
-    assert "a file of this name is there" in refusal(path).why
+    assert "a file of this name already exists" in refusal(path).why
     assert path.read_text() == "precious"
     write_audio(path, music(N, 44_100), 44_100, "wav", overwrite=True)
     assert read_audio(path).samples.shape == (N, 1)
@@ -65,14 +65,14 @@ def test_a_file_that_appears_meanwhile_is_not_replaced(
     path = tmp_path / "a.wav"
     if not links:
         monkeypatch.setattr(os, "link", _no_links)
-    encode = writer.encode
+    encode = writer._encode
 
     def encode_while_another_saves(*arguments: object) -> None:
         encode(*arguments)  # type: ignore[arg-type]
         path.write_text("precious")
 
-    monkeypatch.setattr(writer, "encode", encode_while_another_saves)
-    assert "a file of this name is there" in refusal(path).why
+    monkeypatch.setattr(writer, "_encode", encode_while_another_saves)
+    assert "a file of this name already exists" in refusal(path).why
     assert path.read_text() == "precious"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -154,7 +154,7 @@ def test_folders_that_are_missing_or_no_folder_are_refused(tmp_path: Path) -> No
     assert "does not exist" in refusal(tmp_path / "missing" / "a.wav").why
     assert "does not exist" in refusal(tmp_path / "file" / "a.wav").why
     assert "a folder of this name" in refusal(tmp_path, overwrite=True).why
-    assert "no file can have this name" in refusal(tmp_path / "a\0.wav").why
+    assert "a file cannot have this name" in refusal(tmp_path / "a\0.wav").why
     assert "too long" in refusal(tmp_path / ("a" * 300)).why
 
 

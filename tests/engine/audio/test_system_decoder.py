@@ -15,7 +15,7 @@ from engine.audio.container_decoder import probe as probe_with_ffmpeg
 from engine.audio.headers import read_header, sound_track
 from engine.audio.reader import probe_audio, read_audio, read_blocks
 from engine.errors import AudioFileError
-from tests.engine.audio.sound_file import encode, music, snr_db
+from tests.engine.audio.sound_file import decoded_by, encode, music, snr_db
 
 RATE_HZ = 44_100
 N = 3 * RATE_HZ + 77
@@ -24,14 +24,14 @@ AFCONVERT = """#!{python}
 import sys
 sys.path.insert(0, {root!r})
 from pathlib import Path
-from engine.audio.container_decoder import decode
+from engine.audio.reader import read_audio
 import soundfile
 open({log!r}, "a").write(" ".join(sys.argv[1:]) + chr(10))
 assert sys.argv[1:5] == ["-f", "WAVE", "-d", "LEF32"], sys.argv
 source, target = map(Path, sys.argv[5:])
 if {fails_on_video} and source.suffix == ".mp4":
     sys.exit("Error: ExtAudioFileOpenURL failed ('typ?')")
-found = decode(source, mono=False)
+found = read_audio(source)
 soundfile.write(target, found.samples, found.rate_hz, subtype="FLOAT")
 """
 AVCONVERT = """#!{python}
@@ -181,14 +181,14 @@ def test_silent_videos_and_cut_off_ones_are_told_apart(mac: Mac, tmp_path: Path)
 def test_a_protected_file_is_refused_as_such(mac: Mac, tmp_path: Path) -> None:
     path = encode(tmp_path / "a.m4a", music(N, RATE_HZ), RATE_HZ, "aac")
     path.write_bytes(path.read_bytes().replace(b"mp4a", b"drms"))
-    with pytest.raises(AudioFileError, match="protected against copying"):
+    with pytest.raises(AudioFileError, match="copy-protected"):
         read_audio(path)
 
 
 def test_no_sound_at_all_is_one_sentence_and_leaves_nothing(mac: Mac, tmp_path: Path) -> None:
     path = tmp_path / "noise.m4a"
     path.write_bytes(np.random.default_rng(0).bytes(5000))
-    with pytest.raises(AudioFileError, match="of a kind that macOS decodes, or it is damaged"):
+    with pytest.raises(AudioFileError, match="that macOS can decode, or it is damaged"):
         read_audio(path)
     assert mac.left_behind == []
 
@@ -201,7 +201,7 @@ def test_a_full_disk_is_not_called_a_damaged_file(
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=4096))
     with pytest.raises(OSError, match="No space left"):
-        system_decoder.decode(path, mono=False)
+        decoded_by(system_decoder, path)
     assert mac.left_behind == []
 
 
@@ -209,7 +209,7 @@ def test_a_full_disk_is_not_called_a_damaged_file(
     "use",
     [
         system_decoder.probe,
-        lambda path: system_decoder.decode(path, mono=False),
+        lambda path: decoded_by(system_decoder, path),
         lambda path: next(system_decoder.blocks(path, 0.0)),
     ],
 )
@@ -221,7 +221,7 @@ def test_a_sound_that_the_tools_leave_empty_is_one_sentence(
     system_decoder.AFCONVERT.write_text(
         f"#!{sys.executable}\nimport sys\nopen(sys.argv[-1], 'w')\n"
     )
-    with pytest.raises(AudioFileError, match="of a kind that macOS decodes, or it is damaged"):
+    with pytest.raises(AudioFileError, match="that macOS can decode, or it is damaged"):
         use(path)
     assert mac.left_behind == []
 

@@ -1,26 +1,30 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from engine.audio import writer
-from engine.audio.container_decoder import decode as decode_with_ffmpeg
+from engine.audio import container_decoder, writer
 from engine.audio.reader import read_audio
 from engine.audio.resampling import resample, resampled_length
+from engine.audio.source import Sound
 from engine.audio.writer import (
     MP3_RATES_HZ,
     SUBTYPES_OF,
     file_format_of,
     file_rate,
+    to_16_bit,
+    to_24_bit,
     write_audio,
+    write_sound,
 )
 from engine.errors import OutputFileError
 from engine.options import FILE_FORMATS, FileFormat, Subtype
-from tests.engine.audio.sound_file import lag_samples, music, snr_db
+from tests.engine.audio.sound_file import decoded_by, lag_samples, music, snr_db
 
 N = 70_001  # more than a block, no multiple of any codec's frame
 KINDS = [(f, s) for f in FILE_FORMATS for s in (None, *SUBTYPES_OF[f])]
@@ -76,10 +80,24 @@ def test_every_length_at_every_voice_rate_survives_the_file(
 def test_another_decoder_reads_the_same_length(tmp_path: Path, file_format: FileFormat) -> None:
     sound = music(N, 48_000, 2)
     path = write_audio(tmp_path / "a", sound, 48_000, file_format)
-    other = decode_with_ffmpeg(path, mono=False)
-    assert other.samples.shape == sound.shape
-    assert lag_samples(sound[:, 0], other.samples[:, 0]) == 0
-    assert snr_db(sound, other.samples) > 25
+    other = decoded_by(container_decoder, path)
+    assert other.shape == sound.shape
+    assert lag_samples(sound[:, 0], other[:, 0]) == 0
+    assert snr_db(sound, other) > 25
+
+
+@pytest.mark.parametrize("file_format", ["wav", "flac", "aiff", "mp3"])
+def test_blocks_of_any_size_make_the_same_file(tmp_path: Path, file_format: FileFormat) -> None:
+    samples = music(3 * N, 44_100, 2)
+    whole = write_audio(tmp_path / "whole", samples, 44_100, file_format)
+
+    def blocks() -> Iterator[np.ndarray]:
+        for start in range(0, len(samples), 12_345):
+            yield samples[start : start + 12_345]
+
+    sound = Sound(44_100, len(samples), 2, blocks)
+    parts = write_sound(tmp_path / "parts", sound, file_format)
+    assert parts.read_bytes() == whole.read_bytes()
 
 
 @pytest.mark.parametrize("file_format", ["wav", "flac", "ogg", "aiff"])
@@ -159,7 +177,7 @@ def test_a_sample_type_the_format_cannot_hold_is_refused(
         (np.zeros(0, np.float32), "no sound to write"),
         (np.zeros((9, 3), np.float32), "3 channels"),
         (np.float32([0, np.nan]), "NaN"),
-        (np.float32([0, np.inf]), "infinity"),
+        (np.float32([0, np.inf]), "infinite"),
     ],
 )
 def test_what_is_no_sound_is_not_written(tmp_path: Path, samples: object, why: str) -> None:
@@ -185,3 +203,40 @@ def test_soundfile_agrees_on_the_sample_types(tmp_path: Path) -> None:
         path = tmp_path / f"{file_format}{subtype}"
         write_audio(path, music(99, 8_000), 8_000, file_format, subtype)  # type: ignore[arg-type]
         assert soundfile.info(path).subtype == wanted
+
+
+def test_24_bit_is_exact_to_half_a_step_and_never_wraps() -> None:
+    sound = np.array([0, 0.5, -1, 1, 1.5, -7, 1e30, -1e30, 2**-24, 0.99999994], dtype=np.float32)
+    steps = to_24_bit(sound) >> 8
+    assert (to_24_bit(sound) & 0xFF == 0).all()
+    assert steps.tolist()[:8] == [
+        0,
+        4194304,
+        -8388608,
+        8388607,
+        8388607,
+        -8388608,
+        8388607,
+        -8388608,
+    ]
+    assert abs(steps[8]) <= 1
+    assert steps[9] == 8388607
+
+
+def test_16_bit_never_wraps_and_keeps_digital_silence() -> None:
+    rng = np.random.default_rng(0)
+    loud = np.repeat(np.float32([1, -1, 5, -5, 1e30, -1e30]), 100)
+    steps = to_16_bit(loud, rng)
+    assert (np.sign(steps) == np.sign(loud)).all()
+    assert np.abs(steps.astype(int)).min() >= 32766
+    assert not to_16_bit(np.zeros(1_000, dtype=np.float32), rng).any()
+
+
+def test_dither_makes_the_error_of_16_bit_free_of_the_signal() -> None:
+    level = np.full(200_000, 0.3 / 32768, dtype=np.float32)
+    steps = to_16_bit(level, np.random.default_rng(0))
+    assert abs(steps.mean() - 0.3) < 0.01
+    assert np.abs(steps).max() <= 2
+    half = np.full(200_000, 0.8 / 32768, dtype=np.float32)
+    spread = to_16_bit(half, np.random.default_rng(0)).std()
+    assert abs(steps.std() - spread) < 0.01

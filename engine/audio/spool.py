@@ -1,0 +1,92 @@
+"""Samples of any length: in memory while they are few, else in an unnamed temporary file."""
+
+from __future__ import annotations
+
+import errno
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import OutputFileError, Text
+
+Floats = NDArray[np.float32]
+
+BLOCK_FRAMES = 1 << 16
+"""Frames that are decoded, copied or written at a time."""
+
+_MEMORY_BYTES = 32 << 20
+"""About nine minutes at 16 kHz, or three at 48 kHz."""
+
+
+class Spool:
+    """Float32 [n, channels], read and written in any order; what was never written is zero.
+
+    Long ones are read and written with plain system calls: pages of a mapped file would count as
+    memory of this process. The file has no name, so nothing is left behind, however it ends.
+    """
+
+    def __init__(self, channels: int) -> None:
+        self.channels = channels
+        self._n = 0
+        self._frame_bytes = 4 * channels
+        self._file = tempfile.SpooledTemporaryFile(max_size=_MEMORY_BYTES, buffering=0)  # noqa: SIM115 - lives as long as this object
+
+    def __len__(self) -> int:
+        return self._n
+
+    def __del__(self) -> None:
+        self._file.close()
+
+    def append(self, block: Floats) -> None:
+        """Add float32 [m, channels] at the end."""
+        self.write(self._n, block)
+
+    def write(self, start: int, block: Floats) -> None:
+        """Put float32 [m, channels] at ``start``, over what was there or beyond the end."""
+        rest = np.ascontiguousarray(block, np.float32).view(np.uint8).reshape(-1).data
+        with _disk_errors():
+            self._file.seek(start * self._frame_bytes)
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        self._n = max(self._n, start + len(block))
+
+    def read(self, start: int, stop: int) -> Floats:
+        """Float32 [stop - start, channels], zero beyond the end."""
+        samples = np.zeros((stop - start, self.channels), np.float32)
+        rest = samples.view(np.uint8).reshape(-1).data
+        with _disk_errors():
+            self._file.seek(start * self._frame_bytes)
+            while rest and (count := self._file.readinto(rest)):
+                rest = rest[count:]
+        return samples
+
+    def resize(self, n: int) -> None:
+        """Cut to ``n`` frames, or add zeros."""
+        if n < self._n:
+            with _disk_errors():
+                self._file.truncate(n * self._frame_bytes)
+        self._n = n
+
+    def blocks(self, size: int = BLOCK_FRAMES) -> Iterator[Floats]:
+        """All of it, float32 [m, channels] at a time, m <= ``size``."""
+        for start in range(0, self._n, size):
+            yield self.read(start, min(start + size, self._n))
+
+
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        folder = tempfile.gettempdir()
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            why, advice = Text("its disk is full"), "free some space and try again"
+        else:
+            why = Text("the disk reports: {report}", report=error.strerror or str(error))
+            advice = "check the disk, then try again"
+        raise OutputFileError(
+            Text("Cannot keep temporary sound in {folder}", folder=folder), why, advice
+        ) from error
