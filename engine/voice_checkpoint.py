@@ -315,8 +315,9 @@ def _unexpected_shape(name: str, shape: Sequence[int]) -> _UnfitError:
 
 
 def _name(value: object) -> str:
-    """A name from the file, safe to show; numbers may be too large to be printed."""
-    return quoted(value if isinstance(value, str) else type(value).__name__)
+    """A name or label from the file, safe to show; other objects may be too large to print."""
+    shown = isinstance(value, str) or is_simple(value)
+    return quoted(str(value) if shown else type(value).__name__)
 
 
 @dataclass(frozen=True)

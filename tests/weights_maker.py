@@ -1,4 +1,4 @@
-"""Checkpoint files in the layout that people download, with weights that anyone can remake."""
+"""Checkpoint files in the layout that people download, with reproducible weights."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ SMALL_CONFIG: list[Any] = [
     *(129, 8, 8, 8, 16, 2, 2, 3, 0, "1", [3, 5], [[1, 3], [1, 2]]),
     *([5, 4, 4], 16, [11, 8, 8], 3, 4, 8000),
 ]
-"""A voice of some thousand weights at 8 kHz, for what does not depend on the size."""
+"""A voice of some thousand weights at 8 kHz, for tests in which the size does not matter."""
 
 _NORMED = re.compile(
     r"flow\.flows\.\d\.enc\..*weight"
@@ -67,7 +67,7 @@ _NORMED = re.compile(
 
 
 def small_sizes(vocoder: Vocoder, *, resblock: str = "1") -> SynthesizerSizes:
-    """The sizes that `SMALL_CONFIG` means."""
+    """The sizes in `SMALL_CONFIG`."""
     chained = vocoder is Vocoder.REFINE_CHAINED
     return SynthesizerSizes(
         vocoder=vocoder,

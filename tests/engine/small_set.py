@@ -1,4 +1,4 @@
-"""A whole set of small networks in the real files' layout, for tests of all but the sound."""
+"""A set of small networks in the real files' layout, for tests in which the sound is irrelevant."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _ENCODER = {
 
 @dataclass(frozen=True)
 class SmallSet:
-    """Where it lies; the voice sounds at `RATE_HZ` and has three speakers."""
+    """Its files; the voice has the rate `RATE_HZ` and three speakers."""
 
     models_dir: Path
     voice: VoiceFiles

@@ -27,7 +27,7 @@ def refusal(load: Callable[[Path], object], folder: Path) -> Text:
     return caught.value.text
 
 
-def test_one_place_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_advice_depends_on_the_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(BUNDLE_VARIABLE, raising=False)
     assert bundle_contents() is None
     assert advised("type this", "go there") == "type this"
@@ -37,7 +37,7 @@ def test_one_place_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize("load", MISSING)
-def test_a_checkout_names_the_command(
+def test_a_checkout_advises_the_command(
     load: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(BUNDLE_VARIABLE, raising=False)
@@ -47,7 +47,7 @@ def test_a_checkout_names_the_command(
 
 
 @pytest.mark.parametrize("load", MISSING)
-def test_the_bundle_names_the_place_in_the_app_and_no_command_in_each_language(
+def test_the_bundle_advises_a_place_in_the_app_in_each_language(
     load: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     enter_bundle(tmp_path, monkeypatch)
@@ -59,7 +59,7 @@ def test_the_bundle_names_the_place_in_the_app_and_no_command_in_each_language(
     assert not re.search(r"[a-z]{3,} [a-z]{2,}", chinese.replace(str(tmp_path), "")), chinese
 
 
-def test_the_place_is_called_as_the_app_calls_it() -> None:
+def test_the_place_in_the_app_has_its_name_there() -> None:
     text = (FOLDER / "desktop_zh_TW.ts").read_text(encoding="utf-8")
     window = text.partition("<name>SettingsWindow</name>")[2].partition("</context>")[0]
     assert re.search(r"<source>Models</source>\s*<translation>模型</translation>", window)

@@ -104,7 +104,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> torch.Tensor:
     return encoder(AUDIO, 2, project=True)
 
 
-def test_the_weights_are_ready_for_use(tmp_path: Path) -> None:
+def test_the_loaded_network_is_ready_for_inference(tmp_path: Path) -> None:
     encoder = load_content_encoder(write_hf(tmp_path, hf_state()))
     assert not encoder.training
     assert all(tensor.dtype == torch.float32 for tensor in encoder.state_dict().values())
@@ -158,7 +158,7 @@ def test_half_precision_files_run_in_float32(tmp_path: Path, reference: torch.Te
     assert torch.allclose(features, reference, atol=0.02)
 
 
-def test_the_projection_may_be_missing(tmp_path: Path) -> None:
+def test_the_projection_is_optional(tmp_path: Path) -> None:
     state = {name: tensor for name, tensor in hf_state().items() if "final_proj" not in name}
     encoder = load_content_encoder(write_hf(tmp_path, state))
     assert not encoder.can_project
@@ -170,7 +170,7 @@ def test_the_starter_encoder_loads_and_gives_fifty_frames_a_second() -> None:
     assert encoder(torch.zeros(1, 16_000)).shape[:2] == (1, 49)
 
 
-def test_missing_files_are_named_with_the_place(tmp_path: Path) -> None:
+def test_missing_files_are_named_with_their_folder(tmp_path: Path) -> None:
     assert f'in "{tmp_path / "nowhere"}"' in refusal(tmp_path / "nowhere")
     empty = refusal(tmp_path)
     assert "hubert_base" in empty
@@ -204,7 +204,7 @@ def test_missing_files_are_named_with_the_place(tmp_path: Path) -> None:
         ({"classifier_proj_size": 25}, '"final_proj.bias" has the shape [24] instead of [25]'),
     ],
 )
-def test_a_configuration_that_does_not_fit_is_refused_by_name(
+def test_an_unsupported_configuration_is_refused_by_its_key(
     tmp_path: Path, change: dict[str, object], said: str
 ) -> None:
     assert said in refusal(write_hf(tmp_path, hf_state(), **change))

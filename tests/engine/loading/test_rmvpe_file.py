@@ -72,6 +72,6 @@ def test_a_single_wrong_tensor_is_refused_by_name(
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>404</html>", b"PK\x03\x04" + bytes(200)])
-def test_a_file_that_is_no_checkpoint_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_checkpoint_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "rmvpe.pt").write_bytes(content)
     assert '"rmvpe.pt"' in refusal(tmp_path)

@@ -16,6 +16,7 @@ from engine.models.synthesizer import build_synthesizer, state_shapes
 from engine.models.synthesizer_sizes import Vocoder
 from engine.paths import starter_dir
 from engine.voice_checkpoint import load_voice
+from engine.voice_record import read_record, write_stored
 from tests.weights_maker import SMALL_CONFIG, manifest, small_record, small_sizes
 
 STARTER = starter_dir() / "voice.pth"
@@ -68,7 +69,7 @@ def test_weight_norm_is_folded_in_both_spellings(tmp_path: Path) -> None:
     torch.testing.assert_close(old["dec.ups.0.weight"], expected, rtol=1e-6, atol=1e-7)
 
 
-def test_the_card_shows_what_the_trainer_noted(tmp_path: Path) -> None:
+def test_the_card_shows_the_labels_of_the_trainer(tmp_path: Path) -> None:
     labels = {
         "epoch": 200,
         "step": "4000",
@@ -104,7 +105,7 @@ def test_the_posterior_encoder_is_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("label", [1, True, "1", None])
-def test_the_pitch_label_may_be_spelled_in_any_way(tmp_path: Path, label: object) -> None:
+def test_every_spelling_of_the_pitch_label_is_accepted(tmp_path: Path, label: object) -> None:
     assert load_voice(saved(tmp_path, {**small_record(), "f0": label})).card.pitch_guided
 
 
@@ -139,6 +140,7 @@ REFUSALS: dict[str, tuple[Callable[[], dict[str, Any]], str]] = {
     "ddpn": (lambda: {**small_record(), "config": [*SMALL_CONFIG, 1]}, "DDPN"),
     "voras": (lambda: {**small_record(), "version": "voras_beta"}, "voras_beta"),
     "version": (lambda: {**small_record(), "version": "v3"}, '"v3".*only v1 and v2'),
+    "version a number": (lambda: {**small_record(), "version": 2}, '"2", but only v1 and v2'),
     "no weight": (lambda: {"a": torch.ones(1)}, "does not contain a voice"),
     "no config": (lambda: without(small_record(), "config"), "config .* is missing"),
     "rate": (lambda: {**small_record(), "config": config(17, 16000)}, "80 samples.*needs 160"),
@@ -260,6 +262,13 @@ def test_hostile_labels_that_are_only_shown_are_left_out(tmp_path: Path) -> None
         assert all(text.isprintable() and len(text) <= 200 for text in texts)
 
 
+def test_a_megabyte_of_labels_can_be_stored_and_read_again(tmp_path: Path) -> None:
+    labels = {f"note {n}": "字" * 10_000 for n in range(60)}
+    path = saved(tmp_path, {**small_record(), "author": "Ana", **labels})
+    write_stored(read_record(path), tmp_path / "voice.safetensors")
+    assert load_voice(tmp_path / "voice.safetensors").card.author == "Ana"
+
+
 @pytest.mark.parametrize("key", ["info", "version", "config"])
 def test_labels_of_tangled_objects_are_refused(tmp_path: Path, key: str) -> None:
     refusal = refusal_of(saved(tmp_path, {**small_record(), key: NESTED}))
@@ -304,7 +313,7 @@ def mutations(data: bytes, count: int, seed: int) -> list[bytes]:
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-def test_damaged_voices_load_or_are_refused_and_nothing_else(tmp_path: Path, zipped: bool) -> None:
+def test_damaged_voices_load_or_are_refused(tmp_path: Path, zipped: bool) -> None:
     path = tmp_path / "voice.pth"
     torch.save(small_record(), path, _use_new_zipfile_serialization=zipped)
     loaded = 0
@@ -314,7 +323,7 @@ def test_damaged_voices_load_or_are_refused_and_nothing_else(tmp_path: Path, zip
     assert loaded < 70
 
 
-def test_damaged_tables_load_or_are_refused_and_nothing_else(tmp_path: Path) -> None:
+def test_damaged_tables_load_or_are_refused(tmp_path: Path) -> None:
     """The names and shapes themselves, with the zip's checksums made right again."""
     path = saved(tmp_path, small_record())
     with zipfile.ZipFile(path) as archive:

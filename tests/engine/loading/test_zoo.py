@@ -42,7 +42,7 @@ def test_an_archive_from_the_wild_is_imported(
 
 
 @pytest.mark.parametrize("name", ["epochs.zip", "applio epochs.zip"])
-def test_of_several_epochs_the_newest_is_taken_unless_one_is_chosen(
+def test_the_newest_epoch_is_imported_unless_one_is_chosen(
     library: VoiceLibrary, tmp_path: Path, name: str
 ) -> None:
     (tmp_path / name).write_bytes(ARCHIVES[name][0])
@@ -72,7 +72,7 @@ def test_of_several_epochs_the_newest_is_taken_unless_one_is_chosen(
         ("huge picture.zip", "it is 60000 x 60000 pixels large"),
     ],
 )
-def test_what_cannot_be_taken_along_is_told(
+def test_skipped_files_are_named_with_the_reason(
     library: VoiceLibrary, tmp_path: Path, name: str, note: str
 ) -> None:
     (tmp_path / name).write_bytes(ARCHIVES[name][0])
@@ -96,7 +96,7 @@ def test_a_folder_is_imported_like_an_archive(library: VoiceLibrary, tmp_path: P
     assert sorted(folder.rglob("*")) == before
 
 
-def test_a_single_file_brings_the_index_of_its_name_that_lies_beside(
+def test_a_single_file_is_imported_with_the_index_of_its_name_beside_it(
     library: VoiceLibrary, tmp_path: Path
 ) -> None:
     (tmp_path / "aria_e200_s4000.pth").write_bytes(zoo.voice())
@@ -109,7 +109,7 @@ def test_a_single_file_brings_the_index_of_its_name_that_lies_beside(
     assert installed(library) == (("aria", True, False),)
 
 
-def test_files_chosen_together_belong_together(library: VoiceLibrary, tmp_path: Path) -> None:
+def test_files_chosen_together_become_one_voice(library: VoiceLibrary, tmp_path: Path) -> None:
     paths = [tmp_path / name for name in ("aria.pth", "whatever.index", "me.jpg")]
     for path, data in zip(paths, (zoo.voice(), zoo.index(), zoo.JPEG), strict=True):
         path.write_bytes(data)

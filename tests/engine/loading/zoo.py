@@ -22,7 +22,7 @@ from tests.weights_maker import small_record
 
 Files = Mapping[str, bytes]
 WIDTH = 12
-"""Of the small voices' features."""
+"""Width of the small voices' features."""
 
 
 @cache
@@ -63,7 +63,7 @@ def index(rows: int = 40, width: int = WIDTH, seed: int = 0) -> bytes:
 
 @cache
 def png(width: int = 3, height: int = 2) -> bytes:
-    """A whole PNG (black), however large it says it is."""
+    """A small black PNG whose header may state any size."""
     rows = (b"\0" + b"\0" * 3 * min(width, 64)) * min(height, 64)
 
     def chunk(kind: bytes, data: bytes) -> bytes:
@@ -99,7 +99,7 @@ def packed(files: Files, method: int = zipfile.ZIP_DEFLATED, comment: bytes = b"
 
 
 def packed_with_bytes(files: Mapping[bytes, bytes]) -> bytes:
-    """A zip whose names are raw bytes of an encoding it does not tell, as Windows makes them."""
+    """A zip with names in an encoding that it does not state, as Windows writes them."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():

@@ -1,4 +1,4 @@
-"""Recorded graphs against the networks they are made of."""
+"""Recorded graphs against the networks they record."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_recorded_vocoder_equals_the_vocoder_for_every_shape(
     assert len(compiled._recordings) == 3
 
 
-def test_a_vocoder_that_draws_noise_inside_runs_as_it_is_and_says_so_once() -> None:
+def test_a_vocoder_with_noise_in_its_layers_runs_uncompiled_with_one_warning() -> None:
     network, speaker = small(Vocoder.REFINE_DIRECT), torch.tensor([0])
     compiled = CompiledVocoder(network)
     source = noisy(source_of(network, melody(9)), network)
@@ -69,7 +69,9 @@ class Changing(nn.Module):
 @pytest.mark.parametrize(
     ("module", "why"), [(Refusing(), "no such graph"), (Changing(), "differs from the network")]
 )
-def test_what_cannot_be_recorded_runs_as_it_is_with_a_message(module: nn.Module, why: str) -> None:
+def test_a_network_that_cannot_be_recorded_runs_uncompiled_with_a_warning(
+    module: nn.Module, why: str
+) -> None:
     x = torch.arange(3.0)
     compiled = compile_traced(copy.deepcopy(module), (x,))
     assert torch.equal(compiled.run(x), module(x))

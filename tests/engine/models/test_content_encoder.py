@@ -90,7 +90,9 @@ def test_every_stage_equals_the_golden_numbers(golden_encoder: ContentEncoder) -
         assert agreement_db(projected, golden["layer_9_projected"]) > 100
 
 
-def test_fifty_frames_a_second_and_a_field_of_400_samples(golden_encoder: ContentEncoder) -> None:
+def test_there_are_50_frames_a_second_and_a_frame_sees_400_samples(
+    golden_encoder: ContentEncoder,
+) -> None:
     assert golden_encoder.receptive_field_samples == 400
     for n_samples in (400, 719, 720, 16_000):
         frames = golden_encoder(noise(1, n_samples), 1).shape[1]
@@ -109,14 +111,14 @@ def test_each_variant_equals_transformers_at_every_layer(changes: dict[str, obje
     assert torch.equal(ours(audio), ours(audio, 3))
 
 
-def test_a_batch_equals_its_singles() -> None:
+def test_a_batch_equals_single_runs() -> None:
     _, ours = oracle_and_ours()
     audio = noise(3, 8000)
     singles = torch.cat([ours(row[None]) for row in audio])
     assert agreement_db(ours(audio), singles) > 110
 
 
-def test_layers_that_are_not_asked_for_do_not_run() -> None:
+def test_layers_after_the_requested_one_do_not_run() -> None:
     _, ours = oracle_and_ours()
     ours.encoder.layers[2].register_forward_hook(lambda *_: pytest.fail("layer 3 ran"))
     ours(noise(1, 4000), 2)
@@ -133,7 +135,7 @@ def test_a_convolution_in_tiles_equals_the_whole(kernel: int, stride: int) -> No
 
 
 @pytest.mark.parametrize("layer", [0, 4, -1])
-def test_a_layer_that_does_not_exist_is_refused(layer: int) -> None:
+def test_a_missing_layer_is_refused(layer: int) -> None:
     _, ours = oracle_and_ours()
     with pytest.raises(ValueError, match="of 3"):
         ours(noise(1, 4000), layer)

@@ -1,4 +1,4 @@
-"""What a Metal device cannot do: float64, and being asked for a number in the middle."""
+"""What is slow or missing on Metal: float64, and reading a number in the middle of a stage."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def encode_content() -> tuple[int, ...]:
 @pytest.mark.parametrize(
     ("stage", "shape"), [(track_with_rmvpe, (401,)), (encode_content, (2, 1999, 256))]
 )
-def test_a_stage_runs_where_numbers_cannot_be_read(
+def test_a_stage_reads_no_numbers_from_the_device(
     stage: Callable[[], tuple[int, ...]], shape: tuple[int, ...]
 ) -> None:
     """The meta device has no numbers: ``.item()``, ``.cpu()`` or a mask as index would raise."""

@@ -72,7 +72,7 @@ def test_a_fast_synthesizer_equals_the_plain_one(
 
 
 @pytest.mark.parametrize(("kernel", "rate", "padding", "extra"), [(16, 10, 3, 0), (11, 5, 3, 1)])
-def test_a_phased_transposed_convolution_is_the_transposed_convolution(
+def test_a_phased_transposed_convolution_equals_the_plain_one(
     kernel: int, rate: int, padding: int, extra: int
 ) -> None:
     plain = seeded(nn.ConvTranspose1d(6, 4, kernel, rate, padding, output_padding=extra))
@@ -85,7 +85,7 @@ def test_a_phased_transposed_convolution_is_the_transposed_convolution(
     ("channels_in", "channels_out", "kernel", "stride", "dilation", "groups"),
     [(4, 6, 7, 1, 3, 1), (1, 5, 8, 4, 1, 1), (16, 32, 1, 1, 1, 1), (8, 8, 4, 2, 1, 4)],
 )
-def test_a_fast_convolution_is_the_convolution(
+def test_a_fast_convolution_equals_the_plain_one(
     channels_in: int, channels_out: int, kernel: int, stride: int, dilation: int, groups: int
 ) -> None:
     padding = (kernel - 1) * dilation // 2
@@ -100,7 +100,7 @@ def test_a_fast_convolution_is_the_convolution(
 @pytest.mark.parametrize(
     "make", [lambda: ResBlock(4, 5, (1, 3)), lambda: ResBlock(4, 3, (1, 2), kind="2")]
 )
-def test_blocks_in_tiles_equal_the_whole_and_leave_their_input(
+def test_blocks_in_tiles_equal_the_whole_and_do_not_change_their_input(
     make: Callable[[], ResBlock],
 ) -> None:
     blocks = [seeded(make()), seeded(MrfBlock(4, 7, (1, 2)))]
@@ -158,7 +158,7 @@ def test_fast_rmvpe_equals_the_plain_one(
 
 
 @pytest.mark.skipif(not layout.has_onednn_products(), reason="torch was built without oneDNN")
-def test_a_product_by_onednn_is_the_product() -> None:
+def test_a_product_by_onednn_equals_the_plain_one() -> None:
     dice = torch.Generator().manual_seed(0)
     x, weight = torch.randn(3, 50, 40, generator=dice), torch.randn(30, 40, generator=dice)
     bias = torch.randn(30, generator=dice)
@@ -168,7 +168,7 @@ def test_a_product_by_onednn_is_the_product() -> None:
 
 
 @pytest.mark.parametrize(("stride", "dilation"), [(1, 5), (3, 1)])
-def test_a_convolution_longer_than_metal_takes_runs_in_stretches(
+def test_a_convolution_longer_than_metal_allows_runs_in_pieces(
     stride: int, dilation: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = seeded(nn.Conv1d(4, 4, 7, stride, 3 * dilation, dilation))

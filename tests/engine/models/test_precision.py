@@ -1,4 +1,4 @@
-"""Half precision against float32: how much is lost, and that nothing runs over."""
+"""Half precision against float32: how much is lost, and that nothing overflows."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def whole(network: Synthesizer, phone: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("fast", [False, True])
 @pytest.mark.parametrize("vocoder", Vocoder)
-def test_a_half_precision_synthesizer_stays_near(vocoder: Vocoder, fast: bool) -> None:
+def test_a_half_precision_synthesizer_is_close_to_float32(vocoder: Vocoder, fast: bool) -> None:
     network = small(vocoder)
     phone = torch.randn(1, 40, 12, generator=torch.Generator().manual_seed(0))
     expected = whole(network, phone)
@@ -49,7 +49,7 @@ def test_a_half_precision_synthesizer_stays_near(vocoder: Vocoder, fast: bool) -
 
 
 @pytest.mark.parametrize("vocoder", Vocoder)
-def test_a_synthesizer_of_8_bits_is_heard_as_the_same(vocoder: Vocoder) -> None:
+def test_a_bfloat16_synthesizer_sounds_the_same(vocoder: Vocoder) -> None:
     network = small(vocoder)
     phone = torch.randn(1, 40, 12, generator=torch.Generator().manual_seed(0))
     half = to_half(use_channels_last(copy.deepcopy(network)), torch.bfloat16)
@@ -59,7 +59,7 @@ def test_a_synthesizer_of_8_bits_is_heard_as_the_same(vocoder: Vocoder) -> None:
 
 @pytest.mark.parametrize("fast", [False, True])
 @pytest.mark.parametrize("norm", ["group", "layer"])
-def test_a_half_precision_content_encoder_stays_near(norm: str, fast: bool) -> None:
+def test_a_half_precision_content_encoder_is_close_to_float32(norm: str, fast: bool) -> None:
     plain = small_encoder(norm)
     half = copy.deepcopy(plain)
     if fast:
@@ -72,7 +72,7 @@ def test_a_half_precision_content_encoder_stays_near(norm: str, fast: bool) -> N
         assert agreement_db(content, plain(audio, 2, project=project)) > 35
 
 
-def test_what_keeps_time_and_what_adds_up_stays_in_float32() -> None:
+def test_phase_and_sums_stay_float32() -> None:
     network = to_half(small(Vocoder.NSF))
     seen: dict[type[nn.Module], set[torch.dtype]] = {}
 

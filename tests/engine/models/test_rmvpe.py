@@ -50,7 +50,7 @@ def test_the_salience_and_the_pitch_equal_the_golden_numbers(rmvpe: Rmvpe) -> No
         assert np.abs(cents).max() < 0.5
 
 
-def test_the_filter_bank_is_librosas() -> None:
+def test_the_filter_bank_equals_librosas() -> None:
     expected = librosa.filters.mel(
         sr=16_000, n_fft=1024, n_mels=128, fmin=30, fmax=8000, htk=True, norm="slaney"
     )
@@ -64,7 +64,7 @@ def test_reflection_equals_numpys_for_any_length(n: int, left: int, right: int) 
     assert np.array_equal(reflect(torch.from_numpy(row), left, right).numpy(), expected)
 
 
-def test_a_single_element_is_repeated_and_nothing_becomes_zeros() -> None:
+def test_a_single_element_is_repeated_and_an_empty_axis_gives_zeros() -> None:
     assert reflect(torch.tensor([3.0]), 2, 1).tolist() == [3, 3, 3, 3]
     assert reflect(torch.empty(0), 2, 1).tolist() == [0, 0, 0]
 
@@ -77,7 +77,7 @@ def test_audio_of_any_length_has_a_frame_for_each_160_samples(rmvpe: Rmvpe, n_sa
 
 
 def test_pieces_equal_the_whole(rmvpe: Rmvpe) -> None:
-    """The network is random, so its peaks are arbitrary; 640 frames of context must not show."""
+    """The network is random, so its peaks are arbitrary; 640 frames of context must be enough."""
     speech, _ = soundfile.read(SPEECH, dtype="float32")
     audio = torch.from_numpy(np.tile(speech, 6)[: 18 * 16_000])
     whole = rmvpe.salience(audio)
@@ -91,7 +91,7 @@ def test_pieces_equal_the_whole(rmvpe: Rmvpe) -> None:
     assert cents.abs().quantile(0.99) < 0.1
 
 
-def test_the_pieces_come_one_by_one_in_order(rmvpe: Rmvpe) -> None:
+def test_pieces_are_given_in_order(rmvpe: Rmvpe) -> None:
     speech, _ = soundfile.read(SPEECH, dtype="float32")
     audio = torch.from_numpy(speech)
     assert [len(piece) for piece in rmvpe.salience_pieces(audio)] == [len(audio) // 160 + 1]

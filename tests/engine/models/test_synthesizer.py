@@ -148,7 +148,7 @@ def test_a_piece_with_its_context_equals_the_whole(vocoder: Vocoder, resblock: s
 
 
 @pytest.mark.parametrize("vocoder", GUIDED)
-def test_noise_and_phases_come_only_from_the_caller(vocoder: Vocoder) -> None:
+def test_all_randomness_comes_from_the_caller(vocoder: Vocoder) -> None:
     network, speaker = small(vocoder), torch.tensor([0])
     z = torch.zeros(1, 8, 20)
     silent = source_of(network, melody(20))
@@ -160,7 +160,7 @@ def test_noise_and_phases_come_only_from_the_caller(vocoder: Vocoder) -> None:
 
 
 @pytest.mark.parametrize("vocoder", [Vocoder.REFINE_DIRECT, Vocoder.REFINE_CHAINED])
-def test_every_noisy_layer_of_refinegan_asks_under_its_own_name(vocoder: Vocoder) -> None:
+def test_every_noisy_layer_of_refinegan_has_its_own_name(vocoder: Vocoder) -> None:
     network, asked = small(vocoder), []
 
     def layer_noise(layer: str, channels: int, per_frame: int) -> torch.Tensor:
@@ -182,7 +182,7 @@ def test_noise_spreads_the_latent_by_the_predicted_scale() -> None:
     torch.testing.assert_close(network.latent(mean, log_scale, noise, speaker), expected)
 
 
-def test_pitch_must_be_given_exactly_where_the_voice_takes_it() -> None:
+def test_only_pitch_guided_voices_take_pitch() -> None:
     guided, plain, speaker = small(Vocoder.NSF), small(Vocoder.PLAIN), torch.tensor([0])
     z = torch.zeros(1, 8, 4)
     with pytest.raises(ValueError, match="source"):
@@ -193,7 +193,7 @@ def test_pitch_must_be_given_exactly_where_the_voice_takes_it() -> None:
         guided.prior(torch.zeros(1, 4, 12), None)
 
 
-def test_a_state_with_a_wrong_name_cannot_be_built() -> None:
+def test_a_state_with_a_wrong_name_is_refused() -> None:
     sizes = small_sizes(Vocoder.NSF)
     state = make_tensors(state_shapes(sizes), "small")
     state["dec.extra"] = state.pop("dec.conv_pre.bias")

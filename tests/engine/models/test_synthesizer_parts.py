@@ -59,7 +59,7 @@ def test_the_phase_is_exact_after_minutes(*, gliding: bool) -> None:
     assert np.abs(sines - exact)[inside].max() < 0.1 * 2 * math.pi * 1.5e-6
 
 
-def test_harmonics_are_multiples_with_their_own_start() -> None:
+def test_harmonics_are_multiples_of_f0_with_their_own_start_phase() -> None:
     f0 = torch.full((1, 20), 200.0)
     phase = torch.from_numpy(frame_phase(f0[0].numpy(), 16000, 160, gliding=False)).float()[None]
     starts = torch.tensor([0.0, 0.25, 0.5])
@@ -124,7 +124,7 @@ def test_decimation_equals_the_filters_formula_in_float64(rate: int) -> None:
 
 
 @pytest.mark.parametrize("rate", [1, 2, 5, 12])
-def test_straight_lines_between_frames_equal_pytorchs(rate: int) -> None:
+def test_linear_upsampling_equals_pytorchs(rate: int) -> None:
     x = torch.randn(2, 3, 50, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     expected = functional.interpolate(x, scale_factor=rate, mode="linear")
     torch.testing.assert_close(upsample_linear(x, rate), expected, rtol=0, atol=1e-12)
@@ -140,16 +140,16 @@ def test_the_middle_of_frames_equals_pytorchs_interpolation(hop: int) -> None:
 @pytest.mark.parametrize(
     ("rate", "kernel"), [(10, 16), (12, 24), (2, 4), (5, 11), (7, 14), (3, 6), (6, 16), (1, 1)]
 )
-def test_upsampling_makes_exactly_its_rate_of_samples(rate: int, kernel: int) -> None:
+def test_upsampling_gives_exactly_rate_samples_per_sample(rate: int, kernel: int) -> None:
     assert upsampling_conv(1, 1, kernel, rate)(torch.zeros(1, 1, 13)).shape == (1, 1, 13 * rate)
 
 
 @pytest.mark.parametrize("stride", [1, 2, 4, 21, 40, 147])
-def test_the_source_comes_down_by_exactly_its_stride(stride: int) -> None:
+def test_the_source_is_decimated_by_exactly_its_stride(stride: int) -> None:
     assert source_conv(1, 1, stride)(torch.zeros(1, 1, 13 * stride)).shape == (1, 1, 13)
 
 
-def test_the_second_kind_of_residual_block_has_one_convolution_each() -> None:
+def test_the_second_kind_of_residual_block_has_one_convolution_per_dilation() -> None:
     torch.manual_seed(0)
     block = ResBlock(4, 3, (1, 3), kind="2")
     x = torch.randn(1, 4, 20)
