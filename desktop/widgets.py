@@ -113,7 +113,7 @@ class ElidedLabel(style.PlainLabel):
 Ask = Callable[[QWidget, str, str, str], bool]
 """A question: parent, text, explanation, the button that means yes."""
 
-ChooseFiles = Callable[[QWidget, str, str], list[Path]]
+ChooseFiles = Callable[[QWidget | None, str, str], list[Path]]
 """Which files: parent, title, kinds as Qt writes them."""
 
 
@@ -123,12 +123,12 @@ def ask_user(parent: QWidget, text: str, explanation: str, yes: str) -> bool:
     box.setTextFormat(Qt.TextFormat.PlainText)
     box.setInformativeText(explanation)
     agree = box.addButton(yes, QMessageBox.ButtonRole.AcceptRole)
-    box.addButton(QMessageBox.StandardButton.Cancel)
+    box.setDefaultButton(box.addButton(QMessageBox.StandardButton.Cancel))
     box.exec()
     return box.clickedButton() is agree
 
 
-def choose_files(parent: QWidget, title: str, kinds: str) -> list[Path]:
+def choose_files(parent: QWidget | None, title: str, kinds: str) -> list[Path]:
     """Ask for files."""
     names, _ = QFileDialog.getOpenFileNames(parent, title, "", kinds)
     return [Path(name) for name in names]

@@ -30,7 +30,7 @@ from engine.stages import STAGES, stage_of
 _BAR_HEIGHT = 14
 _LINE_HEIGHT = 21
 _COLUMNS = 2
-_COLUMN_GAP = 28
+_COLUMN_GAP = 20
 _DOT = 8
 
 
@@ -130,7 +130,7 @@ class TimingView(QWidget):
         painter.setFont(bold)
         if found is None:
             return
-        device_width, memory_width, speed_width = 44.0, 60.0, 58.0
+        device_width, memory_width, speed_width = 40.0, 58.0, 54.0
         beside = device_width + memory_width
         place_ms = place.adjusted(0, 0, -(beside + speed_width), 0)
         painter.drawText(place_ms, right, milliseconds(found.seconds))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QMimeData, QObject, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QActionGroup, QGuiApplication
-from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QSystemTrayIcon
+from PySide6.QtWidgets import QApplication, QMenu, QSystemTrayIcon
 
 from desktop.icons import menu_bar_icon
 from desktop.mac.finder import reveal
@@ -20,19 +20,12 @@ from desktop.settings.table import NOTIFY, SHOW_MENU_BAR
 from desktop.translation import translate
 from desktop.voices.draft import Draft
 from desktop.voices.voice_list import VoiceList
+from desktop.widgets import ChooseFiles, choose_files
 
 _UNDONE = frozenset({JobState.RUNNING, JobState.WAITING})
 _RECENT = 5
 _MESSAGE_MS = 8000
 _LONGEST_NAME = 40
-
-ChooseFiles = Callable[[str], list[Path]]
-
-
-def choose_files(title: str) -> list[Path]:
-    """Ask for files."""
-    names, _ = QFileDialog.getOpenFileNames(None, title)
-    return [Path(name) for name in names]
 
 
 class MenuBar(QObject):
@@ -167,7 +160,7 @@ class MenuBar(QObject):
 
     @Slot()
     def _quick_convert(self) -> None:
-        files = self._choose(self.tr("Quick Convert"))
+        files = self._choose(None, self.tr("Quick Convert"), "")
         if files:
             self.files_chosen.emit(files)
 

@@ -11,7 +11,6 @@ from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QGuiApplication, Q
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QMainWindow,
-    QMessageBox,
     QPushButton,
     QStackedWidget,
     QToolBar,
@@ -31,6 +30,7 @@ from desktop.storage import AppPaths
 from desktop.style import GAP, PlainLabel
 from desktop.tuning.optimization_page import OptimizationPage
 from desktop.tuning.tuning_run import TuningRun
+from desktop.widgets import Ask, ask_user
 
 if TYPE_CHECKING:
     from desktop.voices.voices_page import VoicesPage
@@ -44,7 +44,7 @@ class AdvancedPage(TablePage):
     Parameters
     ----------
     report : text for the developers
-    agree : asks before resetting all settings; replaced in tests
+    ask : asks before resetting all settings; replaced in tests
     """
 
     def __init__(
@@ -52,12 +52,12 @@ class AdvancedPage(TablePage):
         settings: Settings,
         paths: AppPaths,
         report: Callable[[], str],
-        agree: Callable[[QWidget], bool] | None = None,
+        ask: Ask = ask_user,
     ) -> None:
         super().__init__(settings, "advanced")
         self._paths = paths
         self._report = report
-        self._agree = agree or self._ask
+        self._ask = ask
         self._add_profiling()
         self.open_logs = QPushButton(self.tr("Show Logs"))
         self.open_logs.clicked.connect(self._show_logs)
@@ -114,20 +114,11 @@ class AdvancedPage(TablePage):
 
     @Slot()
     def _reset_all(self) -> None:
-        if self._agree(self):
+        question = self.tr("Reset all settings?")
+        more = self.tr("The settings last used with each voice are reset too.")
+        if self._ask(self, question, more, self.tr("Reset")):
             self._settings.reset_all()
             self._say(self.tr("All settings were reset"))
-
-    def _ask(self, parent: QWidget) -> bool:
-        box = QMessageBox(
-            QMessageBox.Icon.Warning, "", self.tr("Reset all settings?"), parent=parent
-        )
-        box.setInformativeText(self.tr("The settings last used with each voice are reset too."))
-        agree = box.addButton(self.tr("Reset"), QMessageBox.ButtonRole.DestructiveRole)
-        box.addButton(QMessageBox.StandardButton.Cancel)
-        box.setDefaultButton(QMessageBox.StandardButton.Cancel)
-        box.exec()
-        return box.clickedButton() is agree
 
     def _say(self, sentence: str) -> None:
         self._said.setText(sentence)

@@ -6,7 +6,10 @@ import pytest
 
 from desktop.settings.store import Settings
 from desktop.settings.table import IDLE_MINUTES, NOTIFY, OUTPUT_PLACE, SETTINGS
+from desktop.voices.draft import Draft
+from desktop.voices.voice_list import VoiceList
 from engine.optimization import OptimizationConfig
+from engine.options import ConversionOptions
 
 DEVICE = next(each for each in SETTINGS if each.key == "optimization.device")
 
@@ -29,6 +32,29 @@ def test_a_change_is_emitted_immediately_and_saved(file: Path) -> None:
     assert (again.value(NOTIFY), again.value(OUTPUT_PLACE)) == (False, "folder")
     again.reset_page("general")
     assert (again.value(NOTIFY), again.value(OUTPUT_PLACE)) == (True, "beside")
+
+
+FIRST_VERSION = """{
+ "values": {"notify": false, "output_place": "folder", "output_folder": "/out", "language": "zh_TW",
+  "optimization.device": "cpu", "optimization.batch_size": 2, "idle_minutes": 5, "mirror": ""},
+ "memory": {"window.geometry": "AdnQywAD", "settings_window.pane": "voices",
+  "draft.voice": "starter",
+  "shared_networks.offered": true,
+  "draft.options": {"starter": {"semitones": 3.0, "volume_envelope": 0.5, "pitch_method": "yin"}}}
+}"""
+"""As the app wrote it before the options had a table."""
+
+
+def test_settings_of_an_older_version_are_read(file: Path) -> None:
+    file.write_text(FIRST_VERSION)
+    settings = Settings(file, {})
+    assert (settings.value(NOTIFY), settings.value(IDLE_MINUTES)) == (False, 5)
+    assert (settings.value(DEVICE), settings.optimization().batch_size) == ("cpu", 2)
+    assert settings.output_dir() == Path("/out")
+    draft = Draft(settings, VoiceList(file.parent / "voices"))
+    assert draft.options == ConversionOptions(
+        semitones=3.0, volume_envelope=0.5, pitch_method="yin"
+    )
 
 
 def test_an_invalid_value_is_ignored(file: Path) -> None:

@@ -61,7 +61,7 @@ def test_everything_is_reset_only_when_agreed(
     settings.set(LEVEL_MATCH, False)
     settings.remember("window.geometry", "kept")
     answers = iter([False, True])
-    page = AdvancedPage(settings, app_paths, str, lambda _parent: next(answers))
+    page = AdvancedPage(settings, app_paths, str, lambda *_: next(answers))
     qtbot.addWidget(page)
     page.reset_all.click()
     assert (settings.value(IDLE_MINUTES), draft.options.semitones) == (99, 5)

@@ -62,7 +62,7 @@ class Bench:
             self.draft,
             self.voices,
             self.settings,
-            choose=lambda _title: self.chosen,
+            choose=lambda _parent, _title, _kinds: self.chosen,
             show_file=self.revealed.append,
             banners=self.banners,
         )
