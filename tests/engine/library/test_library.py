@@ -231,6 +231,29 @@ def test_a_damaged_card_hides_only_itself(library: VoiceLibrary, aria: Installed
     assert [voice.name for voice in library.voices()] == ["Starter"]
 
 
+def test_a_card_of_an_earlier_version_is_read(library: VoiceLibrary, aria: InstalledVoice) -> None:
+    (aria.folder / "card.json").write_text(
+        """{
+ "format": 1,
+ "name": "Aria 2024",
+ "source": "https://example.org/aria.zip",
+ "imported": "2026-01-02T03:04:05+00:00",
+ "content_sha256": "0123456789abcdef",
+ "defaults": {"semitones": 12.0, "index_rate": 0.5, "of_a_newer_version": 1},
+ "facts": {"version": "v2", "sample_rate_hz": 40000, "pitch_guided": true, "author": null}
+}""",
+        encoding="utf-8",
+    )
+    voice = library.get("Aria 2024")
+    assert (voice.id, voice.source) == (aria.id, "https://example.org/aria.zip")
+    assert (voice.imported, voice.content_sha256) == (
+        "2026-01-02T03:04:05+00:00",
+        "0123456789abcdef",
+    )
+    assert voice.defaults == {"semitones": 12.0, "index_rate": 0.5}
+    assert voice.facts["sample_rate_hz"] == 40_000
+
+
 def test_a_folder_without_weights_is_replaced(library: VoiceLibrary, aria: InstalledVoice) -> None:
     aria.weights.unlink()
     source = library.root.parent / "aria.zip"
