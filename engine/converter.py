@@ -37,18 +37,18 @@ class Converter:
     """Converts sound with RVC voices, keeping the loaded networks between conversions.
 
     Nothing of one conversion reaches the next: the same source, voice and options give the same
-    samples whatever was converted before. One conversion runs at a time; the caller sees to it.
+    samples whatever was converted before. The caller must run one conversion at a time.
 
     Parameters
     ----------
     models_dir : folder of the shared networks; None is this program's data folder
-    optimization : device and ways of working
-    tuning_dir : folder of what was found about the device; None is the user's own
+    optimization : the device and how it is used
+    tuning_dir : folder of findings about the device; None is the user's own
     examine_device : compare the device with the CPU before it is first used
 
     Raises
     ------
-    DeviceError : the device that was asked for is not there
+    DeviceError : the device is not available
     """
 
     def __init__(
@@ -97,8 +97,8 @@ class Converter:
 
         Raises
         ------
-        UserError : one of its kinds, with a sentence for the user
-        ConversionCancelled : ``cancel`` was set; nothing is kept
+        UserError : a subclass, with a sentence for the user
+        ConversionCancelled : ``cancel`` was set
         """
         options = options or ConversionOptions()
         columns = _checked(samples, rate_hz)
@@ -123,7 +123,7 @@ class Converter:
         listener: ProgressListener | None = None,
         cancel: CancelToken | None = None,
     ) -> ConversionResult:
-        """Convert a file; the result is on the disk, whole, when this returns.
+        """Convert a file; when this returns, the complete result is on the disk.
 
         Parameters
         ----------
@@ -132,7 +132,7 @@ class Converter:
 
         Raises
         ------
-        UserError : one of its kinds, with a sentence for the user; nothing was written
+        UserError : a subclass, with a sentence for the user; nothing was written
         ConversionCancelled : ``cancel`` was set; nothing was written
         """
         options = options or ConversionOptions()
@@ -148,18 +148,17 @@ class Converter:
         return self._result(run, started, decoded, sound, None, path)
 
     def warm_up(self, voice: VoiceFiles, cancel: CancelToken, *, even_on_cpu: bool = False) -> bool:
-        """Run every length of piece once, so that conversions need not wait for kernels.
+        """Run every length of piece once, so that the device compiles its kernels now.
 
-        Nothing is left behind but what the device's driver keeps. Does nothing where pieces have
-        no common lengths, nor on the CPU, which compiles nothing.
+        Does nothing where pieces have no common lengths, nor on the CPU.
 
         Parameters
         ----------
-        cancel : stops it within a layer of a network
+        cancel : stops it before the next layer of a network
 
         Returns
         -------
-        whether it came to its end
+        False if it was cancelled or memory was short
 
         Raises
         ------
@@ -182,16 +181,16 @@ class Converter:
         return True
 
     def on_cpu(self) -> list[str]:
-        """Why parts run on the CPU although the device is another, each a sentence."""
+        """Sentences that say why parts run on the CPU instead of the device."""
         return self._store.first_use.sentences()
 
     def forget_findings(self) -> None:
-        """Examine the device anew at the next conversion."""
+        """Examine the device again at the next conversion."""
         self._store.first_use.forget()
         self._store.place(self._store.first_use.placement)
 
     def unload(self) -> None:
-        """Give all model memory back."""
+        """Free the memory of all networks."""
         self._store.clear()
         devices.empty_cache(self.device)
 

@@ -16,7 +16,7 @@ Work = TypeVar("Work")
 Made = TypeVar("Made")
 
 
-def within_memory(
+def fit_into_memory(
     work: Work,
     do: Callable[[Work], Made],
     part: Callable[[], Part],
@@ -58,4 +58,4 @@ def within_memory(
         devices.empty_cache(torch.device(device))
         run.note("not enough memory; the work was cut into smaller parts and continued")
     for each in smaller:
-        yield from within_memory(each, do, part, models, run, halves)
+        yield from fit_into_memory(each, do, part, models, run, halves)

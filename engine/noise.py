@@ -1,4 +1,4 @@
-"""The one seeded source of randomness: every value is a pure function of seed, stream and place."""
+"""The one seeded source of randomness: every value depends on seed, stream and position alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _Unsigned = TypeVar("_Unsigned", np.uint16, np.uint32)
 _ORIGIN = 1 << 63
 # A step of Philox' counter gives four words of 64 bits.
 _BYTES_PER_STEP = 32
-# Worked through in pieces whose temporaries stay in the cache.
+# Computed in pieces whose temporary arrays stay in the cache.
 _PIECE = 1 << 16
 
 # Normal quantile: Wichura, "Algorithm AS 241", Applied Statistics 37 (1988), PPND7, whose relative
@@ -31,12 +31,12 @@ _TAIL_DENOMINATOR = (0.12021132975, 0.73700164250, 1.0)
 
 
 class NoiseField:
-    """Noise that can be asked for in any order and in any pieces and is always the same.
+    """Noise that is the same in whatever order and pieces it is drawn.
 
     The values come from Philox (Salmon et al. 2011), a counter-based generator: the seed and the
-    stream's name are its key, the position is its counter. numpy promises its raw words for ever,
-    which it does not for its normal distribution; a normal value is one of 65,536 that are equally
-    likely, the middles of as many equal shares (up to 4.3 standard deviations), found by 16 bits.
+    stream's name are its key, the position is its counter. numpy guarantees its raw words for all
+    versions, but not its normal distribution; a normal value here is one of 65,536 equally likely
+    ones, chosen by 16 bits: the middles of as many equal shares (up to 4.3 standard deviations).
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ class NoiseField:
 
 @cache
 def _normal_values() -> Floats:
-    """What 16 bits stand for, float32 [65536], rising."""
+    """The value of each 16-bit number, float32 [65536], rising."""
     middles = np.arange(1 << 15, 1 << 32, 1 << 16).astype(np.uint32)
     return _normal_quantile(middles).astype(np.float32)
 

@@ -22,7 +22,7 @@ from engine.audio.resampling import fit_length, resample_blocks, resampled_lengt
 from engine.audio.source import Sound
 from engine.audio.spool import Spool
 from engine.effects import apply_effects
-from engine.memory import within_memory
+from engine.memory import fit_into_memory
 from engine.networks import Models
 from engine.optimization import OptimizationConfig
 from engine.options import ConversionOptions
@@ -136,7 +136,7 @@ def _filter_for(
 
 def _whole(do: Callable[[Given], Made], given: Given, part: Part, models: Models, run: Run) -> Made:
     """Work that is not cut where memory is short."""
-    ((_, made),) = within_memory(given, do, lambda: part, models, run)
+    ((_, made),) = fit_into_memory(given, do, lambda: part, models, run)
     return made
 
 

@@ -1,4 +1,4 @@
-"""What a running conversion tells, how it is stopped, and how long its stages take."""
+"""Progress and cancelling of a conversion, and the times of its stages."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ProgressListener = Callable[[StageProgress], None]
 
 
 class CancelToken:
-    """Asked for between steps by the conversion, set by whoever wants it to stop (any thread)."""
+    """Stops a conversion from any thread; the conversion checks it between steps."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -48,12 +48,7 @@ class CancelToken:
         return self._event.is_set()
 
     def raise_if_cancelled(self) -> None:
-        """Leave the conversion.
-
-        Raises
-        ------
-        ConversionCancelled : if `cancel` was called
-        """
+        """Raise `ConversionCancelled` if `cancel` was called."""
         if self._event.is_set():
             raise ConversionCancelled
 
@@ -74,15 +69,15 @@ class StageStatistics:
 
 
 class PerformanceProfiler:
-    """Stop-watch per stage.
+    """Measures the time of each stage.
 
-    A GPU works behind the program's back, so the time between two lines of Python says little
-    unless one waits for it. Waiting costs speed; hence it is done only when profiling is on.
+    A GPU works asynchronously, so exact times need waiting for it. Waiting costs speed and is done
+    only when profiling is on.
 
     Parameters
     ----------
     enabled : wait for the device at both ends of each measurement
-    synchronize : waits until the device has finished what it was given
+    synchronize : waits until the device has finished its work
     """
 
     def __init__(
@@ -98,7 +93,7 @@ class PerformanceProfiler:
 
         Raises
         ------
-        ValueError : it has been begun already
+        ValueError : it was started already
         """
         if name in self._started:
             raise ValueError(f"stage {name!r} is already being measured")
@@ -109,7 +104,7 @@ class PerformanceProfiler:
 
         Raises
         ------
-        ValueError : it was never begun
+        ValueError : it was not started
         """
         if name not in self._started:
             raise ValueError(f"stage {name!r} was not started")
@@ -130,7 +125,7 @@ class PerformanceProfiler:
 
     @contextmanager
     def measure(self, name: str) -> Iterator[None]:
-        """Measure a block; a block left by an exception counts too."""
+        """Measure a block of code, also if it raises."""
         self.start(name)
         try:
             yield
@@ -138,7 +133,7 @@ class PerformanceProfiler:
             self.end(name)
 
     def report(self) -> dict[str, StageStatistics]:
-        """Statistics per stage, in the order in which they were first ended."""
+        """Statistics of each stage, in the order in which they first ended."""
         return dict(self._runs)
 
     def reset(self) -> None:

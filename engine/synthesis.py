@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.memory import within_memory
+from engine.memory import fit_into_memory
 from engine.models.source import SourceInput
 from engine.networks import Models
 from engine.optimization import OptimizationConfig
@@ -40,24 +40,24 @@ class Synthesis:
 
         Yields
         ------
-        a window, or a part of one where memory was short, and its wanted sound, float32 [C, n];
+        a window, or a part of one where memory was short, and its kept sound, float32 [C, n];
         not always in the order in which the windows came
         """
         waiting = iter(windows)
         while ahead := list(islice(waiting, _AHEAD * self._config.batch_size)):
             for batch in _batches(ahead, self._config.batch_size):
-                for done, sound in within_memory(
+                for done, sound in fit_into_memory(
                     batch, self._sound, lambda: self._part, self._models, self._run, _halves
                 ):
                     yield from zip(done, sound, strict=True)
 
     def _enter(self, part: Part) -> str:
-        """From here on the work is that of a part; its device."""
+        """Note which part is running now; returns its device."""
         self._part = part
         return self._run.placement.device_of(part)
 
     def _sound(self, batch: list[Window]) -> list[Floats]:
-        """The wanted sound of each window, float32 [C, n]."""
+        """The kept sound of each window, float32 [C, n]."""
         features = self._features(batch)
         with self._run.stage("synthesis"):
             latent = self._latent(batch, features.to(self._enter("latent")))
@@ -116,15 +116,15 @@ class Synthesis:
         return torch.tensor(rows, device=self._run.placement.device_of("latent"))
 
     def _vocode(self, batch: list[Window], latent: torch.Tensor) -> list[Floats]:
-        """The wanted sound of each window, float32 [C, n]; a tile at a time."""
-        spans = [window.wanted() for window in batch]
+        """The kept sound of each window, float32 [C, n]; a tile at a time."""
+        spans = [window.used_frames() for window in batch]
         low, high = min(span[0] for span in spans), max(span[1] for span in spans)
         rows = sum(window.channels for window in batch)
         sound = np.zeros((rows, (high - low) * self._hop), np.float32)
         step = self._config.tile_frames or high - low
         for begun in range(low, high, step):
             stop = min(begun + step, high)
-            # A whole tile at the end too, rather than one of a length that is new to the device.
+            # The last tile has full length too: a new length would compile new kernels.
             start = max(stop - step, low) if self._config.use_shape_buckets else begun
             part = self._audible(batch, start, stop)
             if part is not None:

@@ -66,17 +66,17 @@ class Window:
 
     @property
     def first_frame(self) -> int:
-        """Frame of the source with which the wanted sound begins: half a crossfade earlier."""
+        """Frame of the source where the kept sound begins, half a crossfade before the piece."""
         return self.piece.start - _HALF_FADE * self.fade_in
 
-    def wanted(self) -> tuple[int, int]:
-        """Frames of the window whose sound is needed."""
+    def used_frames(self) -> tuple[int, int]:
+        """Frames of the window whose sound is kept, in its own count."""
         offset = CONTEXT_FRAMES - self.start
         return self.first_frame + offset, self.piece.stop + _HALF_FADE * self.fade_out + offset
 
     def silence_gain(self, hop_samples: int) -> Floats:
-        """0 where the source is silent, else 1; one value for each wanted sample."""
-        return silence_gain(self.active, *self.wanted(), hop_samples)
+        """0 where the source is silent, else 1; one value for each kept sample."""
+        return silence_gain(self.active, *self.used_frames(), hop_samples)
 
     def halves(self) -> tuple[Self, Self] | None:
         """The piece in two windows of their own; None where it is too short."""
@@ -170,7 +170,7 @@ class Joiner:
         self._fade = np.linspace(0.0, 1.0, n + 2, dtype=np.float32)[1:-1, None]
 
     def add(self, window: Window, samples: Floats) -> None:
-        """Add the wanted sound of a window, float32 [channels, n]."""
+        """Add the kept sound of a window, float32 [channels, n]."""
         made = samples.T.copy()
         first, n, faded = window.first_frame * self._hop, len(made), len(self._fade)
         if window.fade_in:

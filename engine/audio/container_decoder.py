@@ -29,21 +29,21 @@ from engine.audio.source import (
 )
 from engine.errors import Message, Text
 
-# These state a duration in their header; the others only let FFmpeg guess one.
+# These state a duration in their header; for others FFmpeg only estimates it.
 _STATES_DURATION = frozenset({"mov", "matroska", "asf", "avi", "flac", "wav", "w64", "aiff", "caf"})
 
 _CUT_S = 0.5
-"""Headers round, and count padding: only a larger gap is called a cut."""
+"""Headers round, and count padding: a smaller gap is not a cut."""
 
 _MAX_PADDING_FRAMES = 8192
-"""A gapless tag that takes off more is a leftover from before the file was cut or joined."""
+"""A gapless tag that removes more was written before the file was cut or joined."""
 
 _EDIT_LIST_TICK_S = Fraction(1, 1000)
 """MP4 writers commonly round the edit list to the movie's milliseconds."""
 
 
-# Playlists, concatenation scripts and device formats are left out: they open other files or
-# the network on the word of the file.
+# Without playlists, concatenation scripts and device formats: these can open other files or the
+# network.
 _DEMUXERS = (
     "aac,ac3,aiff,amr,ape,asf,au,avi,caf,eac3,flac,flv,matroska,mov,mp3,mpeg,mpegts,ogg,tta,"
     "w64,wav,wv"
@@ -56,8 +56,8 @@ _ASF_PROTECTION = bytes.fromhex("fbb31122 23bdd211 b4b700a0 c955fc6e")
 _HEAD_BYTES = 1 << 16
 
 _SEEKABLE = frozenset({"mov", "matroska"})
-"""Their packets are indexed with time stamps (Matroska's are rounded to the millisecond); of
-others a seek lands on a guess: these are decoded from the start, what lies before is dropped."""
+"""Their packets are indexed with time stamps (Matroska's are rounded to the millisecond); in
+other formats a seek is inexact: these are decoded from the start."""
 
 _SEEK_LEAD_S = 0.5
 """Decoded and dropped after a seek: codecs need what came before (AAC a packet, Opus 80 ms)."""
@@ -153,7 +153,7 @@ def _first_index(stream: AudioStream, frame: AudioFrame) -> int:
 
 
 class _Nameless:
-    """A file without its name, so that FFmpeg judges the content only and opens nothing itself."""
+    """A file without its name: FFmpeg then goes by the content and cannot open other files."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.read = file.read
@@ -161,7 +161,7 @@ class _Nameless:
         self._seek = file.seek
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """As of a file, but -1 for the impossible places that a damaged header points to."""
+        """Like a file's, but -1 for the impossible places that a damaged header points to."""
         try:
             return self._seek(offset, whence)
         except (OSError, ValueError, OverflowError):
@@ -200,7 +200,7 @@ def _first_sound(path: Path, container: InputContainer) -> AudioStream:
         why = "this video has no sound" if container.streams.video else "this file has no sound"
         raise refused(path, why, "choose a file with sound")
     stream = container.streams.audio[0]
-    # Of a codec that FFmpeg does not know there is no context, whatever the stubs say.
+    # The type stubs are wrong: an unknown codec has no context.
     context = getattr(stream, "codec_context", None)
     if _is_protected(path, container, context):
         raise _protected(path)
@@ -219,7 +219,7 @@ def _is_protected(path: Path, container: InputContainer, context: AudioCodecCont
     if container.format.name != "asf":
         try:
             return context is not None and context.codec_tag in _PROTECTED_TAGS
-        except UnicodeDecodeError:  # a tag that is no text: PyAV reads it as ASCII
+        except UnicodeDecodeError:  # PyAV reads the tag as ASCII
             return False
     with path.open("rb") as file:
         return _ASF_PROTECTION in file.read(_HEAD_BYTES)
@@ -265,7 +265,7 @@ def _block(frame: AudioFrame) -> NDArray[np.float32]:
 
 @dataclass
 class _Tally:
-    """What went by while decoding: any damage, and the end of the last packet."""
+    """Notes taken while decoding: damage, and the end of the last packet."""
 
     damaged: bool
     end_ticks: int | None = None
@@ -294,10 +294,10 @@ def _true_frames(
     rate_hz: int,
     n_decoded: int,
 ) -> int | None:
-    """How many frames are sound and not the encoder's padding, where an MP4 tells it.
+    """Frames without the encoder's padding, where an MP4 states it.
 
-    A bare AAC stream (``.aac``) tells nothing: all that is decoded counts as sound, so that a
-    result lies on its source in every player that plays such a file whole.
+    A bare AAC stream (``.aac``) states nothing: everything decoded counts as sound, as players
+    play it.
     """
     if _container_name(container) != "mov":
         return None
@@ -307,7 +307,7 @@ def _true_frames(
         if n_tagged > 0 and n_decoded - n_tagged <= _MAX_PADDING_FRAMES:
             return n_tagged
     except (ValueError, IndexError):
-        pass  # no tag, or none of Apple's: the edit list knows
+        pass  # no tag, or not Apple's: use the edit list
     header_s = _stated_s(stream)
     if header_s is None or header_s <= 0:
         return None

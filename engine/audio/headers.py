@@ -1,4 +1,4 @@
-"""What a file's own structure says of its sound: whether it is cut off, and an MP4's track."""
+"""What headers state about a file's sound: its length, and the track of an MP4."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def ogg_ends(path: Path) -> bool:
 
 
 def _find_sound(file: BinaryIO) -> tuple[int, int] | None:
-    """(offset of the first sample, promised bytes), or None where nothing is promised."""
+    """Offset of the first sample and promised bytes; None if the file promises nothing."""
     head = file.read(40)
     if head[:16] == _W64_RIFF:
         return _walk_w64(file)
@@ -81,7 +81,7 @@ def _find_sound(file: BinaryIO) -> tuple[int, int] | None:
     return None if found is None or found[1] >= _UNKNOWN_FROM else found
 
 
-def _walk(file: BinaryIO, at: int, layout: str, wanted: bytes) -> tuple[int, int] | None:
+def _walk(file: BinaryIO, at: int, layout: str, chunk: bytes) -> tuple[int, int] | None:
     header_bytes = struct.calcsize(layout)
     padded = header_bytes == 8  # the IFF family starts chunks at even places, CAF anywhere
     for _ in range(_MAX_CHUNKS):
@@ -90,7 +90,7 @@ def _walk(file: BinaryIO, at: int, layout: str, wanted: bytes) -> tuple[int, int
         if len(header) < header_bytes:
             return None
         name, size = struct.unpack(layout, header)
-        if name == wanted:
+        if name == chunk:
             return at + header_bytes, int(size)
         if not 0 <= size < _MAX_CHUNK_BYTES:
             return None
@@ -116,7 +116,7 @@ def _walk_w64(file: BinaryIO) -> tuple[int, int] | None:
 
 _FIRST_NAMES = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
 _MAX_MOVIE_BYTES = 1 << 28
-"""Of a header; that of a day of video takes some megabytes."""
+"""The header of a day of video takes some megabytes."""
 
 _PROTECTED = frozenset({"drms", "enca", "aavd"})
 
@@ -217,8 +217,8 @@ def _track(media: bytes) -> SoundTrack | None:
     return SoundTrack(codec, rate_hz or scale_hz, channels, ticks / scale_hz)
 
 
-def _inside(content: bytes, wanted: bytes) -> bytes | None:
-    return next((inner for name, inner in _boxes(content) if name == wanted), None)
+def _inside(content: bytes, box: bytes) -> bytes | None:
+    return next((inner for name, inner in _boxes(content) if name == box), None)
 
 
 def _boxes(content: bytes) -> Iterator[tuple[bytes, bytes]]:

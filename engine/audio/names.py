@@ -1,4 +1,4 @@
-"""Names of files: endings worth offering, and what a result is called."""
+"""File names: endings to offer in dialogs, and the names of results."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ VIDEO_SUFFIXES = frozenset(
     }
 )  # fmt: skip
 SUPPORTED_SUFFIXES = AUDIO_SUFFIXES | VIDEO_SUFFIXES
-"""Lower-case endings worth offering in a file dialog; what a file holds decides, not its name."""
+"""Lower-case endings for file dialogs; the reader goes by content, not by name."""
 
 
 _MAX_NAME_BYTES = 255
 _MAX_VOICE_BYTES = 100
 _ZERO_WIDTH_JOINER = "\u200d"
 
-# Separators here or on the Mac's old disks, and what exFAT and network disks refuse.
+# Separators, also of old Mac disks, and characters that exFAT and network disks refuse.
 _FOREIGN = frozenset('/\\:*?"<>|')
 
 
@@ -40,8 +40,8 @@ def output_path_for(
     """A free name for the conversion of a file by a voice.
 
     ``name (Voice).wav``, or ``name (Voice) 2.wav`` and so on where that is taken. The name fits
-    255 bytes in either Unicode spelling; the source's part is shortened first. That the name is
-    still free when the file is written is for `write_audio` to see to.
+    255 bytes in either Unicode spelling; the source's part is shortened first. `write_sound`
+    checks again that the name is free.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def _shortened(text: str, max_bytes: int) -> str:
 
 
 def _is_joined(text: str, at: int) -> bool:
-    """Whether a cut before `at` would part a character from its accents or its joined emoji."""
+    """Whether a cut before `at` would separate a character from its accents or joined emoji."""
     following = text[at : at + 1]
     return (
         text[at - 1] == _ZERO_WIDTH_JOINER

@@ -25,11 +25,11 @@ def resample(
     ----------
     samples : float32 [n] or [n, channels]
     from_hz, to_hz : rates
-    n_out : wanted length; `resampled_length` by default. What lies beyond the sound is zero
+    n_out : length of the result, `resampled_length` by default; filled up with zeros
 
     Returns
     -------
-    float32 [n_out] or [n_out, channels]; the very samples, copied, where the rates are equal
+    float32 [n_out] or [n_out, channels]; a copy where the rates are equal
     """
     if n_out is None:
         n_out = resampled_length(samples.shape[0], from_hz, to_hz)

@@ -21,10 +21,10 @@ from engine.audio.source import (
 from engine.audio.spool import BLOCK_FRAMES
 from engine.errors import Message
 
-# libsndfile also takes headerless and scientific files (raw, mat4, htk) for sound; those are not.
+# libsndfile also accepts headerless and scientific files (raw, mat4, htk), which are not sound.
 _FORMATS = frozenset({"WAV", "WAVEX", "RF64", "W64", "FLAC", "OGG", "MP3", "AIFF", "CAF", "AU"})
 
-# A shorter gap than this between promise and presence is rounding, not a cut.
+# A smaller gap between the stated and the real length is rounding, not a cut.
 _CUT_S = 0.01
 
 _MP3_HEAD_BYTES = 4096
@@ -84,7 +84,7 @@ def blocks(path: Path, start_s: float) -> Iterator[SoundBlock]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
-    # By descriptor, so that libsndfile judges the content and never sees the name's ending.
+    # By descriptor, so that libsndfile goes by the content and never sees the name.
     descriptor = os.open(path, os.O_RDONLY)
     try:
         try:

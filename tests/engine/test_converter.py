@@ -1,4 +1,4 @@
-"""The converter keeps models, never state; its results are exactly as long as their sources."""
+"""The converter keeps networks but no state; results are as long as their sources."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def test_silence_stays_silent(converter: Converter, speech: np.ndarray) -> None:
     assert np.sqrt(np.mean(pause**2)) < 0.01 * spoken
 
 
-def test_a_channel_that_is_turned_round_takes_nothing_from_the_other(
+def test_an_inverted_channel_does_not_mute_the_other(
     small: SmallSet, small_converter: Converter, speech: np.ndarray
 ) -> None:
     short = speech[:24_000]
@@ -210,10 +210,10 @@ def test_equal_channels_stay_equal_in_stereo(
     assert signal_to_error_db(alone[:, 0], both[:, 0]) > 80
 
 
-def test_a_source_that_comes_later_gives_a_result_that_comes_later(
+def test_a_delayed_source_gives_an_equally_delayed_result(
     small: SmallSet, small_converter: Converter
 ) -> None:
-    """Aligned to the sample: five seconds of silence before and after hide the attention's ends."""
+    """Exact to the sample; five seconds of silence on both sides keep attention from the ends."""
     burst = 0.3 * np.random.default_rng(3).standard_normal(16_000).astype(np.float32)
     found = []
     for delay in (0, 3_200):
@@ -269,7 +269,7 @@ def test_batches_equal_single_pieces(small: SmallSet, noisy_minute: np.ndarray) 
     assert signal_to_error_db(one_by_one, batched) > 80
 
 
-def test_batches_are_really_made(
+def test_pieces_share_batches(
     small: SmallSet, noisy_minute: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows: list[int] = []
@@ -303,7 +303,7 @@ def test_tiles_equal_the_whole(small: SmallSet, noisy_minute: np.ndarray) -> Non
         ({"enable_profiling": True}, 200),
     ],
 )
-def test_every_flag_changes_the_way_and_keeps_the_sound(
+def test_every_flag_changes_the_computation_and_keeps_the_sound(
     small: SmallSet, noisy_minute: np.ndarray, flags: dict[str, object], least_db: float
 ) -> None:
     source = noisy_minute[:200_000]
@@ -344,10 +344,10 @@ def test_a_silent_source_gives_silence(small: SmallSet) -> None:
     assert np.all(_small_result(small, np.zeros(30_000, np.float32)) == 0)
 
 
-def test_too_little_memory_cuts_the_work_smaller_and_says_so(
+def test_too_little_memory_cuts_the_work_into_smaller_parts_with_a_note(
     small: SmallSet, noisy_minute: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The device refuses more than 15 s at a time; the conversion goes on in smaller pieces."""
+    """The device refuses more than 15 s at a time; the conversion continues in smaller pieces."""
     plain = ContentEncoder.forward
 
     def tight(self: ContentEncoder, audio: torch.Tensor, *args: object, **named: object) -> object:
@@ -430,7 +430,7 @@ def test_a_cancel_leaves_no_file(converter: Converter, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_progress_is_told_while_the_pitch_is_found(small: SmallSet) -> None:
+def test_progress_is_reported_while_the_pitch_is_tracked(small: SmallSet) -> None:
     heard: list[StageProgress] = []
     converter = Converter(small.models_dir, OptimizationConfig(device="cpu"))
     samples = (0.1 * np.random.default_rng(0).standard_normal(16_000 * 30)).astype(np.float32)
@@ -440,7 +440,7 @@ def test_progress_is_told_while_the_pitch_is_found(small: SmallSet) -> None:
     assert fractions == sorted(fractions)
 
 
-def test_a_cancel_is_heard_while_the_pitch_is_found(
+def test_a_cancel_stops_the_pitch_tracking(
     small: SmallSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A long file spends many seconds there."""
@@ -474,7 +474,7 @@ def test_replaced_weights_are_noticed(tmp_path: Path, speech: np.ndarray) -> Non
     assert not np.array_equal(before, after)
 
 
-def test_memory_that_never_suffices_is_told_in_a_sentence(
+def test_too_little_memory_for_the_smallest_piece_is_reported_in_one_sentence(
     small: SmallSet, speech: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object, **__: object) -> object:
@@ -518,17 +518,17 @@ def test_results_never_overwrite_each_other(converter: Converter, tmp_path: Path
     "samples",
     [np.zeros(0, np.float32), np.full(100, np.nan, np.float32), np.zeros((2, 3, 4), np.float32)],
 )
-def test_samples_that_are_no_sound_are_refused(converter: Converter, samples: np.ndarray) -> None:
+def test_invalid_samples_are_refused(converter: Converter, samples: np.ndarray) -> None:
     with pytest.raises(AudioFileError):
         converter.convert(samples, 16_000, starter_voice())
 
 
-def test_a_speaker_that_is_not_there_is_refused(converter: Converter, speech: np.ndarray) -> None:
+def test_an_unknown_speaker_is_refused(converter: Converter, speech: np.ndarray) -> None:
     with pytest.raises(OptionError, match="speaker 5"):
         _convert(converter, speech, ConversionOptions(speaker=5))
 
 
-def test_models_are_given_back(tmp_path: Path) -> None:
+def test_networks_are_loaded_again_after_unload(tmp_path: Path) -> None:
     converter = Converter(tmp_path, OptimizationConfig(device="cpu"))
     converter.convert_file(SAMPLE, starter_voice(), output_dir=tmp_path)
     converter.unload()

@@ -75,7 +75,7 @@ def half_converter(full_models_dir: Path) -> Converter:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_half_precision_is_heard_as_the_same(
+def test_half_precision_sounds_the_same(
     case: str, half_converter: Converter, full_voice: Callable[[str], Path]
 ) -> None:
     level_db = level_against_the_reference_db(case, half_converter, full_voice)

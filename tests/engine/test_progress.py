@@ -1,4 +1,4 @@
-"""The stop-watch counts runs, and waits for the device only when told to."""
+"""Times of stages, and cancelling."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_report_counts_and_adds_up_the_runs_of_a_stage() -> None:
     assert statistics.max_s >= 0.01
 
 
-def test_the_device_is_waited_for_only_when_profiling_is_on() -> None:
+def test_only_profiling_waits_for_the_device() -> None:
     waits: list[bool] = []
     for enabled in (False, True):
         profiler = PerformanceProfiler(enabled=enabled, synchronize=lambda: waits.append(True))

@@ -1,4 +1,4 @@
-"""Cutting and joining lose nothing."""
+"""Pieces, frames and silence of a source."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_pieces_cover_a_long_file_without_gap_or_overlap(frames: int) -> None:
 
 
 @pytest.mark.parametrize(("samples", "frames"), [(1120, 7), (1003, 7), (1_000_005, 6251), (50, 3)])
-def test_the_loudness_of_a_frame_is_what_lies_round_its_start(samples: int, frames: int) -> None:
+def test_the_loudness_of_a_frame_is_measured_around_its_start(samples: int, frames: int) -> None:
     audio = np.random.default_rng(0).standard_normal(samples).astype(np.float32)
     found = frame_loudness(reader(audio), frames)
     centres = [0, 1, frames // 2, frames - 1]
@@ -97,25 +97,25 @@ def _with_silence(frames: int, start: int, stop: int) -> np.ndarray:
     return audio[:, None]
 
 
-def test_a_long_silence_is_found_but_for_its_guard() -> None:
+def test_a_long_silence_is_found_without_its_guard_frames() -> None:
     active = active_frames(reader(_with_silence(500, 100, 300)), 500)
     silent = np.flatnonzero(~active)
     assert (silent[0], silent[-1]) == (100 + SILENCE_GUARD_FRAMES, 299 - SILENCE_GUARD_FRAMES)
     assert np.array_equal(np.diff(silent), np.ones(len(silent) - 1))
 
 
-def test_a_short_gap_is_no_silence() -> None:
+def test_a_short_gap_is_not_silence() -> None:
     gap = 2 * SILENCE_GUARD_FRAMES + MIN_SILENCE_FRAMES
     assert active_frames(reader(_with_silence(500, 100, 100 + gap - 1)), 500).all()
 
 
-def test_a_sound_in_one_channel_is_no_silence_in_the_other() -> None:
+def test_sound_in_one_channel_keeps_the_other_active() -> None:
     left, right = np.zeros(32_000, np.float32), _noise(200)
     assert active_frames(reader(np.stack([left, right], 1)), 200).all()
     assert not active_frames(reader(np.stack([left, left], 1)), 200).any()
 
 
-def test_the_edges_of_a_silence_are_soft_and_it_is_zero() -> None:
+def test_silence_is_zero_with_soft_edges() -> None:
     active = np.zeros(100, np.bool_)
     active[20:60] = True
     gain = silence_gain(active, 0, 100, 50)

@@ -38,7 +38,7 @@ def _tone_and_hiss(seconds: float, seed: int) -> np.ndarray:
     return np.stack([mono, 0.5 * np.roll(mono, 100)], axis=1).astype(np.float32)
 
 
-def test_buckets_move_no_sound_in_files_of_several_pieces(small: SmallSet) -> None:
+def test_buckets_do_not_shift_sound_in_files_of_several_pieces(small: SmallSet) -> None:
     """Longer windows see more context; what they give lies at the same place."""
     samples = _tone_and_hiss(100.0, 1)
     options = ConversionOptions(index_rate=0)
@@ -128,7 +128,7 @@ def test_the_channels_of_a_surround_recording_are_all_heard(small: SmallSet) -> 
     assert np.all(np.abs(result.samples).max(0) > 0)
 
 
-def test_a_quiet_source_is_not_taken_for_silence(small: SmallSet) -> None:
+def test_a_quiet_source_is_not_skipped_as_silence(small: SmallSet) -> None:
     samples = _tone_and_hiss(4.0, 1)[:, 0]
     converter = _converter(small)
     for gain in (1.0, 1e-3, 1e-5):

@@ -38,7 +38,7 @@ def joined(whole: np.ndarray, hop: int, windows: list[Window]) -> np.ndarray:
     joiner = Joiner(output, hop)
     for each in windows:
         first = each.first_frame * hop
-        low, high = each.wanted()
+        low, high = each.used_frames()
         joiner.add(each, whole[:, first : first + (high - low) * hop])
     return output.read(0, whole.shape[1]).T
 
@@ -78,7 +78,7 @@ def test_a_step_between_pieces_becomes_a_ramp_of_20_ms() -> None:
     output = Spool(1)
     joiner = Joiner(output, hop)
     for each, level in ((window(0, 20, frames), 0.0), (window(20, 40, frames), 1.0)):
-        low, high = each.wanted()
+        low, high = each.used_frames()
         joiner.add(each, np.full((1, (high - low) * hop), level, np.float32))
     sound = output.read(0, frames * hop)[:, 0]
     assert np.abs(np.diff(sound)).max() < 1.5 / (CROSSFADE_FRAMES * hop)

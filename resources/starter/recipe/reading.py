@@ -16,7 +16,7 @@ from torch import Tensor
 
 from engine.models.content_encoder import ContentEncoder
 from engine.pitch.contour import coarse_pitch
-from engine.segments import CONTEXT_FRAMES, HOP_SAMPLES, pad_context
+from engine.segments import CONTEXT_FRAMES, HOP_SAMPLES
 from recipe.alignment import align
 from recipe.augmentation import recorded
 from recipe.chance import Chance
@@ -212,7 +212,7 @@ def _features(
     frames = [-(-len(each) // HOP_SAMPLES) for each in voices]
     total = max(frames) + 2 * CONTEXT_FRAMES
     mirrored = [
-        pad_context((each / 32_768).astype(np.float32), count, total)
+        _padded((each[: count * HOP_SAMPLES] / 32_768).astype(np.float32), total)
         for each, count in zip(voices, frames, strict=True)
     ]
     heard = torch.from_numpy(np.stack(mirrored)).to(device)
@@ -224,6 +224,13 @@ def _features(
         found = content(encoder, heard).half().cpu().numpy()
     begin = CONTEXT_FRAMES // 2
     return [row[begin : begin + n // 2 + 1] for row, n in zip(found, frames, strict=True)]
+
+
+def _padded(samples: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
+    """Mirrored by one second before, and behind as far as needed."""
+    before = CONTEXT_FRAMES * HOP_SAMPLES
+    after = frames * HOP_SAMPLES - before - len(samples)
+    return np.pad(samples, (before, after), mode="reflect")
 
 
 def _moved(here: Utterance, there: Utterance, pairs: int) -> NDArray[np.int64] | None:

@@ -1,4 +1,4 @@
-"""Real sounds and real files for the tests of this room."""
+"""Sounds and files for the audio tests."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _box(name: bytes, content: bytes) -> bytes:
 
 
 def lag_samples(a: NDArray[Any], b: NDArray[Any]) -> int:
-    """By how many samples `b` comes late."""
+    """By how many samples `b` is delayed."""
     n = min(len(a), len(b))
     spectrum = np.fft.rfft(b[:n], 2 * n) * np.conj(np.fft.rfft(a[:n], 2 * n))
     k = int(np.argmax(np.fft.irfft(spectrum)))
@@ -126,7 +126,7 @@ def snr_db(a: NDArray[Any], b: NDArray[Any]) -> float:
 
 @contextmanager
 def without_root() -> Iterator[None]:
-    """Root may read and write everything: be someone else for a moment."""
+    """Run as another user: root may read and write everything."""
     import os
 
     if os.geteuid() != 0:

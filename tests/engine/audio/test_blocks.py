@@ -66,7 +66,7 @@ def test_whole_containers_differ_from_read_audio_by_padding_only(tmp_path: Path)
     np.testing.assert_array_equal(blocks[: len(sound)], sound)
 
 
-def test_beyond_the_end_there_is_nothing(tmp_path: Path) -> None:
+def test_a_start_beyond_the_end_gives_no_blocks(tmp_path: Path) -> None:
     path = tmp_path / "s.wav"
     soundfile.write(path, music(1000, RATE_HZ), RATE_HZ)
     assert list(read_blocks(path, start_s=5.0)) == []
@@ -80,7 +80,7 @@ def test_a_file_without_sound_is_refused_by_name(tmp_path: Path, content: bytes)
         list(read_blocks(path))
 
 
-def test_nan_is_refused_when_its_block_comes(tmp_path: Path) -> None:
+def test_nan_is_refused_when_its_block_is_read(tmp_path: Path) -> None:
     sound = music(200_000, RATE_HZ)
     sound[150_000] = np.nan
     soundfile.write(tmp_path / "s.wav", sound, RATE_HZ, subtype="FLOAT")

@@ -83,7 +83,7 @@ def test_a_wav_from_a_pipe_promises_nothing(tmp_path: Path, size: int) -> None:
     assert (source.samples.shape, source.notes) == ((N, 1), ())
 
 
-def test_damage_in_the_middle_is_left_out_and_told(tmp_path: Path) -> None:
+def test_damage_in_the_middle_is_left_out_with_a_note(tmp_path: Path) -> None:
     path = tmp_path / "a.flac"
     soundfile.write(path, music(200_000, 44_100), 44_100)
     content = bytearray(path.read_bytes())
@@ -94,14 +94,14 @@ def test_damage_in_the_middle_is_left_out_and_told(tmp_path: Path) -> None:
     assert "parts of the file are damaged and were left out" in source.notes
 
 
-def test_a_change_of_sample_rate_on_the_way_is_refused(tmp_path: Path) -> None:
+def test_a_change_of_sample_rate_is_refused(tmp_path: Path) -> None:
     first = encode(tmp_path / "1.aac", music(N, 44_100), 44_100, "aac").read_bytes()
     second = encode(tmp_path / "2.aac", music(N, 22_050), 22_050, "aac").read_bytes()
     (tmp_path / "both.aac").write_bytes(first + second)
     assert "changes from 44100 to 22050 Hz" in refusal(tmp_path / "both.aac").why
 
 
-def test_a_change_from_mono_to_stereo_on_the_way_is_spread(tmp_path: Path) -> None:
+def test_a_change_from_stereo_to_mono_is_spread_over_both_channels(tmp_path: Path) -> None:
     first = encode(tmp_path / "1.aac", music(N, 44_100, 2), 44_100, "aac").read_bytes()
     second = encode(tmp_path / "2.aac", music(N, 44_100, 1), 44_100, "aac").read_bytes()
     (tmp_path / "both.aac").write_bytes(first + second)

@@ -1,4 +1,4 @@
-"""What becomes of several channels where one is wanted."""
+"""Several channels are mixed to one."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_other_channels_are_mixed_without_a_note(tmp_path: Path, left: float, ri
     assert source.notes == ()
 
 
-def test_both_channels_are_there_where_both_are_wanted(tmp_path: Path) -> None:
+def test_stereo_keeps_channels_that_cancel_each_other_out(tmp_path: Path) -> None:
     sound = stereo(0.8, -0.8)
     soundfile.write(tmp_path / "a.wav", sound, RATE_HZ, subtype="FLOAT")
     source = read_audio(tmp_path / "a.wav")
@@ -54,7 +54,9 @@ def test_both_channels_are_there_where_both_are_wanted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "codec"), [("a.mka", "pcm_s16le"), ("a.m4a", "aac")])
-def test_so_it_is_in_files_of_the_other_decoder(tmp_path: Path, name: str, codec: str) -> None:
+def test_cancelling_channels_are_found_by_the_other_decoder_too(
+    tmp_path: Path, name: str, codec: str
+) -> None:
     path = encode(tmp_path / name, stereo(0.8, -0.8), RATE_HZ, codec)
     source = read_audio(path, mono=True)
     assert "only the louder one" in source.notes[0]
@@ -63,7 +65,7 @@ def test_so_it_is_in_files_of_the_other_decoder(tmp_path: Path, name: str, codec
 
 
 def test_a_bare_aac_stream_keeps_all_that_is_decoded(tmp_path: Path) -> None:
-    """Nothing in it tells the encoder's padding, so whole packets of 1,024 frames stay."""
+    """It does not state the encoder's padding, so whole packets of 1,024 frames stay."""
     source = read_audio(encode(tmp_path / "a.aac", music(N, RATE_HZ), RATE_HZ, "aac"))
     n_frames = len(source.samples)
     assert n_frames % 1024 == 0

@@ -44,7 +44,7 @@ BLOCK = 1 << 18
 
 
 @pytest.mark.parametrize("n", [1, 2, 18, 19, 40, BLOCK - 36, BLOCK - 18, BLOCK + 1, 700_000])
-def test_a_sound_filtered_in_blocks_has_the_very_samples_of_the_whole(n: int) -> None:
+def test_a_sound_filtered_in_blocks_equals_the_whole_sample_by_sample(n: int) -> None:
     sound, spool = channels_of_noise(n)
     gain = np.float32(0.7)
     highpass_in_place(spool, gain)

@@ -94,7 +94,7 @@ def test_hiss_where_source_and_result_are_silent_is_not_raised() -> None:
     np.testing.assert_array_equal(apply_volume_envelope(silence, hiss, 40_000, 0.0), hiss)
 
 
-def test_a_dead_silent_source_tears_no_hole_into_a_quiet_breath() -> None:
+def test_a_silent_source_does_not_mute_a_quiet_breath() -> None:
     breath = sound(4 * 40_000, 5, 1.2e-3)
     silence = np.zeros(64_000, dtype=np.float32)
     assert np.abs(reference_envelope(silence, breath, 40_000, 0.0)).max() == 0

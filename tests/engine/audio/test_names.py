@@ -47,7 +47,7 @@ def test_a_dangling_link_counts_as_taken(tmp_path: Path) -> None:
         ("bad\udcff", "bad"),
     ],
 )
-def test_a_voice_name_becomes_harmless(tmp_path: Path, voice: str, shown: str) -> None:
+def test_a_voice_name_is_made_safe_for_file_names(tmp_path: Path, voice: str, shown: str) -> None:
     path = output_path_for(tmp_path / "song.wav", voice, None, "wav")
     assert path.name == f"song ({shown}).wav"
     path.touch()
@@ -71,7 +71,7 @@ def test_long_names_fit_every_disk_in_either_spelling(tmp_path: Path, letter: st
 @pytest.mark.parametrize(
     "letter", ["e\u0301", "👩\u200d🎤", "👩\u200d👩\u200d👧", "ab\u0323\u0301"]
 )
-def test_shortening_never_parts_what_is_one_character(tmp_path: Path, letter: str) -> None:
+def test_shortening_never_splits_a_character(tmp_path: Path, letter: str) -> None:
     stem = output_path_for(tmp_path / (letter * 200), "A", None, "wav").stem.removesuffix(" (A)")
     whole = [letter * k for k in range(1, 200)]
     assert stem in whole or stem in [f"{text}a" for text in whole if letter[0] == "a"]

@@ -63,7 +63,7 @@ def test_protected_windows_media_is_refused_as_such(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300, 1e30])
-def test_values_that_are_no_numbers_are_refused_with_their_place(
+def test_nan_infinity_and_huge_values_are_refused_with_their_place(
     tmp_path: Path, value: float
 ) -> None:
     sound = music(300_000, 44_100).astype("f8")
@@ -79,7 +79,7 @@ def test_values_that_are_no_numbers_are_refused_with_their_place(
     "content",
     [b"a", b"Dear diary\n" * 500, b"\0" * 5_000, bytes(range(256)) * 40, b"RIFF\0\0\0\0WAVE"],
 )
-def test_what_is_no_sound_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_files_without_sound_are_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.mp3").write_bytes(content)
     assert refusal(tmp_path / "a.mp3").what == 'Cannot read "a.mp3"'
 
@@ -129,7 +129,7 @@ def test_a_header_without_samples_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="Mac disks take Unicode names only")
-def test_a_name_that_is_no_text_is_read_and_shown(tmp_path: Path) -> None:
+def test_a_name_of_invalid_unicode_is_read_and_shown(tmp_path: Path) -> None:
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\n.wav"))
     soundfile.write(os.open(path, os.O_RDWR | os.O_CREAT), music(N, 8_000), 8_000, format="WAV")
     assert read_audio(path).samples.shape == (N, 1)

@@ -26,7 +26,7 @@ def noise(n: int, channels: int = 2) -> np.ndarray:
 
 
 @pytest.mark.usefixtures("limit")
-def test_what_was_appended_is_read_from_anywhere() -> None:
+def test_appended_samples_are_read_from_any_position() -> None:
     sound, spool = noise(200_000), Spool(2)
     for start in range(0, len(sound), 7_001):
         spool.append(sound[start : start + 7_001])
@@ -38,7 +38,7 @@ def test_what_was_appended_is_read_from_anywhere() -> None:
 
 
 @pytest.mark.usefixtures("limit")
-def test_gaps_and_what_lies_beyond_the_end_are_zero() -> None:
+def test_gaps_and_everything_beyond_the_end_are_zero() -> None:
     sound, spool = noise(1_000), Spool(2)
     spool.write(5_000, sound)
     spool.write(100, sound[:50])
@@ -66,7 +66,7 @@ def test_no_file_is_visible_and_nothing_stays(
 @pytest.mark.parametrize(
     ("code", "why"), [(errno.ENOSPC, "its disk is full"), (errno.EIO, "the disk reports")]
 )
-def test_a_disk_that_refuses_is_told_in_a_sentence(
+def test_a_disk_error_is_reported_in_one_sentence(
     monkeypatch: pytest.MonkeyPatch, code: int, why: str
 ) -> None:
     monkeypatch.setattr(spool_module, "_MEMORY_BYTES", 10)

@@ -167,7 +167,7 @@ def test_what_macos_does_not_decode_is_refused_by_its_content_in_one_sentence(
     assert mac.calls == []
 
 
-def test_silent_videos_and_cut_off_ones_are_told_apart(mac: Mac, tmp_path: Path) -> None:
+def test_silent_and_cut_off_videos_get_different_messages(mac: Mac, tmp_path: Path) -> None:
     silent = encode(tmp_path / "silent.mp4", music(N, RATE_HZ), RATE_HZ, "", video="mpeg4")
     with pytest.raises(AudioFileError, match="this video has no sound"):
         read_audio(silent)
@@ -185,7 +185,9 @@ def test_a_protected_file_is_refused_as_such(mac: Mac, tmp_path: Path) -> None:
         read_audio(path)
 
 
-def test_no_sound_at_all_is_one_sentence_and_leaves_nothing(mac: Mac, tmp_path: Path) -> None:
+def test_a_file_without_sound_is_refused_in_one_sentence_and_leaves_nothing(
+    mac: Mac, tmp_path: Path
+) -> None:
     path = tmp_path / "noise.m4a"
     path.write_bytes(np.random.default_rng(0).bytes(5000))
     with pytest.raises(AudioFileError, match="that macOS can decode, or it is damaged"):
@@ -213,7 +215,7 @@ def test_a_full_disk_is_not_called_a_damaged_file(
         lambda path: next(system_decoder.blocks(path, 0.0)),
     ],
 )
-def test_a_sound_that_the_tools_leave_empty_is_one_sentence(
+def test_an_empty_result_of_the_tools_is_refused_in_one_sentence(
     mac: Mac, tmp_path: Path, use: Callable[[Path], object]
 ) -> None:
     path = tmp_path / "odd.amr"

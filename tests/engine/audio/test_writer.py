@@ -180,12 +180,12 @@ def test_a_sample_type_the_format_cannot_hold_is_refused(
         (np.float32([0, np.inf]), "infinite"),
     ],
 )
-def test_what_is_no_sound_is_not_written(tmp_path: Path, samples: object, why: str) -> None:
+def test_invalid_sound_is_not_written(tmp_path: Path, samples: object, why: str) -> None:
     assert why in refusal(tmp_path / "a.wav", samples=samples).why
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_name_asks_for_its_format() -> None:
+def test_the_ending_of_a_name_chooses_the_format() -> None:
     assert file_format_of(Path("a.WAV")) == "wav"
     assert file_format_of(Path("a.b.aif")) == "aiff"
     assert {file_format_of(Path(f"a.{f}")) for f in FILE_FORMATS} == set(FILE_FORMATS)
