@@ -3,10 +3,11 @@
 Every module of this package is an effect and is found by its name; effects run in the order of
 their names. A module declares
 
-- ``WHEN``: ``"before"`` or ``"after"``,
+- ``WHEN``: ``"before"`` (on the source at 16 kHz, peak-limited) or ``"after"`` (on the result at
+  its own rate, before its peak is limited),
 - ``OPTIONS``: its rows of the option table; while all have their defaults, it is skipped,
-- ``process(blocks, rate_hz, values)``: a generator that takes float32 blocks [n, channels] and
-  yields as many samples in all; ``values`` are those of its options by name.
+- ``process(blocks, rate_hz, values)``: a generator that takes float32 blocks [n, channels] in
+  order and yields as many samples in all; ``values`` are those of its options by name.
 
 Needs no torch; a module imports what it needs inside ``process``.
 """
