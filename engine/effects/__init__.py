@@ -3,7 +3,7 @@
 Every module of this package is an effect and is found by its name; effects run in the order of
 their names. A module declares
 
-- ``WHEN``: ``"before"`` (on the source at 16 kHz, peak-limited) or ``"after"`` (on the result at
+- ``WHEN``: ``"before"`` (on the source, at 16 kHz) or ``"after"`` (on the result at
   its own rate, before its peak is limited),
 - ``OPTIONS``: its rows of the option table; while all have their defaults, it is skipped,
 - ``process(blocks, rate_hz, values)``: a generator that takes float32 blocks [n, channels] in
