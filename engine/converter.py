@@ -19,7 +19,6 @@ from engine.audio.reader import decode_audio, receive_array
 from engine.audio.source import MAX_RATE_HZ, MIN_RATE_HZ, Decoded, Receiver, Sound, shown_name
 from engine.audio.writer import check_output, file_rate, write_free
 from engine.errors import AudioFileError, ConversionCancelled, OptionError, OutputFileError, Text
-from engine.examined_store import ExaminedStore
 from engine.optimization import OptimizationConfig
 from engine.options import ConversionOptions, ConversionResult, FileFormat
 from engine.paths import models_dir as locate_models_dir
@@ -27,6 +26,7 @@ from engine.pipeline import convert_signal
 from engine.progress import CancelToken, PerformanceProfiler, ProgressListener
 from engine.run import Run
 from engine.stages import CPU
+from engine.store import ExaminedStore
 from engine.voice import VoiceFiles
 from engine.warm_up import warm_up
 
@@ -180,7 +180,7 @@ class Converter:
             devices.empty_cache(self.device)
         return True
 
-    def on_cpu(self) -> list[str]:
+    def on_cpu(self) -> list[Text]:
         """Sentences that say why parts run on the CPU instead of the device."""
         return self._store.first_use.sentences()
 

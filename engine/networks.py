@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import torch
 
 from engine import device as devices
+from engine.accelerators import Latent
 from engine.errors import Text
-from engine.models.content_encoder import ContentEncoder
 from engine.models.context import Context
 from engine.models.source import SourceInput
 from engine.models.synthesizer import Synthesizer
@@ -23,6 +23,8 @@ from engine.voice import VoiceCard
 
 T = TypeVar("T")
 
+Vocode = Callable[[torch.Tensor, SourceInput | None, torch.Tensor, Context], torch.Tensor]
+
 TrackerOn = Callable[[ConversionOptions, str], PitchTracker]
 """Gives the tracker that a conversion's options ask for, its network on the device named."""
 
@@ -33,22 +35,26 @@ class Models:
 
     Attributes
     ----------
-    vocode : the synthesizer's own, or a recording of it
+    content : by any accelerator, as are `latent`, `vocode` and `search`; see their contract there
+    synthesizer : torch's own, for its sizes, phases and receptive field
     tracker : None where none is needed
     pitch_method : of the tracker, e.g. ``rmvpe``; ``auto`` where it depends on the options
+    kinds : of network that does the work of a part, in words
     """
 
     card: VoiceCard
-    content: ContentEncoder
+    content: Callable[..., torch.Tensor]
     synthesizer: Synthesizer
-    vocode: Callable[[torch.Tensor, SourceInput | None, torch.Tensor, Context], torch.Tensor]
+    latent: Latent
+    vocode: Vocode
     search: Search | None
     tracker: TrackerOn | None
     pitch_method: str = "auto"
+    kinds: Mapping[Part, str] = field(default_factory=dict)
 
     def place(self, part: Part, device: str) -> None:
-        """Move the networks of a part; nothing happens to one that is there already."""
-        if part == "content":
+        """Move the networks of a part that torch runs."""
+        if part == "content" and isinstance(self.content, torch.nn.Module):
             self.content.to(device)
         elif part == "latent":
             for network in (self.synthesizer.enc_p, self.synthesizer.flow, self.synthesizer.emb_g):

@@ -1,4 +1,4 @@
-"""A second of sound through one part of a conversion, on any device."""
+"""One part of a conversion run on a test signal, on any device and accelerator."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HARMONICS = 12
 
 @dataclass(frozen=True)
 class Given:
-    """What a part is given: always the CPU's own results, so that no error is passed on.
+    """Inputs of the parts: always results of the CPU, so that no error is passed on.
 
     Attributes
     ----------
@@ -40,8 +40,8 @@ class Given:
     latent: Tensor | None = None
 
 
-def made_up(seconds: int) -> Given:
-    """A tone with harmonics that glides, and some hiss."""
+def test_signal(seconds: int) -> Given:
+    """A gliding tone with harmonics, and some noise."""
     n = seconds * ANALYSIS_RATE_HZ
     time_s = np.arange(n) / ANALYSIS_RATE_HZ
     f0_hz = _FUNDAMENTAL_HZ * (1 + 0.2 * np.sin(2 * np.pi * 0.7 * time_s))
@@ -54,7 +54,7 @@ def made_up(seconds: int) -> Given:
 
 
 def part_run(part: Part, models: Models, given: Given, device: str) -> Callable[[], Tensor]:
-    """What runs this part once and leaves its result on the device."""
+    """A call that runs this part once and leaves its result on the device."""
     if part == "filter":
         return _filtering(given, device)
     if part == "pitch":
@@ -63,7 +63,7 @@ def part_run(part: Part, models: Models, given: Given, device: str) -> Callable[
         audio, layer = given.audio.to(device), models.card.content_layer
         return lambda: models.content(audio, layer, project=layer is not None)
     if given.features is None or (part == "vocoder" and given.latent is None):
-        raise ValueError("the parts are to be run in their order")
+        raise ValueError("the parts must run in their order")
     if part == "retrieval":
         features = given.features[0, ::2].to(device)
         search = models.search
@@ -89,14 +89,14 @@ def _tracking(models: Models, given: Given, device: str) -> Callable[[], Tensor]
 
 
 def _synthesizing(part: Part, models: Models, given: Given, device: str) -> Callable[[], Tensor]:
-    network, features = models.synthesizer, given.features
+    network, latent, features = models.synthesizer, models.latent, given.features
     frames = given.f0_hz.shape[1] if features is None else features.shape[1]
     f0_hz = given.f0_hz[:, :frames]
     speaker = torch.zeros(1, dtype=torch.int64)
     if part == "latent" and features is not None:
         phone, placed = features.to(device), speaker.to(device)
         coarse = coarse_pitch(f0_hz).to(device) if models.card.pitch_guided else None
-        return lambda: network.latent(*network.prior(phone, coarse), None, placed)
+        return lambda: latent.flow(*latent.prior(phone, coarse), None, placed)
     if given.latent is None:
         raise ValueError("the vocoder needs what comes before it")
     z, placed = given.latent.to(device), speaker.to(network.emb_g.weight.device)

@@ -84,33 +84,56 @@ def done_after(name: str) -> float:
 
 @dataclass(frozen=True)
 class Placement:
-    """The device of each part, e.g. ``cpu``, ``mps``, ``cuda``; parts not named are on the CPU."""
+    """Where and by what each part runs.
+
+    Attributes
+    ----------
+    devices : of torch, e.g. ``mps``, ``cuda``; parts not named are on the CPU
+    accelerators : names from `engine.accelerators`; parts not named run by torch. The others take
+        and give tensors on the CPU
+    """
 
     devices: Mapping[Part, str] = field(default_factory=dict)
+    accelerators: Mapping[Part, str] = field(default_factory=dict)
 
     @classmethod
-    def on(cls, device: str, cpu_parts: Iterable[Part] = ()) -> Placement:
-        """Everything on one device but these parts, which are on the CPU."""
-        kept = set(cpu_parts)
-        return cls({part: device for part in PARTS if device != CPU and part not in kept})
+    def on(
+        cls,
+        device: str,
+        cpu_parts: Iterable[Part] = (),
+        accelerators: Mapping[Part, str] | None = None,
+    ) -> Placement:
+        """All parts on one device, except those on the CPU and those of other accelerators."""
+        others = accelerators or {}
+        kept = {*cpu_parts, *others}
+        on_device = {part: device for part in PARTS if device != CPU and part not in kept}
+        return cls(on_device, others)
 
     def device_of(self, part: Part) -> str:
-        """The device of a part."""
+        """The device of a part's tensors."""
         return self.devices.get(part, CPU)
+
+    def accelerator_of(self, part: Part) -> str | None:
+        """The accelerator of a part; None is torch."""
+        return self.accelerators.get(part)
 
     def with_device(self, part: Part, device: str) -> Placement:
         """The same with one part on another device."""
         moved = {**self.devices, part: device}
-        return Placement({part: device for part, device in moved.items() if device != CPU})
+        on_device = {part: device for part, device in moved.items() if device != CPU}
+        return Placement(on_device, self.accelerators)
 
     @property
     def cpu_parts(self) -> tuple[Part, ...]:
-        """Parts that run on the CPU."""
-        return tuple(part for part in PARTS if self.device_of(part) == CPU)
+        """Parts that torch runs on the CPU."""
+        return tuple(
+            part for part in PARTS if part not in self.devices and part not in self.accelerators
+        )
 
     def device_of_stage(self, name: str) -> str:
-        """Where a stage runs; ``mps+cpu`` if its parts are on different devices."""
-        devices = [self.device_of(part) for part in _BY_NAME[name].parts] or [CPU]
+        """Where a stage runs; ``mps+cpu`` if its parts run at different places."""
+        parts = _BY_NAME[name].parts
+        devices = [self.accelerator_of(part) or self.device_of(part) for part in parts] or [CPU]
         return "+".join(dict.fromkeys(devices))
 
 

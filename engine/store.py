@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -10,28 +11,29 @@ from typing import Any, TypeVar, cast
 import torch
 
 from engine import device as devices
-from engine.errors import OptionError, VoiceFileError
+from engine.accelerators import TORCH, Latent, find
+from engine.errors import OptionError, Text, VoiceFileError
+from engine.examination import FirstUse
 from engine.loading import content_encoder_files, load_content_encoder
 from engine.models.compilation import CompiledVocoder
-from engine.models.content_encoder import ContentEncoder
-from engine.models.layout import CACHE_TILES, DEVICE_TILES, use_channels_last
-from engine.models.precision import to_half
+from engine.models.content_encoder import ContentEncoderSizes
 from engine.models.synthesizer import Synthesizer, build_synthesizer
-from engine.networks import Models
+from engine.networks import Models, Vocode
 from engine.optimization import OptimizationConfig
 from engine.options import ConversionOptions
 from engine.paths import content_encoder_path
 from engine.pitch.methods import AUTO, PitchNetwork, choose_method, find_method
 from engine.pitch.tracker import PitchTracker, TrackerContext, TrackerFactory
+from engine.probe_run import part_run
+from engine.progress import PerformanceProfiler
 from engine.retrieval.index_cache import open_index
-from engine.retrieval.search import Search, open_search
+from engine.retrieval.search import Search
 from engine.run import Run
-from engine.stages import CPU, PARTS, Part, Placement
+from engine.stages import PARTS, Part, Placement
 from engine.voice import VoiceCard, VoiceFiles, check_encoder, check_index
 from engine.voice_checkpoint import load_voice
 
 T = TypeVar("T")
-Network = TypeVar("Network", bound=torch.nn.Module)
 
 
 class ModelStore:
@@ -62,14 +64,14 @@ class ModelStore:
             self.clear()
 
     def clear(self) -> None:
-        """Let go of everything."""
+        """Drop everything that is loaded."""
         self._loaded.clear()
 
     def warnings(self) -> list[str]:
         """What did not work as configured, each a sentence."""
-        found = self._loaded.get("compiled")
-        recording = found is not None and self._config.compile != "none"
-        warnings = list(cast(CompiledVocoder, found[1]).warnings) if found and recording else []
+        found = self._loaded.get("voice")
+        vocode = None if found is None else cast(tuple[object, ...], found[1])[3]
+        warnings = list(vocode.warnings) if isinstance(vocode, CompiledVocoder) else []
         if self._config.use_fp16 and devices.half_type(self._config.device) is None:
             warnings.append("half precision is off: this processor computes no faster with it")
         return warnings
@@ -82,98 +84,86 @@ class ModelStore:
         VoiceFileError, IndexFileError, WeightsError : a file is missing or cannot be used
         OptionError : the voice has no such speaker
         """
-        card, synthesizer = self.voice(voice, run)
+        card, synthesizer, latent, vocode = self.voice(voice, run)
         for each in options:
             if each.speaker >= card.speakers:
                 raise OptionError(
-                    f"Cannot use speaker {each.speaker}",
-                    f'the voice "{voice.title}" has the speakers 0 to {card.speakers - 1}',
+                    Text("Cannot use speaker {speaker}", speaker=each.speaker),
+                    Text(
+                        'the voice "{voice}" has the speakers 0 to {last_speaker}',
+                        voice=voice.title,
+                        last_speaker=card.speakers - 1,
+                    ),
                     "choose one of them",
                 )
         with run.stage("load"):
-            content = self._content_encoder(card)
+            content, encoder_sizes = self._content_encoder(card)
             retrieved = any(each.index_rate > 0 for each in options)
             search = self._search(voice, card) if retrieved else None
             tracked = [each for each in options if card.pitch_guided and each.f0_file is None]
             trackers = partial(self._tracker, run) if tracked else None
             methods = {choose_method(e.pitch_method, self._models_dir) for e in tracked}
             self._load_pitch_networks({net for each in methods for net in each.all_networks})
-        vocode = synthesizer.vocode
-        if self._config.compile == "torchscript":
-            vocode = self._compiled(synthesizer).vocode
         method = methods.pop().name if len(methods) == 1 else AUTO
-        models = Models(card, content, synthesizer, vocode, search, trackers, method)
+        kinds = _kinds(card, encoder_sizes, synthesizer, method if tracked else None)
+        models = Models(card, content, synthesizer, latent, vocode, search, trackers, method, kinds)
         for part in PARTS:  # a conversion before may have moved one for want of memory
             models.place(part, self._placement.device_of(part))
         return models
 
-    def _tuned(self, network: Network, part: Part) -> Network:
-        """The network on its device, in the layout and precision of the configuration."""
-        if self._config.use_channels_last:
-            on_cpu = self._placement.device_of(part) == CPU
-            use_channels_last(network, CACHE_TILES if on_cpu else DEVICE_TILES)
-        dtype = self._half_type(part)
-        if dtype is not None:
-            to_half(network, dtype)
-        return network.to(self._placement.device_of(part))
-
-    def _half_type(self, part: Part) -> torch.dtype | None:
-        """The 16-bit type of a part; None where it stays float32.
-
-        Half precision is for the device; what stays behind on the CPU is not rounded for it. The
-        pitch stays exact everywhere: the phase adds up every error, so that after a second nothing
-        is the same. Where the CPU is the device, 8 bits are not enough for a distance either.
-        """
+    def _built(self, part: Part, source: Any) -> Any:
+        """A part by its accelerator; see `engine.accelerators`."""
+        accelerator = find(self._placement.accelerator_of(part) or TORCH)
         device = self._placement.device_of(part)
-        if not self._config.use_fp16 or (device == CPU and self._config.device != CPU):
-            return None
-        if part == "pitch" or (part == "retrieval" and device == CPU):
-            return None
-        return devices.half_type(device)
+        return accelerator.load().build(part, source, self._config, device)
 
-    def _compiled(self, synthesizer: Synthesizer) -> CompiledVocoder:
-        return self._kept("compiled", id(synthesizer), lambda: CompiledVocoder(synthesizer))
-
-    def voice(self, voice: VoiceFiles, run: Run) -> tuple[VoiceCard, Synthesizer]:
-        """Card and network of a voice.
+    def voice(self, voice: VoiceFiles, run: Run) -> tuple[VoiceCard, Synthesizer, Latent, Vocode]:
+        """Card and network of a voice, and the two parts that are made of it.
 
         Raises
         ------
         VoiceFileError : it cannot be used
         """
 
-        def load() -> tuple[VoiceCard, Synthesizer]:
+        def load() -> tuple[VoiceCard, Synthesizer, Latent, Vocode]:
             checkpoint = load_voice(voice.weights)
             network = build_synthesizer(checkpoint.sizes, checkpoint.state)
-            self._tuned(network.dec, "vocoder")
-            for rest in (network.enc_p, network.flow, network.emb_g):
-                self._tuned(rest, "latent")
-            return checkpoint.card, network
+            latent, vocode = (self._built(part, network) for part in ("latent", "vocoder"))
+            return checkpoint.card, network, latent, vocode
 
         with run.stage("load"):
             return self._kept("voice", _identity(voice.weights), load)
 
-    def _content_encoder(self, card: VoiceCard) -> ContentEncoder:
+    def _content_encoder(
+        self, card: VoiceCard
+    ) -> tuple[Callable[..., torch.Tensor], ContentEncoderSizes]:
         path = content_encoder_path(card.embedder, self._models_dir)
         key = tuple(_identity(file) for file in content_encoder_files(path))
-        encoder = self._kept(
-            "content", key, lambda: self._tuned(load_content_encoder(path), "content")
-        )
+
+        def load() -> tuple[Callable[..., torch.Tensor], ContentEncoderSizes]:
+            network = load_content_encoder(path)
+            return self._built("content", network), network.sizes
+
+        content, sizes = self._kept("content", key, load)
         layer = card.content_layer
-        sizes = encoder.sizes
         width = sizes.hidden_size if layer is None else sizes.classifier_proj_size
         if width != card.feature_channels or (layer or 0) > sizes.num_hidden_layers:
             raise VoiceFileError(
-                f'Cannot use the voice "{card.path.name}"',
-                f"it takes features {card.feature_channels} wide, but the content encoder in "
-                f'"{path.name}" gives {width or "no such ones"}',
+                Text('Cannot use the voice "{name}"', name=card.path.name),
+                Text(
+                    'it takes features {needed_width} wide, but the content encoder in "{encoder}" '
+                    "gives {width}",
+                    needed_width=card.feature_channels,
+                    encoder=path.name,
+                    width=width or 0,
+                ),
                 "install the content encoder it was trained with",
             )
         check_encoder(card, path)
-        return encoder
+        return content, sizes
 
     def _search(self, voice: VoiceFiles, card: VoiceCard) -> Search | None:
-        path, weighting = voice.index, self._config.retrieval_weighting
+        path = voice.index
         if path is None:
             self._loaded.pop("search", None)
             return None
@@ -181,9 +171,8 @@ class ModelStore:
         def load() -> Search:
             index = open_index(path, card.feature_channels)
             check_index(card, index.rows, path)
-            dtype = self._half_type("retrieval") or torch.float32
-            device = self._placement.device_of("retrieval")
-            return open_search(index, self._config.retrieval, device, weighting, dtype)
+            search: Search = self._built("retrieval", index)
+            return search
 
         key = (_identity(path), card.feature_channels, card.pair_id)
         return self._kept("search", key, load)
@@ -218,7 +207,7 @@ class ModelStore:
         key = _identity(self._models_dir / network.file)
 
         def load() -> Any:
-            return self._tuned(network.load(self._models_dir), "pitch")
+            return self._built("pitch", network.load(self._models_dir))
 
         return self._kept(f"pitch {network.file}", key, load)
 
@@ -232,6 +221,71 @@ class ModelStore:
         return cast(T, found[1])
 
 
+class ExaminedStore(ModelStore):
+    """A model store that compares a device with the CPU before it is first used.
+
+    Parameters
+    ----------
+    device : not ``auto``
+    folder : of what was found about the device; None is the user's own
+    examines : False takes what is known, and asks nothing
+    """
+
+    run_part = staticmethod(part_run)
+
+    def __init__(
+        self,
+        models_dir: Path,
+        config: OptimizationConfig,
+        device: torch.device,
+        folder: Path | None = None,
+        *,
+        examines: bool = True,
+    ) -> None:
+        own = replace(config, device=devices.device_name(device))
+        self.first_use = FirstUse(str(device), devices.describe(device), own, folder, self.run_part)
+        self._examines = examines
+        super().__init__(models_dir, own, self.first_use.placement)
+
+    def models(self, voice: VoiceFiles, options: Sequence[ConversionOptions], run: Run) -> Models:
+        """See `ModelStore.models`; a device that is new here is examined first."""
+        models = super().models(voice, options, run)
+        self.first_use.use(models)
+        if self.first_use.placement != self.placement:
+            del models  # before loading: never two at once in memory
+            models = self._elsewhere(voice, options, run)
+        # What replaces a rejected part may be new here too.
+        while self._examines and self._examine(models, voice, options, run):
+            del models
+            models = self._elsewhere(voice, options, run)
+        for sentence in self.first_use.sentences():
+            run.note(sentence)
+        return models
+
+    def _examine(
+        self, models: Models, voice: VoiceFiles, options: Sequence[ConversionOptions], run: Run
+    ) -> bool:
+        """Examine what is new; whether that changed the placement."""
+        with run.stage("load"):
+            load = partial(self._on_cpu, voice, options)
+            found = self.first_use.examine(models, load, run.pause)
+        return found and self.first_use.placement != self.placement
+
+    def _elsewhere(
+        self, voice: VoiceFiles, options: Sequence[ConversionOptions], run: Run
+    ) -> Models:
+        """The networks where they belong by now."""
+        self.place(self.first_use.placement)
+        run.placement = self.first_use.placement
+        return super().models(voice, options, run)
+
+    def _on_cpu(self, voice: VoiceFiles, options: Sequence[ConversionOptions]) -> Models:
+        """The same voice in float32 on the CPU, to compare with."""
+        plain = replace(self._config, device="cpu", use_fp16=False, compile="none")
+        quiet = Run(PerformanceProfiler(), Placement())
+        return ModelStore(self._models_dir, plain, Placement()).models(voice, options, quiet)
+
+
 def _identity(path: Path) -> Hashable:
     """Tells a file from another, and from itself after a change; a missing one is found later."""
     try:
@@ -239,3 +293,24 @@ def _identity(path: Path) -> Hashable:
     except OSError:
         return str(path)
     return str(path.absolute()), status.st_size, status.st_mtime_ns
+
+
+def _kinds(
+    card: VoiceCard, encoder: ContentEncoderSizes, synthesizer: Synthesizer, method: str | None
+) -> dict[Part, str]:
+    """The kind of each part's network, in words; no pitch for a voice without.
+
+    Kinds differ in the operators that run and in the main widths and rates of the tensors.
+    """
+    sizes = synthesizer.sizes
+    depth = card.content_layer or encoder.num_hidden_layers
+    rates = "x".join(str(rate) for rate in sizes.upsample_rates)
+    pitch = "with" if sizes.pitch_guided else "without"
+    kinds: dict[Part, str] = {
+        "content": f"{encoder.hidden_size} wide, {depth} layers, {encoder.feat_extract_norm} norm",
+        "latent": f"{sizes.feature_channels} to {sizes.hidden_channels} to {sizes.inter_channels} "
+        f"wide, {sizes.layers} layers, {pitch} pitch",
+        "vocoder": f"{sizes.vocoder.value}, {sizes.upsample_initial_channels} wide, {rates} times, "
+        f"blocks of kind {sizes.resblock}, {sizes.sample_rate_hz} Hz",
+    }
+    return kinds if method is None else {**kinds, "pitch": method}

@@ -104,12 +104,12 @@ class Synthesis:
         models = self._models
         frames = features.shape[1]
         coarse = self._rows(batch, [window.coarse for window in batch], frames)
-        mean, log_scale = models.synthesizer.prior(features, coarse)
+        mean, log_scale = models.latent.prior(features, coarse)
         noise = None
         if batch[0].options.noise:
             drawn = [window.latent_noise(frames, mean.shape[1]) for window in batch]
             noise = torch.cat(drawn).to(mean.device)
-        return models.synthesizer.latent(mean, log_scale, noise, self._speakers(batch))
+        return models.latent.flow(mean, log_scale, noise, self._speakers(batch))
 
     def _speakers(self, batch: list[Window]) -> torch.Tensor:
         rows = [window.options.speaker for window in batch for _ in range(window.channels)]

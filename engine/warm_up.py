@@ -38,6 +38,8 @@ def stopping_at_once(models: Models, pause: Callable[[], None]) -> Iterator[None
 
     with ExitStack() as hooks:
         for network in (models.content, models.synthesizer):
+            if not isinstance(network, nn.Module):
+                continue
             for layer in network.modules():
                 hooks.callback(layer.register_forward_pre_hook(ask).remove)
         yield

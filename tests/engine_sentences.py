@@ -27,7 +27,6 @@ LEFT_OUT = (
     "engine/inert_pickle.py",
     "engine/measure/doctor.py",
     "engine/models/",
-    "engine/network_signature.py",
     "engine/measure/self_test.py",
     "engine/measure/synthetic.py",
 )

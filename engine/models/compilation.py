@@ -92,6 +92,8 @@ class CompiledVocoder:
                 self._warn(recorded.warning)
         return self._recordings[key].run(*inputs)
 
+    __call__ = vocode
+
     def _has_layer_noise(self) -> bool:
         return self._synthesizer.sizes.gliding_f0
 

@@ -19,6 +19,7 @@ import pytest
 import torch
 
 from engine import ConversionOptions, OptimizationConfig
+from engine.accelerators import Latent
 from engine.analysis import AnalysisRecorder
 from engine.audio.reader import receive_array
 from engine.hubert_layout import sizes_of
@@ -112,8 +113,9 @@ def networks(vocoder: Vocoder, way: Way) -> Models:
     def tracker(_options: ConversionOptions, _device: str) -> PitchTracker:
         return partial(track_rmvpe, pitch)
 
+    latent = Latent(synthesizer.prior, synthesizer.latent)
     card = make_card(Path(__file__), {}, "v2", sizes, 0)
-    return Models(card, content, synthesizer, synthesizer.vocode, search, tracker)
+    return Models(card, content, synthesizer, latent, synthesizer.vocode, search, tracker)
 
 
 def passed(

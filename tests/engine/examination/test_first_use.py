@@ -12,14 +12,14 @@ from torch import Tensor
 
 from engine import CancelToken, ConversionOptions, Converter, OptimizationConfig, examination
 from engine.errors import ConversionCancelled
-from engine.examination_record import ProbeRecord
-from engine.examined_store import ExaminedStore
+from engine.examination import ProbeRecord
 from engine.machine import Machine
 from engine.models.synthesizer_sizes import Vocoder
 from engine.networks import Models
 from engine.options import ConversionResult
 from engine.probe_run import Given, part_run
 from engine.stages import CPU, PARTS, Part
+from engine.store import ExaminedStore
 from engine.voice import VoiceFiles
 from tests.engine.second_device import SECOND, give_second_device
 from tests.engine.small_set import SmallSet, write_small_set
@@ -39,7 +39,7 @@ def slow(result: Tensor) -> Tensor:
 
 FAULTS: dict[str, tuple[Fault, str]] = {
     "wrong": (lambda result: result * 1.1, "other numbers than the CPU (20 dB)"),
-    "not finite": (lambda result: result / 0, "numbers that are none"),
+    "not finite": (lambda result: result / 0, "NaN or infinite values"),
     "failed": (raising, "cannot run it (The operator 'aten::warp' is not implemented for MPS)"),
     "slower": (slow, "takes 2.0 times as long"),
 }

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.examination import Finding
-from engine.examination_record import FILE, ProbeRecord
+from engine.examination import RECORD_FILE, Finding, ProbeRecord
 
 
 def record_in(folder: Path) -> ProbeRecord:
@@ -21,7 +20,7 @@ def keep(record: ProbeRecord, finding: Finding) -> None:
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"devices": 3}', '{"machine": {}}'])
 def test_a_damaged_record_counts_as_none(tmp_path: Path, content: str) -> None:
-    (tmp_path / FILE).write_text(content)
+    (tmp_path / RECORD_FILE).write_text(content)
     record = record_in(tmp_path)
     assert record.findings() == {}
     keep(record, Finding("pitch", "slower", 2.0, 1.0, kind="yin"))
@@ -32,11 +31,11 @@ def test_findings_that_are_none_of_ours_are_left_out(tmp_path: Path) -> None:
     record = record_in(tmp_path)
     keep(record, Finding("pitch", "right", kind="yin"))
     keep(record, Finding("content", "right", kind="768 wide"))
-    kept = json.loads((tmp_path / FILE).read_text())
+    kept = json.loads((tmp_path / RECORD_FILE).read_text())
     (entry,) = kept["devices"].values()
     entry["findings"][0]["verdict"] = "magic"
     entry["findings"].append(7)
-    (tmp_path / FILE).write_text(json.dumps(kept))
+    (tmp_path / RECORD_FILE).write_text(json.dumps(kept))
     assert set(record.findings()) == {("content", "768 wide")}
     record.forget()
     assert record.findings() == {}
