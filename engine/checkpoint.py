@@ -11,6 +11,7 @@ import io
 import stat
 import struct
 import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,37 @@ def quoted(text: str) -> str:
     """A name from a file in quotes, short and printable."""
     clean = "".join(letter if letter.isprintable() else "?" for letter in text[:80])
     return f'"{clean}"'
+
+
+def mismatch(
+    shapes: Mapping[str, Sequence[int]], expected: Mapping[str, Sequence[int]]
+) -> Text | None:
+    """The first difference of tensors, by name and shape, from those that a network has."""
+    missing = [name for name in expected if name not in shapes]
+    unknown = [name for name in shapes if name not in expected]
+    if missing or unknown:
+        first, others = quoted((missing or unknown)[0]), len(missing or unknown) - 1
+        if not others:
+            return Text("{tensor} is missing" if missing else "{tensor} is unknown", tensor=first)
+        return (
+            Text("{tensor} and {others} more tensors are missing", tensor=first, others=others)
+            if missing
+            else Text("{tensor} and {others} more tensors are unknown", tensor=first, others=others)
+        )
+    for name, shape in shapes.items():
+        if list(shape) != list(expected[name]):
+            return wrong_shape(name, shape, expected[name])
+    return None
+
+
+def wrong_shape(name: str, shape: Sequence[int], expected: Sequence[int]) -> Text:
+    """What to say of a tensor with another shape than its network needs."""
+    return Text(
+        "{tensor} has the shape {shape} instead of {expected}",
+        tensor=quoted(name),
+        shape=list(shape),
+        expected=list(expected),
+    )
 
 
 def _count_elements(table: dict[str, Any]) -> int:

@@ -10,7 +10,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from engine.checkpoint import quoted, read_state_file
+from engine.checkpoint import mismatch, quoted, read_state_file, wrong_shape
 from engine.errors import Message, Text, WeightsError
 from engine.hubert_layout import fairseq_sizes, from_fairseq_names, read_sizes
 from engine.models.content_encoder import ContentEncoder, ContentEncoderSizes
@@ -107,20 +107,16 @@ def load_strictly(network: Network, tensors: Mapping[str, Tensor], path: Path) -
     WeightsError : a tensor is missing, unknown, of another shape, or not finite
     """
     expected = network.state_dict()
-    if missing := [name for name in expected if name not in tensors]:
-        raise _other_network(path, _first_and_others(missing, "missing"))
-    if unknown := [name for name in tensors if name not in expected]:
-        raise _other_network(path, _first_and_others(unknown, "unknown"))
+    shapes = {name: tensor.shape for name, tensor in tensors.items()}
+    if why := mismatch(shapes, {name: tensor.shape for name, tensor in expected.items()}):
+        raise _other_network(path, why)
     for name, tensor in tensors.items():
-        shape, expected_shape = list(tensor.shape), list(expected[name].shape)
-        if shape != expected_shape:
-            raise _other_network(path, _wrong_shape(name, shape, expected_shape))
         if tensor.is_floating_point() != expected[name].is_floating_point():
-            why = Text("{tensor} has another type of number", tensor=quoted(name))
-            raise _other_network(path, why)
+            detail = Text("{tensor} has another type of number", tensor=quoted(name))
+            raise _other_network(path, detail)
         if not torch.isfinite(tensor).all():
-            why = Text("{tensor} contains NaN or infinite values", tensor=quoted(name))
-            raise WeightsError(_cannot_use(path), why, _download_again())
+            detail = Text("{tensor} contains NaN or infinite values", tensor=quoted(name))
+            raise WeightsError(_cannot_use(path), detail, _download_again())
     network.load_state_dict(dict(tensors), strict=True, assign=True)
     return network.eval().requires_grad_(requires_grad=False)
 
@@ -216,10 +212,10 @@ def _fold_weight_norm(
             continue
         if g is None or v is None:
             missing = g_name if g is None else v_name
-            raise _other_network(path, _first_and_others([missing], "missing"))
+            raise _other_network(path, Text("{tensor} is missing", tensor=quoted(missing)))
         kept = [n if axis == dim else 1 for axis, n in enumerate(v.shape)]
         if v.dim() <= dim or list(g.shape) != kept or not v.is_floating_point():
-            raise _other_network(path, _wrong_shape(g_name, list(g.shape), kept))
+            raise _other_network(path, wrong_shape(g_name, g.shape, kept))
         axes = [axis for axis in range(v.dim()) if axis != dim]
         rest[f"{prefix}.weight"] = v * (g / torch.linalg.vector_norm(v, dim=axes, keepdim=True))
     return rest
@@ -241,29 +237,6 @@ def _other_network(path: Path, why: Message) -> WeightsError:
         _cannot_use(path),
         Text("it is damaged or another network ({detail})", detail=why),
         _download_again(),
-    )
-
-
-def _first_and_others(names: list[str], problem: str) -> Text:
-    """Says that tensors are ``missing`` or ``unknown``."""
-    tensor, others = quoted(names[0]), len(names) - 1
-    if problem == "missing":
-        if others:
-            return Text(
-                "{tensor} and {others} more tensors are missing", tensor=tensor, others=others
-            )
-        return Text("{tensor} is missing", tensor=tensor)
-    if others:
-        return Text("{tensor} and {others} more tensors are unknown", tensor=tensor, others=others)
-    return Text("{tensor} is unknown", tensor=tensor)
-
-
-def _wrong_shape(name: str, shape: list[int], expected: list[int]) -> Text:
-    return Text(
-        "{tensor} has the shape {shape} instead of {expected}",
-        tensor=quoted(name),
-        shape=shape,
-        expected=expected,
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from engine.checkpoint import quoted
+from engine.checkpoint import mismatch, quoted
 from engine.errors import Message, Text, VoiceFileError
 from engine.models.layers import fold_weight_norm, weight_norm_pairs
 from engine.models.refine_gan import CHAIN_CHANNELS
@@ -90,7 +90,9 @@ def _voice(record: Mapping[str, object], path: Path) -> VoiceCheckpoint:
     raw = _tensors(record["weight"])
     version = _version(record, raw)
     sizes = _sizes(config, raw, record)
-    _check_names_and_shapes(raw, state_shapes(sizes))
+    # Before a single number is copied.
+    if why := mismatch(_folded_shapes(raw), state_shapes(sizes)):
+        raise _UnfitError(why)
     state = fold_weight_norm(raw)
     for name, tensor in state.items():
         if not torch.isfinite(tensor).all():
@@ -208,7 +210,7 @@ def _flow_channels(raw: Mapping[str, Tensor]) -> int:
     """Usually the config's hidden channels, but the config does not promise that."""
     name = "flow.flows.0.pre.weight"
     if name not in raw:
-        raise _missing([name])
+        raise _missing(name)
     if raw[name].dim() != 3 or not 0 < raw[name].shape[0] <= _MAX_CHANNELS:
         raise _unexpected_shape(name, raw[name].shape)
     return int(raw[name].shape[0])
@@ -217,7 +219,7 @@ def _flow_channels(raw: Mapping[str, Tensor]) -> int:
 def _size_of(raw: Mapping[str, Tensor], name: str, axis: int) -> int:
     """A size that only the weights know."""
     if name not in raw:
-        raise _missing([name])
+        raise _missing(name)
     if raw[name].dim() != 2 or 0 in raw[name].shape:
         raise _unexpected_shape(name, raw[name].shape)
     return int(raw[name].shape[axis])
@@ -260,32 +262,6 @@ def _check_labels(record: Mapping[str, object], vocoder: Vocoder, *, guided: boo
         )
 
 
-def _check_names_and_shapes(
-    raw: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]]
-) -> None:
-    """Before a single number is copied: exactly the expected names, each in its shape."""
-    shapes = _folded_shapes(raw)
-    if missing := [name for name in expected if name not in shapes]:
-        raise _missing(missing)
-    if extra := [name for name in shapes if name not in expected]:
-        tensor, others = _name(extra[0]), len(extra) - 1
-        raise _UnfitError(
-            Text("{tensor} and {others} more tensors are unknown", tensor=tensor, others=others)
-            if others
-            else Text("{tensor} is unknown", tensor=tensor)
-        )
-    for name, shape in shapes.items():
-        if shape != expected[name]:
-            raise _UnfitError(
-                Text(
-                    "{tensor} has the shape {shape}, but its config requires {expected}",
-                    tensor=_name(name),
-                    shape=list(shape),
-                    expected=list(expected[name]),
-                )
-            )
-
-
 def _folded_shapes(raw: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     """Names and shapes after folding, without folding."""
     shapes = {name: tuple(tensor.shape) for name, tensor in raw.items()}
@@ -299,13 +275,8 @@ def _folded_shapes(raw: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _missing(names: Sequence[str]) -> _UnfitError:
-    tensor, others = _name(names[0]), len(names) - 1
-    return _UnfitError(
-        Text("{tensor} and {others} more tensors are missing", tensor=tensor, others=others)
-        if others
-        else Text("{tensor} is missing", tensor=tensor)
-    )
+def _missing(name: str) -> _UnfitError:
+    return _UnfitError(Text("{tensor} is missing", tensor=_name(name)))
 
 
 def _unexpected_shape(name: str, shape: Sequence[int]) -> _UnfitError:

@@ -171,11 +171,11 @@ REFUSALS: dict[str, tuple[Callable[[], dict[str, Any]], str]] = {
     ),
     "shape": (
         lambda: weights(put("enc_p.proj.bias", torch.ones(5))),
-        r'"enc_p.proj.bias" has the shape \[5\], but its config requires \[16\]',
+        r'"enc_p.proj.bias" has the shape \[5\] instead of \[16\]',
     ),
     "config against weights": (
         lambda: {**small_record(), "config": config(4, 32)},
-        r"has the shape \[16, 8, 3\], but its config requires \[32, 8, 3\]",
+        r"has the shape \[16, 8, 3\] instead of \[32, 8, 3\]",
     ),
     "odd weight norm": (
         lambda: weights(put("dec.ups.0.weight_g", torch.ones(16))),
