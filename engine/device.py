@@ -1,4 +1,4 @@
-"""The device that does the arithmetic: the only file that names Metal (MPS) or CUDA.
+"""The device of torch: with `engine.accelerators` the only code that names Metal (MPS) or CUDA.
 
 torch is imported inside the functions, so that importing this costs nothing.
 """
@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from engine.errors import DeviceError
+from engine.errors import DeviceError, Text
 
 if TYPE_CHECKING:
     import torch
@@ -38,7 +38,7 @@ OUT_OF_MEMORY_WORDS = (
 
 
 def prepare_environment() -> None:
-    """Let operators without a Metal kernel run on the CPU; before torch is first imported.
+    """Let operators without a Metal kernel run on the CPU; call it before torch is imported.
 
     torch reads the variable once, when it is loaded. A value set by the user is kept.
     """
@@ -50,10 +50,11 @@ def prepare_environment() -> None:
 def _part_large_blocks() -> None:
     """Let glibc keep blocks of 8 MB and more apart from its heap, and hold on to the heap itself.
 
-    Else it raises that limit to 32 MB by itself, and as torch wants its blocks aligned, the hole
-    that a freed weight leaves takes no other weight of its size: RMVPE needed half as much again.
-    And it gives back the end of the heap at every chance, to be zeroed anew by the system for the
-    next layer: attention took 1.7 times as long. `release_heap` gives it back between the stages.
+    Otherwise it raises that limit to 32 MB by itself, and because torch aligns its blocks, the
+    hole that a freed weight leaves is too small for a weight of the same size: RMVPE needed 1.5
+    times the memory. It also returns the end of the heap whenever it can, and the system zeroes it
+    again for the next layer: attention took 1.7 times as long. `release_heap` returns it between
+    the stages.
     """
     if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "mallopt"):
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK_BYTES)
@@ -69,9 +70,9 @@ def choose_device(name: DeviceName = "auto") -> torch.device:
     """
     if name not in DEVICE_NAMES:
         raise DeviceError(
-            f'Cannot use the device "{name}"',
+            Text('Cannot use the device "{device}"', device=name),
             "no device has this name",
-            f"choose one of {', '.join(DEVICE_NAMES)}",
+            Text("choose one of {devices}", devices=", ".join(DEVICE_NAMES)),
         )
     prepare_environment()
     import torch
@@ -84,7 +85,9 @@ def choose_device(name: DeviceName = "auto") -> torch.device:
     reason = missing[name]() if name in missing else None
     if reason is not None:
         raise DeviceError(
-            f'Cannot use the device "{name}"', reason, 'choose "cpu", or "auto" for what is there'
+            Text('Cannot use the device "{device}"', device=name),
+            reason,
+            'choose "cpu", or "auto" for the best device there is',
         )
     if name == "cuda":
         _compute_in_float32()
@@ -115,7 +118,7 @@ def describe(device: torch.device) -> str:
 
 
 def half_type(device: str) -> torch.dtype | None:
-    """The 16-bit numbers with which a device computes faster; None where it has none."""
+    """The 16-bit type with which a device computes faster; None if there is none."""
     import torch
 
     if device != "cpu":
@@ -134,7 +137,7 @@ def recurrent_device(device: str) -> str:
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait until the device has done all that was asked of it (timings need this)."""
+    """Wait until the device has finished its work (timings need this)."""
     import torch
 
     if device.type == "cuda":
@@ -144,7 +147,7 @@ def synchronize(device: torch.device) -> None:
 
 
 def empty_cache(device: torch.device) -> None:
-    """Give memory that no tensor uses any more back to the system."""
+    """Return memory that no tensor uses to the system."""
     import torch
 
     if device.type == "cuda":
@@ -155,7 +158,7 @@ def empty_cache(device: torch.device) -> None:
 
 
 def release_heap() -> None:
-    """Give back what the C library keeps of freed memory: glibc hundreds of MB, macOS none."""
+    """Return freed memory that the C library keeps: hundreds of MB with glibc, none on macOS."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:
         trim(0)
@@ -175,8 +178,8 @@ def memory_bytes(device: torch.device) -> int:
 def peak_memory_bytes(device: torch.device | None = None) -> int:
     """The most memory this process has held, plus what the device has.
 
-    CUDA tells its own peak; Metal does not, there what is held now counts. The two peaks
-    need not have come at the same time: the sum is an upper bound.
+    CUDA reports its own peak; for Metal, what is held now counts. The two peaks may have come at
+    different times: the sum is an upper bound.
     """
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     peak *= 1 if sys.platform == "darwin" else 1024  # bytes on macOS, kB on Linux
@@ -190,7 +193,7 @@ def peak_memory_bytes(device: torch.device | None = None) -> int:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether the failure was for want of memory (then smaller pieces may succeed)."""
+    """Whether memory ran out (then smaller pieces may succeed)."""
     if isinstance(error, MemoryError):
         return True
     # torch.OutOfMemoryError is a RuntimeError; Metal and the CPU raise plain ones.
@@ -247,7 +250,7 @@ def _resident_bytes() -> int:
 
 
 def _first_line(command: list[str]) -> str:
-    """What a system tool prints, or nothing where it is not there."""
+    """The first line that a system tool prints; empty if the tool is missing."""
     try:
         done = subprocess.run(  # noqa: S603 - a fixed command of the system, no shell
             command, capture_output=True, text=True, check=True, timeout=10
@@ -259,11 +262,11 @@ def _first_line(command: list[str]) -> str:
 
 @contextmanager
 def within_memory(device: torch.device) -> Iterator[None]:
-    """Whatever happens, give back what the device holds for nothing.
+    """Return unused memory of the device at the end, also after a failure.
 
     Raises
     ------
-    DeviceError : its memory did not suffice
+    DeviceError : it ran out of memory
     """
     try:
         yield
@@ -272,7 +275,7 @@ def within_memory(device: torch.device) -> Iterator[None]:
             raise
         raise DeviceError(
             "Cannot convert this",
-            f"the memory of {device.type} does not suffice, even for small pieces",
+            Text("not enough memory on {device}, even for small pieces", device=device.type),
             "close other programs, convert a shorter file, or use the device cpu",
         ) from error
     finally:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import torch
 
@@ -21,8 +20,6 @@ from engine.run import Run
 from engine.stages import CPU, PART_TITLES, Part
 from engine.voice import VoiceCard
 
-T = TypeVar("T")
-
 Vocode = Callable[[torch.Tensor, SourceInput | None, torch.Tensor, Context], torch.Tensor]
 
 TrackerOn = Callable[[ConversionOptions, str], PitchTracker]
@@ -35,11 +32,11 @@ class Models:
 
     Attributes
     ----------
-    content : by any accelerator, as are `latent`, `vocode` and `search`; see their contract there
+    content, latent, vocode, search : parts by their accelerators, see `engine.accelerators`
     synthesizer : torch's own, for its sizes, phases and receptive field
     tracker : None where none is needed
     pitch_method : of the tracker, e.g. ``rmvpe``; ``auto`` where it depends on the options
-    kinds : of network that does the work of a part, in words
+    kinds : what kind of network does the work of a part, in words
     """
 
     card: VoiceCard

@@ -68,7 +68,7 @@ def part_run(part: Part, models: Models, given: Given, device: str) -> Callable[
         features = given.features[0, ::2].to(device)
         search = models.search
         if search is None:
-            raise ValueError("there is no index to be searched")
+            raise ValueError("there is no index to search")
         return lambda: search.blend(features)
     return _synthesizing(part, models, given, device)
 

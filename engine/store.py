@@ -68,12 +68,12 @@ class ModelStore:
         self._loaded.clear()
 
     def warnings(self) -> list[str]:
-        """What did not work as configured, each a sentence."""
+        """Sentences about what did not work as configured."""
         found = self._loaded.get("voice")
         vocode = None if found is None else cast(tuple[object, ...], found[1])[3]
         warnings = list(vocode.warnings) if isinstance(vocode, CompiledVocoder) else []
         if self._config.use_fp16 and devices.half_type(self._config.device) is None:
-            warnings.append("half precision is off: this processor computes no faster with it")
+            warnings.append("half precision is off: this processor is not faster with it")
         return warnings
 
     def models(self, voice: VoiceFiles, options: Sequence[ConversionOptions], run: Run) -> Models:
@@ -151,11 +151,11 @@ class ModelStore:
             raise VoiceFileError(
                 Text('Cannot use the voice "{name}"', name=card.path.name),
                 Text(
-                    'it takes features {needed_width} wide, but the content encoder in "{encoder}" '
-                    "gives {width}",
-                    needed_width=card.feature_channels,
+                    "it takes features {width} wide from layer {layer}, which the content encoder "
+                    'in "{encoder}" does not give',
+                    width=card.feature_channels,
+                    layer=layer or sizes.num_hidden_layers,
                     encoder=path.name,
-                    width=width or 0,
                 ),
                 "install the content encoder it was trained with",
             )
@@ -195,7 +195,7 @@ class ModelStore:
         return tracker(method.name)
 
     def _load_pitch_networks(self, networks: set[PitchNetwork]) -> None:
-        """Load these, and let go of others if any is needed."""
+        """Load these; if there are any, drop all others."""
         kinds = {f"pitch {network.file}" for network in networks}
         for kind in [each for each in self._loaded if each.startswith("pitch ")]:
             if kinds and kind not in kinds:

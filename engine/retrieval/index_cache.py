@@ -86,7 +86,7 @@ def _write_rows(rows: Rows, source: Path) -> None:
 def _mapped_rows(source: Path, count: int, width: int) -> Rows | None:
     """The rows beside an index, float32 [N, d]; None if they are missing, damaged or not its own.
 
-    Pages that somebody writes to are copied; the file stays as it is.
+    The mapping is copy-on-write: the file never changes.
     """
     path = source.with_name(VOICE_ROWS_FILE)
     header = _npy_header(count, width)
