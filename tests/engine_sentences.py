@@ -86,7 +86,9 @@ def templates_of(source: str) -> Iterator[tuple[str, int]]:
     for node in ast.walk(tree):
         if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
             continue
-        said = node in named and _LETTERS.search(_GAP.sub("", node.value))
+        said = node in named and (
+            _LETTERS.search(_GAP.sub("", node.value)) or len(gaps(node.value)) > 1
+        )
         if said or (node not in skipped and _WORDS.search(node.value)):
             yield node.value, node.lineno
 

@@ -147,15 +147,26 @@ def _page(url: str, timeouts: Timeouts, cancel: CancelToken) -> tuple[list[Liste
             raise Interruption("the connection was lost", LATER)
         following = _NEXT_PAGE.search(response.header("Link"))
     try:
-        entries = msgspec.json.decode(body, type=list[_Entry])
+        rows = msgspec.json.decode(body, type=list[msgspec.Raw])
     except (ValueError, RecursionError) as error:
         raise _not_a_listing() from error
+    entries = [entry for entry in map(_entry, rows) if entry is not None]
+    if rows and not entries:
+        raise _not_a_listing()
     files = [
         ListedFile(each.path, each.size, each.lfs.oid if each.lfs else None)
         for each in entries
         if each.type == "file" and each.path
     ]
     return files, following[1] if following else None
+
+
+def _entry(row: msgspec.Raw) -> _Entry | None:
+    """One row of a listing; None if it is malformed, which must not hide the other rows."""
+    try:
+        return msgspec.json.decode(row, type=_Entry)
+    except (ValueError, RecursionError):
+        return None
 
 
 class _Large(msgspec.Struct):

@@ -2,10 +2,33 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="zh_TW" sourcelanguage="en">
 <context>
+    <name>AcknowledgementsDialog</name>
+    <message>
+        <source>Acknowledgements</source>
+        <translation>致謝</translation>
+    </message>
+    <message>
+        <source>Components</source>
+        <translation>元件</translation>
+    </message>
+    <message>
+        <source>Licence</source>
+        <translation>授權條款</translation>
+    </message>
+    <message>
+        <source>Loading…</source>
+        <translation>正在載入…</translation>
+    </message>
+    <message>
+        <source>Search names and licences</source>
+        <translation>搜尋名稱與授權條款</translation>
+    </message>
+</context>
+<context>
     <name>AdvancedPage</name>
     <message>
-        <source>All settings are as at first</source>
-        <translation>所有設定已恢復為最初的樣子</translation>
+        <source>All settings were reset</source>
+        <translation>已重置所有設定</translation>
     </message>
     <message>
         <source>Copy Report</source>
@@ -16,19 +39,15 @@
         <translation>資料：</translation>
     </message>
     <message>
-        <source>Each voice forgets the settings it was last used with, too.</source>
-        <translation>每個聲音也會忘記上次使用的設定。</translation>
-    </message>
-    <message>
         <source>Problems:</source>
         <translation>問題：</translation>
     </message>
     <message>
-        <source>Queue, settings and voices. Without it the app is as on its first day.</source>
-        <translation>佇列、設定與聲音。沒有它，App 就像第一天一樣。</translation>
+        <source>Queue, settings and voices. Deleting it resets the app.</source>
+        <translation>佇列、設定與聲音。刪除後會重置 App。</translation>
     </message>
     <message>
-        <source>Queue, voices and results stay.</source>
+        <source>Queue, voices and results are kept.</source>
         <translation>佇列、聲音與結果會保留。</translation>
     </message>
     <message>
@@ -60,15 +79,27 @@
         <translation>報告已拷貝到剪貼板</translation>
     </message>
     <message>
-        <source>Versions and mistakes; no names of your folders, nothing is sent.</source>
-        <translation>版本與錯誤；不含您的檔案夾名稱，也不會傳送任何內容。</translation>
+        <source>The settings last used with each voice are reset too.</source>
+        <translation>每個聲音上次使用的設定也會重置。</translation>
+    </message>
+    <message>
+        <source>Versions and errors, without the names of your folders; nothing is sent.</source>
+        <translation>版本與錯誤，不含您的檔案夾名稱；不會傳送任何資料。</translation>
     </message>
 </context>
 <context>
     <name>App</name>
     <message>
+        <source>An internal error occurred; your queue is safe. Please send the report.</source>
+        <translation>發生內部錯誤；您的佇列沒有損失。請傳送報告。</translation>
+    </message>
+    <message>
         <source>Copy Report</source>
         <translation>拷貝報告</translation>
+    </message>
+    <message>
+        <source>It does not answer. Quit it (Force Quit in the Apple menu) and start again.</source>
+        <translation>它沒有回應。請結束它（蘋果選單中的「強制結束」），然後重新啟動。</translation>
     </message>
     <message>
         <source>Open Settings</source>
@@ -83,16 +114,16 @@
         <translation>還在轉換，要結束嗎？</translation>
     </message>
     <message>
-        <source>The program made a mistake; your queue is safe. Please send the report.</source>
-        <translation>程式發生錯誤，佇列沒有受影響。請把報告寄給我們。</translation>
+        <source>This machine was tuned before {change}; the results are no longer used. Tune again in the settings.</source>
+        <translation>這部電腦是在{change}之前調校的；結果不再使用。請在設定中重新調校。</translation>
     </message>
     <message>
-        <source>This machine was tuned before it had {change}; what was measured is not used any more. Tune again in the settings.</source>
-        <translation>這台電腦上次調校時還不是 {change}，先前的量測結果已不再使用。請到設定中重新調校。</translation>
+        <source>Ultimate RVC is already running</source>
+        <translation>Ultimate RVC 已在執行</translation>
     </message>
     <message>
-        <source>What is unfinished is offered again at the next start.</source>
-        <translation>尚未完成的項目，下次啟動時可以繼續。</translation>
+        <source>Unfinished conversions are offered again at the next start.</source>
+        <translation>未完成的轉換會在下次啟動時再次提供。</translation>
     </message>
 </context>
 <context>
@@ -137,12 +168,12 @@
         <translation>安裝聲音模型</translation>
     </message>
     <message>
-        <source>Look What This Link Offers</source>
-        <translation>查看這個連結提供的內容</translation>
+        <source>No audio found</source>
+        <translation>找不到音訊</translation>
     </message>
     <message>
-        <source>There is no sound in it</source>
-        <translation>裡面沒有聲音</translation>
+        <source>Show What This Link Offers</source>
+        <translation>顯示此連結提供的內容</translation>
     </message>
 </context>
 <context>
@@ -166,6 +197,17 @@
     <message>
         <source>Try the Sample</source>
         <translation>試用範例</translation>
+    </message>
+</context>
+<context>
+    <name>FileRow</name>
+    <message>
+        <source>Choose…</source>
+        <translation>選擇…</translation>
+    </message>
+    <message>
+        <source>Remove</source>
+        <translation>移除</translation>
     </message>
 </context>
 <context>
@@ -217,10 +259,6 @@
         <translation>正在詢問 {host}⋯</translation>
     </message>
     <message>
-        <source>Asks for names and sizes; downloads nothing</source>
-        <translation>只查詢名稱與大小，不會下載任何東西</translation>
-    </message>
-    <message>
         <source>Download</source>
         <translation>下載</translation>
     </message>
@@ -245,8 +283,16 @@
         <translation>連結</translation>
     </message>
     <message>
+        <source>Lists names and sizes; downloads nothing</source>
+        <translation>列出名稱與大小；不會下載任何內容</translation>
+    </message>
+    <message>
         <source>Look</source>
         <translation>查看</translation>
+    </message>
+    <message>
+        <source>Names and sizes are shown before anything is downloaded.</source>
+        <translation>下載任何內容之前會先顯示名稱與大小。</translation>
     </message>
     <message>
         <source>Progress</source>
@@ -265,8 +311,8 @@
         <translation>停止</translation>
     </message>
     <message>
-        <source>Stopped. Download it again to go on where it stopped.</source>
-        <translation>已停止。再次下載時會從中斷處繼續。</translation>
+        <source>Stopped. Download again to continue.</source>
+        <translation>已停止。再次下載即可繼續。</translation>
     </message>
     <message>
         <source>Voice</source>
@@ -277,12 +323,8 @@
         <translation>從連結加入聲音模型</translation>
     </message>
     <message>
-        <source>Voices behind the link</source>
-        <translation>連結中的聲音模型</translation>
-    </message>
-    <message>
-        <source>You see what it is and how large before anything is downloaded.</source>
-        <translation>下載之前，會先顯示內容與大小。</translation>
+        <source>Voices at this link</source>
+        <translation>此連結中的聲音</translation>
     </message>
     <message>
         <source>unknown</source>
@@ -293,20 +335,16 @@
         <translation>{host} 上有 {count} 個聲音模型。請選一個；尚未下載任何東西。</translation>
     </message>
     <message>
-        <source>{done} of {total}</source>
-        <translation>{done}／{total}</translation>
+        <source>{done} downloaded</source>
+        <translation>已下載 {done}</translation>
     </message>
     <message>
-        <source>{done} so far</source>
-        <translation>已下載 {done}</translation>
+        <source>{done} of {total}</source>
+        <translation>{done}／{total}</translation>
     </message>
 </context>
 <context>
     <name>ListenPanel</name>
-    <message>
-        <source>Hear this one (Tab in a waveform flips)</source>
-        <translation>聽這一個（在波形上按 Tab 可切換）</translation>
-    </message>
     <message>
         <source>Levels matched: {louder} {gain} dB</source>
         <translation>音量已對齊：{louder} {gain} dB</translation>
@@ -314,6 +352,10 @@
     <message>
         <source>Listen</source>
         <translation>試聽</translation>
+    </message>
+    <message>
+        <source>Listen to this one (Tab in a waveform switches)</source>
+        <translation>聆聽這一個（在波形中按 Tab 可切換）</translation>
     </message>
     <message>
         <source>No result</source>
@@ -414,6 +456,10 @@
         <translation>關於 Ultimate RVC</translation>
     </message>
     <message>
+        <source>Acknowledgements…</source>
+        <translation>致謝…</translation>
+    </message>
+    <message>
         <source>Add Voice</source>
         <translation>加入聲音模型</translation>
     </message>
@@ -430,36 +476,36 @@
         <translation>轉換</translation>
     </message>
     <message>
-        <source>Not taken: {why}.</source>
-        <translation>未加入：{why}。</translation>
-    </message>
-    <message>
-        <source>One conversion was not finished when the app ended</source>
-        <translation>上次結束時有一個轉換尚未完成</translation>
+        <source>One conversion was not finished when the app quit</source>
+        <translation>App 結束時有一個轉換未完成</translation>
     </message>
     <message>
         <source>Remove</source>
         <translation>移除</translation>
     </message>
     <message>
+        <source>Skipped: {why}.</source>
+        <translation>已略過：{why}。</translation>
+    </message>
+    <message>
         <source>Sound and video</source>
         <translation>聲音與影片</translation>
+    </message>
+    <message>
+        <source>The clipboard contains no file or link</source>
+        <translation>剪貼板中沒有檔案或連結</translation>
     </message>
     <message>
         <source>The report is in the clipboard</source>
         <translation>報告已拷貝到剪貼板</translation>
     </message>
     <message>
-        <source>There is no file and no link in the clipboard</source>
-        <translation>剪貼板中沒有檔案，也沒有連結</translation>
-    </message>
-    <message>
         <source>Voices</source>
         <translation>聲音</translation>
     </message>
     <message>
-        <source>{count} conversions were not finished when the app ended</source>
-        <translation>上次結束時有 {count} 個轉換尚未完成</translation>
+        <source>{count} conversions were not finished when the app quit</source>
+        <translation>App 結束時有 {count} 個轉換未完成</translation>
     </message>
     <message>
         <source>“{name}” is installed and chosen</source>
@@ -539,8 +585,8 @@
 <context>
     <name>NetworkCard</name>
     <message>
-        <source>A part of it is missing: download it again.</source>
-        <translation>缺少部分檔案：請重新下載。</translation>
+        <source>A file is missing; download it again.</source>
+        <translation>缺少檔案；請重新下載。</translation>
     </message>
     <message>
         <source>Cancel</source>
@@ -555,8 +601,8 @@
         <translation>檢查</translation>
     </message>
     <message>
-        <source>Checked: it is the right file.</source>
-        <translation>檢查完成：檔案正確。</translation>
+        <source>Checked: the file is correct.</source>
+        <translation>已檢查：檔案正確。</translation>
     </message>
     <message>
         <source>Checking…</source>
@@ -567,10 +613,6 @@
         <translation>選擇 {name}</translation>
     </message>
     <message>
-        <source>Content encoder (HuBERT base)</source>
-        <translation>內容編碼器（HuBERT base）</translation>
-    </message>
-    <message>
         <source>Download</source>
         <translation>下載</translation>
     </message>
@@ -579,28 +621,16 @@
         <translation>正在下載⋯</translation>
     </message>
     <message>
-        <source>Follows the melody, also through reverb and noise. Best for singing.</source>
-        <translation>在殘響和雜音中也能追蹤旋律，最適合歌聲。</translation>
-    </message>
-    <message>
-        <source>Hears what is sung or said. Every community voice needs it.</source>
-        <translation>辨認唱或說的內容。所有社群聲音模型都需要它。</translation>
+        <source>Have you read the licence ({licence}) on {page}, and do you accept it?</source>
+        <translation>您是否已在 {page} 閱讀授權條款（{licence}）並接受？</translation>
     </message>
     <message>
         <source>Installed</source>
         <translation>已安裝</translation>
     </message>
     <message>
-        <source>It is damaged: remove it and download it again.</source>
-        <translation>檔案已損壞：請移除後重新下載。</translation>
-    </message>
-    <message>
         <source>Not installed</source>
         <translation>未安裝</translation>
-    </message>
-    <message>
-        <source>Pitch network (RMVPE)</source>
-        <translation>音高模型（RMVPE）</translation>
     </message>
     <message>
         <source>Remove</source>
@@ -609,6 +639,10 @@
     <message>
         <source>Removing…</source>
         <translation>正在移除⋯</translation>
+    </message>
+    <message>
+        <source>The file is damaged; remove it and download it again.</source>
+        <translation>檔案已損壞；請移除後重新下載。</translation>
     </message>
     <message>
         <source>Use a File…</source>
@@ -637,6 +671,14 @@
         <translation>Apple 晶片（Metal）</translation>
     </message>
     <message>
+        <source>Best for this machine</source>
+        <translation>最適合這部電腦</translation>
+    </message>
+    <message>
+        <source>CPU only</source>
+        <translation>僅使用 CPU</translation>
+    </message>
+    <message>
         <source>Everything off</source>
         <translation>全部關閉</translation>
     </message>
@@ -659,14 +701,6 @@
     <message>
         <source>Presets</source>
         <translation>預設組合</translation>
-    </message>
-    <message>
-        <source>Processor only</source>
-        <translation>只用處理器</translation>
-    </message>
-    <message>
-        <source>What suits this machine</source>
-        <translation>最適合這台電腦的設定</translation>
     </message>
 </context>
 <context>
@@ -717,6 +751,10 @@
         <translation>社群聲音模型</translation>
     </message>
     <message>
+        <source>Continue in Background</source>
+        <translation>在背景繼續</translation>
+    </message>
+    <message>
         <source>Done</source>
         <translation>完成</translation>
     </message>
@@ -725,16 +763,12 @@
         <translation>全部下載（{size}）</translation>
     </message>
     <message>
-        <source>Go On in the Background</source>
-        <translation>在背景繼續</translation>
-    </message>
-    <message>
         <source>Not Now</source>
         <translation>稍後再說</translation>
     </message>
     <message>
-        <source>The starter voice works at once and offline: drop a file and listen. For other voices these two are fetched once and checked; nothing is downloaded unless you ask for it. You find them in Settings › Models later.</source>
-        <translation>內附的聲音不需網路，馬上就能用：拖入一個檔案聽聽看。其他聲音模型需要這兩個網路模型，只下載一次並經過核對；只有在您要求時才會下載。之後可在「設定 › 模型」找到它們。</translation>
+        <source>The starter voice works offline right away: drop a file and listen. Other voices need these two networks, downloaded once and checked. Nothing is downloaded unless you ask for it. You find them later in Settings › Models.</source>
+        <translation>入門聲音不需網路即可使用：放入檔案即可聆聽。其他聲音需要這兩個網路，只需下載一次並會檢查。除非您要求，否則不會下載任何內容。之後可在「設定 › 模型」中找到。</translation>
     </message>
     <message>
         <source>Voices from the community need two networks</source>
@@ -762,8 +796,8 @@
 <context>
     <name>TuningPanel</name>
     <message>
-        <source>A conversion runs or waits: it would spoil the figures. Tune when the queue is done.</source>
-        <translation>有轉換正在進行或等待中，會影響量測結果。請在佇列完成後再調校。</translation>
+        <source>A conversion is running or waiting and would distort the measurement. Tune when the queue is done.</source>
+        <translation>有轉換正在執行或等待，會影響測量。請在佇列完成後調校。</translation>
     </message>
     <message>
         <source>Cancel</source>
@@ -774,20 +808,20 @@
         <translation>已取消，未做任何變更。</translation>
     </message>
     <message>
-        <source>Nothing was measured here yet: in force is what usually pays. Tuning takes some minutes and can be cancelled.</source>
-        <translation>這台電腦尚未量測過，目前採用一般而言最快的設定。調校需要幾分鐘，可隨時取消。</translation>
+        <source>Not measured yet: the usual settings are in use. Tuning takes a few minutes and can be cancelled.</source>
+        <translation>尚未測量：目前使用一般設定。調校需要幾分鐘，並可取消。</translation>
     </message>
     <message>
-        <source>Out of date: measured before this machine had {change}, so it is not used any more. Tune again.</source>
-        <translation>已過期：量測時這台電腦還不是 {change}，因此不再採用。請重新調校。</translation>
+        <source>Out of date: measured before {change}, so it is no longer used. Tune again.</source>
+        <translation>已過期：測量於{change}之前，因此不再使用。請重新調校。</translation>
     </message>
     <message>
         <source>Progress of the measurement</source>
         <translation>量測進度</translation>
     </message>
     <message>
-        <source>Stopped, because a conversion began; nothing was changed.</source>
-        <translation>因為有轉換開始而停止，未做任何變更。</translation>
+        <source>Stopped because a conversion started; nothing was changed.</source>
+        <translation>因轉換開始而停止；沒有任何更改。</translation>
     </message>
     <message>
         <source>Tune for This Computer</source>
@@ -800,10 +834,6 @@
 </context>
 <context>
     <name>VoiceCard</name>
-    <message>
-        <source>Came from</source>
-        <translation>來源</translation>
-    </message>
     <message>
         <source>Embedder</source>
         <translation>內容編碼器</translation>
@@ -841,12 +871,12 @@
         <translation>音高</translation>
     </message>
     <message>
-        <source>Pitch method</source>
-        <translation>音高偵測</translation>
-    </message>
-    <message>
         <source>Sample rate</source>
         <translation>取樣率</translation>
+    </message>
+    <message>
+        <source>Source</source>
+        <translation>來源</translation>
     </message>
     <message>
         <source>Speakers</source>
@@ -855,6 +885,10 @@
     <message>
         <source>Starts with these settings; double-click a name to reset.</source>
         <translation>從這些設定開始；按兩下名稱即可還原。</translation>
+    </message>
+    <message>
+        <source>built in</source>
+        <translation>內建</translation>
     </message>
     <message>
         <source>follows pitch</source>
@@ -869,10 +903,6 @@
         <translation>有</translation>
     </message>
     <message>
-        <source>this program</source>
-        <translation>本程式</translation>
-    </message>
-    <message>
         <source>without pitch</source>
         <translation>不跟隨音高</translation>
     </message>
@@ -882,18 +912,18 @@
     </message>
 </context>
 <context>
-    <name>VoiceDesk</name>
+    <name>VoiceDialogs</name>
     <message>
         <source>Not Now</source>
-        <translation>稍後再說</translation>
+        <translation>現在不要</translation>
     </message>
     <message>
         <source>Show…</source>
-        <translation>顯示⋯</translation>
+        <translation>顯示…</translation>
     </message>
     <message>
         <source>“{name}” needs the networks that community voices share ({size}).</source>
-        <translation>「{name}」需要社群聲音模型共用的網路模型（{size}）。</translation>
+        <translation>「{name}」需要社群聲音共用的網路（{size}）。</translation>
     </message>
 </context>
 <context>
@@ -907,44 +937,20 @@
         <translation>正在加入⋯</translation>
     </message>
     <message>
-        <source>Automatic</source>
-        <translation>自動</translation>
-    </message>
-    <message>
         <source>Back to the usual settings for this voice</source>
         <translation>回復這個聲音的一般設定</translation>
-    </message>
-    <message>
-        <source>Converts both channels; takes twice as long.</source>
-        <translation>兩個聲道都轉換，需要兩倍時間。</translation>
-    </message>
-    <message>
-        <source>Format</source>
-        <translation>格式</translation>
-    </message>
-    <message>
-        <source>Keep stereo</source>
-        <translation>保留立體聲</translation>
     </message>
     <message>
         <source>Make Default</source>
         <translation>設為預設</translation>
     </message>
     <message>
-        <source>Pitch method</source>
-        <translation>音高偵測</translation>
-    </message>
-    <message>
-        <source>RMVPE is best for singing; YIN needs no download. Automatic takes the best.</source>
-        <translation>RMVPE 最適合歌聲；YIN 不需下載。「自動」會選最好的。</translation>
+        <source>More</source>
+        <translation>更多</translation>
     </message>
     <message>
         <source>Reset</source>
         <translation>重置</translation>
-    </message>
-    <message>
-        <source>These settings are for the next file you drop; each voice remembers its own.</source>
-        <translation>這些設定用於下一個拖入的檔案；每個聲音各自記住設定。</translation>
     </message>
     <message>
         <source>This voice starts with these settings from now on</source>
@@ -953,45 +959,6 @@
     <message>
         <source>Voice</source>
         <translation>聲音</translation>
-    </message>
-    <message>
-        <source>WAV, FLAC and AIFF keep everything; MP3 and Ogg are small.</source>
-        <translation>WAV、FLAC、AIFF 保留全部音質；MP3 和 Ogg 檔案較小。</translation>
-    </message>
-</context>
-<context>
-    <name>VoiceSliders</name>
-    <message>
-        <source>0 % follows the loudness of the source, 100 % is the voice's own.</source>
-        <translation>0% 跟隨原聲的響度，100% 為該聲音本身的響度。</translation>
-    </message>
-    <message>
-        <source>Index strength</source>
-        <translation>索引強度</translation>
-    </message>
-    <message>
-        <source>Loudness</source>
-        <translation>響度</translation>
-    </message>
-    <message>
-        <source>Lower keeps more of the breath and consonants of the source.</source>
-        <translation>越低，保留越多原聲的氣音和子音。</translation>
-    </message>
-    <message>
-        <source>More makes the accent more like the voice; too much may slur.</source>
-        <translation>越高，咬字越像該聲音；太高可能含糊。</translation>
-    </message>
-    <message>
-        <source>Pitch</source>
-        <translation>音高</translation>
-    </message>
-    <message>
-        <source>Protect consonants</source>
-        <translation>保護子音</translation>
-    </message>
-    <message>
-        <source>Semitones up or down; +12 is an octave, usual from a man to a woman.</source>
-        <translation>升降的半音數；+12 為一個八度，常用於男聲轉女聲。</translation>
     </message>
 </context>
 <context>
@@ -1064,6 +1031,10 @@
         <translation>關於 Ultimate RVC</translation>
     </message>
     <message>
+        <source>Acknowledgements…</source>
+        <translation>致謝…</translation>
+    </message>
+    <message>
         <source>Add Voice…</source>
         <translation>加入聲音模型⋯</translation>
     </message>
@@ -1116,8 +1087,8 @@
         <translation>輔助說明</translation>
     </message>
     <message>
-        <source>In a waveform: hear the other one</source>
-        <translation>在波形中：聽另一個</translation>
+        <source>In a waveform: switch between source and result</source>
+        <translation>在波形中：切換來源與結果</translation>
     </message>
     <message>
         <source>Keyboard Shortcuts</source>
@@ -1215,32 +1186,16 @@
         <translation>已取消</translation>
     </message>
     <message>
-        <source>Content</source>
-        <translation>內容</translation>
-    </message>
-    <message>
         <source>Converting</source>
         <translation>轉換中</translation>
-    </message>
-    <message>
-        <source>Decode</source>
-        <translation>解碼</translation>
     </message>
     <message>
         <source>Failed</source>
         <translation>失敗</translation>
     </message>
     <message>
-        <source>Filter</source>
-        <translation>濾波</translation>
-    </message>
-    <message>
         <source>Finished</source>
         <translation>已完成</translation>
-    </message>
-    <message>
-        <source>Load</source>
-        <translation>載入</translation>
     </message>
     <message>
         <source>Loading…</source>
@@ -1251,36 +1206,12 @@
         <translation>未完成</translation>
     </message>
     <message>
-        <source>Pitch</source>
-        <translation>音高</translation>
-    </message>
-    <message>
-        <source>Retrieval</source>
-        <translation>檢索</translation>
-    </message>
-    <message>
         <source>Stopping…</source>
         <translation>正在停止⋯</translation>
     </message>
     <message>
-        <source>Synthesis</source>
-        <translation>合成</translation>
-    </message>
-    <message>
         <source>Waiting</source>
         <translation>等待中</translation>
-    </message>
-    <message>
-        <source>Write</source>
-        <translation>寫入</translation>
-    </message>
-    <message>
-        <source>index {share}</source>
-        <translation>索引 {share}</translation>
-    </message>
-    <message>
-        <source>stereo</source>
-        <translation>立體聲</translation>
     </message>
 </context>
 <context>
@@ -1293,8 +1224,8 @@
 <context>
     <name>gain_text</name>
     <message>
-        <source>Comparing the device with the processor…</source>
-        <translation>正在比對運算裝置與處理器的結果…</translation>
+        <source>Comparing the device with the CPU…</source>
+        <translation>正在比較裝置與 CPU…</translation>
     </message>
     <message>
         <source>Measured on {machine}, {day}, with full-size random networks.</source>
@@ -1315,10 +1246,6 @@
     <message>
         <source>about {minutes} min left</source>
         <translation>大約還需 {minutes} 分鐘</translation>
-    </message>
-    <message>
-        <source>as fast</source>
-        <translation>速度相同</translation>
     </message>
     <message>
         <source>identical sound</source>
@@ -1345,6 +1272,10 @@
         <translation>未採用：{speed}</translation>
     </message>
     <message>
+        <source>same speed</source>
+        <translation>速度相同</translation>
+    </message>
+    <message>
         <source>{percent} % faster</source>
         <translation>快 {percent}%</translation>
     </message>
@@ -1356,151 +1287,63 @@
 <context>
     <name>intake</name>
     <message>
-        <source>{count} files are neither sound, video, nor a voice</source>
-        <translation>{count} 個檔案不是聲音、影片，也不是聲音模型</translation>
+        <source>{count} files aren't audio, video or voice files</source>
+        <translation>{count} 個檔案不是音訊、影片或聲音檔案</translation>
     </message>
     <message>
-        <source>“{name}” is neither sound, video, nor a voice</source>
-        <translation>「{name}」不是聲音、影片，也不是聲音模型</translation>
+        <source>“{name}” isn't an audio, video or voice file</source>
+        <translation>「{name}」不是音訊、影片或聲音檔案</translation>
     </message>
 </context>
 <context>
     <name>settings</name>
     <message>
-        <source>1/s² is what every voice was tuned to.</source>
-        <translation>所有聲音模型都以 1/s² 調校。</translation>
+        <source>Address to use instead of huggingface.co.</source>
+        <translation>取代 huggingface.co 使用的網址。</translation>
     </message>
     <message>
-        <source>Address to download from instead of huggingface.co.</source>
-        <translation>取代 huggingface.co 的下載位址。</translation>
-    </message>
-    <message>
-        <source>As the system</source>
-        <translation>與系統相同</translation>
-    </message>
-    <message>
-        <source>Automatic</source>
-        <translation>自動</translation>
-    </message>
-    <message>
-        <source>Automatic takes the GPU where there is one.</source>
-        <translation>「自動」在有 GPU 時使用 GPU。</translation>
-    </message>
-    <message>
-        <source>Beside the source</source>
-        <translation>在原始檔旁邊</translation>
-    </message>
-    <message>
-        <source>Changes at once; a conversion that runs goes on.</source>
-        <translation>立即變更；進行中的轉換會繼續。</translation>
-    </message>
-    <message>
-        <source>Compile the vocoder</source>
-        <translation>編譯聲碼器</translation>
-    </message>
-    <message>
-        <source>Compute device</source>
-        <translation>運算裝置</translation>
-    </message>
-    <message>
-        <source>Converts several pieces together; takes more memory.</source>
-        <translation>同時轉換多個片段；需要較多記憶體。</translation>
-    </message>
-    <message>
-        <source>Do not compile</source>
-        <translation>不編譯</translation>
-    </message>
-    <message>
-        <source>Exact stage timings</source>
-        <translation>精確的階段計時</translation>
-    </message>
-    <message>
-        <source>Exact voice index search</source>
-        <translation>精確搜尋聲音索引</translation>
-    </message>
-    <message>
-        <source>Fast memory layout</source>
-        <translation>快速記憶體配置</translation>
-    </message>
-    <message>
-        <source>Few lengths of pieces</source>
-        <translation>減少片段長度的種類</translation>
-    </message>
-    <message>
-        <source>Filter on the device</source>
-        <translation>在運算裝置上濾波</translation>
+        <source>Changes immediately; a running conversion continues.</source>
+        <translation>立即更改；執行中的轉換會繼續。</translation>
     </message>
     <message>
         <source>Folder for results</source>
         <translation>結果檔案夾</translation>
     </message>
     <message>
-        <source>Frames made at a time</source>
-        <translation>每次產生的音框數</translation>
-    </message>
-    <message>
-        <source>Give memory back after</source>
-        <translation>閒置後釋放記憶體</translation>
-    </message>
-    <message>
-        <source>Half precision</source>
-        <translation>半精度</translation>
+        <source>Free memory after</source>
+        <translation>釋放記憶體時間</translation>
     </message>
     <message>
         <source>In one folder</source>
         <translation>在同一個檔案夾</translation>
     </message>
     <message>
-        <source>Keeps convolutions in the order they run fastest in.</source>
-        <translation>以卷積執行最快的順序存放資料。</translation>
-    </message>
-    <message>
         <source>Language</source>
         <translation>語言</translation>
-    </message>
-    <message>
-        <source>Looks at every row of the index, on the compute device.</source>
-        <translation>在運算裝置上比對索引的每一列。</translation>
-    </message>
-    <message>
-        <source>Makes nothing where the source is silent.</source>
-        <translation>原聲靜音處不產生聲音。</translation>
     </message>
     <message>
         <source>Match loudness when comparing</source>
         <translation>比較時對齊響度</translation>
     </message>
     <message>
-        <source>Minutes without work; the next conversion loads again.</source>
-        <translation>閒置的分鐘數；下一次轉換時會重新載入。</translation>
+        <source>Minutes idle; the next conversion loads the networks again.</source>
+        <translation>閒置的分鐘數；下次轉換會重新載入網路。</translation>
     </message>
     <message>
         <source>Mirror</source>
         <translation>鏡像站</translation>
     </message>
     <message>
-        <source>Needs half the memory; the sound differs a little.</source>
-        <translation>只需一半記憶體；聲音略有差異。</translation>
+        <source>Next to the source</source>
+        <translation>在來源旁邊</translation>
     </message>
     <message>
         <source>Notify when finished</source>
         <translation>完成時通知</translation>
     </message>
     <message>
-        <source>Only while the window is not in front.</source>
-        <translation>只在視窗不在最前面時。</translation>
-    </message>
-    <message>
-        <source>Parts on the processor</source>
-        <translation>在處理器上的部分</translation>
-    </message>
-    <message>
-        <source>Pieces at a time</source>
-        <translation>同時處理的片段</translation>
-    </message>
-    <message>
-        <source>Processor (CPU)</source>
-        <translation>處理器（CPU）</translation>
+        <source>Only while the window isn't in front.</source>
+        <translation>僅在視窗不在最前面時。</translation>
     </message>
     <message>
         <source>Quick Convert and progress without opening the window.</source>
@@ -1511,8 +1354,8 @@
         <translation>結果不會取代其他檔案。</translation>
     </message>
     <message>
-        <source>Run on the CPU whatever the device is: filter, content, pitch, retrieval, latent, vocoder; with commas between them.</source>
-        <translation>無論裝置為何都在 CPU 上執行：filter、content、pitch、retrieval、latent、vocoder；以逗號分隔。</translation>
+        <source>Same as system</source>
+        <translation>與系統相同</translation>
     </message>
     <message>
         <source>Save results</source>
@@ -1523,32 +1366,12 @@
         <translation>顯示在選單列</translation>
     </message>
     <message>
-        <source>Skip silence</source>
-        <translation>略過靜音</translation>
-    </message>
-    <message>
-        <source>Smaller parts need less memory; 0 makes a piece at once.</source>
-        <translation>越小所需記憶體越少；0 表示一次產生整個片段。</translation>
-    </message>
-    <message>
         <source>Source and result play equally loud; files are not changed.</source>
         <translation>原聲和結果以相同響度播放；檔案不會改變。</translation>
     </message>
     <message>
-        <source>Spares the GPU from preparing itself for every length.</source>
-        <translation>GPU 不必為每種長度重新準備。</translation>
-    </message>
-    <message>
         <source>Start at login</source>
         <translation>登入時啟動</translation>
-    </message>
-    <message>
-        <source>Takes out the rumble there; differs by 0.0001 at most.</source>
-        <translation>在該裝置上濾除低頻隆隆聲；差異最多 0.0001。</translation>
-    </message>
-    <message>
-        <source>Takes time once for each length, then runs faster.</source>
-        <translation>每種長度需先花一次時間，之後較快。</translation>
     </message>
     <message>
         <source>The app waits in the menu bar, without a window.</source>
@@ -1557,14 +1380,6 @@
     <message>
         <source>Used when results go into one folder.</source>
         <translation>結果存到同一個檔案夾時使用。</translation>
-    </message>
-    <message>
-        <source>Waits for the device at each stage; a little slower.</source>
-        <translation>每個階段都等待裝置完成，會稍慢一些。</translation>
-    </message>
-    <message>
-        <source>Weighting in the index</source>
-        <translation>索引加權方式</translation>
     </message>
     <message>
         <source>min</source>

@@ -17,7 +17,7 @@ from engine.audio.reader import read_audio
 from engine.errors import Text, UserError
 from engine.library.voice_library import VoiceLibrary
 from engine.options import ConversionOptions
-from tests.engine_sentences import ROOT, all_templates, gaps, templates_of
+from tests.engine_sentences import LEFT_OUT, ROOT, all_templates, gaps, templates_of
 from tests.translation_maker import LANGUAGES
 
 TO_REPAIR = "run: python -m tests.engine_sentences, and translate what is new in the .json file"
@@ -114,11 +114,12 @@ def f(name, n):
 
 
 def test_no_error_of_the_engine_is_created_with_an_f_string() -> None:
-    """An f-string cannot be translated: its template is gone."""
+    """An f-string cannot be translated: its template is gone. The command line speaks English."""
     names = {name for name, kind in vars(errors).items() if isinstance(kind, type)}
     found = [
         f"{file}:{node.lineno}"
         for file in sorted((ROOT / "engine").rglob("*.py"))
+        if not file.relative_to(ROOT).as_posix().startswith(LEFT_OUT)
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names
         if list(finished_sentences(node))

@@ -300,6 +300,13 @@ def test_invalid_listings_are_errors(server: FaultServer, body: bytes) -> None:
     assert why(server.url("/ann/voices"), hub=server.base)
 
 
+def test_a_malformed_row_of_a_listing_hides_only_itself(server: FaultServer) -> None:
+    rows = [{"type": "file", "path": 5}, entry("aria.zip", ZIP), {"type": "file"}, None]
+    put_listing(server, "/api/models/ann/voices/tree/main?recursive=true", rows)
+    offers = find_voices(server.url("/ann/voices"), hub=server.base)
+    assert [offer.title for offer in offers] == ["aria.zip"]
+
+
 def test_an_oversized_listing_is_not_read_to_its_end(server: FaultServer) -> None:
     body = json.dumps([entry("aria.zip", ZIP)]).encode() + b" " * 9_000_000
     server.put(body, "/api/models/ann/voices/tree/main?recursive=true")
