@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-SELF_TEST = "--self-test"
+_SELF_TEST = "--self-test"
 ENGINE = "--engine"
 """Before a command of ``urvc``: the bundle has one program only."""
 
@@ -15,7 +15,7 @@ def main(arguments: Sequence[str]) -> int:
     from engine.device import prepare_environment
 
     prepare_environment()
-    if arguments[:1] == [SELF_TEST]:
+    if arguments[:1] == [_SELF_TEST]:
         from engine.measure.self_test import main as examine
 
         return examine(("engine", "desktop"))

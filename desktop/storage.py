@@ -13,7 +13,7 @@ import platformdirs
 from engine.library.installed_voice import VOICES_VARIABLE, voices_dir
 from engine.paths import starter_dir
 
-MAX_BYTES = 64 << 20
+_MAX_BYTES = 64 << 20
 
 
 def write_text(path: Path, text: str, *, durable: bool = True) -> None:
@@ -44,7 +44,7 @@ def read_json(path: Path) -> Any:
     """
     try:
         with path.open(encoding="utf-8") as file:
-            return json.loads(file.read(MAX_BYTES))  # cut off, it counts as damaged
+            return json.loads(file.read(_MAX_BYTES))  # cut off, it counts as damaged
     except OSError:
         return None
     except (ValueError, RecursionError):

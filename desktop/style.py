@@ -23,7 +23,7 @@ _STEPS = 20
 _QUIET_SELECTION = 0.10
 
 
-def is_dark(palette: QPalette) -> bool:
+def _is_dark(palette: QPalette) -> bool:
     """Whether text is lighter than its background."""
     text = palette.color(QPalette.ColorRole.WindowText)
     return text.lightness() > palette.color(QPalette.ColorRole.Window).lightness()
@@ -119,19 +119,19 @@ def accent(palette: QPalette) -> QColor:
 
 def good(palette: QPalette) -> QColor:
     """Colour for success."""
-    colour = QColor("#30c463") if is_dark(palette) else QColor("#1b8a3f")
+    colour = QColor("#30c463") if _is_dark(palette) else QColor("#1b8a3f")
     return _on_grounds(colour, palette, SHAPE_CONTRAST)
 
 
 def bad(palette: QPalette) -> QColor:
     """Colour for failures and their messages."""
-    colour = QColor("#ff6b63") if is_dark(palette) else QColor("#c4281c")
+    colour = QColor("#ff6b63") if _is_dark(palette) else QColor("#c4281c")
     return _on_grounds(colour, palette, TEXT_CONTRAST)
 
 
 def caution(palette: QPalette) -> QColor:
     """Colour for warnings."""
-    colour = QColor("#ffb340") if is_dark(palette) else QColor("#a15c00")
+    colour = QColor("#ffb340") if _is_dark(palette) else QColor("#a15c00")
     return _on_grounds(colour, palette, SHAPE_CONTRAST)
 
 
@@ -139,7 +139,7 @@ def stage_colour(stage: str, palette: QPalette) -> QColor:
     """A colour for each stage of a conversion."""
     row = stage_of(stage)
     hue, saturation = (0, 0.0) if row is None else (row.hue, row.saturation)
-    colour = QColor.fromHsv(hue, round(255 * saturation), 230 if is_dark(palette) else 200)
+    colour = QColor.fromHsv(hue, round(255 * saturation), 230 if _is_dark(palette) else 200)
     return legible(colour, [palette.color(QPalette.ColorRole.Base)], SHAPE_CONTRAST)
 
 

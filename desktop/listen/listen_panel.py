@@ -46,7 +46,7 @@ _PADDING = 12
 _TINT = 0.22
 
 
-class SideButton(QAbstractButton):
+class _SideButton(QAbstractButton):
     """A toggle with a fixed size."""
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
@@ -222,8 +222,8 @@ class ListenPanel(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(self.tr("Listen"))
 
-    def _side_button(self, name: str) -> SideButton:
-        button = SideButton(name)
+    def _side_button(self, name: str) -> _SideButton:
+        button = _SideButton(name)
         button.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Preferred)
         button.setToolTip(self.tr("Listen to this one (Tab in a waveform switches)"))
         return button

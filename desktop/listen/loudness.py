@@ -27,7 +27,7 @@ MAX_MATCH_DB = 24.0
 """With a greater difference one of the two is nearly silent."""
 
 
-def k_weighting(rate_hz: int) -> NDArray[np.float64]:
+def _k_weighting(rate_hz: int) -> NDArray[np.float64]:
     """The two filters of the K weighting.
 
     Returns
@@ -62,7 +62,7 @@ class LoudnessMeter:
     """
 
     def __init__(self, rate_hz: int, channels: int) -> None:
-        self._sections = k_weighting(rate_hz)
+        self._sections = _k_weighting(rate_hz)
         self._state = np.zeros((2, 2, channels))
         self._step = max(1, rate_hz // _STEPS_PER_SECOND)
         self._rest = np.zeros(0)

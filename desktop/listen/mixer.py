@@ -17,12 +17,12 @@ from engine.errors import UserError
 Chunk = NDArray[np.float32]
 """float32 [n, 4]  left and right of the first sound, left and right of the second"""
 
-CHUNK_FRAMES = 2048
+_CHUNK_FRAMES = 2048
 _AHEAD = 16
 """Chunks read ahead: 0.7 s at 48 kHz, enough for a busy disk, 0.5 MB."""
 
 
-def stereo_blocks(path: Path, rate_hz: int, start_s: float) -> Iterator[NDArray[np.float32]]:
+def _stereo_blocks(path: Path, rate_hz: int, start_s: float) -> Iterator[NDArray[np.float32]]:
     """A file as float32 [n, 2] at `rate_hz`; mono is duplicated, further channels are dropped.
 
     Raises
@@ -45,7 +45,7 @@ def stereo_blocks(path: Path, rate_hz: int, start_s: float) -> Iterator[NDArray[
     yield from resample_blocks(as_stereo(), first.rate_hz, rate_hz)
 
 
-def pair_chunks(
+def _pair_chunks(
     first: Path | None, second: Path | None, rate_hz: int, start_s: float
 ) -> Iterator[Chunk]:
     """Both sounds until the longer one ends; a missing one is silent.
@@ -56,7 +56,7 @@ def pair_chunks(
     """
     tracks = [_Regular(path, rate_hz, start_s) for path in (first, second)]
     while True:
-        taken = [track.take(CHUNK_FRAMES) for track in tracks]
+        taken = [track.take(_CHUNK_FRAMES) for track in tracks]
         n = max(len(part) for part in taken)
         if n == 0:
             return
@@ -113,7 +113,7 @@ class PairFeeder:
 
     def _work(self, first: Path | None, second: Path | None, rate_hz: int, start_s: float) -> None:
         try:
-            for chunk in pair_chunks(first, second, rate_hz, start_s):
+            for chunk in _pair_chunks(first, second, rate_hz, start_s):
                 if not self._put(chunk):
                     return
         except UserError as error:
@@ -135,7 +135,7 @@ class _Regular:
     """Turns blocks of any size into blocks of one size."""
 
     def __init__(self, path: Path | None, rate_hz: int, start_s: float) -> None:
-        self._blocks = iter(()) if path is None else stereo_blocks(path, rate_hz, start_s)
+        self._blocks = iter(()) if path is None else _stereo_blocks(path, rate_hz, start_s)
         self._rest = np.zeros((0, 2), dtype=np.float32)
 
     def take(self, n_frames: int) -> NDArray[np.float32]:

@@ -17,7 +17,7 @@ _TRIAL_CODE = "import sounddevice; sounddevice._terminate(); sounddevice._initia
 _TIMEOUT_S = 15.0
 
 
-class PortAudioTrial:
+class _PortAudioTrial:
     """Tries to start PortAudio in a child process, until that has succeeded once.
 
     On Linux PortAudio ends the whole program (a failed ``assert``) where ALSA names no default
@@ -54,10 +54,10 @@ FillCallback = Callable[["NDArray[np.float32]"], bool]
 EndCallback = Callable[[], None]
 """Called on the sound card's thread when the stream ended or the device was removed."""
 
-PREFERRED_RATES_HZ = (48_000, 44_100, 96_000, 32_000, 16_000)
+_PREFERRED_RATES_HZ = (48_000, 44_100, 96_000, 32_000, 16_000)
 
 
-_TRIAL = PortAudioTrial()
+_TRIAL = _PortAudioTrial()
 
 
 class PlaybackError(UserError):
@@ -185,7 +185,7 @@ def _rates_hz(sounddevice: Any) -> tuple[int, ...]:
         own_hz = int(sounddevice.query_devices(kind="output")["default_samplerate"])
     except (sounddevice.PortAudioError, ValueError, KeyError) as error:
         raise _gone() from error
-    return (own_hz, *(rate for rate in PREFERRED_RATES_HZ if rate != own_hz))
+    return (own_hz, *(rate for rate in _PREFERRED_RATES_HZ if rate != own_hz))
 
 
 def _gone() -> PlaybackError:

@@ -22,7 +22,7 @@ from engine.errors import UserError
 Peaks = NDArray[np.float32]
 """float32 [n, 2]  lowest and highest sample of each bin, over all channels"""
 
-FIRST_BIN_FRAMES = 128
+_FIRST_BIN_FRAMES = 128
 MAX_BINS = 1 << 19
 """4 MiB. Above it neighbours are merged: an hour at 48 kHz has bins of 11 ms."""
 
@@ -95,7 +95,7 @@ class PeakBuilder:
     def __init__(self, rate_hz: int, expected_s: float = 0.0) -> None:
         self._rate_hz = rate_hz
         self._expected_s = expected_s
-        self._bin_frames = FIRST_BIN_FRAMES
+        self._bin_frames = _FIRST_BIN_FRAMES
         self._bins: Peaks = np.zeros((MAX_BINS, 2), dtype=np.float32)
         self._n_bins = 0
         self._n_frames = 0
@@ -124,7 +124,7 @@ class PeakBuilder:
             last = [[min(0.0, self._rest.min()), max(0.0, self._rest.max())]]
             finest = np.concatenate([finest, np.array(last, dtype=np.float32)])
         return Waveform(
-            pyramid(finest),
+            _pyramid(finest),
             self._bin_frames,
             self._n_frames,
             self._rate_hz,
@@ -139,7 +139,7 @@ class PeakBuilder:
         self._bin_frames *= 2
 
 
-def pyramid(finest: Peaks) -> tuple[Peaks, ...]:
+def _pyramid(finest: Peaks) -> tuple[Peaks, ...]:
     """The finest level and coarser ones, each with a quarter of the bins."""
     levels = [finest]
     while len(levels[-1]) > 64:
@@ -179,7 +179,7 @@ class WaveformCache:
             if facts["format"] != _FORMAT or peaks.ndim != 2 or peaks.dtype != np.float32:
                 return None
             return Waveform(
-                pyramid(peaks),
+                _pyramid(peaks),
                 int(facts["bin_frames"]),
                 int(facts["n_frames"]),
                 int(facts["rate_hz"]),

@@ -43,12 +43,6 @@ class SleepGuard(QObject):
             process.terminate()
 
 
-USER_INITIATED = 0x00FFFFFF
-"""NSActivityUserInitiated (NSProcessInfo.h); it holds off idle sleep, too."""
-
-_REASON = "Converting"
-
-
 class NapGuard(QObject):
     """Prevents App Nap between `set_busy` True and False.
 

@@ -13,8 +13,8 @@ from PySide6.QtCore import QCoreApplication, QObject, Qt, Signal, Slot
 from engine.audio.names import SUPPORTED_SUFFIXES
 
 VOICE_SUFFIXES = frozenset({".pth", ".index", ".zip", ".safetensors", ".7z", ".rar"})
-ARCHIVE_SUFFIXES = frozenset({".zip", ".7z", ".rar"})
-MAX_FILES = 100_000
+_ARCHIVE_SUFFIXES = frozenset({".zip", ".7z", ".rar"})
+_MAX_FILES = 100_000
 """Limits the search of a huge folder, e.g. a whole disk."""
 
 _PEEK_ENTRIES = 400
@@ -57,7 +57,7 @@ class Intake:
         ).format(count=len(self.refused))
 
 
-def sort_paths(paths: Iterable[Path], max_entries: int = MAX_FILES) -> Intake:
+def sort_paths(paths: Iterable[Path], max_entries: int = _MAX_FILES) -> Intake:
     """Sort files by suffix; folders are searched, hidden files skipped.
 
     A folder with a voice but without audio counts as a voice.
@@ -90,7 +90,7 @@ def peek(paths: Sequence[Path]) -> Intake:
 
 def voice_groups(paths: Sequence[Path]) -> tuple[tuple[Path, ...], ...]:
     """Groups to import: each archive and folder by itself, loose files together as one voice."""
-    whole = [path for path in paths if path.suffix.lower() in ARCHIVE_SUFFIXES or path.is_dir()]
+    whole = [path for path in paths if path.suffix.lower() in _ARCHIVE_SUFFIXES or path.is_dir()]
     loose = tuple(path for path in paths if path not in whole)
     return tuple((path,) for path in whole) + ((loose,) if loose else ())
 

@@ -23,7 +23,7 @@ from desktop.queue.job_text import cell_text, describe_job
 from desktop.style import plain_tip
 
 Index = QModelIndex | QPersistentModelIndex
-NOWHERE = QModelIndex()
+_NOWHERE = QModelIndex()
 
 
 class Column(IntEnum):
@@ -98,11 +98,11 @@ class JobTable(QAbstractTableModel):
 
     # --- the table -----------------------------------------------------------------------------
 
-    def rowCount(self, parent: Index = NOWHERE) -> int:  # noqa: N802 - Qt's name
+    def rowCount(self, parent: Index = _NOWHERE) -> int:  # noqa: N802 - Qt's name
         """Jobs."""
         return 0 if parent.isValid() else len(self._jobs)
 
-    def columnCount(self, parent: Index = NOWHERE) -> int:  # noqa: N802 - Qt's name
+    def columnCount(self, parent: Index = _NOWHERE) -> int:  # noqa: N802 - Qt's name
         """Columns."""
         return 0 if parent.isValid() else len(Column)
 
@@ -183,8 +183,6 @@ def _alignment(column: int) -> Qt.AlignmentFlag:
     return side | Qt.AlignmentFlag.AlignVCenter
 
 
-__all__ = ["JOB_ROLE", "PROGRESS_ROLE", "STOPPING_ROLE", "Column", "JobQueue"]
-
 _LAST_COLUMN = len(Column) - 1
 _MOST_BLOCKS = 20
 """Above this many blocks of removed rows the model is reset: each block costs as much."""
@@ -218,7 +216,7 @@ class JobQueue(JobTable):
         if not new:
             return
         first = len(self._jobs)
-        self.beginInsertRows(NOWHERE, first, first + len(new) - 1)
+        self.beginInsertRows(_NOWHERE, first, first + len(new) - 1)
         self._jobs.extend(new)
         self._renumber(first)
         self.endInsertRows()
@@ -253,7 +251,7 @@ class JobQueue(JobTable):
         if len(blocks) > _MOST_BLOCKS:
             self._keep([job for job in self._jobs if job.id not in gone])
         for first, last in reversed(blocks if len(blocks) <= _MOST_BLOCKS else []):
-            self.beginRemoveRows(NOWHERE, first, last)
+            self.beginRemoveRows(_NOWHERE, first, last)
             del self._jobs[first : last + 1]
             self._renumber()
             self.endRemoveRows()
@@ -272,7 +270,7 @@ class JobQueue(JobTable):
         for job in moved:
             at = self._rows[job.id]
             to = max(self._first_place(job), min(row, len(self._jobs)))
-            if to not in (at, at + 1) and self.beginMoveRows(NOWHERE, at, at, NOWHERE, to):
+            if to not in (at, at + 1) and self.beginMoveRows(_NOWHERE, at, at, _NOWHERE, to):
                 del self._jobs[at]
                 self._jobs.insert(to - (to > at), job)
                 self._renumber()

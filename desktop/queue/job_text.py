@@ -9,7 +9,7 @@ from desktop.translation import translate
 from engine.options import ConversionOptions
 from engine.stages import stage_of
 
-DASH = "–"
+_DASH = "–"
 _SHORT_S = 9.95
 
 
@@ -34,7 +34,7 @@ def took(seconds: float) -> str:
 def speed(realtime: float | None) -> str:
     """``12.3 ×``, at most four digits wide."""
     if realtime is None:
-        return DASH
+        return _DASH
     return f"{realtime:.0f} ×" if realtime >= 100 else f"{realtime:.1f} ×"
 
 
@@ -47,14 +47,14 @@ def milliseconds(seconds: float) -> str:
 def memory(held_bytes: int) -> str:
     """``1.4 GB`` or ``320 MB``."""
     if not held_bytes:
-        return DASH
+        return _DASH
     return f"{held_bytes / 1e9:.1f} GB" if held_bytes >= 1e9 else f"{held_bytes / 1e6:.0f} MB"
 
 
 def device_name(device: str) -> str:
     """Display name of a device, or several (``mps+cpu``)."""
     names = {"mps": "Metal", "cuda": "CUDA", "cpu": "CPU"}
-    return "+".join(names.get(each, each) for each in device.split("+")) or DASH
+    return "+".join(names.get(each, each) for each in device.split("+")) or _DASH
 
 
 def stage_name(stage: str) -> str:
@@ -63,7 +63,7 @@ def stage_name(stage: str) -> str:
     return stage if row is None else translate(row.title)
 
 
-def state_name(state: JobState) -> str:
+def _state_name(state: JobState) -> str:
     """Display name of a state."""
     return {
         JobState.WAITING: _tr("Waiting"),
@@ -85,7 +85,7 @@ def cell_text(job: Job, progress: JobProgress | None, column: str, *, stopping: 
         if stopping:
             return _tr("Stopping…")
         loading = progress is not None and progress.fraction == 0 and job.state is JobState.RUNNING
-        return _tr("Loading…") if loading else state_name(job.state)
+        return _tr("Loading…") if loading else _state_name(job.state)
     if column == "ELAPSED":
         elapsed_s = progress.elapsed_s if progress else job.taken_s
         return took(elapsed_s) if job.is_over else clock(elapsed_s) if elapsed_s else ""
@@ -117,7 +117,7 @@ def timings_text(job: Job) -> str:
     width = max((len(each.stage) for each in job.stages), default=0)
     lines += [
         f"{each.stage:<{width}}  {milliseconds(each.seconds):>10}  "
-        f"{stage_speed(each, job.source_s):>8}  {memory(each.memory_bytes):>8}  "
+        f"{_stage_speed(each, job.source_s):>8}  {memory(each.memory_bytes):>8}  "
         f"{device_name(each.device)}"
         for each in job.stages
     ]
@@ -126,7 +126,7 @@ def timings_text(job: Job) -> str:
     return "\n".join(lines)
 
 
-def stage_speed(stage: StageTime, source_s: float) -> str:
+def _stage_speed(stage: StageTime, source_s: float) -> str:
     """× realtime of a stage by itself."""
     row = stage_of(stage.stage)
     counts = row is not None and row.counted and source_s and stage.seconds > 0

@@ -32,7 +32,7 @@ from desktop.queue.job_queue import JOB_ROLE, PROGRESS_ROLE, STOPPING_ROLE, Colu
 from desktop.queue.job_text import options_text
 from desktop.translation import translate
 
-PADDING = 14
+_PADDING = 14
 _BAR_HEIGHT = 6
 _DOTS: dict[JobState, Callable[[QPalette], QColor]] = {
     JobState.FINISHED: style.good,
@@ -42,7 +42,7 @@ _DOTS: dict[JobState, Callable[[QPalette], QColor]] = {
 }
 
 
-class QueueCell(QStyledItemDelegate):
+class _QueueCell(QStyledItemDelegate):
     """Paints a cell of the queue."""
 
     def paint(
@@ -62,7 +62,7 @@ class QueueCell(QStyledItemDelegate):
             focused = option.widget is None or option.widget.hasFocus()
             painter.fillRect(place, style.selection(palette, focused=focused))
             selected = focused  # the grey background needs no other colours
-        inner = place.adjusted(PADDING, 0, -PADDING, 0)
+        inner = place.adjusted(_PADDING, 0, -_PADDING, 0)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if index.column() == Column.NAME:
@@ -185,7 +185,7 @@ class _Header(QHeaderView):
         numbers = logical_index > Column.STATE
         side = Qt.AlignmentFlag.AlignRight if numbers else Qt.AlignmentFlag.AlignLeft
         title = str(self.model().headerData(logical_index, Qt.Orientation.Horizontal))
-        inner = rect.adjusted(PADDING, 0, -PADDING, 0)
+        inner = rect.adjusted(_PADDING, 0, -_PADDING, 0)
         painter.drawText(inner, int(side | Qt.AlignmentFlag.AlignVCenter), title)
 
 
@@ -202,7 +202,7 @@ class QueueView(QTableView):
         self._queue = queue
         self._only_id = ""
         self.setModel(queue)
-        self.setItemDelegate(QueueCell(self))
+        self.setItemDelegate(_QueueCell(self))
         self.setAccessibleName(self.tr("Queue"))
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setShowGrid(False)

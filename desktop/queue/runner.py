@@ -64,10 +64,6 @@ class JobRunner(QObject):
         """Start with the waiting jobs."""
         self._take_next()
 
-    def is_working(self) -> bool:
-        """Whether the worker has an order."""
-        return self._order is not None
-
     def close(self, patience_s: float = 10.0) -> bool:
         """Stop the running job and end the thread; True if it ended in time.
 

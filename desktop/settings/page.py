@@ -50,7 +50,7 @@ class ValueEditor(QWidget):
         self.setFocusProxy(widgets[0])
 
 
-class SwitchEditor(ValueEditor):
+class _SwitchEditor(ValueEditor):
     """A check box with the setting's name."""
 
     def __init__(self, setting: Setting[Any]) -> None:
@@ -68,7 +68,7 @@ class SwitchEditor(ValueEditor):
         self.edited.emit(checked)
 
 
-class ChoiceEditor(ValueEditor):
+class _ChoiceEditor(ValueEditor):
     """A pop-up menu."""
 
     def __init__(self, setting: Setting[Any]) -> None:
@@ -89,7 +89,7 @@ class ChoiceEditor(ValueEditor):
         self.edited.emit(self._box.itemData(index))
 
 
-class NumberEditor(ValueEditor):
+class _NumberEditor(ValueEditor):
     """A field with arrows, in the setting's range and unit."""
 
     def __init__(self, setting: Setting[Any]) -> None:
@@ -118,7 +118,7 @@ class NumberEditor(ValueEditor):
         self.edited.emit(value)
 
 
-class TextEditor(ValueEditor):
+class _TextEditor(ValueEditor):
     """A line of text; emits when the focus leaves it or Return is pressed."""
 
     def __init__(self, setting: Setting[Any]) -> None:
@@ -165,11 +165,11 @@ class FolderEditor(ValueEditor):
 
 
 _EDITORS = {
-    "bool": SwitchEditor,
-    "choice": ChoiceEditor,
-    "int": NumberEditor,
-    "float": NumberEditor,
-    "text": TextEditor,
+    "bool": _SwitchEditor,
+    "choice": _ChoiceEditor,
+    "int": _NumberEditor,
+    "float": _NumberEditor,
+    "text": _TextEditor,
     "folder": FolderEditor,
 }
 

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QApplication
 
 NAME = "Ultimate RVC"
 
-TURN_S = 0.0005
+_TURN_S = 0.0005
 """How long another thread may hold Python's lock while the window waits. Painting a row takes the
 lock ten times; at the default of 5 ms each, an import on the worker thread would be noticed."""
 
@@ -27,7 +27,7 @@ class Application(QApplication):
 
     def __init__(self, arguments: Sequence[str]) -> None:
         super().__init__(list(arguments))
-        sys.setswitchinterval(TURN_S)
+        sys.setswitchinterval(_TURN_S)
         self._files: list[Path] = []
         self.is_over = False
         self.setApplicationName(NAME)
@@ -63,7 +63,7 @@ _EVERY_MS = 100
 _OLDER_EVERY = 100
 _ALL_EVERY = 1200
 
-MANY_OBJECTS = 20_000
+_MANY_OBJECTS = 20_000
 """This many new objects mean that a library is being imported. Examining them would block the
 window, and they live as long as the app does; so they are frozen (`gc.freeze`)."""
 
@@ -97,7 +97,7 @@ class GarbageTimer(QObject):
     @Slot()
     def _collect(self) -> None:
         self._count += 1
-        if gc.get_count()[0] > MANY_OBJECTS:
+        if gc.get_count()[0] > _MANY_OBJECTS:
             gc.freeze()
         elif self._count % _ALL_EVERY == 0 and not self._busy:
             gc.collect()

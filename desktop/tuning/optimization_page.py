@@ -54,7 +54,7 @@ def _level(difference_db: float | None) -> str:
     return f"{difference_db:.0f} dB"
 
 
-def tuned_text(tuning: Tuning) -> str:
+def _tuned_text(tuning: Tuning) -> str:
     """On which machine, when and with which voice it was measured."""
     when = QDateTime.fromString(tuning.when, Qt.DateFormat.ISODate).toLocalTime()
     day = QLocale().toString(when.date(), QLocale.FormatType.LongFormat)
@@ -67,7 +67,7 @@ def tuned_text(tuning: Tuning) -> str:
     )
 
 
-def progress_text(progress: TuningProgress) -> str:
+def _progress_text(progress: TuningProgress) -> str:
     """What is being measured, and the remaining time."""
     doing = {
         "prepare": _tr("Preparing…"),
@@ -157,7 +157,7 @@ class TuningPanel(QWidget):
         device, tuning = latest
         changed = record.stale(device)
         if changed is None:
-            return tuned_text(tuning)
+            return _tuned_text(tuning)
         return self.tr(
             "Out of date: measured before {change}, so it is no longer used. Tune again."
         ).format(change=changed)
@@ -167,7 +167,7 @@ class TuningPanel(QWidget):
         progress = self._run.progress
         if progress is not None:
             self.bar.setValue(round(progress.fraction * 1000))
-            self.status.setText(progress_text(progress))
+            self.status.setText(_progress_text(progress))
 
 
 class OptimizationPage(TablePage):

@@ -16,7 +16,7 @@ from engine.measure.tuner import TuningJob, tune
 from engine.measure.tuning_record import Tuning, TuningProgress, TuningRecord
 from engine.progress import CancelToken
 
-CLIP_S = 10.0
+_CLIP_S = 10.0
 
 
 _DEVICE = next(each for each in SETTINGS if each.key == OPTIMIZATION_PREFIX + "device")
@@ -83,7 +83,7 @@ class TuningWork:
             self.progress = progress
             tell(progress.fraction, 1.0)
 
-        job = TuningJob.with_installed_voice(CLIP_S, library=VoiceLibrary(self._voices_dir))
+        job = TuningJob.with_installed_voice(_CLIP_S, library=VoiceLibrary(self._voices_dir))
         return tune(job, listen, cancel)
 
 
