@@ -47,8 +47,8 @@ def test_unreadable_files_give_sentences_and_the_good_one_is_converted(
     assert found.pop(good)[0] is JobState.FINISHED
     assert {state for state, _ in found.values()} == {JobState.FAILED}
     assert {name: sentence.partition(": ")[2] for name, (_, sentence) in found.items()} == {
-        "1 nowhere.wav": "there is no such file; check the name and the folder.",
-        "2 pipe.wav": "it is no ordinary file; choose a sound or video file.",
+        "1 nowhere.wav": "the file does not exist; check the name and the folder.",
+        "2 pipe.wav": "it isn't a regular file; choose an audio or video file.",
         "3 empty.wav": "the file is empty; choose another file.",
     }
     assert not list(folder.glob(".*.part"))

@@ -152,7 +152,7 @@ def test_a_missing_source_is_reported_in_its_lane(
 ) -> None:
     job.source.unlink()
     panel.set_job(job)
-    qtbot.waitUntil(lambda: "no such file" in panel._lanes[0]._message)
+    qtbot.waitUntil(lambda: "the file does not exist" in panel._lanes[0]._message)
     qtbot.waitUntil(lambda: panel._lanes[1].has_sound)
     panel.set_job(None)
     assert not panel._play.isEnabled()

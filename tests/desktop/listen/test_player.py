@@ -192,7 +192,7 @@ def test_a_missing_file_gives_a_sentence(
     with qtbot.waitSignal(player.problem, timeout=3000) as told:
         player.play()
     assert '"b.wav"' in told.args[0]
-    assert "no such file" in told.args[0]
+    assert "the file does not exist" in told.args[0]
 
 
 def test_pausing_before_the_device_has_opened_leaves_nothing_open(

@@ -139,7 +139,7 @@ def test_a_file_that_is_not_audio_gives_a_sentence(qtbot: QtBot, tmp_path: Path)
     scanner.want(tmp_path / "s.wav", tmp_path / "missing.wav")
     qtbot.waitUntil(lambda: len(told) == 2, timeout=5000)
     assert '"s.wav"' in told[0]
-    assert "no such file" in told[1]
+    assert "the file does not exist" in told[1]
     scanner.close()
 
 
