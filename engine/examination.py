@@ -41,7 +41,7 @@ SHORT_S, LONG_S = 1, 10
 with ten before it is rejected."""
 
 _RUNS = 2
-_SLOWER = 1.1
+SLOWER_RATIO = 1.1
 """Rejected if it takes 1.1 times as long as the CPU; closer figures are within the noise."""
 
 PITCH_OUTLIERS = 0.03
@@ -182,7 +182,7 @@ class Examination:
             reason = str(error).strip().partition("\n")[0]
             return Finding(part, "failed", cpu_s=cpu_s, why=reason or type(error).__name__)
         verdict, level_db = self._judge(part, expected, found)
-        if verdict == "right" and device_s > _SLOWER * cpu_s:
+        if verdict == "right" and device_s > SLOWER_RATIO * cpu_s:
             verdict = "slower"
         return Finding(part, verdict, device_s, cpu_s, level_db)
 

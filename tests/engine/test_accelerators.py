@@ -55,6 +55,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> SmallSet:
 def toy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accelerators, "ACCELERATORS", [*accelerators.ACCELERATORS])
     monkeypatch.setattr(f"{__name__}.gain", 1.0)
+    # Only results count here, not how busy the machine is.
+    monkeypatch.setattr("engine.examination.SLOWER_RATIO", float("inf"))
     runs.clear()
     register(Accelerator(NAME, __name__))
 
@@ -109,7 +111,6 @@ def test_beside_a_gpu_tensors_reach_it_on_the_cpu_and_torch_takes_over_on_the_gp
     small: SmallSet, tmp_path: Path, toy: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     give_second_device(monkeypatch)
-    monkeypatch.setattr("engine.examination._SLOWER", float("inf"))  # only results count here
 
     def run(folder: Path) -> tuple[ConversionResult, Placement]:
         converter = Converter(small.models_dir, OptimizationConfig(), tuning_dir=folder)

@@ -26,7 +26,8 @@ from engine.models.synthesizer_sizes import SynthesizerSizes, Vocoder
 from engine.optimization import DEFAULT_TILE_FRAMES
 from engine.pitch.rmvpe import decode_salience
 from engine.retrieval.blend import mix, protect
-from engine.retrieval.search import ExactSearch
+from engine.retrieval.index_file import Lists
+from engine.retrieval.search import ExactSearch, IvfSearch
 from engine.segments import CONTEXT_FRAMES, HOP_SAMPLES, MAX_PIECE_FRAMES
 from tests.engine.operator_table import runs_on_metal
 from tests.engine.residency import Recorder
@@ -96,7 +97,21 @@ def content_of(way: Way) -> Callable[[], Tensor]:
 
 def retrieval(way: Way) -> Callable[[], Tensor]:
     rows = np.lib.stride_tricks.as_strided(np.zeros(768, np.float32), (300_000, 768), (0, 4))
-    search = ExactSearch(rows, "meta", dtype=torch.float16 if way.half else torch.float32)
+    dtype = torch.float16 if way.half else torch.float32
+    return blending(ExactSearch(rows, "meta", dtype=dtype))
+
+
+def retrieval_in(nprobe: int) -> Callable[[Way], Callable[[], Tensor]]:
+    def make(way: Way) -> Callable[[], Tensor]:
+        rows = np.lib.stride_tricks.as_strided(np.zeros(768, np.float32), (30_000, 768), (0, 4))
+        lists = Lists(rows[:700], np.linspace(0, 30_000, 701).astype(np.int64), nprobe)
+        dtype = torch.float16 if way.half else torch.float32
+        return blending(IvfSearch(rows, lists, "meta", dtype=dtype))
+
+    return make
+
+
+def blending(search: ExactSearch) -> Callable[[], Tensor]:
     features, f0_hz = empty(PIECE_FRAMES // 2, 768), empty(PIECE_FRAMES // 2)
 
     def run() -> Tensor:
@@ -144,6 +159,9 @@ STAGES: dict[str, Callable[[Way], Callable[[], Tensor]]] = {
     "pitch": tracking,
     "content": content_of,
     "retrieval": retrieval,
+    "retrieval in one list": retrieval_in(1),
+    "retrieval in 8 lists": retrieval_in(8),
+    "retrieval in 64 lists": retrieval_in(64),
     **{vocoder.name: synthesis(vocoder) for vocoder in Vocoder},
 }
 
