@@ -106,7 +106,7 @@ class ListenPanel(QWidget):
 
     Parameters
     ----------
-    settings : tell whether levels are matched
+    settings : for level matching
     cache_folder : for waveforms
     make_player : replaced in tests
     """

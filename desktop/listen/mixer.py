@@ -23,12 +23,7 @@ _AHEAD = 16
 
 
 def _stereo_blocks(path: Path, rate_hz: int, start_s: float) -> Iterator[NDArray[np.float32]]:
-    """A file as float32 [n, 2] at `rate_hz`; mono is duplicated, further channels are dropped.
-
-    Raises
-    ------
-    AudioFileError : as `engine.audio.reader.read_blocks`
-    """
+    """A file as float32 [n, 2] at `rate_hz`; mono is duplicated, further channels are dropped."""
     from engine.audio.reader import read_blocks
     from engine.audio.resampling import resample_blocks
 
@@ -48,12 +43,7 @@ def _stereo_blocks(path: Path, rate_hz: int, start_s: float) -> Iterator[NDArray
 def _pair_chunks(
     first: Path | None, second: Path | None, rate_hz: int, start_s: float
 ) -> Iterator[Chunk]:
-    """Both sounds until the longer one ends; a missing one is silent.
-
-    Raises
-    ------
-    AudioFileError : if a file cannot be read
-    """
+    """Both sounds until the longer one ends; a missing one is silent."""
     tracks = [_Regular(path, rate_hz, start_s) for path in (first, second)]
     while True:
         taken = [track.take(_CHUNK_FRAMES) for track in tracks]

@@ -149,12 +149,7 @@ class _PortAudioStream:
 
 
 def _portaudio() -> Any:
-    """The sounddevice module, with the list of devices the updated voice.
-
-    Raises
-    ------
-    PlaybackError : if PortAudio is missing or cannot start, or there is no output
-    """
+    """The sounddevice module, with a current list of devices."""
     if not _TRIAL.passes():
         raise PlaybackError(
             "Cannot play",

@@ -171,7 +171,7 @@ class WaveformCache:
         self._folder = folder
 
     def load(self, source: Path) -> Waveform | None:
-        """The waveform of the file the updated voice; None if there is none or it is damaged."""
+        """The cached waveform of the file; None if missing, outdated or damaged."""
         try:
             with np.load(self._place(source), allow_pickle=False) as stored:
                 facts = json.loads(str(stored["facts"]))

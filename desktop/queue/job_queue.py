@@ -208,7 +208,7 @@ class JobQueue(JobTable):
         super().__init__(jobs)
         self._busy = self.is_busy
 
-    # --- changes by the user--------------------------------------------------------------------
+    # --- changes by the user ---
 
     def add(self, jobs: Sequence[Job]) -> None:
         """Append jobs."""
@@ -300,7 +300,7 @@ class JobQueue(JobTable):
             self._keep(kept)
             self._tell()
 
-    # --- changes by the worker------------------------------------------------------------------
+    # --- changes by the worker ---
 
     def begin(self, job_id: str) -> None:
         """Mark the job as running."""
@@ -328,7 +328,7 @@ class JobQueue(JobTable):
         self.jobs_ended.emit((ended,))
         self._tell()
 
-    # --- private--------------------------------------------------------------------------------
+    # --- private ---
 
     def _of(self, job_ids: Iterable[str]) -> list[Job]:
         return [job for job in map(self.job, dict.fromkeys(job_ids)) if job is not None]

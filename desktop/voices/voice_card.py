@@ -94,7 +94,7 @@ class VoiceCard(QWidget):
         return self._voice
 
     def show_voice(self, voice: InstalledVoice) -> None:
-        """Show another voice, or this one the updated voice."""
+        """Show a voice."""
         if self._voice is not None and self._voice.id != voice.id:
             self.flush()
         self._voice = voice
