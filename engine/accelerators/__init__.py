@@ -13,11 +13,12 @@ content    `ContentEncoder`      ``(audio [B, n], layer, *, project)`` -> featur
 latent     `Synthesizer`         `Latent`: the methods ``prior`` and ``latent`` of the source
 vocoder    `Synthesizer`         ``(z [B, C, T], source, speaker [B], context)`` -> sound [B, n]
 retrieval  `RetrievalIndex`      `Search`: ``blend(features [T, d])`` -> [T, d]
-pitch      the method's network  the network that the method's tracker calls
+pitch      the method's network  the network that the method's tracker calls, with ``to(device)``
 ========== ===================== ==========================================================
 
 Tensors are float32 (numbers of speakers and coarse pitch: int64). Between parts they lie on the
-device where both sides are torch, and on the CPU where one side is another accelerator.
+device where both sides are torch, and on the CPU where one side is another accelerator. Only the
+vocoder's ``speaker`` lies where the latent part runs. The filter is always torch or scipy.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from torch import Tensor
 from engine.stages import Part
 
 TORCH = "torch"
+_BUILT_PARTS = ("content", "latent", "vocoder", "retrieval", "pitch")
 
 
 @dataclass(frozen=True)
@@ -76,4 +78,6 @@ def find(name: str) -> Accelerator:
 
 def offered(part: Part, device: str) -> str:
     """The accelerator to try for a part, where torch would use this device."""
+    if part not in _BUILT_PARTS:
+        return TORCH
     return next(row.name for row in ACCELERATORS if row.load().offers(part, device))
