@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from engine import (
     segments,
     starter_voice,
 )
-from engine.audio import writer
+from engine.audio import spool, writer
 from engine.errors import (
     AudioFileError,
     ConversionCancelled,
@@ -365,6 +366,26 @@ def test_too_little_memory_cuts_the_work_into_smaller_parts_with_a_note(
     assert len(result.samples) == len(expected)
     assert "memory" in result.notes[0]
     assert signal_to_error_db(expected, result.samples) > 15
+
+
+def test_a_long_file_is_converted_in_less_memory_than_its_samples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool, "_MEMORY_BYTES", 1 << 20)
+    files = write_small_set(tmp_path, Vocoder.PLAIN)
+    converter = Converter(files.models_dir, OptimizationConfig(device="cpu"))
+    source = tmp_path / "long.wav"
+    second = (0.1 * np.random.default_rng(0).standard_normal(16_000)).astype(np.float32)
+    with soundfile.SoundFile(source, "w", 16_000, 1, subtype="PCM_16") as file:
+        for number in range(600):
+            file.write(second if number == 2 else np.zeros_like(second))
+    tracemalloc.start()
+    result = converter.convert_file(source, files.voice, ConversionOptions(index_rate=0))
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert result.output_path is not None
+    assert soundfile.info(result.output_path).frames == 600 * SMALL_RATE_HZ
+    assert peak_bytes < 4 * 600 * 16_000
 
 
 def test_pitch_tracked_in_stretches_is_that_of_the_whole(
