@@ -90,7 +90,9 @@ def read_state_file(path: Path, error: type[UserError]) -> dict[str, Any]:
     try:
         value, size_bytes = _read(path)
     except OSError as cause:
-        why = "there is no such file" if isinstance(cause, FileNotFoundError) else "cannot open it"
+        why = (
+            "the file does not exist" if isinstance(cause, FileNotFoundError) else "cannot open it"
+        )
         raise error(what, why, "choose a file that can be read") from cause
     except _WrongKindError as cause:
         raise error(what, cause.why, cause.advice) from cause

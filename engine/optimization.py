@@ -36,7 +36,7 @@ class OptimizationConfig:
     # fmt: off
     device: DeviceName = option(
         "auto", title=Text("Compute device"),
-        help=Text("Automatic takes the GPU where there is one."),
+        help=Text("Automatic uses the GPU if there is one."),
         variable="RVC_DEVICE", flag="--device", cli_help="default: Metal, else CUDA, else CPU",
         choices=choices(
             ("auto", Text("Automatic")), ("mps", Text("Metal")), ("cuda", Text("CUDA")),
@@ -67,7 +67,9 @@ class OptimizationConfig:
     )
     use_fp16: bool = option(
         default=False, title=Text("Half precision"),
-        help=Text("16-bit numbers where numerically safe; half the memory, slightly other sound."),
+        help=Text(
+            "16-bit numbers where numerically safe: half the memory; the sound differs slightly."
+        ),
         variable="RVC_USE_FP16",
     )
     use_channels_last: bool = option(
@@ -77,13 +79,13 @@ class OptimizationConfig:
     )
     compile: Compilation = option(
         "none", title=Text("Compile the vocoder"),
-        help=Text("Takes time once for each length, then runs faster."),
+        help=Text("Takes time once for each chunk length, then runs faster."),
         variable="RVC_COMPILE",
         choices=choices(("none", Text("Do not compile")), ("torchscript", Text("TorchScript"))),
     )
     batch_size: int = option(
-        1, title=Text("Pieces at a time"),
-        help=Text("Converts several pieces together; takes more memory."),
+        1, title=Text("Batch size"),
+        help=Text("Converts several chunks together; needs more memory."),
         variable="RVC_BATCH_SIZE", low=1, high=MAX_BATCH,
     )
     use_shape_buckets: bool = option(
@@ -92,10 +94,12 @@ class OptimizationConfig:
         variable="RVC_SHAPE_BUCKETS",
     )
     tile_frames: int = option(
-        DEFAULT_TILE_FRAMES, title=Text("Frames made at a time"),
-        help=Text("Frames of 10 ms; shorter tiles need less memory, 0 makes a piece at once."),
+        DEFAULT_TILE_FRAMES, title=Text("Tile size"),
+        help=Text(
+            "Frames of 10 ms; smaller tiles need less memory, 0 converts a chunk in one pass."
+        ),
         variable="RVC_TILE_FRAMES", low=50, high=MAX_TILE_FRAMES,
-        also=(Choice(0, Text("whole piece")),),
+        also=(Choice(0, Text("whole chunk")),),
     )
     skip_silence: bool = option(
         default=True, title=Text("Skip silence"),
@@ -110,7 +114,7 @@ class OptimizationConfig:
     )
     enable_profiling: bool = option(
         default=False, title=Text("Exact stage timings"),
-        help=Text("Waits for the device at each stage; a little slower."),
+        help=Text("Waits for the device after each stage; slightly slower."),
         variable="RVC_PROFILING",
     )
     cpu_parts: str = option(

@@ -67,7 +67,7 @@ def read_curve_file(path: Path) -> PitchCurve:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as cause:
         missing = isinstance(cause, FileNotFoundError)
-        why = "there is no such file" if missing else "it cannot be opened"
+        why = "the file does not exist" if missing else "it cannot be opened"
         raise PitchCurveError(what, why, "choose an existing CSV file") from cause
     except UnicodeDecodeError as cause:
         raise PitchCurveError(

@@ -68,7 +68,7 @@ def test_a_voice_or_a_folder_that_disappeared_is_named(
     found = ends(app, qtbot)
     assert found["a.wav"][0] is found["b.wav"][0] is JobState.FAILED
     assert '"Results" does not exist' in found["a.wav"][1]
-    assert '"gone.pth": there is no such file' in found["b.wav"][1]
+    assert '"gone.pth": the file does not exist' in found["b.wav"][1]
     app.settings.set(OUTPUT_PLACE, "beside")
     app.take([source])
     qtbot.waitUntil(lambda: app.queue.count(JobState.FINISHED) == 1, timeout=WAIT_MS)

@@ -161,7 +161,7 @@ def test_a_zip_of_voices_is_not_taken_for_a_checkpoint(tmp_path: Path) -> None:
 
 
 def test_missing_files_and_folders_are_named(tmp_path: Path) -> None:
-    with pytest.raises(VoiceFileError, match=r'"gone.pth": there is no such file'):
+    with pytest.raises(VoiceFileError, match=r'"gone.pth": the file does not exist'):
         read_state_file(tmp_path / "gone.pth", VoiceFileError)
     with pytest.raises(VoiceFileError, match="it is a folder"):
         read_state_file(tmp_path, VoiceFileError)
