@@ -68,7 +68,7 @@ def test_a_line_that_is_not_a_point_is_refused_with_its_number(
 def test_missing_files_and_files_that_are_not_text_are_refused(tmp_path: Path) -> None:
     with pytest.raises(PitchCurveError, match="UTF-8"):
         read_curve_file(written(tmp_path, "0,220\n", "utf-16"))
-    with pytest.raises(PitchCurveError, match="no such file"):
+    with pytest.raises(PitchCurveError, match="file does not exist"):
         read_curve_file(tmp_path / "none.csv")
     with pytest.raises(PitchCurveError, match="cannot be opened"):
         read_curve_file(tmp_path)
