@@ -47,11 +47,14 @@ class Spool:
     def write(self, start: int, block: Floats) -> None:
         """Put float32 [m, channels] at ``start``, over what was there or beyond the end."""
         rest = np.ascontiguousarray(block, np.float32).view(np.uint8).reshape(-1).data
+        end = start + len(block)
         with _disk_errors():
+            if end * self._frame_bytes > _MEMORY_BYTES:
+                self._file.rollover()  # before a gap is filled with zeros in memory
             self._file.seek(start * self._frame_bytes)
             while rest:
                 rest = rest[self._file.write(rest) :]
-        self._n = max(self._n, start + len(block))
+        self._n = max(self._n, end)
 
     def read(self, start: int, stop: int) -> Floats:
         """Float32 [stop - start, channels], zero beyond the end."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,16 @@ def test_gaps_and_everything_beyond_the_end_are_zero() -> None:
     expected[5_500:] = 0
     np.testing.assert_array_equal(spool.read(0, 7_000), expected)
     assert len(spool) == 7_000
+
+
+def test_a_gap_needs_no_memory() -> None:
+    spool = Spool(1)
+    tracemalloc.start()
+    spool.write(60_000_000, noise(1_000, 1))
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(spool) == 60_001_000
+    assert peak_bytes < 1 << 20
 
 
 def test_no_file_is_visible_and_nothing_stays(
