@@ -65,11 +65,14 @@ def test_the_newest_epoch_is_imported_unless_one_is_chosen(
 @pytest.mark.parametrize(
     ("name", "note"),
     [
-        ("trained only.zip", "has lists but no vectors; ask for its added_ sibling"),
+        (
+            "trained only.zip",
+            "has lists but no vectors; ask the author for the index whose name begins with added_",
+        ),
         ("index of a v1 voice.zip", "belongs to a v1 voice (256-wide features), the voice is 12"),
         ("broken index.zip", 'Cannot use the index "added_IVF3_Flat_nprobe_1_aria_v2.index"'),
-        ("false picture.zip", '"a.png" cannot be used, it is no PNG, JPEG or WebP picture'),
-        ("huge picture.zip", "it is 60000 x 60000 pixels large"),
+        ("false picture.zip", '"a.png" cannot be used, it isn\'t a PNG, JPEG or WebP picture'),
+        ("huge picture.zip", "it has 60000 × 60000 pixels"),
     ],
 )
 def test_skipped_files_are_named_with_the_reason(
