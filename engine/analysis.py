@@ -93,18 +93,20 @@ class AnalysisSignal:
         samples.resize(max(1, resampled_length(n_source, source_rate_hz, ANALYSIS_RATE_HZ)))
         return cls(samples, peak, n_source, source_rate_hz)
 
-    def high_pass(self, filtered: Callable[[Floats], Floats] | None) -> None:
+    def high_pass(
+        self, filtered: Callable[[Floats], Floats] | None, pause: Callable[[], None] = lambda: None
+    ) -> None:
         """Limit the peak and remove rumble; to be called once.
 
         Parameters
         ----------
         filtered : a high-pass of float32 [channels, n]; None is `highpass_48hz`
+        pause : called for each block; may raise to stop
         """
         energies = np.zeros(self.channels)
         mixed_energy = 0.0
-
         if filtered is None:
-            highpass_in_place(self._samples, self._gain)
+            highpass_in_place(self._samples, self._gain, pause)
         else:
             filter_in_place(self._samples, lambda slab: filtered(slab * self._gain))
         if self.channels == 1:

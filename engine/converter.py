@@ -102,12 +102,14 @@ class Converter:
         """
         options = options or ConversionOptions()
         columns = _checked(samples, rate_hz)
+        rate_hz = int(rate_hz)  # a product with numpy's int32 would overflow
         started, run = time.perf_counter(), self._run(listener, cancel)
         play = partial(receive_array, columns, rate_hz, channels=2 if options.stereo else 1)
         with self._networks_at_work():
             decoded, sound = self._convert(play, voice, options, None, run)
             with run.stage("write"):
-                made = np.concatenate(list(sound.blocks()))
+                nothing = np.zeros((0, sound.channels), np.float32)
+                made = np.concatenate([nothing, *sound.blocks()])
         run.finish()
         kept = made if options.stereo else made[:, 0]
         return self._result(run, started, decoded, sound, kept, None)
@@ -268,13 +270,15 @@ def _checked(samples: Floats, rate_hz: int) -> Floats:
         )
     real = np.issubdtype(samples.dtype, np.floating)
     flat = samples.ndim in (1, 2)
-    if not real or not flat or samples.size == 0 or not np.isfinite(samples).all():
+    with np.errstate(over="ignore"):
+        columns = samples.astype(np.float32, copy=False) if real and flat else np.zeros(0)
+    if columns.size == 0 or not np.isfinite(columns).all():
         raise AudioFileError(
             "Cannot convert these samples",
             "they are empty, not finite, not decimal numbers, or have more than two dimensions",
             "give float32 samples shaped [n] or [n, channels]",
         )
-    return samples.reshape(len(samples), -1).astype(np.float32, copy=False)
+    return columns.reshape(len(columns), -1)
 
 
 def _check_target(

@@ -81,7 +81,7 @@ def make_windows(
 ) -> Iterator[Window]:
     """Filter a source, find its pitch, and cut it into windows, which are read when asked for."""
     with run.stage("filter", FILTERED_FRACTION):
-        signal.high_pass(_filter_for(models, config, run))
+        signal.high_pass(_filter_for(models, config, run), run.pause)
     frames, buckets = signal.frames, config.use_shape_buckets
     pieces = plan_pieces(signal.middle, frames)
     longest = max(window_frames(piece, buckets=buckets) for piece in pieces)
@@ -127,6 +127,7 @@ def _filter_for(
         return None
 
     def on_device(channels: Floats) -> Floats:
+        run.pause()
         samples = torch.from_numpy(channels).to(run.placement.device_of("filter"))
         filtered: Floats = highpass_48hz_on_device(samples).cpu().numpy()
         return filtered

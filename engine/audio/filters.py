@@ -61,7 +61,9 @@ def highpass_48hz(samples: NDArray[_Float]) -> NDArray[_Float]:
     return filtered
 
 
-def highpass_in_place(samples: Spool, gain: np.float32) -> None:
+def highpass_in_place(
+    samples: Spool, gain: np.float32, pause: Callable[[], None] = lambda: None
+) -> None:
     """`highpass_48hz` of a sound of any length times a gain: the very samples of the whole.
 
     The forward filter runs twice: first to note its state at each block, then again from the last
@@ -70,6 +72,7 @@ def highpass_in_place(samples: Spool, gain: np.float32) -> None:
     Parameters
     ----------
     samples : float32 [n, channels] at 16 kHz; is replaced
+    pause : called for each block; may raise to stop
     """
     n = len(samples)
     edge = min(EDGE_SAMPLES, n - 1)
@@ -84,6 +87,7 @@ def highpass_in_place(samples: Spool, gain: np.float32) -> None:
 
     def extended(start: int) -> NDArray[np.float64]:
         """A block of the sound with its reflected edges."""
+        pause()
         stop = min(start + _BLOCK_SAMPLES, n + 2 * edge)
         low, high = min(max(start - edge, 0), n), min(max(stop - edge, 0), n)
         after = slice(max(start - edge - n, 0), max(stop - edge - n, 0))

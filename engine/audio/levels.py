@@ -95,7 +95,7 @@ def _floored(rms: NDArray[np.float64], position: NDArray[np.float64]) -> NDArray
 
 
 def peak_of(blocks: Iterator[Floats]) -> float:
-    """Greatest absolute value; NaN if one is NaN."""
+    """Greatest absolute value."""
     return max((float(np.abs(block).max()) for block in blocks if block.size), default=0.0)
 
 

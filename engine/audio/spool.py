@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -84,7 +85,8 @@ def _disk_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        folder = tempfile.gettempdir()
+        # Not gettempdir(): it fails where no folder can be written to.
+        folder = tempfile.tempdir or os.environ.get("TMPDIR", "/tmp")  # noqa: S108 - only named
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             why, advice = Text("its disk is full"), "free some space and try again"
         else:

@@ -158,6 +158,24 @@ def test_every_length_rate_and_channel_count_comes_out_exactly_as_long(
         assert np.isfinite(result.samples).all()
 
 
+def test_a_result_shorter_than_half_a_sample_is_empty(
+    small: SmallSet, small_converter: Converter
+) -> None:
+    for stereo, shape in ((False, (0,)), (True, (0, 2))):
+        samples, options = np.ones((1, 2), np.float32), ConversionOptions(stereo=stereo)
+        result = small_converter.convert(samples, 192_000, small.voice, options)
+        assert result.samples is not None
+        assert result.samples.shape == shape
+
+
+def test_the_rate_may_be_one_of_numpys_integers(
+    small: SmallSet, small_converter: Converter, speech: np.ndarray
+) -> None:
+    long = np.tile(speech[:16_000], 5)
+    result = small_converter.convert(long, np.int32(16_000), small.voice)  # type: ignore[arg-type]
+    assert result.source_s == 5
+
+
 @pytest.mark.parametrize("vocoder", list(Vocoder))
 def test_every_kind_of_voice_converts(vocoder: Vocoder, tmp_path: Path) -> None:
     files = write_small_set(tmp_path, vocoder)
@@ -537,10 +555,16 @@ def test_results_never_overwrite_each_other(converter: Converter, tmp_path: Path
 
 @pytest.mark.parametrize(
     "samples",
-    [np.zeros(0, np.float32), np.full(100, np.nan, np.float32), np.zeros((2, 3, 4), np.float32)],
+    [
+        np.zeros(0, np.float32),
+        np.full(100, np.nan, np.float32),
+        np.zeros((2, 3, 4), np.float32),
+        np.full(100, 1e300),
+        np.ones(100, np.int16),
+    ],
 )
 def test_invalid_samples_are_refused(converter: Converter, samples: np.ndarray) -> None:
-    with pytest.raises(AudioFileError):
+    with pytest.raises(AudioFileError, match="Cannot convert these samples"):
         converter.convert(samples, 16_000, starter_voice())
 
 

@@ -15,6 +15,7 @@ from engine.audio.filters import (
     highpass_in_place,
 )
 from engine.audio.spool import Spool
+from engine.errors import ConversionCancelled
 
 GOLDEN = Path(__file__).parents[2] / "data" / "golden"
 
@@ -51,6 +52,21 @@ def test_a_sound_filtered_in_blocks_equals_the_whole_sample_by_sample(n: int) ->
     assert len(spool) == n
     for found, channel in zip(spool.read(0, n).T, (sound * gain).T, strict=True):
         np.testing.assert_array_equal(found, highpass_48hz(channel))
+
+
+def test_filtering_stops_between_blocks() -> None:
+    _, spool = channels_of_noise(3 * BLOCK)
+    calls = 0
+
+    def pause() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise ConversionCancelled
+
+    with pytest.raises(ConversionCancelled):
+        highpass_in_place(spool, np.float32(1), pause)
+    assert calls == 2
 
 
 @pytest.mark.parametrize("n", [1, SLAB_SAMPLES, SLAB_SAMPLES + 5, 2 * SLAB_SAMPLES + 300_001])

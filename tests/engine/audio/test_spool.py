@@ -74,6 +74,19 @@ def test_no_file_is_visible_and_nothing_stays(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_lack_of_any_folder_for_temporary_files_is_reported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def none_usable() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none_usable)
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(spool_module, "_MEMORY_BYTES", 10)
+    with pytest.raises(OutputFileError, match="No usable temporary directory"):
+        Spool(1).append(noise(1_000, 1))
+
+
 @pytest.mark.parametrize(
     ("code", "why"), [(errno.ENOSPC, "its disk is full"), (errno.EIO, "the disk reports")]
 )
