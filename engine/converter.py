@@ -271,8 +271,10 @@ def _checked(samples: Floats, rate_hz: int) -> Floats:
     real = np.issubdtype(samples.dtype, np.floating)
     flat = samples.ndim in (1, 2)
     with np.errstate(over="ignore"):
-        columns = samples.astype(np.float32, copy=False) if real and flat else np.zeros(0)
-    if columns.size == 0 or not np.isfinite(columns).all():
+        columns = (
+            samples.astype(np.float32, copy=False) if real and flat else np.zeros(0, np.float32)
+        )
+    if not flat or columns.size == 0 or not np.isfinite(columns).all():
         raise AudioFileError(
             "Cannot convert these samples",
             "they are empty, not finite, not decimal numbers, or have more than two dimensions",

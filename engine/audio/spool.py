@@ -49,7 +49,7 @@ class Spool:
         """Put float32 [m, channels] at ``start``, over what was there or beyond the end."""
         rest = np.ascontiguousarray(block, np.float32).view(np.uint8).reshape(-1).data
         end = start + len(block)
-        with _disk_errors():
+        with temporary_disk_errors():
             if end * self._frame_bytes > _MEMORY_BYTES:
                 self._file.rollover()  # before a gap is filled with zeros in memory
             self._file.seek(start * self._frame_bytes)
@@ -61,7 +61,7 @@ class Spool:
         """Float32 [stop - start, channels], zero beyond the end."""
         samples = np.zeros((stop - start, self.channels), np.float32)
         rest = samples.view(np.uint8).reshape(-1).data
-        with _disk_errors():
+        with temporary_disk_errors():
             self._file.seek(start * self._frame_bytes)
             while rest and (count := self._file.readinto(rest)):
                 rest = rest[count:]
@@ -70,7 +70,7 @@ class Spool:
     def resize(self, n: int) -> None:
         """Cut to ``n`` frames, or add zeros."""
         if n < self._n:
-            with _disk_errors():
+            with temporary_disk_errors():
                 self._file.truncate(n * self._frame_bytes)
         self._n = n
 
@@ -81,7 +81,8 @@ class Spool:
 
 
 @contextmanager
-def _disk_errors() -> Iterator[None]:
+def temporary_disk_errors() -> Iterator[None]:
+    """Say that the disk for temporary files failed, not the source's or the result's."""
     try:
         yield
     except OSError as error:

@@ -29,6 +29,7 @@ from engine.audio.source import (
     cut_off_note,
     refused,
 )
+from engine.audio.spool import temporary_disk_errors
 from engine.errors import AudioFileError, Message, Text
 
 AFCONVERT = Path("/usr/bin/afconvert")
@@ -82,7 +83,8 @@ def decode(path: Path, intake: Intake, *, damaged: bool = False) -> Decoded:
     Raises
     ------
     AudioFileError : if there is no sound that macOS decodes
-    OSError : if the file cannot be opened, or the disk has no room for the decoded sound
+    OutputFileError : the disk for temporary files has no room for the decoded sound
+    OSError : if the file cannot be opened
     """
     track = _examine(path)
     with _decoded(path, track) as sound:
@@ -99,7 +101,8 @@ def blocks(path: Path, start_s: float) -> Iterator[SoundBlock]:
     Raises
     ------
     AudioFileError : if there is no sound that macOS decodes
-    OSError : if the file cannot be opened, or the disk has no room for the decoded sound
+    OutputFileError : the disk for temporary files has no room for the decoded sound
+    OSError : if the file cannot be opened
     """
     with _decoded(path, _examine(path)) as sound:
         yield from sndfile_decoder.blocks(sound, start_s)
@@ -135,7 +138,7 @@ def _decoded(path: Path, track: SoundTrack | None) -> Iterator[Path]:
     Raises
     ------
     AudioFileError : the tools cannot decode it
-    OSError : the disk has no room for it
+    OutputFileError : the disk for temporary files has no room for it
     """
     if not AFCONVERT.is_file():
         why = "neither PyAV nor macOS' afconvert is installed"
@@ -154,7 +157,8 @@ def _decoded(path: Path, track: SoundTrack | None) -> Iterator[Path]:
         )
         if not well or not sound.is_file():
             if shutil.disk_usage(folder).free < _ROOM_BYTES:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                with temporary_disk_errors():
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             raise _unknown(path)
         try:
             yield sound

@@ -14,7 +14,7 @@ from engine.audio import reader, system_decoder
 from engine.audio.container_decoder import probe as probe_with_ffmpeg
 from engine.audio.headers import read_header, sound_track
 from engine.audio.reader import probe_audio, read_audio, read_blocks
-from engine.errors import AudioFileError
+from engine.errors import AudioFileError, OutputFileError
 from tests.engine.audio.sound_file import decoded_by, encode, music, snr_db
 
 RATE_HZ = 44_100
@@ -202,8 +202,8 @@ def test_a_full_disk_is_not_called_a_damaged_file(
     path.write_bytes(np.random.default_rng(0).bytes(5000))
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=4096))
-    with pytest.raises(OSError, match="No space left"):
-        decoded_by(system_decoder, path)
+    with pytest.raises(OutputFileError, match=r"Cannot keep temporary sound .*disk is full"):
+        read_audio(path)
     assert mac.left_behind == []
 
 
