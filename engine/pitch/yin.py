@@ -52,7 +52,7 @@ around: hiss that repeats by chance at a high pitch is unvoiced, a clear leap st
 MIN_RUN_FRAMES = 3
 SILENCE_DB = -70.0
 BELOW_LOUD_DB = -45.0
-"""Frames this far below the loud ones of the file are unvoiced (reverb, bleed)."""
+"""Frames this far below the loud ones of the sound are unvoiced (reverb, bleed)."""
 
 
 @dataclass(frozen=True)
