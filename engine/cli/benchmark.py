@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.cli.output import EXIT_OK, table
+from engine.cli.output import EXIT_FAILED, EXIT_OK, table, tell
 from engine.device import DEVICE_NAMES
 from engine.errors import OptionError, OutputFileError
 from engine.stages import STAGES
@@ -89,12 +89,20 @@ def _measure(job: Job, given: argparse.Namespace) -> int:
     )
     report = as_json(measured, job, given.device)
     text = json.dumps(report, indent=1)
+    # First, because a file that cannot be written must not lose minutes of measuring.
+    printed = tell(text if given.json else as_table(measured))
     if given.save is not None:
-        given.save.write_text(text + "\n", encoding="utf-8")
+        try:
+            given.save.write_text(text + "\n", encoding="utf-8")
+        except OSError as error:
+            raise OutputFileError(
+                f'Cannot write "{given.save.name}"',
+                error.strerror or str(error),
+                "choose another folder",
+            ) from error
     if given.chart is not None:
         draw_chart(given.chart, report)
-    print(text if given.json else as_table(measured))
-    return EXIT_OK
+    return EXIT_OK if printed else EXIT_FAILED
 
 
 def as_table(measured: Sequence[Measurement]) -> str:

@@ -26,6 +26,11 @@ Reason = Literal[
 ]
 """``measured only``: the flag changes the sound, so the user decides."""
 
+_EARLIER_REASONS = {
+    "pays": "faster", "other sound": "different sound", "left as it is": "measured only",
+}  # fmt: skip
+"""What earlier versions wrote in their records."""
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -253,10 +258,24 @@ class TuningRecord:
 def _tuning(record: object) -> Tuning | None:
     """A tuning from its JSON; None if that is damaged or has flags that the engine refuses."""
     try:
-        tuning = msgspec.convert(record, Tuning)
+        tuning = msgspec.convert(_with_present_reasons(record), Tuning)
         if not tuning.flags.keys() <= {flag.name for flag in FLAGS} - NOT_MEASURED:
             return None
         OptimizationConfig(**tuning.flags)
     except (msgspec.ValidationError, OptionError):
         return None
     return tuning
+
+
+def _with_present_reasons(record: object) -> object:
+    """A record whose figures have the reasons of this version."""
+    figures = record.get("figures") if isinstance(record, dict) else None
+    if not isinstance(record, dict) or not isinstance(figures, list):
+        return record
+    renamed = [
+        {**each, "reason": _EARLIER_REASONS.get(str(each.get("reason")), each.get("reason"))}
+        if isinstance(each, dict)
+        else each
+        for each in figures
+    ]
+    return {**record, "figures": renamed}

@@ -34,7 +34,8 @@ def test_findings_that_are_none_of_ours_are_left_out(tmp_path: Path) -> None:
     kept = json.loads((tmp_path / RECORD_FILE).read_text())
     (entry,) = kept["devices"].values()
     entry["findings"][0]["verdict"] = "magic"
-    entry["findings"].append(7)
+    wrong_kind = {"part": "pitch", "verdict": "slower", "device_s": "long", "kind": "rmvpe"}
+    entry["findings"] += [7, {"part": "pitch"}, wrong_kind]
     (tmp_path / RECORD_FILE).write_text(json.dumps(kept))
     assert set(record.findings()) == {("content", "768 wide")}
     record.forget()

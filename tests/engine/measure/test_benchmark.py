@@ -132,3 +132,20 @@ def test_invalid_arguments_are_refused_in_one_sentence(capfd: pytest.CaptureFixt
     for arguments in (["--seconds", "0"], ["--synthetic", "--voice", "x.pth"], ["--flags", "nope"]):
         assert main(["benchmark", "--device", "cpu", *arguments]) == 2
         assert capfd.readouterr().err.count("\n") == 1
+
+
+def test_the_figures_are_printed_even_if_a_file_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    import engine.measure.benchmark
+
+    monkeypatch.setattr(
+        engine.measure.benchmark, "run_benchmark", lambda *_, **__: two_measurements()
+    )
+    (tmp_path / "folder").mkdir()
+    for option in ("--save", "--chart"):
+        arguments = ["benchmark", "--device", "cpu", option, str(tmp_path / "folder")]
+        assert main(arguments) == 2
+        printed = capfd.readouterr()
+        assert TOGETHER in printed.out
+        assert 'Cannot write "folder"' in printed.err

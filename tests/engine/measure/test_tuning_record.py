@@ -123,6 +123,22 @@ def test_a_damaged_record_is_ignored(tmp_path: Path, damage: dict[str, Any]) -> 
     assert record.stale_news("cpu") is None
 
 
+def test_a_tuning_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    record = TuningRecord(tmp_path)
+    tuning = made(tile_frames=800)
+    measured_only = Figure("retrieval", "exact", "ivf", "measured only")
+    record.save("cpu", replace(tuning, figures=(*tuning.figures, measured_only)))
+    now = (tmp_path / FILE).read_text()
+    earlier = now.replace('"faster"', '"pays"').replace('"different sound"', '"other sound"')
+    (tmp_path / FILE).write_text(earlier.replace('"measured only"', '"left as it is"'))
+    found = record.tuning("cpu")
+    assert found is not None
+    assert [each.reason for each in found.figures] == [
+        each.reason for each in (*tuning.figures, measured_only)
+    ]
+    assert record.flags("cpu") == {"tile_frames": 800}
+
+
 def test_a_flag_has_its_gain_or_the_reason_why_it_is_not_used() -> None:
     gains = made().gains(PLAIN)
     tiles = gains["tile_frames"]
