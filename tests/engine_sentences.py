@@ -44,12 +44,14 @@ NOT_SHOWN = frozenset(
         "before the start",
         "can't allocate memory",
         "invalid buffer size",
+        "left as it is",
         "model name",
         "not enough memory",
+        "other sound",
         "out of memory",
     }
 )
-"""Names, formats, what other programs say, and faults that are told as "damaged"."""
+"""Names, formats, what other programs or earlier versions say, and faults told as "damaged"."""
 
 ALSO = ("desktop/problems.py", "desktop/listen/output_device.py", "desktop/listen/player.py")
 """Where the app says something in the way of the engine."""

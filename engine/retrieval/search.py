@@ -186,6 +186,10 @@ class IvfSearch(ExactSearch):
     are read. On a GPU, where each list would cost a question to the host, all rows are compared
     and those of other lists are left out; both ways find the same rows.
 
+    Where the distances of two centres, or of the 8th and 9th row, are equal to within the rounding
+    of float32, faiss (or another device) may choose the other one. The features of such a frame
+    differ; those of all others are equal to 1e-6.
+
     Parameters
     ----------
     rows, device, weighting, tile_bytes, dtype : as for `ExactSearch`

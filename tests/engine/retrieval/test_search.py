@@ -144,6 +144,42 @@ def test_our_search_of_the_lists_finds_what_faiss_finds(
         assert (search.blend(features) - expected).abs().max() <= 1e-6
 
 
+def is_near_tie(file: RetrievalIndex, feature: Rows) -> bool:
+    """Whether rounding decides in which lists a query looks, or which row is its eighth."""
+    assert file.lists is not None
+    query, centres = feature.astype(np.float64), file.lists.centres.astype(np.float64)
+    distances = ((centres - query) ** 2).sum(1)
+    order, nprobe = distances.argsort(), file.lists.nprobe
+    gap = distances[order[nprobe]] - distances[order[nprobe - 1]]
+    largest = (query**2).sum() + (centres**2).sum(1).max()  # of the terms of a product
+    if gap <= 16 * np.finfo(np.float32).eps * largest:
+        return True
+    starts = file.lists.starts
+    rows = np.concatenate([file.rows[starts[i] : starts[i + 1]] for i in order[:nprobe]])
+    nearest = np.sort(((rows.astype(np.float64) - query) ** 2).sum(1))
+    return len(nearest) > 8 and bool(nearest[8] - nearest[7] <= 1e-6 * nearest[8])
+
+
+@pytest.mark.parametrize(("nprobe", "offset"), [(1, 0.0), (1, 40.0), (4, 40.0)])
+def test_only_frames_with_a_near_tie_differ_from_faiss(
+    tmp_path: Path, nprobe: int, offset: float
+) -> None:
+    # Far from the origin, products round by more than the centres differ in distance.
+    rows = make_rows(2000, 64) + np.float32(offset)
+    index = ivf_index(rows, 100)
+    index.nprobe = nprobe
+    file = saved(index, tmp_path / "voice.index")
+    features = make_rows(1000, 64, seed=1) + np.float32(offset)
+    expected = FaissSearch(file).blend(torch.from_numpy(features))
+    assert file.lists is not None
+    for by_list in (True, False):
+        search = IvfSearch(file.rows, file.lists, "cpu", by_list=by_list)
+        differences = (search.blend(torch.from_numpy(features)) - expected).abs().amax(1)
+        differing = torch.nonzero(differences > 1e-5).flatten().tolist()
+        assert len(differing) < 0.1 * len(features)
+        assert all(is_near_tie(file, features[frame]) for frame in differing)
+
+
 @pytest.mark.parametrize("nprobe", [1, 2, 5])
 def test_short_and_empty_lists_give_what_faiss_gives(tmp_path: Path, nprobe: int) -> None:
     rows = make_rows(300, 16)
