@@ -11,12 +11,12 @@ usage: ./urvc-macos.sh COMMAND [ARGUMENTS]
 
   run         open the app
   convert     change the voice of audio or video files   (convert --help)
-  voice       say what a voice file is                   (voice --help)
-  voices      keep voices: import, list, remove, export  (voices --help)
-  models      the shared weights: download, verify       (models --help)
+  voice       describe a voice file                      (voice --help)
+  voices      installed voices: list, import, export     (voices --help)
+  models      shared networks: list, download, verify    (models --help)
   benchmark   measure how fast this machine converts     (benchmark --help)
-  tune        find and keep what is fastest here         (tune --help)
-  doctor      say what works here, and what to do where it does not
+  tune        find and keep the fastest settings here    (tune --help)
+  doctor      check this machine, and advise what to do
   test        run the project's tests                    (arguments go to pytest)
   update      fetch the newest version
   help        show this text

@@ -48,7 +48,7 @@ def add_convert(parser: argparse.ArgumentParser) -> None:
     )
     files.add_argument("--index", type=Path, metavar="X.index", help="the voice's own features")
     files.add_argument(
-        "--models-dir", type=Path, metavar="DIR", help="folder of the shared weights"
+        "--models-dir", type=Path, metavar="DIR", help="folder of the shared networks"
     )
     files.add_argument("-o", "--output", type=Path, metavar="FILE", help="for a single input")
     files.add_argument("--output-dir", type=Path, metavar="DIR", help="default: beside the source")

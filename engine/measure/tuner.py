@@ -217,7 +217,7 @@ def tune(
         device, tuning = tuner.run()
     token.raise_if_cancelled()
     earlier = record.tuning(device)
-    if job.only is not None and earlier is not None:
+    if job.only is not None and earlier is not None and earlier.machine == tuning.machine:
         tuning = _joined(earlier, tuning, job.only)
     record.save(device, tuning)
     return tuning

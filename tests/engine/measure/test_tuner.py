@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +154,16 @@ def test_measuring_one_flag_keeps_the_figures_of_the_others(tmp_path: Path) -> N
     assert second.flags["compile"] == "torchscript"
     assert len(second.figures) == len(first.figures)
     assert TuningRecord(tmp_path).flags("cpu")["compile"] == "torchscript"
+
+
+def test_figures_of_a_changed_machine_are_not_kept_beside_new_ones(tmp_path: Path) -> None:
+    first = tune(TuningJob(voice=VOICE), folder=tmp_path, ask=Bench(compile_torchscript=0.5).ask)
+    changed = replace(first, machine=replace(first.machine, system="an earlier system"))
+    TuningRecord(tmp_path).save("cpu", changed)
+    only = frozenset({"use_fp16"})
+    second = tune(TuningJob(voice=VOICE, only=only), folder=tmp_path, ask=Bench().ask)
+    assert second.flags["compile"] == "none"
+    assert {figure.flag for figure in second.figures} == {"use_fp16"}
 
 
 def test_larger_batches_are_tried_only_while_the_smaller_ones_are_faster(tmp_path: Path) -> None:
