@@ -96,7 +96,7 @@ class Option:
         ------
         OptionError : it is of another kind, out of range, or unknown
         """
-        if any(value is each.value or value == each.value for each in self.also):
+        if any(type(value) is type(each.value) and value == each.value for each in self.also):
             return
         if self.kind in ("number", "whole number"):
             self._require_number(value)
@@ -180,7 +180,9 @@ class Option:
     def _require_number(self, value: object) -> None:
         kind = Integral if self.kind == "whole number" else Real
         if not isinstance(value, kind) or isinstance(value, bool):
-            raise self._refused(value, "it must be a number", "give a number")
+            whole = self.kind == "whole number"
+            why = "it must be a whole number" if whole else "it must be a number"
+            raise self._refused(value, why, "give a number")
         if not self.low <= value <= self.high:  # type: ignore[operator]  # NaN fails too
             raise self._refused(
                 value,

@@ -55,6 +55,12 @@ def test_a_value_that_makes_no_sense_is_refused_and_the_variable_named(variable:
     assert "maybe" in str(caught.value)
 
 
+@pytest.mark.parametrize("value", [False, 2.5, "400"])
+def test_a_number_of_frames_must_be_a_whole_number(value: object) -> None:
+    with pytest.raises(OptionError, match='"Tile size": it must be a whole number'):
+        replace(OptimizationConfig(), tile_frames=value)  # type: ignore[arg-type]
+
+
 def test_numbers_out_of_range_name_the_variable_too() -> None:
     for variable, text in (("RVC_BATCH_SIZE", "0"), ("RVC_TILE_FRAMES", "7")):
         with pytest.raises(OptionError, match=variable):
