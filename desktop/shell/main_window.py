@@ -6,7 +6,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QEvent, QPoint, Qt, Signal, Slot
-from PySide6.QtGui import QCloseEvent, QGuiApplication, QPainter, QPaintEvent, QPalette
+from PySide6.QtGui import (
+    QCloseEvent,
+    QGuiApplication,
+    QPainter,
+    QPaintEvent,
+    QPalette,
+    QResizeEvent,
+)
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
@@ -37,6 +44,26 @@ from desktop.voices.voice_list import VoiceList
 from desktop.voices.voice_panel import WIDTH, VoicePanel
 from desktop.widgets import NoticeBar
 from engine.audio.names import SUPPORTED_SUFFIXES
+
+
+class _Side(QScrollArea):
+    """The scrolled side panel; grows by its scroll bar, which would cover the controls."""
+
+    def __init__(self, panel: QWidget) -> None:
+        super().__init__()
+        self._panel = panel
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # its controls scroll into view by themselves
+        self.setFrameShape(QScrollArea.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidgetResizable(True)
+        self.setFixedWidth(WIDTH)
+        self.setWidget(panel)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """Keep room for the whole panel beside the scroll bar."""
+        super().resizeEvent(event)
+        needed = max(WIDTH, self._panel.minimumSizeHint().width())
+        self.setFixedWidth(needed + self.width() - self.viewport().width())
 
 
 class _Line(QWidget):
@@ -90,12 +117,7 @@ class MainLayout(QWidget):
         right.setSpacing(0)
         right.addWidget(self.notice)
         right.addWidget(self.pages, 1)
-        side = QScrollArea()
-        side.setWidget(self.voice_panel)
-        side.setWidgetResizable(True)
-        side.setFixedWidth(WIDTH)
-        side.setFrameShape(QScrollArea.Shape.NoFrame)
-        side.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        side = _Side(self.voice_panel)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)

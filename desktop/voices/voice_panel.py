@@ -124,7 +124,7 @@ class VoicePanel(QWidget):
         column.addWidget(self._controls)
         column.addWidget(self._more)
         column.addWidget(self._more_controls)
-        column.addStretch()
+        column.addStretch(1)
         foot = QHBoxLayout()
         foot.addWidget(self._make_default)
         foot.addStretch()

@@ -25,6 +25,7 @@ from desktop.settings.store import Settings
 from desktop.shell.settings_window import SettingsWindow
 from desktop.storage import AppPaths
 from desktop.translation import install_translators
+from desktop.voices.voice_panel import WIDTH, VoicePanel
 from tests.desktop.fake_engine import FakeEngine
 
 SMALLEST = (900, 600)
@@ -139,6 +140,23 @@ def test_the_smallest_window_shows_everything(app: App, qtbot: QtBot, tmp_path: 
     assert (app.window.width(), app.window.height()) == SMALLEST
     app.window.cancel_all()
     qtbot.waitUntil(lambda: not app.queue.is_busy, timeout=20_000)
+
+
+def test_the_open_side_panel_shows_everything(app: App) -> None:
+    panel = app.window.findChild(VoicePanel)
+    panel.more.setChecked(True)
+    assert faults(app.window) == []
+    assert panel.width() >= WIDTH, "the scroll bar takes room from the controls"
+    assert (app.window.width(), app.window.height()) == SMALLEST
+
+
+def test_in_a_high_window_more_stays_below_the_other_options(app: App) -> None:
+    app.window.resize(1040, 1500)
+    assert faults(app.window) == []
+    panel = app.window.findChild(VoicePanel)
+    lowest = panel.rows["stereo"]
+    gap = panel.more.y() - lowest.mapTo(panel, QPoint(0, lowest.height())).y()
+    assert 0 <= gap < panel.more.height()
 
 
 def test_every_pane_of_the_settings_shows_everything(
