@@ -25,8 +25,6 @@ PROGRESS_BYTES = 2**20
 _SLICE_S = 0.2
 """The longest time until a pause notices a cancel."""
 
-_LONGEST_S = 10**9
-
 
 @dataclass(frozen=True)
 class Pacing:
@@ -102,7 +100,7 @@ def persist(
 def asked_wait_s(retry_after: str) -> float | None:
     """The seconds that a ``Retry-After`` header asks for (a number or a date); None if neither."""
     try:
-        return Retry(retry_after_max=_LONGEST_S).parse_retry_after(retry_after)
+        return Retry().parse_retry_after(retry_after)
     except (InvalidHeader, ValueError, OverflowError):
         return None
 
