@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -154,8 +155,14 @@ class Session:
         return found[0], found[1]
 
     def click(self, kind: str, *names: str) -> None:
-        """Click on it."""
-        self.screen.click(self.place(kind, *names))
+        """Click on it, once it stays where it is: a window that has just opened is still moved."""
+        place = self.place(kind, *names)
+        for _ in range(50):
+            time.sleep(0.2)
+            before, place = place, self.place(kind, *names)
+            if place == before:
+                break
+        self.screen.click(place)
 
     def drag_in(self, files: Sequence[Path], *, let_go: Callable[[], object]) -> str:
         """Drag files from another program over the window; drop once `let_go` returns.

@@ -67,7 +67,7 @@ class Witness(QObject):
             "notice": window.notice.text,
             "rows": [self._row(job) for job in self._app.queue.jobs()],
             "question": _words(modal) if modal is not None else "",
-            "settings": settings is not None and settings.isVisible(),
+            "settings": settings is not None and _is_shown(settings),
             "listen": self._listen(),
             "tray": self._app.menu_bar.is_shown,
             "menu": _open_menu(),
@@ -151,6 +151,12 @@ class Witness(QObject):
             "ready": [lane.has_sound for lane in panel._lanes],
             "note": panel._note.text(),
         }
+
+
+def _is_shown(window: QWidget) -> bool:
+    """Whether a window is on the screen, which under load is later than `isVisible` says."""
+    handle = window.windowHandle()
+    return window.isVisible() and handle is not None and handle.isExposed()
 
 
 def _in_sight(*kinds: type[QWidget]) -> list[QWidget]:
