@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
+from PySide6.QtCore import QStandardPaths
 
 from engine.library.installed_voice import VOICES_VARIABLE, voices_dir
-from engine.paths import starter_dir
+from engine.paths import bundle_contents, starter_dir
 
 _MAX_BYTES = 64 << 20
 
@@ -102,3 +103,16 @@ class AppPaths:
 def sample_file() -> Path:
     """A few seconds of speech that ship with the program."""
     return starter_dir() / "sample.wav"
+
+
+def folder_for_result(source: Path) -> Path | None:
+    """Where the result of a source belongs that lies inside the program: the user's Music folder.
+
+    Returns
+    -------
+    None for all other sources, whose results are written beside them.
+    """
+    program = bundle_contents() or Path(__file__).resolve().parents[1]
+    if not source.resolve().is_relative_to(program):
+        return None
+    return Path(QStandardPaths.writableLocation(QStandardPaths.StandardLocation.MusicLocation))

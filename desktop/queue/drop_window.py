@@ -70,7 +70,8 @@ class DropOverlay(QWidget):
     def offer(self, intake: Intake, voice_name: str) -> None:
         """Show what dropping will do."""
         welcome = not intake.is_empty
-        detail = intake.reason if welcome else ""
+        told = [*intake.reasons, intake.left_alone] if welcome else intake.reasons[1:]
+        detail = "\n".join(filter(None, told))
         self._announce(self._promise(intake, voice_name), detail, welcome=welcome)
 
     def offer_link(self, link: str) -> None:
@@ -90,7 +91,7 @@ class DropOverlay(QWidget):
 
     def _promise(self, intake: Intake, voice_name: str) -> str:
         if intake.is_empty:
-            return intake.reason or self.tr("No audio found")
+            return next(iter(intake.reasons), self.tr("No audio found"))
         sounds = len(intake.sounds)
         if not sounds:
             count = len(intake.voices)

@@ -9,6 +9,7 @@ from pathlib import Path
 from random import getrandbits
 from typing import Any
 
+from desktop.storage import folder_for_result
 from engine.errors import Text
 from engine.options import ConversionOptions
 
@@ -122,6 +123,11 @@ class Job:
     def title(self) -> str:
         """The source's name, printable."""
         return self.source.name.encode(errors="replace").decode()
+
+    @property
+    def result_folder(self) -> Path | None:
+        """The folder to write into; None is next to the source, but never inside the program."""
+        return self.output_dir or folder_for_result(self.source)
 
     @property
     def is_over(self) -> bool:

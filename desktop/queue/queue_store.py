@@ -118,7 +118,7 @@ def remove_leftovers(jobs: Iterable[Job], wait: Callable[[float], object] = time
     """
     undone = (job for job in jobs if job.state is JobState.INTERRUPTED)
     found: dict[Path, float] = {}
-    for folder in {job.output_dir or job.source.parent for job in undone}:
+    for folder in {job.result_folder or job.source.parent for job in undone}:
         with contextlib.suppress(OSError):
             found.update(
                 (file, file.stat().st_mtime) for file in folder.iterdir() if _is_part(file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -69,6 +70,10 @@ class ConverterEngine:
                 looked_s = now_s
                 live.memory(self._memory_bytes())
 
+        folder = job.result_folder
+        if folder is not None and folder != job.output_dir:  # the Music folder need not exist yet
+            with suppress(OSError):
+                folder.mkdir(parents=True, exist_ok=True)
         self._profiler.reset()
         self._profiler.live = live
         try:
@@ -76,7 +81,7 @@ class ConverterEngine:
                 job.source,
                 voice,
                 job.options,
-                output_dir=job.output_dir,
+                output_dir=folder,
                 listener=listen,
                 cancel=order.cancel,
             )

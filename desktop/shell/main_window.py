@@ -364,8 +364,12 @@ class MainWindow(DropWindow):
                 self.queue_view.select_job(jobs[0].id)
         if intake.voices:
             self._voices.install(intake.voices)
-        if intake.reason:
-            self.notice.tell(self.tr("Skipped: {why}.").format(why=intake.reason), warning=True)
+        skipped = self.tr("Skipped: {why}.")
+        sentences = [skipped.format(why=reason) for reason in intake.reasons]
+        if intake.left_alone:
+            sentences.append(f"{intake.left_alone}.")
+        if sentences:
+            self.notice.tell("\n".join(sentences), warning=bool(intake.reasons))
 
     def _on_installed(self, voice: Voice) -> None:
         self._draft.set_voice(voice)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
 from desktop.app import App
@@ -55,6 +56,22 @@ def test_a_dropped_file_becomes_a_file_beside_it_with_timings(
     in_stages_s = sum(each.seconds for each in finished.stages)
     assert 0.6 * finished.taken_s < in_stages_s <= finished.taken_s * 1.01
     assert not list(tmp_path.glob(".*.part"))
+
+
+def test_the_samples_result_goes_to_the_music_folder(
+    app: App, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "none"))
+    resources = sample_file().parents[1]
+    before = sorted(resources.rglob("*"))
+    buttons = {each.text(): each for each in app.window.findChildren(QPushButton)}
+    buttons["Try the Sample"].click()
+    qtbot.waitUntil(lambda: app.queue.rowCount() == 1 and not app.queue.is_busy, timeout=WAIT_MS)
+    (job,) = app.queue.jobs()
+    assert job.output == tmp_path / "Music" / "sample (Starter).wav"
+    assert job.output.is_file()
+    assert sorted(resources.rglob("*")) == before
 
 
 def test_a_cancelled_conversion_leaves_no_partial_file(

@@ -34,7 +34,7 @@ def test_audio_voices_and_other_files_are_distinguished(folder: Path) -> None:
     paths = [folder / "b.wav", Path("v.PTH"), Path("v.index"), Path("pack.zip"), Path("x.txt")]
     found = sort_paths(paths)
     assert (len(found.sounds), len(found.voices), found.refused) == (1, 3, ("x.txt",))
-    assert found.reason == "“x.txt” isn't an audio, video or voice file"
+    assert found.reasons == ("“x.txt” isn't an audio, video or voice file",)
 
 
 def test_a_folder_with_a_voice_and_no_audio_is_that_voice(tmp_path: Path) -> None:
@@ -42,8 +42,36 @@ def test_a_folder_with_a_voice_and_no_audio_is_that_voice(tmp_path: Path) -> Non
     assert sort_paths([tmp_path]).voices == (tmp_path,)
 
 
-def test_an_empty_folder_is_refused_by_name(tmp_path: Path) -> None:
-    assert sort_paths([tmp_path]).refused == (tmp_path.name,)
+def test_sounds_in_the_folder_of_a_voice_are_left_alone_and_told(tmp_path: Path) -> None:
+    for name in ("Aria/aria.pth", "Aria/sample.wav", "Aria/dataset/1.wav", "songs/a.wav"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    found = sort_paths([tmp_path / "Aria"])
+    assert (found.sounds, found.voices) == ((), (tmp_path / "Aria",))
+    assert len(found.beside) == 2
+    assert "2 sounds belong to the voice" in found.left_alone
+    both = sort_paths([tmp_path])
+    assert (both.sounds, both.voices) == ((tmp_path / "songs" / "a.wav",), (tmp_path,))
+    by_hand = sort_paths([tmp_path / "Aria", tmp_path / "Aria" / "sample.wav"])
+    assert by_hand.sounds == (tmp_path / "Aria" / "sample.wav",)
+    assert len(by_hand.beside) == 1
+
+
+def test_an_archive_beside_songs_does_not_make_them_a_voice(tmp_path: Path) -> None:
+    for name in ("song.wav", "booklet.zip"):
+        (tmp_path / name).touch()
+    found = sort_paths([tmp_path])
+    assert (found.sounds, found.voices, found.beside) == ((tmp_path / "song.wav",), (), ())
+
+
+def test_a_folder_with_nothing_to_use_is_called_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    assert sort_paths([tmp_path / "new"]).reasons == ("The folder “new” is empty",)
+    (tmp_path / "new" / "note.txt").touch()
+    assert sort_paths([tmp_path / "new"]).reasons == (
+        "There is no audio, video or voice in the folder “new”",
+    )
 
 
 def test_a_search_can_be_limited(folder: Path) -> None:
