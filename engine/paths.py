@@ -22,6 +22,15 @@ WEIGHTS_FILES = ("model.safetensors", "pytorch_model.bin")
 FAIRSEQ_FILE = "hubert_base.pt"
 """The same network as one file in fairseq's layout, beside that folder."""
 
+OTHER_ENCODERS = (
+    "spin",
+    "spin-v2",
+    "chinese-hubert-base",
+    "japanese-hubert-base",
+    "korean-hubert-base",
+)
+"""Other content encoders of trainers, by their names in voices; each has a folder of that name."""
+
 RMVPE_FILE = "rmvpe.pt"
 
 VOICE_WEIGHTS_FILE = "voice.safetensors"
@@ -80,8 +89,29 @@ STARTER_EMBEDDER = "urvc-starter"
 """The content encoder that the starter voice's checkpoint names."""
 
 
-_CONTENTVEC_NAMES = frozenset({"contentvec", "contentvec_base", "hubert", "hubert_base"})
+_CONTENTVEC_NAMES = frozenset({"contentvec", "contentvec-base", "hubert", "hubert-base"})
+_OTHER_SPELLINGS = {
+    "spin-v1": "spin",
+    "spinv2": "spin-v2",
+    "hubert-base-chinese": "chinese-hubert-base",
+    "hubert-base-japanese": "japanese-hubert-base",
+    "hubert-base-korean": "korean-hubert-base",
+}
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def encoder_name(embedder: str) -> str | None:
+    """The one name of a content encoder that trainers spell in several ways.
+
+    Returns
+    -------
+    One of `OTHER_ENCODERS` or `STARTER_EMBEDDER`, an unknown name as it is, or None for ContentVec.
+    """
+    plain = re.sub(r"\.(pt|pth|bin|safetensors)$", "", embedder.strip().lower()).replace("_", "-")
+    if plain in _CONTENTVEC_NAMES:
+        return None
+    known = _OTHER_SPELLINGS.get(plain, plain)
+    return known if known in OTHER_ENCODERS else embedder
 
 
 def content_encoder_path(embedder: str, models_folder: Path) -> Path:
@@ -99,11 +129,12 @@ def content_encoder_path(embedder: str, models_folder: Path) -> Path:
     ------
     WeightsError : the name cannot be that of a folder
     """
-    if embedder.lower() in _CONTENTVEC_NAMES:
+    name = encoder_name(embedder)
+    if name is None:
         return models_folder
-    if embedder == STARTER_EMBEDDER:
+    if name == STARTER_EMBEDDER:
         return starter_dir() / "encoder"
-    if not _FILE_NAME.fullmatch(embedder):
+    if not _FILE_NAME.fullmatch(name):
         raise WeightsError(
             "Cannot find the content encoder",
             Text(
@@ -111,4 +142,4 @@ def content_encoder_path(embedder: str, models_folder: Path) -> Path:
             ),
             "ask the voice's author which content encoder it was trained with",
         )
-    return models_folder / embedder
+    return models_folder / name

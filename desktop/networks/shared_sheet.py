@@ -13,7 +13,7 @@ from desktop import style
 from desktop.networks.models_page import ChooseFile, NetworkCard, choose_file
 from desktop.queue.drop_window import DropWindow
 from engine.files import size_text
-from engine.library.networks import NETWORKS, Network
+from engine.library.networks import SHARED, Network
 
 _WIDTH = 520
 
@@ -41,7 +41,7 @@ class SharedSheet(QDialog):
         mirror: Callable[[], str],
         choose: ChooseFile = choose_file,
         parent: DropWindow | None = None,
-        networks: tuple[Network, ...] = NETWORKS,
+        networks: tuple[Network, ...] = SHARED,
     ) -> None:
         super().__init__(parent)
         self._window = parent

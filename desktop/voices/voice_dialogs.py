@@ -20,7 +20,7 @@ from desktop.widgets import NoticeBar
 from engine.errors import UserError
 from engine.files import size_text
 from engine.library.importing import ImportReport
-from engine.library.networks import CONTENT_ENCODER, NETWORKS
+from engine.library.networks import CONTENT_ENCODER, SHARED
 from engine.paths import content_encoder_path, models_dir
 
 _OFFERED = "shared_networks.offered"
@@ -115,7 +115,7 @@ class VoiceDialogs(QObject):
         """Show a notice if a voice lacks the shared networks."""
         if not self._lacks_networks(key):
             return
-        size = size_text(sum(each.about_bytes for each in NETWORKS))
+        size = size_text(sum(each.about_bytes for each in SHARED))
         text = self.tr("“{name}” needs the networks that community voices share ({size}).")
         self._notice.tell(
             text.format(name=name, size=size),

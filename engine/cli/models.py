@@ -10,7 +10,15 @@ from pathlib import Path
 from engine.cli.output import EXIT_FAILED, EXIT_OK, ProgressBar, confirmed
 from engine.errors import OptionError, UserError
 from engine.files import ByteListener, size_text
-from engine.library.networks import NETWORKS, Network, fetch, remove, use_file, verify
+from engine.library.networks import (
+    NETWORKS,
+    Network,
+    fetch,
+    is_expected,
+    remove,
+    use_file,
+    verify,
+)
 from engine.paths import models_dir
 
 
@@ -25,7 +33,12 @@ def add_models(parser: argparse.ArgumentParser) -> None:
 
     each = actions.add_parser("download", help="download missing networks")
     each.set_defaults(run=_download)
-    each.add_argument("keys", nargs="*", metavar="KEY", help=f"some of {keys}; default: all")
+    each.add_argument(
+        "keys",
+        nargs="*",
+        metavar="KEY",
+        help=f"some of {keys}; default: all that every voice needs",
+    )
     each.add_argument("--mirror", metavar="URL", help="download from a mirror of the hub")
     each.add_argument(
         "--accept-licence",
@@ -93,7 +106,8 @@ def _as_json(network: Network, folder: Path, state: str) -> dict[str, object]:
 
 def _download(given: argparse.Namespace) -> int:
     folder = models_dir(given.models_dir)
-    available = [each for each in NETWORKS if each.can_be_downloaded and not each.licence_first]
+    usual = [each for each in NETWORKS if each.usual]
+    available = [each for each in usual if each.can_be_downloaded and not each.licence_first]
     chosen = _chosen(given.keys) or tuple(available)
     absent = [network for network in chosen if network.missing(folder)]
     if not absent:
@@ -126,7 +140,7 @@ def _on(bar: ProgressBar, doing: str) -> ByteListener:
 def _verify(given: argparse.Namespace) -> int:
     folder = models_dir(given.models_dir)
     states = {}
-    for network in NETWORKS:
+    for network in (each for each in NETWORKS if is_expected(each, folder)):
         bar = ProgressBar(network.title)
         try:
             states[network] = verify(network, folder, listener=_on(bar, "verify"))

@@ -25,6 +25,7 @@ from engine.paths import (
     FAIRSEQ_FILE,
     RMVPE_FILE,
     WEIGHTS_FILES,
+    encoder_name,
 )
 from engine.progress import CancelToken
 
@@ -90,6 +91,7 @@ class Network:
     variants : sets of files, each of which is the whole network; the first one is downloaded.
         Small files come first, so that a wrong address is noticed early
     licence_first : the user must have read the licence before the download
+    usual : every community voice needs it, so it belongs to a download of "all"
     """
 
     key: str
@@ -99,6 +101,7 @@ class Network:
     source_page: str
     variants: tuple[tuple[NetworkFile, ...], ...]
     licence_first: bool = False
+    usual: bool = True
 
     @property
     def can_be_downloaded(self) -> bool:
@@ -173,8 +176,101 @@ RMVPE = Network(
         ),
     ),
 )
-NETWORKS = (CONTENT_ENCODER, RMVPE)
+
+
+def _other_encoder(
+    name: str,
+    title: str,
+    address: str,
+    licence: str | None = None,
+    size_bytes: int | None = None,
+    sha256: tuple[str | None, str | None] = (None, None),
+) -> Network:
+    """A content encoder that some voices need.
+
+    Parameters
+    ----------
+    address : of its folder below the hub: owner, name and place at a revision
+    licence : None where none is stated; then the user has to look at the page first
+    size_bytes, sha256 : of the weights; of the configuration and the weights
+    """
+    config, weights, other = (f"{name}/{each}" for each in (CONFIG_FILE, *WEIGHTS_FILES[::-1]))
+    first = (
+        NetworkFile(config, 1_500, None, sha256[0], f"{address}/{CONFIG_FILE}"),
+        NetworkFile(
+            weights,
+            size_bytes or _BASE_BYTES,
+            size_bytes,
+            sha256[1],
+            f"{address}/{WEIGHTS_FILES[-1]}",
+        ),
+    )
+    return Network(
+        key=name,
+        title=title,
+        purpose="Only voices that were trained with it need it.",
+        licence=licence or "not known",
+        source_page=OFFICIAL_HUB + address.replace("/resolve/", "/tree/"),
+        variants=(first, (NetworkFile(config), NetworkFile(other))),
+        licence_first=licence is None,
+        usual=False,
+    )
+
+
+_BASE_BYTES = 378_000_000
+"""A HuBERT base in float32."""
+
+_APPLIO = "/IAHispano/Applio/resolve/main/Resources/embedders"
+"""Where the trainer Applio (its ``rvc/lib/utils.py`` of August 2026) gets them from.
+
+It states neither hashes nor licences. rinna's own Japanese HuBERT is under Apache 2.0.
+"""
+
+NETWORKS = (
+    CONTENT_ENCODER,
+    RMVPE,
+    _other_encoder("spin", "Content encoder spin", f"{_APPLIO}/spin"),
+    _other_encoder("spin-v2", "Content encoder spin-v2", f"{_APPLIO}/spin-v2"),
+    _other_encoder(
+        "chinese-hubert-base",
+        "Content encoder for Chinese (HuBERT base)",
+        "/lj1995/GPT-SoVITS/resolve/336b2ec4e8d4ac74740798dd40af44e74659ecaf/chinese-hubert-base",
+        "MIT",  # also of its makers' page, TencentGameMate/chinese-hubert-base
+        188_811_417,
+        (
+            "c3e5060a1277e0f078cc6be9da4528a605dba6ece93018981fe2c820e5c7b103",
+            "24164f129c66499d1346e2aa55f183250c223161ec2770c0da3d3b08cf432d3c",
+        ),
+    ),
+    _other_encoder(
+        "japanese-hubert-base",
+        "Content encoder for Japanese (HuBERT base)",
+        f"{_APPLIO}/japanese_hubert_base",
+    ),
+    _other_encoder(
+        "korean-hubert-base",
+        "Content encoder for Korean (HuBERT base)",
+        f"{_APPLIO}/korean_hubert_base",
+    ),
+)
 """All that can be downloaded or brought along."""
+
+SHARED = tuple(network for network in NETWORKS if network.usual)
+"""Those that every community voice needs."""
+
+
+def is_expected(network: Network, folder: Path) -> bool:
+    """Whether a network should be in the models folder: a usual one, or one that was begun."""
+    files = (file for variant in network.variants for file in variant)
+    return network.usual or any(file.has_content(folder) for file in files)
+
+
+def encoder_for(embedder: str) -> Network | None:
+    """The content encoder that a voice needs, by the name in its checkpoint; None if unknown."""
+    name = encoder_name(embedder)
+    if name is None:
+        return CONTENT_ENCODER
+    return next((network for network in NETWORKS if network.key == name), None)
 
 
 def hub_address(setting: str | None = None, environment: Mapping[str, str] = os.environ) -> str:

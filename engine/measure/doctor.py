@@ -20,7 +20,7 @@ from engine.audio.system_decoder import AFCONVERT
 from engine.device import DEVICE_NAMES, DeviceName, choose_device, describe
 from engine.errors import DeviceError
 from engine.files import file_sha256, size_text
-from engine.library.networks import NETWORKS, Network
+from engine.library.networks import NETWORKS, Network, is_expected
 from engine.measure.child import Child, ChildError
 from engine.paths import bundle_contents, models_dir, starter_dir
 from engine.pitch.methods import AUTO, METHODS, choose_method
@@ -105,7 +105,11 @@ def run_checks(models: Path | None = None, *, verify: bool = False) -> list[Chec
     verify : compare the SHA-256 of the shared networks too
     """
     folder = models_dir(models)
-    shared = [check_network(network, folder, verify=verify) for network in NETWORKS]
+    shared = [
+        check_network(network, folder, verify=verify)
+        for network in NETWORKS
+        if is_expected(network, folder)
+    ]
     return [
         _python(),
         *_torch_and_device(),

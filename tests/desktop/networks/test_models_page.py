@@ -70,7 +70,7 @@ def test_the_page_shows_every_network_of_the_table(qtbot: QtBot, tmp_path: Path)
     qtbot.addWidget(page)
     assert [card.network for card in page.cards] == list(NETWORKS)
     assert MIRROR.key in page.rows
-    assert [card.state.text() for card in page.cards] == ["Not installed"] * 2
+    assert [card.state.text() for card in page.cards] == ["Not installed"] * len(NETWORKS)
 
 
 def test_download_check_and_removal(qtbot: QtBot, card: NetworkCard, tmp_path: Path) -> None:

@@ -14,18 +14,21 @@ from engine.errors import ConversionCancelled, DownloadError, WeightsError
 from engine.library.download.part_file import part_path
 from engine.library.networks import (
     NETWORKS,
+    SHARED,
     Network,
     NetworkFile,
+    encoder_for,
     fetch,
     hub_address,
     remove,
     use_file,
     verify,
 )
+from engine.paths import content_encoder_path
 from engine.progress import CancelToken
 from tests.engine.library.download.http_server import Fault, FaultServer
 
-ENCODER, PITCH = NETWORKS
+ENCODER, PITCH = SHARED
 BODY = random.Random(3).randbytes(3_000_000)
 FILE = replace(PITCH.weights, size_bytes=len(BODY), sha256=hashlib.sha256(BODY).hexdigest())
 SMALL_PITCH = replace(PITCH, variants=((FILE,),))
@@ -33,19 +36,49 @@ UNSIZED = replace(PITCH, variants=((replace(FILE, size_bytes=None),),))
 
 
 def test_the_table_is_complete_and_consistent() -> None:
-    assert [[file.relative_path for file in each.variants[0]] for each in NETWORKS] == [
+    assert [[file.relative_path for file in each.variants[0]] for each in SHARED] == [
         ["hubert_base/config.json", "hubert_base/pytorch_model.bin"],
         ["rmvpe.pt"],
     ]
     assert len({each.key for each in NETWORKS}) == len(NETWORKS)
     for each in NETWORKS:
-        assert each.licence == "MIT"
-        assert each.can_be_downloaded
+        hashes = [file.sha256 for file in each.variants[0] if each.can_be_downloaded]
+        # Where a file's content or licence is not known, the user has to look first.
+        assert each.licence_first or (None not in hashes and each.licence != "not known")
+        assert all(re.fullmatch("[0-9a-f]{64}", sha256) for sha256 in hashes if sha256)
         for file in each.variants[0]:
-            assert re.fullmatch("[0-9a-f]{64}", file.sha256 or "")
-            assert re.search(r"/resolve/[0-9a-f]{40}/", file.url_path or "")
-            assert (file.url_path or "").endswith(file.relative_path)
+            assert file.sha256 is None or re.search(r"/resolve/[0-9a-f]{40}/", file.url_path or "")
+            assert (file.url_path or file.name).endswith(file.name)
             assert file.size_bytes in {None, file.about_bytes}
+
+
+@pytest.mark.parametrize(
+    ("embedder", "key"),
+    [
+        ("contentvec", "content"),
+        ("hubert_base.pt", "content"),
+        ("spin", "spin"),
+        ("SPIN_V2", "spin-v2"),
+        ("chinese_hubert_base", "chinese-hubert-base"),
+        ("japanese-hubert-base", "japanese-hubert-base"),
+        ("hubert-base-korean", "korean-hubert-base"),
+    ],
+)
+def test_the_content_encoder_of_a_voice_is_in_the_table(
+    embedder: str, key: str, tmp_path: Path
+) -> None:
+    network = encoder_for(embedder)
+    assert network is not None
+    assert network.key == key
+    place = content_encoder_path(embedder, tmp_path)
+    assert {file.path(tmp_path).parent for file in network.variants[0]} <= {
+        place,
+        place / "hubert_base",
+    }
+
+
+def test_an_unknown_content_encoder_is_in_no_table() -> None:
+    assert encoder_for("my own") is None
 
 
 def test_the_address_of_the_hub_can_be_set() -> None:
