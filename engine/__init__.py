@@ -48,4 +48,6 @@ _HOME = {
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "Converter":  # the one that imports torch
+        import_module("engine.device").prepare_environment()
     return getattr(import_module(_HOME[name]), name)

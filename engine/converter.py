@@ -105,7 +105,7 @@ class Converter:
         rate_hz = int(rate_hz)  # a product with numpy's int32 would overflow
         started, run = time.perf_counter(), self._run(listener, cancel)
         play = partial(receive_array, columns, rate_hz, channels=2 if options.stereo else 1)
-        with self._networks_at_work():
+        with self._networks_at_work(run):
             decoded, sound = self._convert(play, voice, options, None, run)
             with run.stage("write"):
                 nothing = np.zeros((0, sound.channels), np.float32)
@@ -143,7 +143,7 @@ class Converter:
         _check_target(output or choose(), source, options, overwrite=overwrite)
         started, run = time.perf_counter(), self._run(listener, cancel)
         play = partial(decode_audio, source, channels=2 if options.stereo else 1)
-        with self._networks_at_work():
+        with self._networks_at_work(run):
             decoded, sound = self._convert(play, voice, options, options.file_format, run)
             with run.stage("write", 1.0):
                 path = write_free(output or choose, sound, options, overwrite=overwrite)
@@ -156,7 +156,7 @@ class Converter:
 
         Parameters
         ----------
-        cancel : stops it before the next layer of a network
+        cancel : stops it before the next operation
 
         Returns
         -------
@@ -200,8 +200,12 @@ class Converter:
         return Run(self.profiler, self._store.placement, listener, cancel)
 
     @contextmanager
-    def _networks_at_work(self) -> Iterator[None]:
-        with torch.inference_mode(), devices.within_memory(self.device):
+    def _networks_at_work(self, run: Run) -> Iterator[None]:
+        with (
+            torch.inference_mode(),
+            devices.within_memory(self.device),
+            run.stopping_at_once(),
+        ):
             yield
 
     def _convert(

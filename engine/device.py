@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 DeviceName = Literal["auto", "mps", "cuda", "cpu"]
 DEVICE_NAMES: tuple[DeviceName, ...] = get_args(DeviceName)
 
+_SPINNING = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "1"}
+"""How long an idle thread of OpenMP spins: rounds for GNU's library, milliseconds for LLVM's."""
+
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _LARGE_BLOCK_BYTES = 8 << 20
 _HELD_BYTES = 1 << 30
@@ -38,11 +41,16 @@ OUT_OF_MEMORY_WORDS = (
 
 
 def prepare_environment() -> None:
-    """Let operators without a Metal kernel run on the CPU; call it before torch is imported.
+    """Set what torch and OpenMP read when they are loaded; call it before torch is imported.
 
-    torch reads the variable once, when it is loaded. A value set by the user is kept.
+    Operators without a Metal kernel run on the CPU. OpenMP's idle threads soon sleep: by default
+    they spin for up to a fifth of a second, which beside other busy programs takes the cores from
+    the thread that they wait for. Children inherit both. A value set by the user is kept.
     """
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
+    if "OMP_WAIT_POLICY" not in os.environ:  # ours would take precedence over it
+        for variable, value in _SPINNING.items():
+            os.environ.setdefault(variable, value)
     _part_large_blocks()
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
+
+from torch.overrides import TorchFunctionMode
 
 from engine import device as devices
 from engine.errors import Message
@@ -14,6 +17,27 @@ FILTERED_FRACTION = done_after("filter")
 PREPARED_FRACTION = done_after("pitch")
 """Share of the whole work that is done when the pieces begin."""
 SYNTHESIZED_FRACTION = done_after("synthesis")
+
+
+class _StopBetweenOperations(TorchFunctionMode):
+    """Lets a cancel stop this thread before each operation of torch, whatever code calls it.
+
+    A network's layer or the reading of its weights may take seconds beside other busy programs.
+    """
+
+    def __init__(self, cancel: CancelToken) -> None:
+        super().__init__()
+        self._cancel = cancel
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        _types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        self._cancel.raise_if_cancelled()
+        return func(*args, **(kwargs or {}))
 
 
 class Run:
@@ -65,6 +89,17 @@ class Run:
             self.stage_s[stage] = self.stage_s.get(stage, 0.0) + seconds
         self._fraction = max(self._fraction, fraction or 0.0)
         self._tell(stage)
+
+    @contextmanager
+    def stopping_at_once(self) -> Iterator[None]:
+        """Stop between any two operations of torch on this thread if the user wants to.
+
+        Raises
+        ------
+        ConversionCancelled : the user wants to stop
+        """
+        with _StopBetweenOperations(self._cancel):
+            yield
 
     def pause(self) -> None:
         """Stop here if the user wants to.

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import nn
 
 from engine.analysis import AnalysisRecorder, AnalysisSignal
 from engine.audio.reader import receive_array
-from engine.networks import Models
 from engine.optimization import OptimizationConfig
 from engine.options import ConversionOptions
 from engine.pipeline import make_windows
@@ -29,42 +25,25 @@ from engine.synthesis import Synthesis
 from engine.voice import VoiceFiles
 
 
-@contextmanager
-def stopping_at_once(models: Models, pause: Callable[[], None]) -> Iterator[None]:
-    """Pause before each layer, not only between stages; ``pause`` may raise to stop."""
-
-    def ask(_: nn.Module, __: object) -> None:
-        pause()
-
-    with ExitStack() as hooks:
-        for network in (models.content, models.synthesizer):
-            if not isinstance(network, nn.Module):
-                continue
-            for layer in network.modules():
-                hooks.callback(layer.register_forward_pre_hook(ask).remove)
-        yield
-
-
 def warm_up(store: ModelStore, voice: VoiceFiles, config: OptimizationConfig, run: Run) -> None:
     """Run every length of piece once.
 
     Raises
     ------
     UserError : the voice cannot be used
-    ConversionCancelled : out of the layer that was running
+    ConversionCancelled : the user wants to stop
     RuntimeError, MemoryError : the device has too little memory
     """
     options = ConversionOptions()
     plain = replace(config, skip_silence=False)
-    with torch.inference_mode():
+    with torch.inference_mode(), run.stopping_at_once():
         models = store.models(voice, [options], run)
-        with stopping_at_once(models, run.pause):
-            for frames in BUCKET_FRAMES:
-                signal = _hiss(min(frames - 2 * CONTEXT_FRAMES, MAX_PIECE_FRAMES), run)
-                (window,) = make_windows(signal, models, options, plain, run)
-                for together in sorted({1, config.batch_size}):
-                    for _ in Synthesis(models, plain, run).run([window] * together):
-                        pass
+        for frames in BUCKET_FRAMES:
+            signal = _hiss(min(frames - 2 * CONTEXT_FRAMES, MAX_PIECE_FRAMES), run)
+            (window,) = make_windows(signal, models, options, plain, run)
+            for together in sorted({1, config.batch_size}):
+                for _ in Synthesis(models, plain, run).run([window] * together):
+                    pass
 
 
 def _hiss(frames: int, run: Run) -> AnalysisSignal:

@@ -79,6 +79,38 @@ def test_the_fallback_is_on_before_torch_loads_and_the_users_value_wins() -> Non
     assert in_fresh_python(code, PYTORCH_ENABLE_MPS_FALLBACK="0") == "0"
 
 
+OPENMP = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "from engine import Converter",
+        "from engine.cli import main; main(['doctor'])",
+        "from desktop.__main__ import main; main(['--engine', 'doctor'])",
+    ],
+)
+def test_openmps_idle_threads_soon_sleep_and_the_users_choice_wins(
+    start: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenMP reads it when torch is imported; children inherit it."""
+    code = f"""
+        import os, sys
+        class Watch:
+            def find_spec(self, name, *_):
+                if name == "torch":
+                    print([os.environ.get(each) for each in {OPENMP}], flush=True)
+                    os._exit(0)
+        sys.meta_path.insert(0, Watch())
+        {start}
+    """
+    for variable in OPENMP:
+        monkeypatch.delenv(variable, raising=False)
+    assert in_fresh_python(dedent(code)) == "[None, '1000', '1']"
+    assert in_fresh_python(dedent(code), GOMP_SPINCOUNT="7") == "[None, '7', '1']"
+    assert in_fresh_python(dedent(code), OMP_WAIT_POLICY="PASSIVE") == "['PASSIVE', None, None]"
+
+
 def test_memory_held_follows_what_is_allocated_and_the_peak_stays() -> None:
     """In a process of its own: in this one, memory that was freed may be handed out again."""
     code = """

@@ -1,0 +1,61 @@
+"""A cancel is heard before the next operation of torch, wherever a conversion is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from numpy.typing import NDArray
+from torch.overrides import TorchFunctionMode
+
+from engine import CancelToken, ConversionOptions, Converter, OptimizationConfig
+from engine.errors import ConversionCancelled
+from engine.paths import starter_dir
+from tests.engine.small_set import SmallSet, write_small_set
+
+
+class Cancelling(TorchFunctionMode):
+    """Sets the token in the operation of this name; remembers what is called after that."""
+
+    def __init__(self, token: CancelToken, where: str) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.after: list[object] = []
+        self._token, self._where = token, where
+
+    def __torch_function__(
+        self, func: Any, _types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if self._token.cancelled:
+            self.after.append(func)
+        if getattr(func, "__name__", "") == self._where:
+            self._token.cancel()
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> SmallSet:
+    return write_small_set(tmp_path_factory.mktemp("small"))
+
+
+def converted(
+    converter: Converter, small: SmallSet, cancel: CancelToken | None = None
+) -> NDArray[np.float32]:
+    speech, rate_hz = soundfile.read(starter_dir() / "sample.wav", 16_000, dtype="float32")
+    options = ConversionOptions(seed=3)
+    samples = converter.convert(speech, rate_hz, small.voice, options, cancel=cancel).samples
+    assert samples is not None
+    return samples
+
+
+def test_a_cancel_is_heard_at_once_and_the_next_result_is_the_same(small: SmallSet) -> None:
+    """While weights are read and checked, in the pitch, in each network, in the index."""
+    converter = Converter(small.models_dir, OptimizationConfig(device="cpu"))
+    for where in ("asarray", "isfinite", "fft_rfft", "layer_norm", "topk", "leaky_relu"):
+        token = CancelToken()
+        with pytest.raises(ConversionCancelled), Cancelling(token, where) as spy:
+            converted(converter, small, token)
+        assert spy.after == [], where
+    plain = Converter(small.models_dir, OptimizationConfig(device="cpu"))
+    assert np.array_equal(converted(converter, small), converted(plain, small))
