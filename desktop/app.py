@@ -194,6 +194,7 @@ class App(QObject):
         window.take_no_more()
         self._make_window()
         self.window.queue_view.select_jobs(selected)
+        self.window.notice.take_over(window.notice, self.window)
         self._on_reachability()
         self.settings_window = None
         if window.isVisible():
@@ -249,22 +250,29 @@ class App(QObject):
     def _tell_of_stale_tuning(self) -> None:
         changed = self.machine_flags.stale_news()
         if changed is not None:
-            sentence = self.tr(
-                "This machine was tuned before {change}; the results are no longer used. Tune "
-                "again in the settings."
-            )
-            answers = ((self.tr("Open Settings"), self.show_optimization),)
-            self.window.notice.tell(sentence.format(change=changed), answers)
+            self._tell_of_change(changed)
+
+    def _tell_of_change(self, changed: str) -> None:
+        sentence = self.tr(
+            "This machine was tuned before {change}; the results are no longer used. Tune "
+            "again in the settings."
+        )
+        self.window.notice.tell(
+            sentence.format(change=changed),
+            ((self.tr("Open Settings"), self.show_optimization),),
+            again=lambda _window: self._tell_of_change(changed),
+        )
 
     def _save(self) -> None:
         if not self._closed:
             self.store.save(self.queue.jobs())
 
-    def _on_crashed(self, _report: str) -> None:
+    def _on_crashed(self, report: str) -> None:
         self.window.notice.tell(
             self.tr("An internal error occurred; your queue is safe. Please send the report."),
             ((self.tr("Copy Report"), self.window.copy_report),),
             warning=True,
+            again=lambda _window: self._on_crashed(report),
         )
 
 

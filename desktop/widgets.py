@@ -2,88 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import (
-    QFileDialog,
-    QHBoxLayout,
-    QMessageBox,
-    QPushButton,
-    QSizePolicy,
-    QWidget,
-)
+from PySide6.QtWidgets import QFileDialog, QMessageBox, QSizePolicy, QWidget
 
 from desktop import style
-
-
-class NoticeBar(QWidget):
-    """Shows the latest notice until it is answered or dismissed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._warning = False
-        self._label = style.PlainLabel()
-        self._label.setWordWrap(True)
-        self._label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self._buttons = QHBoxLayout()
-        row = QHBoxLayout(self)
-        row.setContentsMargins(style.MARGIN, 8, style.MARGIN, 8)
-        row.setSpacing(12)
-        row.addWidget(self._label, 1)
-        row.addLayout(self._buttons)
-        self.hide()
-
-    @property
-    def text(self) -> str:
-        """The shown text; "" while hidden."""
-        return "" if self.isHidden() else self._label.text()
-
-    def buttons(self) -> list[QPushButton]:
-        """The buttons of the answers."""
-        return self.findChildren(QPushButton)
-
-    def tell(
-        self,
-        text: str,
-        answers: Sequence[tuple[str, Callable[[], None]]] = (),
-        *,
-        warning: bool = False,
-    ) -> None:
-        """Show a notice; without answers it can be dismissed."""
-        self._warning = warning
-        self._label.setText(text)
-        self.setAccessibleName(text)
-        for button in self.buttons():
-            self._buttons.removeWidget(button)
-            button.setParent(None)
-            button.deleteLater()
-        for title, act in answers or ((self.tr("Dismiss"), lambda: None),):
-            self._add(title, act)
-        self.show()
-        self.update()
-
-    def _add(self, title: str, act: Callable[[], None]) -> None:
-        button = QPushButton(title, self)
-        button.setAutoDefault(False)
-
-        def answered() -> None:
-            self.hide()
-            act()
-
-        button.clicked.connect(lambda _=False: answered())
-        self._buttons.addWidget(button)
-
-    def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        """Tinted background with a line below."""
-        palette = self.palette()
-        colour = style.caution(palette) if self._warning else style.accent(palette)
-        painter = QPainter(self)
-        painter.fillRect(self.rect(), style.blend(colour, style.sidebar(palette), 0.14))
-        line = self.rect().adjusted(0, self.height() - 1, 0, 0)
-        painter.fillRect(line, style.hairline(palette))
 
 
 class ElidedLabel(style.PlainLabel):

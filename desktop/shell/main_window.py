@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
 
 from desktop import style
 from desktop.mac.finder import reveal
+from desktop.notices import NoticeBar
 from desktop.problems import machine_lines
 from desktop.queue.drop_window import DropWindow, EmptyPage, link_of, paths_of
 from desktop.queue.intake import VOICE_SUFFIXES, Gatherer, Intake
@@ -42,7 +43,6 @@ from desktop.voices.draft import Draft
 from desktop.voices.voice_dialogs import VoiceDialogs
 from desktop.voices.voice_list import VoiceList
 from desktop.voices.voice_panel import WIDTH, VoicePanel
-from desktop.widgets import NoticeBar
 from engine.audio.names import SUPPORTED_SUFFIXES
 
 

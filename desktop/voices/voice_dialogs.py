@@ -8,6 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject
 
 from desktop.networks.shared_sheet import SharedSheet
+from desktop.notices import NoticeBar
 from desktop.queue.drop_window import DropWindow
 from desktop.queue.job import Job, JobState
 from desktop.queue.job_queue import JobQueue
@@ -16,7 +17,6 @@ from desktop.settings.table import MIRROR
 from desktop.voices.draft import Draft
 from desktop.voices.link_dialog import LinkDialog
 from desktop.voices.voice_list import VoiceList
-from desktop.widgets import NoticeBar
 from engine.errors import UserError
 from engine.files import size_text
 from engine.library.importing import ImportReport
@@ -103,15 +103,15 @@ class VoiceDialogs(QObject):
         if key == self._picked:
             return
         self._picked = key
-        self._hint(key, self._draft.voice.name)
+        self.hint(key, self._draft.voice.name)
 
     def _on_jobs_ended(self, jobs: Sequence[Job]) -> None:
         """Hint at missing networks after a failed conversion."""
         for job in jobs:
             if job.state is JobState.FAILED:
-                self._hint(job.voice.key, job.voice.name)
+                self.hint(job.voice.key, job.voice.name)
 
-    def _hint(self, key: str, name: str) -> None:
+    def hint(self, key: str, name: str) -> None:
         """Show a notice if a voice lacks the shared networks."""
         if not self._lacks_networks(key):
             return
@@ -120,6 +120,7 @@ class VoiceDialogs(QObject):
         self._notice.tell(
             text.format(name=name, size=size),
             ((self.tr("Not Now"), lambda: None), (self.tr("Show…"), self.show_shared)),
+            again=lambda window: window.voice_dialogs.hint(key, name),
         )
 
     def _lacks_networks(self, key: str) -> bool:

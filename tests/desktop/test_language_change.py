@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QTranslator
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QLabel
 from pytestqt.qtbot import QtBot
 from shiboken6 import isValid
@@ -104,6 +105,19 @@ def test_the_old_windows_are_deleted_and_receive_no_signals(
     app.voices.refused.emit("No.")
     assert app.window.notice.text == "No."
     assert len(qapp.findChildren(QTranslator)) <= 4  # those of before are on their way out
+
+
+def test_a_notice_with_an_unanswered_button_is_kept_in_the_new_language(
+    app: App, qtbot: QtBot
+) -> None:
+    app.crash.crashed.emit("a report")
+    app.voices.refused.emit("No.")
+    speak(app, "zh_TW", qtbot)
+    crashed, refused = app.window.notice.text.splitlines()
+    assert crashed.startswith("發生內部錯誤")
+    assert refused == "No."
+    app.window.notice.buttons()[0].click()
+    assert "Python" in QGuiApplication.clipboard().text()
 
 
 @pytest.mark.parametrize("found_late", [True, False])

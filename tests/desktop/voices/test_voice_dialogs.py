@@ -120,7 +120,7 @@ def test_a_conversion_that_failed_without_the_networks_shows_a_hint(
     pick(window, "Aria")
     (job,) = window._draft.make_jobs([tmp_path / "song.wav"])
     window.queue.add([job])
-    window.notice.hide()
+    window.notice.clear()
     window.queue.begin(job.id)
     assert window.notice.text == ""
     window.queue.finish(Failed(job.id, Text("no content encoder"), ""))
@@ -132,7 +132,7 @@ def test_a_voice_that_does_not_need_the_networks_shows_no_hint(
     window: MainWindow, name: str
 ) -> None:
     pick(window, "Aria")
-    window.notice.hide()
+    window.notice.clear()
     pick(window, name)
     assert window.notice.text == ""
 
