@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from engine import device as devices
 from engine.analysis import AnalysisRecorder
 from engine.audio.names import output_path_for
-from engine.audio.reader import decode_audio, receive_array
+from engine.audio.reader import decode_audio, probe_audio, receive_array
 from engine.audio.source import MAX_RATE_HZ, MIN_RATE_HZ, Decoded, Receiver, Sound, shown_name
 from engine.audio.writer import check_output, file_rate, write_free
 from engine.errors import AudioFileError, ConversionCancelled, OptionError, OutputFileError, Text
@@ -294,6 +294,7 @@ def _check_target(
 
     Raises
     ------
+    AudioFileError : the source is missing or not sound, which is said first
     OutputFileError : it would replace its source, or cannot be written there
     """
     with suppress(OSError):
@@ -303,4 +304,8 @@ def _check_target(
                 "it is the file that is to be converted",
                 "give the result another name",
             )
-    check_output(target, options.file_format, options.subtype, overwrite=overwrite)
+    try:
+        check_output(target, options.file_format, options.subtype, overwrite=overwrite)
+    except OutputFileError:
+        probe_audio(source)  # what is wrong with the source is said first
+        raise

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from engine.plain_text import plain
+
 
 class Text:
     """A sentence with named gaps: translated first, filled in last.
@@ -18,7 +20,8 @@ class Text:
     Parameters
     ----------
     template : English, with gaps as in `str.format`, e.g. ``Cannot read "{name}"``
-    values : what goes into the gaps. A ``Text`` is translated too, anything else is shown as is
+    values : what goes into the gaps. A ``Text`` is translated too, a number is shown as is, and
+        anything else may come from outside: it is shown as `engine.plain_text.plain`
     """
 
     __slots__ = ("template", "values")
@@ -38,10 +41,7 @@ class Text:
         if not self.values:
             return template
         return template.format_map(
-            {
-                name: value.translated(translate) if isinstance(value, Text) else value
-                for name, value in self.values.items()
-            }
+            {name: _shown(value, translate) for name, value in self.values.items()}
         )
 
     def to_record(self) -> dict[str, Any]:
@@ -100,6 +100,12 @@ class Text:
 
     def __hash__(self) -> int:
         return hash(str(self))
+
+
+def _shown(value: object, translate: Callable[[str], str]) -> object:
+    if isinstance(value, Text):
+        return value.translated(translate)
+    return value if isinstance(value, int | float) else plain(str(value))
 
 
 Message = str | Text

@@ -132,7 +132,9 @@ class Option:
             elif self.kind == "number":
                 value = float(value)
             elif self.kind == "file":
-                value = Path(value)
+                if not value:
+                    raise self._refused(text, "the name of the file is empty", "choose a file")
+                value = Path(text)
             else:
                 value = value.lower()
         except ValueError as cause:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
+from collections.abc import Container
 from itertools import count
 from pathlib import Path
 
@@ -59,6 +61,18 @@ def output_path_for(
         if not os.path.lexists(path):
             break
     return path
+
+
+def is_result_of(name: str, stems: Container[str], voice_name: str) -> bool:
+    """Whether a file's name is one that `output_path_for` gives, and its source is there too.
+
+    Parameters
+    ----------
+    stems : the names of the files in its folder, without their endings
+    """
+    voice = _shortened(_clean(voice_name), _MAX_VOICE_BYTES) or "voice"
+    match = re.fullmatch(rf"(.+) \({re.escape(voice)}\)( \d+)?", Path(name).stem, re.DOTALL)
+    return match is not None and match[1] in stems
 
 
 def _clean(voice_name: str) -> str:

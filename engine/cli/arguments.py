@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
+from engine.cli.output import say
 from engine.errors import OptionError
 from engine.optimization import FLAGS, OptimizationConfig, resolve
 from engine.option import Option
+
+
+def path_of(text: str) -> Path:
+    """The path that an argument names; an empty one would mean the folder one is in."""
+    if not text:
+        raise argparse.ArgumentTypeError("the name of the file or folder is empty")
+    return Path(text)
 
 
 def add_options(parser: argparse._ArgumentGroup, options: Iterable[Option]) -> None:
@@ -101,9 +109,8 @@ def _tuned(device: str) -> Mapping[str, Any]:
     record = TuningRecord()
     changed = record.stale_news(device)
     if changed is not None:
-        print(
+        say(
             f"urvc: this machine has {changed} since it was tuned, so the tuning is not used; "
-            'run "urvc tune" again.',
-            file=sys.stderr,
+            'run "urvc tune" again.'
         )
     return record.flags(device)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.cli.output import EXIT_FAILED, EXIT_OK, table, tell
+from engine.cli.arguments import path_of
+from engine.cli.output import EXIT_FAILED, EXIT_OK, say, table, tell
 from engine.device import DEVICE_NAMES
 from engine.errors import OptionError, OutputFileError
 from engine.stages import STAGES
@@ -28,9 +28,9 @@ def add_benchmark(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seconds", type=float, default=60.0, metavar="S", help="length of sound (60)"
     )
-    parser.add_argument("--voice", type=Path, metavar="V.pth", help="default: the starter voice")
-    parser.add_argument("--index", type=Path, metavar="X.index")
-    parser.add_argument("--models-dir", type=Path, metavar="DIR")
+    parser.add_argument("--voice", type=path_of, metavar="V.pth", help="default: the starter voice")
+    parser.add_argument("--index", type=path_of, metavar="X.index")
+    parser.add_argument("--models-dir", type=path_of, metavar="DIR")
     parser.add_argument(
         "--synthetic", action="store_true", help="full-size networks with random weights"
     )
@@ -44,9 +44,9 @@ def add_benchmark(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=DEVICE_NAMES, default="auto")
     parser.add_argument("--flags", metavar="A,B", help="measure only these flags")
     parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
-    parser.add_argument("--save", type=Path, metavar="FILE", help="write the JSON to this file")
+    parser.add_argument("--save", type=path_of, metavar="FILE", help="write the JSON to this file")
     parser.add_argument(
-        "--chart", type=Path, metavar="FILE.png", help="draw a bar chart to this file"
+        "--chart", type=path_of, metavar="FILE.png", help="draw a bar chart to this file"
     )
 
 
@@ -75,7 +75,7 @@ def _benchmark(given: argparse.Namespace) -> int:
     from engine.measure.synthetic import write_synthetic_set
 
     with tempfile.TemporaryDirectory() as folder:
-        print("creating full-size networks with random weights (0.8 GB) ...", file=sys.stderr)
+        say("creating full-size networks with random weights (0.8 GB) ...")
         voice, index = write_synthetic_set(Path(folder) / "models", given.index_rows)
         return _measure(Job(given.seconds, voice, index, voice.parent), given)
 
@@ -85,7 +85,7 @@ def _measure(job: Job, given: argparse.Namespace) -> int:
 
     only = None if given.flags is None else [name.strip() for name in given.flags.split(",")]
     measured = run_benchmark(
-        job, given.device, only, tell=lambda name: print(f"measuring: {name} ...", file=sys.stderr)
+        job, given.device, only, tell=lambda name: say(f"measuring: {name} ...")
     )
     report = as_json(measured, job, given.device)
     text = json.dumps(report, indent=1)

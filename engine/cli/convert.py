@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,11 @@ from engine.cli.arguments import (
     chosen_options,
     environment_help,
     machine_config,
+    path_of,
 )
-from engine.cli.output import EXIT_FAILED, EXIT_OK, ProgressBar, one_line, tell
-from engine.errors import OptionError, UserError
+from engine.cli.output import EXIT_FAILED, EXIT_OK, ProgressBar, say, tell, tell_json
+from engine.cli.sources import Source, find_sources, refuse_voice_link, without_results
+from engine.errors import OptionError, OutputFileError, UserError
 from engine.library.archive import VOICE_ENDINGS
 from engine.library.installed_voice import InstalledVoice, starter_voice
 from engine.library.voice_library import VoiceLibrary
@@ -27,6 +29,7 @@ from engine.options import (
     all_options,
     voice_options,
 )
+from engine.plain_text import plain
 
 if TYPE_CHECKING:
     from engine.converter import Converter
@@ -39,19 +42,23 @@ def add_convert(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_convert)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = environment_help()
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="audio or video file")
+    parser.add_argument(
+        "inputs", nargs="+", metavar="INPUT", help="audio or video file, or a folder of them"
+    )
     files = parser.add_argument_group("files")
     files.add_argument(
         "--voice",
         metavar="V.pth|NAME",
         help="a file, or an installed voice; default: the starter voice",
     )
-    files.add_argument("--index", type=Path, metavar="X.index", help="the voice's own features")
+    files.add_argument("--index", type=path_of, metavar="X.index", help="the voice's own features")
     files.add_argument(
-        "--models-dir", type=Path, metavar="DIR", help="folder of the shared networks"
+        "--models-dir", type=path_of, metavar="DIR", help="folder of the shared networks"
     )
-    files.add_argument("-o", "--output", type=Path, metavar="FILE", help="for a single input")
-    files.add_argument("--output-dir", type=Path, metavar="DIR", help="default: beside the source")
+    files.add_argument("-o", "--output", type=path_of, metavar="FILE", help="for a single input")
+    files.add_argument(
+        "--output-dir", type=path_of, metavar="DIR", help="default: beside the source"
+    )
     own = {each.name for each in voice_options()}
     voice = parser.add_argument_group("settings that a voice can start with (urvc voices defaults)")
     add_options(voice, voice_options())
@@ -73,6 +80,7 @@ def chosen_voice(given: argparse.Namespace) -> InstalledVoice:
     text: str | None = given.voice
     if text is None:
         return starter_voice()
+    refuse_voice_link(text)
     path = Path(text)
     if path.is_file() or path.suffix.lower() in VOICE_ENDINGS or "/" in text:
         return InstalledVoice(id="", name=path.stem, folder=path.parent, weights=path)
@@ -97,65 +105,121 @@ def _file_format(given: argparse.Namespace) -> FileFormat:
 
 
 def _convert(given: argparse.Namespace) -> int:
+    sources = find_sources(given.inputs, given.output_dir)
+    for error in sources.errors:
+        say(f"urvc: {error}")
+    if not sources.files:
+        return EXIT_FAILED
     installed = chosen_voice(given)
+    if given.output is not None:
+        _require_one_input(given, sources.files)
     options = _conversion_options(given, installed)
-    if given.output is not None and (len(given.inputs) > 1 or given.output_dir is not None):
-        raise OptionError(
-            "Cannot use --output here",
-            "it names the result of a single input",
-            "use --output-dir for several inputs",
-        )
     from engine.converter import Converter
     from engine.voice import VoiceFiles
 
     converter = Converter(given.models_dir, machine_config(given))
     voice = VoiceFiles(installed.weights, given.index or installed.index, installed.name)
-    succeeded = [_convert_file(converter, source, voice, options, given) for source in given.inputs]
-    return EXIT_OK if all(succeeded) else EXIT_FAILED
+    files = without_results(sources.files, voice.title)
+    _tell_of_others(sources.others, len(sources.files) - len(files))
+    succeeded = [_convert_file(converter, source, voice, options, given) for source in files]
+    return EXIT_OK if all(succeeded) and not sources.errors else EXIT_FAILED
+
+
+def _require_one_input(given: argparse.Namespace, files: list[Source]) -> None:
+    """Refuse ``--output`` where it names nothing; what is wrong with the source is said first."""
+    if len(given.inputs) == 1 and not files[0].in_folder:
+        from engine.audio.reader import probe_audio
+
+        probe_audio(files[0].path)
+        if given.output_dir is None:
+            return
+    raise OptionError(
+        "Cannot use --output here",
+        "it names the result of a single input",
+        "use --output-dir for several inputs",
+    )
+
+
+def _tell_of_others(others: int, results: int) -> None:
+    if others:
+        say(f"urvc: skipped {_files(others)} in folders: not audio or video.")
+    if results:
+        say(f"urvc: skipped {_files(results)} in folders: made by an earlier conversion.")
+
+
+def _files(count: int) -> str:
+    return f"{count} file" if count == 1 else f"{count} files"
 
 
 def _convert_file(
     converter: Converter,
-    source: Path,
+    source: Source,
     voice: VoiceFiles,
     options: ConversionOptions,
     given: argparse.Namespace,
 ) -> bool:
     """Convert a file and print the result; False if it failed."""
-    bar = ProgressBar(one_line(source.name))
+    bar = ProgressBar(source.path.name)
 
     def listen(progress: StageProgress) -> None:
         bar.show(progress.fraction, progress.stage)
 
     result: ConversionResult | UserError
     try:
-        result = converter.convert_file(
-            source,
-            voice,
-            options,
-            output=given.output,
-            output_dir=given.output_dir,
-            listener=listen,
-        )
+        with _result_folder(given.output_dir, source.folder) as output_dir:
+            result = converter.convert_file(
+                source.path,
+                voice,
+                options,
+                output=given.output,
+                output_dir=output_dir,
+                listener=listen,
+                cancel=given.cancel,
+            )
     except UserError as error:
         result = error
     finally:
         bar.clear()
-    return _report(source, result, given)
+    return _report(source.path, result, given)
+
+
+@contextmanager
+def _result_folder(output_dir: Path | None, inside: Path) -> Iterator[Path | None]:
+    """The folder of a result: for a source in a subfolder a subfolder, made if it is missing."""
+    if output_dir is None or inside == Path() or not output_dir.is_dir():
+        yield output_dir
+        return
+    made = [each for each in (inside, *inside.parents) if not (output_dir / each).exists()]
+    try:
+        (output_dir / inside).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputFileError(
+            f'Cannot make the folder "{output_dir / inside}"',
+            error.strerror or str(error),
+            "choose another folder for the results",
+        ) from error
+    try:
+        yield output_dir / inside
+    finally:
+        with suppress(OSError):  # it holds a result
+            for each in made:
+                (output_dir / each).rmdir()
 
 
 def _report(source: Path, result: ConversionResult | UserError, given: argparse.Namespace) -> bool:
     """Print the result of a file; False if it failed."""
     if isinstance(result, UserError):
-        print(f"urvc: {result}", file=sys.stderr)
+        say(f"urvc: {result}")
         return False
     for note in result.notes:
-        print(f"urvc: {one_line(source.name)}: {note}", file=sys.stderr)
-    return tell(json.dumps(_as_json(source, result)) if given.json else _summary(source, result))
+        say(f"urvc: {source.name}: {note}")
+    if given.json:
+        return tell_json(_as_json(source, result))
+    return tell(_summary(source, result))
 
 
 def _summary(source: Path, result: ConversionResult) -> str:
-    names = f"{one_line(source.name)} -> {one_line(str(result.output_path))}"
+    names = f"{plain(source.name)} -> {plain(str(result.output_path))}"
     return (
         f"{names}  ({result.source_s:.1f} s of sound in "
         f"{result.taken_s:.1f} s, {result.realtime_factor:.2f} x realtime on {result.device})"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.cli.output import EXIT_OK, table
+from engine.cli.arguments import path_of
+from engine.cli.output import EXIT_OK, table, tell, tell_json
 
 if TYPE_CHECKING:
     from engine.measure.doctor import Check
@@ -19,7 +18,7 @@ EXIT_CANNOT_CONVERT = 1
 def add_doctor(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.set_defaults(run=_examine)
-    parser.add_argument("--models-dir", type=Path, metavar="DIR")
+    parser.add_argument("--models-dir", type=path_of, metavar="DIR")
     parser.add_argument("--verify", action="store_true", help="check the weights' SHA-256 too")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -31,9 +30,9 @@ def _examine(given: argparse.Namespace) -> int:
     able = all(check.state != "fail" for check in checks)
     if given.json:
         report = {"can_convert": able, "checks": [asdict(check) for check in checks]}
-        print(json.dumps(report, ensure_ascii=False))
+        tell_json(report)
     else:
-        print(as_table(checks), _verdict(checks), sep="\n\n")
+        tell(f"{as_table(checks)}\n\n{_verdict(checks)}")
     return EXIT_OK if able else EXIT_CANNOT_CONVERT
 
 

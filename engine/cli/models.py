@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from pathlib import Path
 
-from engine.cli.output import EXIT_FAILED, EXIT_OK, ProgressBar, confirmed
+from engine.cli.arguments import path_of
+from engine.cli.output import EXIT_FAILED, EXIT_OK, ProgressBar, confirmed, say, tell, tell_json
 from engine.errors import OptionError, UserError
 from engine.files import ByteListener, size_text
 from engine.library.networks import (
@@ -20,6 +19,7 @@ from engine.library.networks import (
     verify,
 )
 from engine.paths import models_dir
+from engine.plain_text import plain
 
 
 def add_models(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +54,7 @@ def add_models(parser: argparse.ArgumentParser) -> None:
     each = actions.add_parser("use", help="use a file that you have, if it is the right one")
     each.set_defaults(run=_use)
     each.add_argument("key", metavar="KEY", help=f"one of {keys}")
-    each.add_argument("file", type=Path, metavar="FILE")
+    each.add_argument("file", type=path_of, metavar="FILE")
 
     each = actions.add_parser("remove", help="delete networks")
     each.set_defaults(run=_remove)
@@ -62,7 +62,7 @@ def add_models(parser: argparse.ArgumentParser) -> None:
     each.add_argument("--yes", action="store_true", help="do not ask")
 
     for action in actions.choices.values():
-        action.add_argument("--models-dir", type=Path, metavar="DIR")
+        action.add_argument("--models-dir", type=path_of, metavar="DIR")
 
 
 def _chosen(keys: list[str]) -> tuple[Network, ...]:
@@ -82,10 +82,10 @@ def _list(given: argparse.Namespace) -> int:
     for network in NETWORKS:
         state = "missing" if network.missing(folder) else "installed"
         if given.json:
-            print(json.dumps(_as_json(network, folder, state)))
+            tell_json(_as_json(network, folder, state))
         else:
             size = size_text(network.about_bytes)
-            print(f"{state:<9}  {network.key:<8}  {size:>8}  {network.title}, {network.licence}")
+            tell(f"{state:<9}  {network.key:<8}  {size:>8}  {network.title}, {network.licence}")
     return EXIT_OK
 
 
@@ -111,7 +111,7 @@ def _download(given: argparse.Namespace) -> int:
     chosen = _chosen(given.keys) or tuple(available)
     absent = [network for network in chosen if network.missing(folder)]
     if not absent:
-        print("Nothing to download.")
+        tell("Nothing to download.")
         return EXIT_OK
     size = size_text(sum(network.about_bytes for network in absent))
     names = ", ".join(network.key for network in absent)
@@ -126,10 +126,11 @@ def _download(given: argparse.Namespace) -> int:
                 hub=given.mirror,
                 licence_read=given.accept_licence,
                 listener=_on(bar, "download"),
+                cancel=given.cancel,
             )
         finally:
             bar.clear()
-        print(f"{network.key} -> {network.weights.path(folder)}")
+        tell(f"{network.key} -> {plain(str(network.weights.path(folder)))}")
     return EXIT_OK
 
 
@@ -143,12 +144,16 @@ def _verify(given: argparse.Namespace) -> int:
     for network in (each for each in NETWORKS if is_expected(each, folder)):
         bar = ProgressBar(network.title)
         try:
-            states[network] = verify(network, folder, listener=_on(bar, "verify"))
+            states[network] = verify(
+                network, folder, listener=_on(bar, "verify"), cancel=given.cancel
+            )
         finally:
             bar.clear()
     for network, state in states.items():
-        shown = json.dumps(_as_json(network, folder, state))
-        print(shown if given.json else f"{state:<8} {network.key}")
+        if given.json:
+            tell_json(_as_json(network, folder, state))
+        else:
+            tell(f"{state:<8} {network.key}")
     return EXIT_OK if all(state == "right" for state in states.values()) else EXIT_FAILED
 
 
@@ -157,11 +162,15 @@ def _use(given: argparse.Namespace) -> int:
     bar = ProgressBar(given.file.name)
     try:
         path = use_file(
-            given.file, network, models_dir(given.models_dir), listener=_on(bar, "check")
+            given.file,
+            network,
+            models_dir(given.models_dir),
+            listener=_on(bar, "check"),
+            cancel=given.cancel,
         )
     finally:
         bar.clear()
-    print(f"{network.key} -> {path}")
+    tell(f"{network.key} -> {plain(str(path))}")
     return EXIT_OK
 
 
@@ -175,8 +184,8 @@ def _remove(given: argparse.Namespace) -> int:
         try:
             removed = remove(network, models_dir(given.models_dir))
         except UserError as error:
-            print(f"urvc: {error}", file=sys.stderr)
+            say(f"urvc: {error}")
             succeeded = False
         else:
-            print(f"{network.key} was {'removed' if removed else 'not installed'}")
+            tell(f"{network.key} was {'removed' if removed else 'not installed'}")
     return EXIT_OK if succeeded else EXIT_FAILED

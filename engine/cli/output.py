@@ -2,41 +2,65 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 from engine.errors import OptionError
+from engine.plain_text import plain
 
 EXIT_OK = 0
 EXIT_FAILED = 2
-EXIT_INTERRUPTED = 130
 
 
-def tell(text: str = "") -> bool:
+_lost = False
+
+
+def tell(text: str) -> bool:
     """Print to stdout at once; False if that fails (a closed pipe, a full disk).
 
     Results that were written stay, and the next file is still converted.
     """
     try:
-        if text:
-            print(text)
-        sys.stdout.flush()
+        print("\n".join(map(plain, text.split("\n"))), flush=True)
     except OSError as error:
-        silence_stdout()
-        print(f"urvc: cannot print here: {error.strerror or error}.", file=sys.stderr)
+        global _lost
+        _lost = True
+        _discard(sys.stdout)
+        say(f"urvc: cannot print here: {error.strerror or error}.")
         return False
     return True
 
 
-def silence_stdout() -> None:
-    """Discard what is still buffered: Python would try to print it again when it exits."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def tell_json(value: object) -> bool:
+    """Print a value as one line of ASCII, which any terminal and any program takes."""
+    return tell(json.dumps(value))
 
 
-def one_line(name: str) -> str:
-    """A file's name without line breaks or other control characters."""
-    return "".join(letter if letter.isprintable() else "?" for letter in name)
+def say(sentence: object, end: str = "\n") -> None:
+    """Print one line to stderr; where nobody reads it any more, the work goes on."""
+    _show(plain(str(sentence)) + end)
+
+
+def lost_output() -> bool:
+    """Whether something could not be printed since the last time this was asked."""
+    global _lost
+    lost, _lost = _lost, False
+    return lost
+
+
+def _show(text: str) -> None:
+    try:
+        print(text, end="", file=sys.stderr, flush=True)
+    except OSError:
+        _discard(sys.stderr)
+
+
+def _discard(stream: TextIO) -> None:
+    """Discard what is still buffered, and all that follows: Python would try to print it again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class ProgressBar:
@@ -45,7 +69,7 @@ class ProgressBar:
     WIDTH = 30
 
     def __init__(self, name: str) -> None:
-        self._name = name
+        self._name = plain(name)
         self._terminal = sys.stderr.isatty()
 
     def show(self, fraction: float, doing: str) -> None:
@@ -54,17 +78,12 @@ class ProgressBar:
             return
         full = round(fraction * self.WIDTH)
         bar = "█" * full + "·" * (self.WIDTH - full)
-        print(
-            f"\r\033[K{bar} {fraction:4.0%}  {doing}  {self._name}",
-            end="",
-            file=sys.stderr,
-            flush=True,
-        )
+        _show(f"\r\033[K{bar} {fraction:4.0%}  {plain(doing)}  {self._name}")
 
     def clear(self) -> None:
         """Erase the line."""
         if self._terminal:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
+            _show("\r\033[K")
 
 
 def table(rows: Sequence[Sequence[str]], *, numbers: bool = False) -> str:
@@ -74,7 +93,7 @@ def table(rows: Sequence[Sequence[str]], *, numbers: bool = False) -> str:
     ----------
     numbers : align all columns but the first to the right
     """
-    rows = [[one_line(cell) for cell in row] for row in rows]
+    rows = [[plain(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     align = ["<", *(">" if numbers else "<" for _ in widths[1:])]
     return "\n".join("  ".join(map("{:{}{}}".format, row, align, widths)).rstrip() for row in rows)
@@ -98,7 +117,7 @@ def confirmed(question: str) -> bool:
         raise OptionError(
             f"Cannot ask: {question}", "there is no terminal for the answer", "add --yes to agree"
         )
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    say(f"{question} [y/N] ", end="")
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
@@ -106,6 +125,6 @@ def asked_number(question: str) -> int | None:
     """Ask for a number on the terminal; None without a terminal or a number."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return None
-    print(question, end="", file=sys.stderr, flush=True)
+    say(question, end="")
     answer = sys.stdin.readline().strip()
     return int(answer) if answer.isascii() and answer.isdigit() and len(answer) < 10 else None

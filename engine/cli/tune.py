@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine.cli.arguments import path_of
 from engine.cli.convert import chosen_voice
-from engine.cli.output import EXIT_OK, ProgressBar, table, tell
+from engine.cli.output import EXIT_OK, ProgressBar, say, table, tell, tell_json
 from engine.device import DEVICE_NAMES
 from engine.errors import OptionError, OutputFileError
 from engine.machine import TUNING_VARIABLE, tuning_dir
@@ -33,8 +32,8 @@ def add_tune(parser: argparse.ArgumentParser) -> None:
         metavar="V.pth|NAME",
         help="default: the voice installed last, or full-size networks with random weights",
     )
-    parser.add_argument("--index", type=Path, metavar="X.index")
-    parser.add_argument("--models-dir", type=Path, metavar="DIR")
+    parser.add_argument("--index", type=path_of, metavar="X.index")
+    parser.add_argument("--models-dir", type=path_of, metavar="DIR")
     parser.add_argument("--device", choices=DEVICE_NAMES, default="auto")
     parser.add_argument("--flags", metavar="A,B", help="measure only these flags")
     parser.add_argument(
@@ -65,10 +64,10 @@ def _tune(given: argparse.Namespace) -> int:
         bar.show(progress.fraction, f"{progress.doing}{value}{left}")
         if not sys.stderr.isatty() and progress.doing not in shown:
             shown.append(progress.doing)
-            print(f"{progress.fraction:4.0%}  {progress.doing} ...", file=sys.stderr)
+            say(f"{progress.fraction:4.0%}  {progress.doing} ...")
 
     try:
-        tuning = tune(job, listen)
+        tuning = tune(job, listen, given.cancel)
     except OSError as error:
         raise OutputFileError(
             "Cannot save the tuning",
@@ -77,7 +76,11 @@ def _tune(given: argparse.Namespace) -> int:
         ) from error
     finally:
         bar.clear()
-    return EXIT_OK if tell(json.dumps(asdict(tuning)) if given.json else as_table(tuning)) else 2
+    if given.json:
+        tell_json(asdict(tuning))
+    else:
+        tell(as_table(tuning))
+    return EXIT_OK
 
 
 def _forget(given: argparse.Namespace) -> int:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.cli.arguments import add_options, chosen_options
-from engine.cli.output import EXIT_OK, shown, table
+from engine.cli.arguments import add_options, chosen_options, path_of
+from engine.cli.output import EXIT_OK, shown, table, tell, tell_json
 from engine.library.voice_library import VoiceLibrary
 from engine.options import voice_options
 
@@ -21,8 +19,10 @@ Row = str | int | bool | None
 
 def add_voice(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``urvc voice``."""
-    parser.add_argument("voice", type=Path, metavar="V.pth")
-    parser.add_argument("--index", type=Path, metavar="X.index", help="check this index against it")
+    parser.add_argument("voice", type=path_of, metavar="V.pth")
+    parser.add_argument(
+        "--index", type=path_of, metavar="X.index", help="check this index against it"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=_show_voice)
 
@@ -44,9 +44,9 @@ def _show_voice(given: argparse.Namespace) -> int:
     if given.index is not None:
         rows |= _index_rows(read_index(given.index, card.feature_channels))
     if given.json:
-        print(json.dumps(rows))
+        tell_json(rows)
     else:
-        print(table([(name, shown(value)) for name, value in rows.items()]))
+        tell(table([(name, shown(value)) for name, value in rows.items()]))
     return EXIT_OK
 
 
@@ -92,5 +92,5 @@ def _keep_defaults(given: argparse.Namespace) -> int:
         kept = {} if given.reset else dict(voice.defaults)
         voice = library.set_defaults(voice.id, {**kept, **chosen})
     for name, value in sorted(voice.defaults.items()):
-        print(f"{name.replace('_', ' ')}  {shown(value)}")
+        tell(f"{name.replace('_', ' ')}  {shown(value)}")
     return EXIT_OK

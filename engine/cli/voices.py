@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from engine.cli.arguments import path_of
 from engine.cli.output import (
     EXIT_FAILED,
     EXIT_OK,
     ProgressBar,
     asked_number,
     confirmed,
-    one_line,
+    say,
     shown,
     table,
+    tell,
+    tell_json,
 )
 from engine.cli.voice import add_defaults
 from engine.errors import LibraryError, OptionError, UserError
@@ -29,6 +30,7 @@ from engine.library.installed_voice import InstalledVoice
 from engine.library.link import VoiceOffer, find_voices, with_contents
 from engine.library.scan import all_of_them, newest_of_each
 from engine.library.voice_library import VoiceLibrary
+from engine.plain_text import plain
 from engine.progress import CancelToken
 
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
@@ -71,7 +73,7 @@ def add_voices(parser: argparse.ArgumentParser) -> None:
     each = actions.add_parser("export", help="write a voice as a zip for other programs")
     each.set_defaults(run=_export)
     each.add_argument("voice", metavar="NAME")
-    each.add_argument("-o", "--output", type=Path, metavar="ZIP", help="default: NAME.zip here")
+    each.add_argument("-o", "--output", type=path_of, metavar="ZIP", help="default: NAME.zip here")
     each.add_argument("--overwrite", action="store_true", help="replace ZIP if it exists")
 
 
@@ -79,7 +81,7 @@ def _list(given: argparse.Namespace) -> int:
     voices = VoiceLibrary().voices()
     if given.json:
         for voice in voices:
-            print(json.dumps(_as_json(voice), ensure_ascii=False))
+            tell_json(_as_json(voice))
         return EXIT_OK
     rows = []
     for voice in voices:
@@ -92,7 +94,7 @@ def _list(given: argparse.Namespace) -> int:
             "built in" if voice.built_in else voice.id,
         ]
         rows.append((voice.name, *about))
-    print(table(rows))
+    tell(table(rows))
     return EXIT_OK
 
 
@@ -116,6 +118,7 @@ def _import_paths(library: VoiceLibrary, paths: Sequence[Path], given: argparse.
             choose=all_of_them if given.all else newest_of_each,
             keep_original=given.keep_original,
             listener=lambda fraction: bar.show(fraction, "import"),
+            cancel=given.cancel,
         )
     except UserError as error:
         return _printed(error)
@@ -126,8 +129,8 @@ def _import_paths(library: VoiceLibrary, paths: Sequence[Path], given: argparse.
 
 def _import_link(library: VoiceLibrary, link: str, given: argparse.Namespace) -> bool:
     try:
-        offer = _chosen_offer(find_voices(link), link, given.choose)
-        if not given.yes and not confirmed(f"Download {_described(offer)}?"):
+        offer = _chosen_offer(find_voices(link, cancel=given.cancel), link, given.choose)
+        if not given.yes and not confirmed(f"Download {_described(offer, given.cancel)}?"):
             return False
         bar = ProgressBar(offer.title)
         try:
@@ -136,6 +139,7 @@ def _import_link(library: VoiceLibrary, link: str, given: argparse.Namespace) ->
                 choose=all_of_them if given.all else newest_of_each,
                 keep_original=given.keep_original,
                 downloaded=lambda done, total: bar.show(done / total if total else 0.0, "download"),
+                cancel=given.cancel,
             )
         finally:
             bar.clear()
@@ -148,27 +152,26 @@ def _chosen_offer(offers: Sequence[VoiceOffer], link: str, number: int | None) -
     """The only offer, or the one with that number; without a number, list them and ask."""
     if number is None and len(offers) > 1:
         for place, offer in enumerate(offers, start=1):
-            names = ", ".join(one_line(file.name) for file in offer.files)
-            line = f"{place:>3}  {one_line(offer.title)}  ({_size(offer)}: {names})"
-            print(line, file=sys.stderr)
+            names = ", ".join(file.name for file in offer.files)
+            say(f"{place:>3}  {offer.title}  ({_size(offer)}: {names})")
         number = asked_number(f"Which of them? [1-{len(offers)}] ")
     if number is None and len(offers) == 1:
         return offers[0]
     if number is not None and 1 <= number <= len(offers):
         return offers[number - 1]
     raise LibraryError(
-        f"Cannot choose one of the voices at {one_line(link[:200])}",
+        f"Cannot choose one of the voices at {link[:200]}",
         f"there are {len(offers)}" + ("" if number is None else f", but no number {number}"),
         "add --choose with the number of one of them",
     )
 
 
-def _described(offer: VoiceOffer) -> str:
+def _described(offer: VoiceOffer, cancel: CancelToken) -> str:
     """Title, size and contents."""
-    (offer,) = with_contents((offer,), CancelToken())
+    (offer,) = with_contents((offer,), cancel)
     names = offer.contents or tuple(file.name for file in offer.files)
-    held = "" if names == (offer.title,) else ": " + ", ".join(map(one_line, names))
-    return f"{one_line(offer.title)} ({_size(offer)}{held})"
+    held = "" if names == (offer.title,) else ": " + ", ".join(names)
+    return f"{offer.title} ({_size(offer)}{held})"
 
 
 def _size(offer: VoiceOffer) -> str:
@@ -176,22 +179,22 @@ def _size(offer: VoiceOffer) -> str:
 
 
 def _printed(error: UserError) -> bool:
-    print(f"urvc: {error}", file=sys.stderr)
+    say(f"urvc: {error}")
     return False
 
 
 def _reported(report: ImportReport, given: argparse.Namespace) -> bool:
     for each in report.imported:
         for note in each.notes:
-            print(f"urvc: {each.voice.name}: {note}", file=sys.stderr)
+            say(f"urvc: {each.voice.name}: {note}")
         if given.json:
             record = _as_json(each.voice) | {
                 "outcome": each.outcome,
                 "notes": list(map(str, each.notes)),
             }
-            print(json.dumps(record, ensure_ascii=False))
+            tell_json(record)
         else:
-            print(f"{each.voice.name}  ({each.outcome})")
+            tell(f"{plain(each.voice.name)}  ({each.outcome})")
     for error in report.refused:
         _printed(error)
     return not report.refused
@@ -200,13 +203,13 @@ def _reported(report: ImportReport, given: argparse.Namespace) -> bool:
 def _show(given: argparse.Namespace) -> int:
     record = _as_json(VoiceLibrary().get(given.voice))
     if given.json:
-        print(json.dumps(record, ensure_ascii=False))
+        tell_json(record)
         return EXIT_OK
     rows = {name: value for name, value in record.items() if not isinstance(value, dict)}
     for name in ("facts", "defaults"):
         part = record[name]
         rows |= part if isinstance(part, dict) else {}
-    print(table([(name.replace("_", " "), shown(value)) for name, value in rows.items()]))
+    tell(table([(name.replace("_", " "), shown(value)) for name, value in rows.items()]))
     return EXIT_OK
 
 
@@ -216,7 +219,7 @@ def _remove(given: argparse.Namespace) -> int:
     if not voice.built_in and not given.yes and not confirmed(f"Delete the voice {voice.name}?"):
         return EXIT_FAILED
     library.remove(voice.id, shutil.rmtree)
-    print(f"{voice.name} was removed")
+    tell(f"{plain(voice.name)} was removed")
     return EXIT_OK
 
 
@@ -229,7 +232,7 @@ def _export(given: argparse.Namespace) -> int:
             "the folder does not exist",
             "create it or choose another",
         )
-    print(export_voice(voice, output, overwrite=given.overwrite))
+    tell(plain(str(export_voice(voice, output, overwrite=given.overwrite, cancel=given.cancel))))
     return EXIT_OK
 
 

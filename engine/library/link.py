@@ -49,6 +49,7 @@ from engine.library.naming import (
     singer_of,
 )
 from engine.library.networks import OFFICIAL_HUB, hub_address
+from engine.library.song_page import refuse_songs
 from engine.progress import CancelToken
 
 VOICE_ENDINGS = (".zip", ".pth", ".index")
@@ -127,6 +128,7 @@ def find_voices(
     cancel = cancel or CancelToken()
     mirror = hub_address(hub)
     with as_user_error("Cannot get a voice from this address", DownloadError):
+        refuse_songs(link)
         url = pasted_address(link)
         place = _place_on_hub(url, mirror)
         if place is None:

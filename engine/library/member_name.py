@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from engine.errors import Refusal, Text
+from engine.plain_text import plain
 
 _UTF8_FLAG = 0x800
 _UNICODE_PATH = 0x7075
@@ -91,7 +92,7 @@ def guess_encoding(names: list[bytes]) -> str:
 
 def printable(name: str) -> str:
     """A name from outside, fit for a sentence."""
-    return "".join(letter if letter.isprintable() else "?" for letter in name[-80:])
+    return plain(name[-80:])
 
 
 def _cost(char: str, before: str, encoding: str) -> float:

@@ -205,7 +205,6 @@ def test_every_unusable_sound_is_refused_in_one_sentence(run: Run, tmp_path: Pat
     (tmp_path / "text.flac").write_text("no sound here")
     for name in ("nan.wav", "nothing.wav", "empty.mp3", "text.flac", "missing.wav"):
         assert name in _refusal(run, "convert", tmp_path / name)
-    assert str(tmp_path.name) in _refusal(run, "convert", tmp_path)
 
 
 @pytest.mark.parametrize(
