@@ -11,6 +11,7 @@ from typing import Any
 import platformdirs
 from PySide6.QtCore import QStandardPaths
 
+from engine.files import open_file
 from engine.library.installed_voice import VOICES_VARIABLE, voices_dir
 from engine.paths import bundle_contents, starter_dir
 
@@ -44,7 +45,7 @@ def read_json(path: Path) -> Any:
     A damaged file is renamed to ``NAME.damaged``, so that it is not overwritten.
     """
     try:
-        with path.open(encoding="utf-8") as file:
+        with open_file(path) as file:
             return json.loads(file.read(_MAX_BYTES))  # cut off, it counts as damaged
     except OSError:
         return None

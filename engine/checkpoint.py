@@ -8,7 +8,7 @@ of today and the older plain stream.
 from __future__ import annotations
 
 import io
-import stat
+import os
 import struct
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 
-from engine.errors import Message, Text, UserError
+from engine.errors import Message, NotAFileError, Text, UserError
+from engine.files import open_file
 from engine.inert_pickle import (
     ForeignObjectError,
     Name,
@@ -28,6 +28,7 @@ from engine.inert_pickle import (
     StorageReader,
     read_pickle,
 )
+from engine.safetensors_file import is_safetensors, read_tensors
 
 MAX_FILE_BYTES = 4 * 1024**3
 """The largest networks of this kind (HuBERT large) take 1.3 GB."""
@@ -52,6 +53,7 @@ _DAMAGE = (
     RuntimeError,
     NotImplementedError,
     MemoryError,
+    RecursionError,
     struct.error,
     zipfile.BadZipFile,
 )
@@ -108,7 +110,7 @@ def read_state_file(path: Path, error: type[UserError]) -> dict[str, Any]:
     except OverBudgetError as cause:
         why = "it contains far more objects than a voice or network"
         raise error(what, why, "do not use it, it may be malicious") from cause
-    except (SafetensorError, *_DAMAGE) as cause:
+    except _DAMAGE as cause:
         raise error(what, "it is damaged or incomplete", GET_AGAIN) from cause
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise error(what, "it does not contain a table of weights", "choose another file")
@@ -180,29 +182,29 @@ class _WrongKindError(Exception):
 
 def _read(path: Path) -> tuple[Any, int]:
     """The value in the file and the file's size in bytes."""
-    status = path.stat()
-    if stat.S_ISDIR(status.st_mode):
-        raise _WrongKindError("it is a folder", "choose the file itself")
-    if not stat.S_ISREG(status.st_mode):
-        raise _WrongKindError("it is not a regular file", "choose another file")
-    size_bytes = status.st_size
-    with path.open("rb") as file:
+    try:
+        file = open_file(path)
+    except NotAFileError as cause:
+        if path.is_dir():
+            raise _WrongKindError("it is a folder", "choose the file itself") from cause
+        raise _WrongKindError("it is not a regular file", "choose another file") from cause
+    with file:
+        size_bytes = os.fstat(file.fileno()).st_size
         head = file.read(512)
-    _refuse_other_kinds(head, size_bytes)
-    header_bytes = int.from_bytes(head[:8], "little")
-    if head[8:9] == b"{" and header_bytes <= size_bytes - 8:
-        with safe_open(str(path), framework="pt", device="cpu") as tensors:
-            names = tensors.keys()
-            return {name: tensors.get_tensor(name) for name in names}, size_bytes
-    if head.startswith(b"PK\x03\x04"):
-        with _ZipSource(path) as source, zipfile.ZipFile(source) as archive:
-            source.limit_bytes = size_bytes
-            return _read_zip(archive, size_bytes), size_bytes
-    if head.startswith((b"7z\xbc\xaf", b"Rar!", b"\x1f\x8b")):
-        raise _WrongKindError("it is a packed archive", "unpack it and choose the .pth inside")
-    if head[:1] != b"\x80":
-        raise _WrongKindError("it is not a PyTorch checkpoint", "choose a .pth file")
-    return _read_stream(path.read_bytes()), size_bytes
+        file.seek(0)
+        _refuse_other_kinds(head, size_bytes)
+        if is_safetensors(head, size_bytes):
+            return read_tensors(file), size_bytes
+        if head.startswith(b"PK\x03\x04"):
+            source = _ZipSource(file.fileno(), closefd=False)
+            with source, zipfile.ZipFile(source) as archive:
+                source.limit_bytes = size_bytes
+                return _read_zip(archive, size_bytes), size_bytes
+        if head.startswith((b"7z\xbc\xaf", b"Rar!", b"\x1f\x8b")):
+            raise _WrongKindError("it is a packed archive", "unpack it and choose the .pth inside")
+        if head[:1] != b"\x80":
+            raise _WrongKindError("it is not a PyTorch checkpoint", "choose a .pth file")
+        return _read_stream(file.read(size_bytes)), size_bytes
 
 
 def _refuse_other_kinds(head: bytes, size_bytes: int) -> None:

@@ -242,6 +242,13 @@ def as_user_error(what: Message, kind: type[UserError] = DownloadError) -> Itera
         raise kind(what, failure.why, failure.advice) from failure
 
 
+class NotAFileError(OSError):
+    """Where a file is expected, there is a folder, a pipe or a device."""
+
+    def __init__(self, path: object) -> None:
+        super().__init__(errno.EINVAL, "not a regular file", str(path))
+
+
 @contextmanager
 def on_disk() -> Iterator[None]:
     """Turn an `OSError` inside the block into a `Refusal`."""
@@ -255,6 +262,8 @@ def _disk_refusal(error: OSError) -> Refusal:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return Refusal("the disk is full", "free some space and try again")
     name = error.filename or ""
+    if isinstance(error, NotAFileError):
+        return Refusal(Text('"{name}" is not a regular file', name=name), "choose another file")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         why = (
             Text('you have no permission for "{name}"', name=name)

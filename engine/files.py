@@ -8,11 +8,13 @@ import hashlib
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 
-from engine.errors import Refusal, Text
+from engine.errors import NotAFileError, Refusal, Text
 from engine.progress import CancelToken
 
 PIECE_BYTES = 2**20
@@ -91,13 +93,45 @@ def put_in_place(descriptor: int, temporary: Path, destination: Path) -> None:
     flush_folder(destination.parent)
 
 
+def open_file(path: Path) -> BufferedReader:
+    """Open a file for reading; anything else is refused without waiting or side effects.
+
+    Raises
+    ------
+    NotAFileError : a folder, a pipe (which would wait for a writer) or a device
+    OSError : it cannot be opened
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise NotAFileError(path)
+    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # replaced meanwhile
+        file.close()
+        raise NotAFileError(path)
+    return file
+
+
+def read_small_file(path: Path, most_bytes: int) -> bytes:
+    """The content of a file that must be small.
+
+    Raises
+    ------
+    ValueError : it has more than ``most_bytes``
+    OSError : as in `open_file`
+    """
+    with open_file(path) as file:
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise ValueError(f"more than {most_bytes} bytes")
+    return content
+
+
 def file_sha256(
     path: Path, cancel: CancelToken | None = None, listener: ByteListener | None = None
 ) -> str:
     """The hex SHA-256 of a file, in constant memory."""
     digest = hashlib.sha256()
     done_bytes = 0
-    with path.open("rb") as file:
+    with open_file(path) as file:
         total_bytes = os.fstat(file.fileno()).st_size
         while piece := file.read(PIECE_BYTES):
             if cancel is not None:

@@ -17,6 +17,7 @@ from typing import Any
 from torch import Tensor
 
 from engine.errors import Message, Text, WeightsError
+from engine.files import open_file
 from engine.models.content_encoder import ACTIVATIONS, ContentEncoderSizes
 
 _MAX_CONFIG_BYTES = 1_000_000
@@ -69,9 +70,11 @@ def read_sizes(path: Path) -> ContentEncoderSizes:
     """
     what = Text('Cannot use "{name}"', name=f"{path.parent.name}/{path.name}")
     try:
-        if path.stat().st_size > _MAX_CONFIG_BYTES:
+        with open_file(path) as file:
+            text = file.read(_MAX_CONFIG_BYTES + 1)
+        if len(text) > _MAX_CONFIG_BYTES:
             raise WeightsError(what, "it is too large for a configuration", _ADVICE)
-        config = json.loads(path.read_text(encoding="utf-8-sig"))
+        config = json.loads(text)
     except OSError as cause:
         raise WeightsError(what, "it cannot be opened", "check its permissions") from cause
     except (ValueError, RecursionError) as cause:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.device import chip_name
-from engine.files import atomic_file
+from engine.files import atomic_file, open_file
 from engine.paths import bundle_contents, data_folder
 
 TUNING_VARIABLE = "URVC_TUNING_DIR"
@@ -75,7 +75,7 @@ def tuning_dir(override: Path | None = None) -> Path:
 def read_object(path: Path) -> dict[str, Any]:
     """The JSON object of a file; empty if the file is missing, damaged or holds anything else."""
     try:
-        with path.open(encoding="utf-8") as file:
+        with open_file(path) as file:
             found = json.loads(file.read(_MAX_BYTES))
     except (OSError, ValueError, RecursionError):
         return {}

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import IndexFileError, Text, VoiceFileError
+from engine.files import read_small_file
 from engine.paths import CONFIG_FILE, starter_dir
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _MAX_TEXT_CHARS = 200
 _MAX_COUNT = 10**12
+_MAX_CONFIG_BYTES = 1_000_000
 _PAIR_ID_ROWS = 64
 _PAIR_ID_DIGITS = 16
 _OWN_INDEX = "choose the index that came with the voice, or none"
@@ -159,8 +161,8 @@ def index_pair_id(rows: NDArray[np.float32]) -> str:
 def encoder_pair_id(path: Path) -> str | None:
     """The id in a content encoder's ``config.json``; None without one, or for a single file."""
     try:
-        config = json.loads((path / CONFIG_FILE).read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError):
+        config = json.loads(read_small_file(path / CONFIG_FILE, _MAX_CONFIG_BYTES))
+    except (OSError, ValueError, RecursionError):
         return None
     found = config.get("pair_id") if isinstance(config, dict) else None
     return found if isinstance(found, str) else None

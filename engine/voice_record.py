@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
 from engine.checkpoint import GET_AGAIN, read_state_file
 from engine.errors import Text, VoiceFileError
+from engine.files import open_file
+from engine.safetensors_file import is_safetensors, read_metadata
 
 POSTERIOR = "enc_q."
 """Where the names of the posterior encoder begin, which only training needs."""
@@ -39,7 +42,8 @@ def read_record(path: Path) -> dict[str, Any]:
     VoiceFileError : missing, damaged, dangerous or of another kind
     """
     record = read_state_file(path, VoiceFileError)
-    return {**_labels_in(path), "weight": record} if _is_safetensors(path) else record
+    labels = _labels_in(path)
+    return record if labels is None else {**labels, "weight": record}
 
 
 def write_stored(record: Mapping[str, Any], path: Path) -> None:
@@ -119,18 +123,15 @@ def _plain(config: object) -> object:
     return [_plain(each) for each in config] if isinstance(config, list | tuple) else config
 
 
-def _is_safetensors(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(9)[8:] == b"{"
-
-
-def _labels_in(path: Path) -> dict[str, Any]:
-    """The labels of the library's form; none in any other safetensors file."""
+def _labels_in(path: Path) -> dict[str, Any] | None:
+    """The labels of the library's form, none in any other safetensors file; None for a pickle."""
     try:
-        with safe_open(str(path), framework="pt", device="cpu") as file:
-            text = (file.metadata() or {}).get(_LABELS, "")
-        labels = json.loads(text) if 0 < len(text) <= _MAX_LABELS_CHARS else {}
-    except (SafetensorError, OSError, ValueError, RecursionError) as error:
+        with open_file(path) as file:
+            if not is_safetensors(file.read(9), os.fstat(file.fileno()).st_size):
+                return None
+            text = read_metadata(file).get(_LABELS, "")
+        labels = json.loads(text) if isinstance(text, str) and text else {}
+    except (OSError, ValueError, RecursionError) as error:
         what = Text('Cannot read "{name}"', name=path.name)
         raise VoiceFileError(what, "its labels are damaged", GET_AGAIN) from error
     return labels if isinstance(labels, dict) else {}

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from engine.errors import ArchiveError, Refusal, Text, as_user_error, on_disk
-from engine.files import PIECE_BYTES, require_room, size_text
+from engine.files import PIECE_BYTES, open_file, require_room, size_text
 from engine.library.member_name import member_places, printable
 from engine.progress import CancelToken
 
@@ -239,7 +239,7 @@ class Unpacker:
     @contextmanager
     def _reading(self, path: Path, name: str) -> Iterator[zipfile.ZipFile]:
         """Open an archive; every failure inside the block becomes an `ArchiveError`."""
-        with as_user_error(_cannot_open(name), ArchiveError), on_disk(), path.open("rb") as file:
+        with as_user_error(_cannot_open(name), ArchiveError), on_disk(), open_file(path) as file:
             _refuse_other_kinds(file.read(8))
             file.seek(0)
             try:

@@ -24,7 +24,7 @@ from engine.errors import (
     as_user_error,
     on_disk,
 )
-from engine.files import PIECE_BYTES, flush_folder, require_room
+from engine.files import PIECE_BYTES, flush_folder, open_file, require_room
 from engine.library.archive import SourceFile
 from engine.library.installed_voice import (
     ORIGINAL_FILE,
@@ -213,7 +213,7 @@ def prepare(
 
 def _copy(source: Path, target: Path, cancel: CancelToken) -> None:
     """Copy a file's content (not its links and permissions) to a new file."""
-    with source.open("rb") as original, target.open("xb") as copy:
+    with open_file(source) as original, target.open("xb") as copy:
         while piece := original.read(PIECE_BYTES):
             cancel.raise_if_cancelled()
             copy.write(piece)
@@ -233,8 +233,6 @@ def install_index(
     """
     part = folder / f".{VOICE_INDEX_FILE}.part"
     try:
-        if not source.is_file():  # a pipe would wait for a writer
-            read_index(source, width)
         require_room(folder, source.stat().st_size)
         part.unlink(missing_ok=True)  # left by a process that was killed
         _copy(source, part, cancel)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import OptionError, Text
-from engine.files import atomic_file
+from engine.files import atomic_file, read_small_file
 from engine.library.naming import clean_name
 from engine.options import ConversionOptions, voice_options
 from engine.paths import VOICE_INDEX_FILE, VOICE_WEIGHTS_FILE, data_folder, starter_dir
@@ -161,9 +161,7 @@ def write_card(voice: InstalledVoice, folder: Path) -> None:
 
 def _read_card(path: Path) -> dict[str, Any]:
     try:
-        if path.stat().st_size > _LONGEST_CARD:
-            return {}
-        card = json.loads(path.read_text(encoding="utf-8"))
+        card = json.loads(read_small_file(path, _LONGEST_CARD))
     except (OSError, ValueError, RecursionError):
         return {}
     return card if isinstance(card, dict) else {}

@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import Literal
 
 from engine.errors import DownloadError, Refusal, Text, WeightsError, as_user_error, on_disk
-from engine.files import PIECE_BYTES, ByteListener, atomic_file, file_sha256, require_room
+from engine.files import (
+    PIECE_BYTES,
+    ByteListener,
+    atomic_file,
+    file_sha256,
+    open_file,
+    require_room,
+)
 from engine.library.download.address import checked_address
 from engine.library.download.connection import DEFAULT_TIMEOUTS, Timeouts
 from engine.library.download.download import download
@@ -446,7 +453,7 @@ def _place_of(
 def _copy(source: Path, file: NetworkFile, destination: Path, cancel: CancelToken | None) -> None:
     digest = hashlib.sha256()
     with (
-        source.open("rb") as original,
+        open_file(source) as original,
         atomic_file(destination, overwrite=True) as descriptor,
         os.fdopen(os.dup(descriptor), "wb") as copy,
     ):

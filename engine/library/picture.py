@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import Message, Refusal, Text
+from engine.files import open_file
 
 LARGEST_BYTES = 20 * 2**20
 MOST_PIXELS = 50_000_000
@@ -43,9 +45,9 @@ def read_picture_header(path: Path) -> PictureHeader:
     ------
     PictureError : it is another kind of file, too large, or damaged
     """
-    if path.stat().st_size > LARGEST_BYTES:
-        raise PictureError(Text("it has more than {limit} MB", limit=LARGEST_BYTES // 2**20))
-    with path.open("rb") as file:
+    with open_file(path) as file:
+        if os.fstat(file.fileno()).st_size > LARGEST_BYTES:
+            raise PictureError(Text("it has more than {limit} MB", limit=LARGEST_BYTES // 2**20))
         head = file.read(_HEAD_BYTES)
     try:
         header = _header(head)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from engine.errors import LibraryError, Refusal, Text, as_user_error, on_disk
+from engine.files import open_file
 from engine.library.archive import (
     DEFAULT_LIMITS,
     INDEX_ENDING,
@@ -255,7 +256,7 @@ def _raise(error: OSError) -> None:
 
 
 def _is_zip(path: Path) -> bool:
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return file.read(4) == b"PK\x03\x04"
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import PitchCurveError, Text
+from engine.errors import NotAFileError, PitchCurveError, Text
+from engine.files import open_file
 from engine.segments import FRAMES_PER_SECOND
 
 _MAX_FILE_BYTES = 64_000_000
@@ -56,15 +57,21 @@ class PitchCurve:
 def read_curve_file(path: Path) -> PitchCurve:
     """Read ``seconds,hz`` lines; semicolons and tabs separate too, one header line may come first.
 
+    Further columns are ignored, such as the confidence that CREPE writes.
+
     Raises
     ------
     PitchCurveError : unreadable, empty, or a line that is not a point; the message says which
     """
     what = Text('Cannot read the pitch curve "{name}"', name=path.name)
     try:
-        if path.stat().st_size > _MAX_FILE_BYTES:
+        with open_file(path) as file:
+            content = file.read(_MAX_FILE_BYTES + 1)
+        if len(content) > _MAX_FILE_BYTES:
             raise PitchCurveError(what, "it is too large for a pitch curve", "choose another file")
-        text = path.read_bytes().decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
+    except NotAFileError as cause:
+        raise PitchCurveError(what, "it is not a regular file", "choose a CSV file") from cause
     except OSError as cause:
         missing = isinstance(cause, FileNotFoundError)
         why = "the file does not exist" if missing else "it cannot be opened"
@@ -88,12 +95,12 @@ def _points(text: str, what: Text) -> Iterator[tuple[float, float]]:
         if not line.strip():
             continue
         fields = _fields(line)
-        values = [_number(field) for field in fields]
+        values = [_number(field) for field in fields[:2]]
         if first and all(value is None for value in values):
             first = False
             continue
         first = False
-        if len(values) != 2 or values[0] is None or values[1] is None:
+        if len(values) < 2 or values[0] is None or values[1] is None:
             why = Text(
                 'line {number} is not two numbers ("{line}")', number=number, line=_shown(line)
             )

@@ -10,7 +10,6 @@ does not need: rows keep the order of the file.
 from __future__ import annotations
 
 import os
-import stat
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,7 +19,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from engine.errors import IndexFileError, Message, Text
+from engine.errors import IndexFileError, Message, NotAFileError, Text
+from engine.files import open_file
 
 Rows = npt.NDArray[np.float32]
 _Integers = npt.NDArray[np.int64]
@@ -123,10 +123,11 @@ def read_index(
     IndexFileError : missing, damaged, empty, of another kind, or made for another voice
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # before opening: a pipe would wait for a writer
-            raise _refusal(path, "it is a folder or a device, not a file", "choose the .index file")
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return _Reader(file, path, width, row_source).index()
+    except NotAFileError as error:
+        why = "it is a folder or a device, not a file"
+        raise _refusal(path, why, "choose the .index file") from error
     except OSError as error:
         why = error.strerror or "it cannot be read"
         raise _refusal(path, why, "check that the file is there and readable") from error
@@ -188,11 +189,18 @@ class _Reader:
             raise self._refusal(why, "choose the .index file")
         tag = self._tag()
         index = self._id_map() if tag in _ID_MAP else self._rows_and_lists(tag)
-        if self._left_bytes:
+        if self._left_bytes and not self._only_zeros_follow():
             raise self._refusal(
                 Text("{count} unknown bytes follow its end", count=self._left_bytes)
             )
         return index
+
+    def _only_zeros_follow(self) -> bool:
+        """Some programs and disks fill the last block of a file."""
+        while piece := self._file.read(1 << 16):
+            if piece.count(0) != len(piece):
+                return False
+        return True
 
     # --- kinds of index ---
 

@@ -27,8 +27,14 @@ import torch
 from safetensors.torch import save_file
 
 from engine.checkpoint import read_state_file
-from engine.errors import VoiceFileError, WeightsError
+from engine.errors import NotAFileError, VoiceFileError, WeightsError
+from engine.files import file_sha256
+from engine.hubert_layout import read_sizes
 from engine.inert_pickle import Inert, PickleError, Storage, read_pickle
+from engine.library.installed_voice import read_voice
+from engine.library.picture import read_picture_header
+from engine.machine import read_object
+from engine.voice import encoder_pair_id
 from tests.engine import hostile_checkpoints
 
 WAYS: dict[str, dict[str, Any]] = {
@@ -78,6 +84,64 @@ def test_safetensors_are_recognised_by_their_content(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-3])
     with pytest.raises(WeightsError, match="damaged or incomplete"):
         read_state_file(path, WeightsError)
+
+
+def test_a_safetensors_file_that_changes_after_it_was_read_harms_nothing(tmp_path: Path) -> None:
+    """A mapped file would change with it, and end the process once it is shorter."""
+    path = tmp_path / "a.safetensors"
+    save_file({"x": torch.ones(100_000)}, path)
+    read = read_state_file(path, WeightsError)["x"]
+    with path.open("r+b") as file:
+        file.seek(-400_000, os.SEEK_END)
+        file.write(bytes(400_000))
+    assert read.sum() == 100_000
+
+
+def test_every_type_of_a_safetensors_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    tensors = {name: tensor.detach().contiguous() for name, tensor in odd_tensors().items()}
+    save_file(tensors, path, metadata={"format": "pt"})
+    read = read_state_file(path, WeightsError)
+    assert read.keys() == tensors.keys()
+    for name, tensor in tensors.items():
+        assert torch.equal(read[name], tensor), name
+        assert read[name].dtype == tensor.dtype, name
+
+
+def safetensors(header: str, numbers: bytes = bytes(64)) -> bytes:
+    return len(header.encode()).to_bytes(8, "little") + header.encode() + numbers
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{",
+        "{}",  # numbers without a tensor
+        '{"a": 1}',
+        '{"a": {"dtype": "F32", "shape": [16]}}',
+        '{"a": {"dtype": "F32", "shape": [16], "data_offsets": [0, 1e1]}}',
+        '{"a": {"dtype": "F32", "shape": [16], "data_offsets": [-64, 0]}}',
+        '{"a": {"dtype": "F32", "shape": [15], "data_offsets": [0, 64]}}',
+        '{"a": {"dtype": "F32", "shape": [32], "data_offsets": [0, 128]}}',
+        '{"a": {"dtype": "F32", "shape": [-4, -4], "data_offsets": [0, 64]}}',
+        '{"a": {"dtype": "F32", "shape": [1e999], "data_offsets": [0, 64]}}',
+        '{"a": {"dtype": ["F32"], "shape": [16], "data_offsets": [0, 64]}}',
+        '{"a": {"dtype": "F4", "shape": [16], "data_offsets": [0, 64]}}',
+        '{"a": {"dtype": "F32", "shape": [16,1,1,1,1,1,1,1,1,1], "data_offsets": [0, 64]}}',
+        (
+            '{"a": {"dtype": "U8", "shape": [64], "data_offsets": [0, 64]},'
+            ' "b": {"dtype": "U8", "shape": [64], "data_offsets": [0, 64]}}'
+        ),
+        '{"a": {"dtype": "U8", "shape": [32], "data_offsets": [32, 64]}}',
+        '{"a": ' + "[" * 100_000,
+        '{"a": "' + "x" * 5_000_000 + '"}',
+    ],
+)
+def test_a_false_safetensors_header_is_refused(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(safetensors(header))
+    with pytest.raises(VoiceFileError, match="damaged or incomplete"):
+        read_state_file(path, VoiceFileError)
 
 
 def test_foreign_settings_beside_the_weights_stay_inert(tmp_path: Path) -> None:
@@ -323,10 +387,29 @@ def test_ordinary_objects_beside_the_weights_stay_inert(tmp_path: Path) -> None:
     assert torch.equal(read["weight"]["a"], torch.ones(2))
 
 
-def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe.pth")
-    with pytest.raises(VoiceFileError, match="not a regular file"):
-        read_state_file(tmp_path / "pipe.pth", VoiceFileError)
+def test_a_pipe_or_device_is_refused_at_once_wherever_a_file_is_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(VoiceFileError, match="not a regular file"):
+            read_state_file(path, VoiceFileError)
+        with pytest.raises(NotAFileError):
+            read_picture_header(path)
+        with pytest.raises(NotAFileError):
+            file_sha256(path)
+        assert read_object(path) == {}
+    os.mkfifo(tmp_path / "config.json")
+    assert encoder_pair_id(tmp_path) is None
+    with pytest.raises(WeightsError, match="cannot be opened"):
+        read_sizes(tmp_path / "config.json")
+
+
+def test_a_voice_whose_card_or_picture_is_a_pipe_is_listed_without_them(tmp_path: Path) -> None:
+    (tmp_path / "voice.safetensors").write_bytes(b"x")
+    for name in ("card.json", "picture.png", "voice.index"):
+        os.mkfifo(tmp_path / name)
+    voice = read_voice(tmp_path)
+    assert voice is not None
+    assert (voice.name, voice.picture, voice.index) == (tmp_path.name, None, None)
 
 
 def test_a_large_training_checkpoint_is_within_the_budget(tmp_path: Path) -> None:

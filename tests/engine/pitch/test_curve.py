@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,9 @@ def written(folder: Path, text: str, encoding: str = "utf-8") -> Path:
         "0\t220\n0,5\t440\n1\t0\n",
         "\n\ntime,pitch\n\n 0 , 220 \n5e-1,4.4e2\n1,0.0\n\n",
         "0,220\r0.5,440\r1,0\r",
+        "time,frequency,confidence\n0.00,220.0,0.9\n0.50,440.0,0.9\n1.00,0.0,0.1\n",  # CREPE
+        "0.0,220,voiced\n0.5,440,voiced\n1,0,\n",
+        "0,0;220;a;b\n0,5;440;;\n1;0;x\n",
     ],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
@@ -43,7 +47,8 @@ def test_every_usual_way_to_write_a_curve_is_read(tmp_path: Path, text: str, enc
         ("", "no points"),
         ("seconds,hz\n", "no points"),
         ("0,220\n0.5\n", "line 2 is not two numbers"),
-        ("0,220\n0.5,440,1\n", "line 2 is not two numbers"),
+        ("0,220,1\n0.5,x,1\n", "line 2 is not two numbers"),
+        ("0,01,220,5\n0,02,221,5\n", "line 1 asks for 1 Hz"),  # decimal commas
         ("0,220\nx,440\n", "line 2 is not two numbers"),
         ("a,b\nc,d\n", "line 2 is not two numbers"),
         ("0,220\n1,nan\n", "line 2 is not two numbers"),
@@ -70,8 +75,10 @@ def test_missing_files_and_files_that_are_not_text_are_refused(tmp_path: Path) -
         read_curve_file(written(tmp_path, "0,220\n", "utf-16"))
     with pytest.raises(PitchCurveError, match="file does not exist"):
         read_curve_file(tmp_path / "none.csv")
-    with pytest.raises(PitchCurveError, match="cannot be opened"):
-        read_curve_file(tmp_path)
+    os.mkfifo(tmp_path / "pipe.csv")
+    for path in (tmp_path, tmp_path / "pipe.csv", Path("/dev/zero")):
+        with pytest.raises(PitchCurveError, match="not a regular file"):
+            read_curve_file(path)
     huge = tmp_path / "huge.csv"
     with huge.open("wb") as file:
         file.truncate(10**9)

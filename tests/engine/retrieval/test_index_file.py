@@ -297,6 +297,16 @@ def test_bytes_after_the_end_are_refused(tmp_path: Path) -> None:
     assert "7 unknown bytes follow its end" in refusal(write(tmp_path, data + b"garbage"))
 
 
+def test_zeros_after_the_end_are_not_looked_at(tmp_path: Path) -> None:
+    rows = make_rows(5, 3)
+    data = index_bytes(ivf_index(rows, 2))
+    whole = read_index(write(tmp_path, data)).rows
+    for count in (1, 4096, 100_000):
+        filled = read_index(write(tmp_path, data + bytes(count)))
+        assert np.array_equal(filled.rows, whole)
+    assert "100001 unknown bytes" in refusal(write(tmp_path, data + bytes(100_000) + b"x"))
+
+
 def test_foreign_files_are_told_apart(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "voice.zip", "w") as archive:
         archive.writestr("a.txt", "a")
@@ -379,6 +389,9 @@ def test_three_thousand_mutated_files_are_refused_or_can_be_searched_in_bounded_
     ]
     outcomes = {"read": 0, "refused": 0}
     messages: list[str] = []
+    whole = read_index(write(tmp_path, sources[0]))
+    both = (open_search(whole, "ivf", "cpu"), FaissSearch(whole))
+    torch.testing.assert_close(*(each.blend(torch.zeros(2, 3)) for each in both))  # all is imported
     tracemalloc.start()
     for turn in range(3000):
         path = write(tmp_path, mutate(sources[turn % len(sources)], rng))
