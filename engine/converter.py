@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from engine.analysis import AnalysisRecorder
 from engine.audio.names import output_path_for
 from engine.audio.reader import decode_audio, probe_audio, receive_array
 from engine.audio.source import MAX_RATE_HZ, MIN_RATE_HZ, Decoded, Receiver, Sound, shown_name
-from engine.audio.writer import check_output, file_rate, write_free
+from engine.audio.writer import SUBTYPES_OF, check_output, file_rate, write_free
 from engine.errors import AudioFileError, ConversionCancelled, OptionError, OutputFileError, Text
 from engine.optimization import OptimizationConfig
 from engine.options import ConversionOptions, ConversionResult, FileFormat
@@ -138,10 +139,15 @@ class Converter:
         ConversionCancelled : ``cancel`` was set; nothing was written
         """
         options = options or ConversionOptions()
+        lossy = options.subtype is not None and not SUBTYPES_OF[options.file_format]
+        options = replace(options, subtype=None) if lossy else options
         overwrite = options.overwrite and output is not None
         choose = partial(output_path_for, source, voice.title, output_dir, options.file_format)
         _check_target(output or choose(), source, options, overwrite=overwrite)
         started, run = time.perf_counter(), self._run(listener, cancel)
+        if lossy:
+            kind = options.file_format.upper()
+            run.note(Text("{format} files have no sample format; it was left out", format=kind))
         play = partial(decode_audio, source, channels=2 if options.stereo else 1)
         with self._networks_at_work(run):
             decoded, sound = self._convert(play, voice, options, options.file_format, run)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-FileFormat = Literal["wav", "flac", "mp3", "ogg", "aiff"]
+FileFormat = Literal["wav", "flac", "mp3", "m4a", "ogg", "aiff"]
 Subtype = Literal["float", "24", "16"]
 
 FILE_FORMATS: tuple[FileFormat, ...] = get_args(FileFormat)
@@ -84,7 +84,7 @@ class ConversionOptions:
     )
     file_format: FileFormat = option(
         "wav", title=Text("Format"),
-        help=Text("WAV, FLAC and AIFF are lossless; MP3 and Ogg are small."),
+        help=Text("WAV, FLAC and AIFF are lossless; MP3, M4A and Ogg are small."),
         choices=choices(*((each, Text(each.upper())) for each in FILE_FORMATS)), more=False,
         flag="--format", cli_help="default: by the name after --output, else wav",
     )

@@ -15,9 +15,10 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from engine.audio import aac_writer
 from engine.audio.source import Sound, shown_name
 from engine.audio.spool import BLOCK_FRAMES
-from engine.errors import Message, OutputFileError, Text
+from engine.errors import Message, OutputFileError, Text, as_user_error
 from engine.files import atomic_file
 from engine.options import FILE_FORMATS, ConversionOptions, FileFormat, Subtype
 
@@ -26,16 +27,18 @@ SUBTYPES_OF: dict[FileFormat, tuple[Subtype, ...]] = {
     "flac": ("24", "16"),
     "aiff": ("24", "16", "float"),
     "mp3": (),
+    "m4a": (),
     "ogg": (),
 }
 """What each format can hold, its default first; the lossy ones offer no choice."""
 
 _SUFFIXES: dict[str, FileFormat] = {
     ".wav": "wav", ".wave": "wav", ".flac": "flac", ".mp3": "mp3", ".ogg": "ogg", ".oga": "ogg",
-    ".aiff": "aiff", ".aif": "aiff", ".aifc": "aiff",
+    ".m4a": "m4a", ".aiff": "aiff", ".aif": "aiff", ".aifc": "aiff",
 }  # fmt: skip
 
 MP3_RATES_HZ = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+_RATES_HZ: dict[FileFormat, tuple[int, ...]] = {"mp3": MP3_RATES_HZ, "m4a": aac_writer.RATES_HZ}
 _MAX_CHANNELS = 2
 
 _MAX_RIFF_BYTES = (1 << 32) - (1 << 16)
@@ -64,6 +67,7 @@ _LOSSY = {
     "mp3": _Encoding(
         "MP3", "MPEG_LAYER_III", {"compression_level": 0.0, "bitrate_mode": "VARIABLE"}
     ),
+    "m4a": _Encoding("M4A", "AAC"),  # by `aac_writer`
     "ogg": _Encoding("OGG", "VORBIS", {"compression_level": 0.2}),  # about 256 kbit/s for music
 }
 
@@ -86,14 +90,14 @@ def file_format_of(path: Path) -> FileFormat:
 
 
 def file_rate(file_format: FileFormat, rate_hz: int) -> int:
-    """The rate a file of this format is written at: `rate_hz`, or for MP3 the next legal one.
+    """The rate a file of this format is written at: `rate_hz`, or the next that is legal in it.
 
     Callers resample to it first; the file then holds ``resampled_length(n, rate_hz, file_rate)``.
     """
-    if file_format != "mp3":
+    legal = _RATES_HZ.get(file_format)
+    if legal is None:
         return rate_hz
-    at = bisect.bisect_left(MP3_RATES_HZ, rate_hz)
-    return MP3_RATES_HZ[min(at, len(MP3_RATES_HZ) - 1)]
+    return legal[min(bisect.bisect_left(legal, rate_hz), len(legal) - 1)]
 
 
 def check_output(
@@ -241,6 +245,13 @@ def _encode(descriptor: int, path: Path, sound: Sound, encoding: _Encoding) -> N
     """
     rng = np.random.default_rng(_DITHER_SEED)
     sink = _Sink(descriptor)
+    # Small writes: libvorbis keeps a block's work on the stack.
+    blocks = (_coded(each, encoding.codec, rng) for each in _finite_blocks(path, sound))
+    if encoding.codec == "AAC":
+        with as_user_error(Text("Cannot write {name}", name=shown_name(path)), OutputFileError):
+            aac_writer.encode(sink, blocks, sound.rate_hz, sound.channels)
+        sink.require_success()
+        return
     try:
         with soundfile.SoundFile(
             sink,
@@ -251,18 +262,21 @@ def _encode(descriptor: int, path: Path, sound: Sound, encoding: _Encoding) -> N
             subtype=encoding.codec,
             **encoding.options,
         ) as file:
-            # Small writes: libvorbis keeps a block's work on the stack.
-            for block in _equal_blocks(sound.blocks()):
-                if not np.isfinite(block).all():
-                    why = "the result holds NaN or infinite values"
-                    raise _unwritable(path, why, "try another voice; this one may be damaged")
-                file.write(_coded(block, encoding.codec, rng))
+            for block in blocks:
+                file.write(block)
     except (soundfile.SoundFileError, AssertionError) as error:  # the latter after a short write
         raise sink.failure or OSError(errno.EIO, str(error)) from error
-    if sink.failure is not None:
-        raise sink.failure
+    sink.require_success()
     if encoding.codec == "FLOAT":
         _clear_time_of_writing(descriptor)
+
+
+def _finite_blocks(path: Path, sound: Sound) -> Iterator[NDArray[np.float32]]:
+    for block in _equal_blocks(sound.blocks()):
+        if not np.isfinite(block).all():
+            why = "the result holds NaN or infinite values"
+            raise _unwritable(path, why, "try another voice; this one may be damaged")
+        yield block
 
 
 def _equal_blocks(blocks: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
@@ -300,6 +314,11 @@ class _Sink(io.FileIO):
         except OSError as error:
             self.failure = error
         return len(data) if self.failure is None else 0
+
+    def require_success(self) -> None:
+        """Raise the error of a write that failed."""
+        if self.failure is not None:
+            raise self.failure
 
 
 def _coded(block: NDArray[np.float32], codec: str, rng: np.random.Generator) -> NDArray[Any]:

@@ -137,6 +137,14 @@ def test_a_song_is_no_voice_and_its_server_is_not_asked() -> None:
     assert song_service("https://[::1/x") is None
 
 
+def test_a_sample_format_is_left_out_of_a_lossy_file_with_a_note(run: Run, tmp_path: Path) -> None:
+    source = write_sound(tmp_path / "a.wav")
+    code, out, err = run("convert", source, "--subtype", "16", "--format", "m4a")
+    assert (code, out.count("\n")) == (0, 1)
+    assert err == "urvc: a.wav: M4A files have no sample format; it was left out\n"
+    assert (tmp_path / "a (Starter).m4a").is_file()
+
+
 @pytest.mark.parametrize("option", ["--f0-file", "--index", "-o", "--output-dir", "--models-dir"])
 def test_an_empty_path_is_refused(run: Run, tmp_path: Path, option: str) -> None:
     source = write_sound(tmp_path / "a.wav")

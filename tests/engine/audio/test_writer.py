@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from engine.audio import container_decoder, writer
+from engine.audio import aac_writer, container_decoder, system_decoder, writer
 from engine.audio.reader import read_audio
 from engine.audio.resampling import resample, resampled_length
 from engine.audio.source import Sound
@@ -54,7 +54,7 @@ def test_every_format_reads_back_complete_and_unshifted(
     source = read_audio(path)
     assert (source.samples.shape, source.rate_hz, source.notes) == (sound.shape, 44_100, ())
     assert lag_samples(sound[:, 0], source.samples[:, 0]) == 0
-    floor_db = {None: 25 if file_format in {"mp3", "ogg"} else 125, "24": 125, "16": 80}
+    floor_db = {None: 25 if file_format in {"mp3", "m4a", "ogg"} else 125, "24": 125, "16": 80}
     if subtype == "float":
         np.testing.assert_array_equal(source.samples, sound)
     else:
@@ -189,8 +189,8 @@ def test_the_ending_of_a_name_chooses_the_format() -> None:
     assert file_format_of(Path("a.WAV")) == "wav"
     assert file_format_of(Path("a.b.aif")) == "aiff"
     assert {file_format_of(Path(f"a.{f}")) for f in FILE_FORMATS} == set(FILE_FORMATS)
-    with pytest.raises(OutputFileError, match=r"\.wav, \.flac, \.mp3, \.ogg, \.aiff"):
-        file_format_of(Path("a.m4a"))
+    with pytest.raises(OutputFileError, match=r"\.wav, \.flac, \.mp3, \.m4a, \.ogg, \.aiff"):
+        file_format_of(Path("a.wma"))
 
 
 def test_soundfile_agrees_on_the_sample_types(tmp_path: Path) -> None:
@@ -240,3 +240,21 @@ def test_dither_makes_the_error_of_16_bit_free_of_the_signal() -> None:
     half = np.full(200_000, 0.8 / 32768, dtype=np.float32)
     spread = to_16_bit(half, np.random.default_rng(0)).std()
     assert abs(steps.std() - spread) < 0.01
+
+
+def test_m4a_without_ffmpeg_is_made_by_macos(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = tmp_path / "afconvert"
+    tool.write_text('#!/bin/sh\nfor last; do :; done\necho "$*" > "$last"\n')
+    tool.chmod(0o755)
+    monkeypatch.setattr(aac_writer, "AFCONVERT", tool)
+    monkeypatch.setattr(system_decoder, "AFCONVERT", tool)
+    monkeypatch.setattr(aac_writer, "find_spec", lambda _: None)
+    made = write_audio(tmp_path / "a.m4a", music(N, 44_100), 44_100, "m4a")
+    assert made.read_text().startswith("-f m4af -d aac ")
+    tool.write_text("#!/bin/sh\nexit 1\n")
+    assert "macOS cannot encode" in str(refusal(tmp_path / "b.m4a", file_format="m4a"))
+    tool.unlink()
+    assert "neither PyAV nor" in str(refusal(tmp_path / "b.m4a", file_format="m4a"))
+    assert [each.name for each in tmp_path.iterdir()] == ["a.m4a"]
