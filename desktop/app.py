@@ -17,15 +17,17 @@ from desktop.listen.listen_panel import ListenPanel
 from desktop.mac.activity import SleepGuard
 from desktop.mac.presence import SystemPresence
 from desktop.native_library import open_torch_libraries
+from desktop.networks.network_needs import NetworkDownload, NetworkNeeds
 from desktop.problems import CrashReporter
 from desktop.queue.engine_protocol import MakeEngine
 from desktop.queue.intake import Gatherer
 from desktop.queue.job_queue import JobQueue
 from desktop.queue.queue_store import QueueStore, remove_leftovers
 from desktop.queue.runner import JobRunner, force_exit
+from desktop.queue.source_lengths import SourceLengths
 from desktop.queue.worker import ConverterEngine
 from desktop.settings.store import Settings
-from desktop.settings.table import LANGUAGE
+from desktop.settings.table import LANGUAGE, MIRROR
 from desktop.shell.application import Application, GarbageTimer
 from desktop.shell.main_window import MainWindow
 from desktop.shell.menu_bar import MenuBar
@@ -39,6 +41,7 @@ from desktop.voices.voice_list import VoiceList
 from desktop.widgets import Ask, ask_user
 from engine.device import prepare_environment
 from engine.machine import TUNING_VARIABLE
+from engine.paths import models_dir
 
 _PATIENCE_S = 5.0
 _HAND_OVER_MS = 10_000
@@ -75,9 +78,14 @@ class App(QObject):
             self.settings, lambda: self.queue.is_busy, lambda: TuningWork(paths.voices_dir), self
         )
         self.store = QueueStore(paths.queue_file)
-        self.queue = JobQueue(self.store.load())
-        threading.Thread(target=remove_leftovers, args=(self.queue.jobs(),), daemon=True).start()
         self.voices = VoiceList(paths.voices_dir)
+        self.needs = NetworkNeeds(models_dir(), self.voices.content_encoder)
+        self.queue = JobQueue(self.store.load(), self.needs.missing)
+        self.lengths = SourceLengths(self.queue, parent=self)
+        self.downloads = NetworkDownload(
+            self.queue, self.needs, lambda: self.settings.value(MIRROR), parent=self
+        )
+        threading.Thread(target=remove_leftovers, args=(self.queue.jobs(),), daemon=True).start()
         self.draft = Draft(self.settings, self.voices)
         self.runner = JobRunner(self.queue, self.settings, make_engine)
         self.gatherer = Gatherer(self)  # survives a change of windows
@@ -88,6 +96,7 @@ class App(QObject):
         self.queue.busy_changed.connect(self.garbage.set_busy)
         self.queue.busy_changed.connect(self.tuning.set_busy)
         self._plug_in()
+        self.queue.look_for_networks()
         self.runner.start()
 
     def start(self, files: Sequence[Path] = (), *, hidden: bool = False) -> None:
@@ -95,7 +104,6 @@ class App(QObject):
         self._hidden = hidden
         if not hidden:
             self.window.show_and_raise()
-            self.window.voice_dialogs.offer_once()
             self._tell_of_stale_tuning()
             # Now, while the app is idle: loading another library meanwhile would have to wait.
             threading.Thread(target=open_torch_libraries, daemon=True).start()
@@ -126,6 +134,7 @@ class App(QObject):
             self.settings_window = SettingsWindow(self.settings, self._paths, tuning=self.tuning)
             self.settings_window.report = self.crash.report
             self.settings_window.voices_changed.connect(self.voices.refresh)
+            self.settings_window.networks_changed.connect(self.queue.look_for_networks)
             self.voices.changed.connect(self.settings_window.look_at_voices)
         self.settings_window.show()
         self.settings_window.raise_()
@@ -133,9 +142,16 @@ class App(QObject):
 
     def show_optimization(self) -> None:
         """Show the pane of the settings where this machine is tuned."""
+        self._show_pane("optimization")
+
+    def show_models(self) -> None:
+        """Show the pane of the settings with the networks."""
+        self._show_pane("models")
+
+    def _show_pane(self, key: str) -> None:
         self.show_settings()
         if self.settings_window is not None:
-            self.settings_window.show_pane("optimization")
+            self.settings_window.show_pane(key)
 
     def quit(self) -> None:
         """Quit; asks first while converting. Unfinished jobs are offered again later."""
@@ -156,6 +172,8 @@ class App(QObject):
         self.menu_bar.tray.hide()
         self.listen_panel.close_sound()
         self.window.voice_dialogs.close_tasks()
+        self.downloads.close()
+        self.lengths.close()
         self.tuning.close()
         if self.settings_window is not None:
             self.settings_window.close_tasks()
@@ -206,14 +224,19 @@ class App(QObject):
             each.deleteLater()
 
     def _make_window(self) -> None:
-        self.window = MainWindow(self.queue, self.draft, self.voices, self.settings, self.gatherer)
+        self.window = MainWindow(
+            self.queue, self.draft, self.voices, self.settings, self.gatherer, self.downloads
+        )
         self.window.report = self.crash.report
         self.window.quit_requested.connect(self.quit)
         self.window.settings_requested.connect(self.show_settings)
+        self.window.models_requested.connect(self.show_models)
         self.listen_panel = ListenPanel(self.settings, self._paths.cache / "waveforms")
         self.window.set_listen_panel(self.listen_panel)
         self.window.job_selected.connect(self.listen_panel.set_job)
         self.window.play_requested.connect(lambda _job: self.listen_panel.toggle_play())
+        self.window.toggle_requested.connect(self.listen_panel.toggle_play)
+        self.window.seek_requested.connect(self.listen_panel.seek_by)
 
     def _plug_in(self) -> None:
         """Connect the parts that the window does not depend on."""

@@ -28,6 +28,11 @@ def symbol(name: str, role: QPalette.ColorRole = QPalette.ColorRole.ButtonText) 
     return QIcon(_SymbolEngine(name, role))
 
 
+def paint_symbol(painter: QPainter, name: str, place: QRectF, colour: QColor) -> None:
+    """Draw a symbol in any colour."""
+    _renderer(name, colour.name()).render(painter, place)
+
+
 def app_icon() -> QIcon:
     """The app's own icon, e.g. for the Dock."""
     icon = QIcon()

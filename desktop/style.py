@@ -117,6 +117,11 @@ def accent(palette: QPalette) -> QColor:
     return _on_grounds(palette.color(QPalette.ColorRole.Accent), palette, SHAPE_CONTRAST)
 
 
+def link(palette: QPalette) -> QColor:
+    """The accent colour, with enough contrast for text."""
+    return _on_grounds(palette.color(QPalette.ColorRole.Accent), palette, TEXT_CONTRAST)
+
+
 def good(palette: QPalette) -> QColor:
     """Colour for success."""
     colour = QColor("#30c463") if _is_dark(palette) else QColor("#1b8a3f")

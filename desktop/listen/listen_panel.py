@@ -162,6 +162,12 @@ class ListenPanel(QWidget):
             self._match_levels()
             self._player.toggle()
 
+    def seek_by(self, seconds: float) -> None:
+        """Move back (negative) or forth."""
+        if self._player is not None:
+            place_s = self._player.position_s + seconds
+            self._seek(min(max(0.0, place_s), self._length_s()))
+
     def flip(self) -> None:
         """Switch to the other sound at the same position."""
         if self._player is not None:

@@ -15,9 +15,14 @@ from engine.options import ConversionOptions
 
 
 class JobState(StrEnum):
-    """State of a job. ``INTERRUPTED``: unfinished when the app quit; offered again."""
+    """State of a job.
+
+    ``NEEDS_NETWORKS``: waits until they are installed. ``INTERRUPTED``: unfinished when the app
+    quit; offered again.
+    """
 
     WAITING = "waiting"
+    NEEDS_NETWORKS = "needs networks"
     RUNNING = "running"
     FINISHED = "finished"
     FAILED = "failed"
@@ -96,10 +101,12 @@ class Job:
     Attributes
     ----------
     output_dir : folder of the result; None is next to the source
-    source_s, taken_s : duration of the source, and of the conversion
+    source_s, taken_s : duration of the source (0: unknown), and of the conversion
+    fraction : 0..1 that was done when it ended
     output : the result, once it is written
     message, report : why it failed, for the user and for the developers
     notes : remarks on a finished job, e.g. that the source is cut off
+    needs : keys of the networks that it waits for
     """
 
     source: Path
@@ -111,10 +118,12 @@ class Job:
     stages: tuple[StageTime, ...] = ()
     source_s: float = 0.0
     taken_s: float = 0.0
+    fraction: float = 0.0
     output: Path | None = None
     message: Text | None = None
     report: str = ""
     notes: tuple[Text, ...] = ()
+    needs: tuple[str, ...] = ()
     device: str = ""
     memory_bytes: int = 0
     peak_memory_bytes: int = 0
@@ -147,6 +156,7 @@ class Job:
             voice=self.voice,
             options=self.options,
             output_dir=self.output_dir,
+            source_s=self.source_s,
         )
 
 
@@ -156,6 +166,7 @@ def job_to_record(job: Job) -> dict[str, Any]:
     record["voice"] = _fields(job.voice)
     record["options"] = job.options.to_record()
     record["notes"] = [note.to_record() for note in job.notes]
+    record["needs"] = list(job.needs)
     record["stages"] = [list(_fields(each).values()) for each in job.stages]
     return record
 
@@ -180,10 +191,12 @@ def job_from_record(record: dict[str, Any]) -> Job | None:
             stages=tuple(_stage_from_record(*each) for each in record["stages"]),
             source_s=float(record["source_s"]),
             taken_s=float(record["taken_s"]),
+            fraction=float(record.get("fraction", record["state"] == JobState.FINISHED)),
             output=_path(record["output"]),
             message=Text.from_record(record["message"]) if record["message"] else None,
             report=str(record["report"]),
             notes=tuple(Text.from_record(note) for note in record["notes"]),
+            needs=tuple(map(str, record.get("needs", ()))),
             device=str(record["device"]),
             memory_bytes=int(record["memory_bytes"]),
             peak_memory_bytes=int(record["peak_memory_bytes"]),

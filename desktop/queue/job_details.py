@@ -1,6 +1,8 @@
-"""The selected job below the queue: its timings while it runs and after, or why it failed."""
+"""The selected job below the queue: its timings and remarks, why it failed, or what it lacks."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QGuiApplication, QPainter, QPainterPath, QPaintEvent, QPalette
@@ -19,10 +21,13 @@ from desktop.queue.job_text import (
     device_name,
     memory,
     milliseconds,
+    note_sentences,
     speed,
     stage_name,
     timings_text,
 )
+from desktop.queue.needs_panel import NeedsPanel
+from desktop.queue.queue_cell import paint_mark
 from desktop.translation import translate
 from desktop.widgets import ElidedLabel
 from engine.stages import STAGES, stage_of
@@ -32,6 +37,8 @@ _LINE_HEIGHT = 21
 _COLUMNS = 2
 _COLUMN_GAP = 20
 _DOT = 8
+_MARK_POINTS = 14
+_MOST_NOTE_LINES = 5
 
 
 class TimingView(QWidget):
@@ -144,8 +151,44 @@ class TimingView(QWidget):
         painter.drawText(place, right, device_name(found.device))
 
 
+class NotesView(QWidget):
+    """What a finished job has to say, one sentence a line; hidden if that is nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._label = style.PlainLabel()
+        self._label.setWordWrap(True)
+        self._label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(_MARK_POINTS + 8, 0, 0, 0)
+        row.addWidget(self._label)
+        self.setMaximumHeight(_MOST_NOTE_LINES * self._label.fontMetrics().lineSpacing())
+        self.hide()
+
+    @property
+    def text(self) -> str:
+        """What is shown."""
+        return self._label.text()
+
+    def show_notes(self, sentences: Sequence[str]) -> None:
+        """Show these."""
+        text = "\n".join(sentences)
+        self._label.setText(text)
+        self._label.setToolTip(style.plain_tip(text))
+        self._label.setAccessibleName(text)
+        self.setVisible(bool(text))
+
+    def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+        """Draw the mark that the row has."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        top = (self._label.fontMetrics().lineSpacing() - _MARK_POINTS) / 2
+        box = QRectF(0, self._label.y() + top, _MARK_POINTS, _MARK_POINTS)
+        paint_mark(painter, box, style.caution(self.palette()))
+
+
 class DetailPanel(QWidget):
-    """Shows one job; has a fixed height."""
+    """Shows one job; its height only depends on how much a finished job has to say."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -171,11 +214,15 @@ class DetailPanel(QWidget):
         self._pages = QStackedWidget()
         self._pages.addWidget(self._timings)
         self._pages.addWidget(self._failure)
+        self.needs = NeedsPanel()
+        self._pages.addWidget(self.needs)
         self._pages.setFixedHeight(self._timings.height())
         column = QVBoxLayout(self)
         column.setContentsMargins(style.MARGIN, 10, style.MARGIN, 12)
         column.setSpacing(10)
+        self._notes = NotesView()
         column.addLayout(head)
+        column.addWidget(self._notes)
         column.addWidget(self._pages)
         self.show_job(None, None)
 
@@ -189,30 +236,59 @@ class DetailPanel(QWidget):
         """The shown error, if the job failed."""
         return self._failure.text() if self._pages.currentWidget() is self._failure else ""
 
+    @property
+    def job(self) -> Job | None:
+        """The shown job."""
+        return self._job
+
+    @property
+    def notes(self) -> str:
+        """What the shown job has to say, one sentence a line."""
+        return self._notes.text
+
     def show_count(self, count: int) -> None:
         """Show how many jobs are selected."""
         self.show_job(None, None)
         if count:
             self._title.set_text(self.tr("{count} files selected").format(count=count))
 
-    def show_job(self, job: Job | None, progress: JobProgress | None) -> None:
-        """Show a job; None shows an empty chart."""
+    def show_job(
+        self,
+        job: Job | None,
+        progress: JobProgress | None,
+        download: float | None = None,
+        *,
+        of: int = 1,
+    ) -> None:
+        """Show a job; None shows an empty chart.
+
+        Parameters
+        ----------
+        download : 0..1 of the networks that it waits for; None if they are not downloaded now
+        of : how many jobs are selected
+        """
         self._job = job
-        self._title.set_text(job.title if job else self.tr("No file selected"))
+        self._notes.show_notes(note_sentences(job) if job else ())
+        several = self.tr("{count} files selected – {name}")
+        title = job.title if job else self.tr("No file selected")
+        self._title.set_text(several.format(count=of, name=title) if of > 1 else title)
         self._copy.setEnabled(job is not None and bool(job.stages or job.report))
         failed = job is not None and job.state is JobState.FAILED
         self._copy.setText(self.tr("Copy Report") if failed else self.tr("Copy as Text"))
-        self._pages.setCurrentWidget(self._failure if failed else self._timings)
+        lacking = job is not None and job.state is JobState.NEEDS_NETWORKS
+        page = self._failure if failed else self.needs if lacking else self._timings
+        self._pages.setCurrentWidget(page)
         self._summary.setText("")
         if job is None:
             self._timings.show_stages((), 0.0, 0.0)
         elif failed:
             self._failure.setText(translate(job.message or ""))
+        elif lacking:
+            self.needs.show_job(job, download)
         elif progress is not None:
             self.show_progress(progress)
         else:
-            done = 1.0 if job.state is JobState.FINISHED else 0.0
-            self._timings.show_stages(job.stages, done, job.source_s)
+            self._timings.show_stages(job.stages, job.fraction, job.source_s * job.fraction)
             self._summary.setText(_summary(job.realtime, job.device, job.memory_bytes))
 
     def show_progress(self, progress: JobProgress) -> None:

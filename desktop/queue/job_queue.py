@@ -1,195 +1,34 @@
-"""The queue as a table: the one state that window, menu bar and Dock are views of."""
+"""The queue: the one state that window, menu bar and Dock are views of."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from enum import IntEnum
-from typing import Any
 
-from PySide6.QtCore import (
-    QAbstractTableModel,
-    QMimeData,
-    QModelIndex,
-    QPersistentModelIndex,
-    Qt,
-    QUrl,
-    Signal,
-)
+from PySide6.QtCore import QMimeData, Qt, Signal
 
 from desktop.queue.engine_protocol import Cancelled, Failed, Finished, Outcome
 from desktop.queue.job import Job, JobProgress, JobState
-from desktop.queue.job_text import cell_text, describe_job
-from desktop.style import plain_tip
+from desktop.queue.job_table import NOWHERE, ROWS_TYPE, Column, Index, JobTable
 
-Index = QModelIndex | QPersistentModelIndex
-_NOWHERE = QModelIndex()
-
-
-class Column(IntEnum):
-    """Columns of the table."""
-
-    NAME = 0
-    VOICE = 1
-    STATE = 2
-    ELAPSED = 3
-    REMAINING = 4
-    SPEED = 5
-
-
-JOB_ROLE = Qt.ItemDataRole.UserRole
-PROGRESS_ROLE = Qt.ItemDataRole.UserRole + 1
-STOPPING_ROLE = Qt.ItemDataRole.UserRole + 2
-ROWS_TYPE = "application/x-ultimate-rvc-rows"
-"""Ids of dragged jobs, one a line."""
-
-_NUMBERS = frozenset({Column.ELAPSED, Column.REMAINING, Column.SPEED})
-
-
-class JobTable(QAbstractTableModel):
-    """Jobs in the order in which they will be converted."""
-
-    def __init__(self, jobs: Sequence[Job] = ()) -> None:
-        super().__init__()
-        self._jobs = list(jobs)
-        self._rows: dict[str, int] = {}
-        self._renumber()
-        self._progress: JobProgress | None = None
-        self._stopping: set[str] = set()
-
-    def jobs(self) -> tuple[Job, ...]:
-        """All jobs, in order."""
-        return tuple(self._jobs)
-
-    def job(self, job_id: str) -> Job | None:
-        """The job of that id."""
-        row = self._rows.get(job_id)
-        return None if row is None else self._jobs[row]
-
-    def row_of(self, job_id: str) -> int | None:
-        """Where it stands."""
-        return self._rows.get(job_id)
-
-    def running(self) -> Job | None:
-        """The running job."""
-        return next((job for job in self._jobs if job.state is JobState.RUNNING), None)
-
-    def next_waiting(self) -> Job | None:
-        """The first waiting job."""
-        return next((job for job in self._jobs if job.state is JobState.WAITING), None)
-
-    def progress(self, job_id: str) -> JobProgress | None:
-        """Progress of the running job."""
-        now = self._progress
-        return now if now is not None and now.job_id == job_id else None
-
-    def is_stopping(self, job_id: str) -> bool:
-        """Whether it was cancelled but the engine has not stopped yet."""
-        return job_id in self._stopping
-
-    def count(self, *states: JobState) -> int:
-        """How many jobs are in one of these states."""
-        return sum(job.state in states for job in self._jobs)
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a job runs or waits."""
-        return self.count(JobState.RUNNING, JobState.WAITING) > 0
-
-    # --- the table -----------------------------------------------------------------------------
-
-    def rowCount(self, parent: Index = _NOWHERE) -> int:  # noqa: N802 - Qt's name
-        """Jobs."""
-        return 0 if parent.isValid() else len(self._jobs)
-
-    def columnCount(self, parent: Index = _NOWHERE) -> int:  # noqa: N802 - Qt's name
-        """Columns."""
-        return 0 if parent.isValid() else len(Column)
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = 0) -> Any:  # noqa: N802 - Qt's name
-        """Names of the columns."""
-        if orientation is Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
-            return self._titles()[section]
-        if role == Qt.ItemDataRole.TextAlignmentRole and section in _NUMBERS:
-            return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-        return None
-
-    def data(self, index: Index, role: int = 0) -> Any:
-        """A cell."""
-        if not index.isValid():
-            return None
-        job = self._jobs[index.row()]
-        give: dict[int, Callable[[], Any]] = {
-            Qt.ItemDataRole.DisplayRole: lambda: self._cell(job, index.column()),
-            Qt.ItemDataRole.ToolTipRole: lambda: plain_tip(describe_job(job)),
-            Qt.ItemDataRole.AccessibleTextRole: lambda: self._cell(job, index.column()),
-            Qt.ItemDataRole.TextAlignmentRole: lambda: _alignment(index.column()),
-            JOB_ROLE: lambda: job,
-            PROGRESS_ROLE: lambda: self.progress(job.id),
-            STOPPING_ROLE: lambda: job.id in self._stopping,
-        }
-        return give[role]() if role in give else None
-
-    def flags(self, index: Index) -> Qt.ItemFlag:
-        """Rows can be dragged, to another place or, with their results, out of the window."""
-        usual = super().flags(index)
-        return usual | Qt.ItemFlag.ItemIsDragEnabled if index.isValid() else usual
-
-    def mimeTypes(self) -> list[str]:  # noqa: N802 - Qt's name
-        """Only rows of this table can be dropped here."""
-        return [ROWS_TYPE]
-
-    def mimeData(self, indexes: Sequence[QModelIndex]) -> QMimeData:  # noqa: N802 - Qt's name
-        """The dragged rows for this table, and their results as files for other programs."""
-        jobs = [self._jobs[row] for row in sorted({index.row() for index in indexes})]
-        outputs = [QUrl.fromLocalFile(str(job.output)) for job in jobs if job.output is not None]
-        data = QMimeData()
-        data.setData(ROWS_TYPE, "\n".join(job.id for job in jobs).encode())
-        if outputs:
-            data.setUrls(outputs)
-        return data
-
-    def supportedDragActions(self) -> Qt.DropAction:  # noqa: N802 - Qt's name
-        """Rows are moved; files are only copied, see `QueueView.startDrag`."""
-        return Qt.DropAction.CopyAction | Qt.DropAction.MoveAction
-
-    def supportedDropActions(self) -> Qt.DropAction:  # noqa: N802 - Qt's name
-        """A drag with files only offers to copy; the rows are moved all the same."""
-        return Qt.DropAction.CopyAction | Qt.DropAction.MoveAction
-
-    def _titles(self) -> tuple[str, ...]:
-        return (
-            self.tr("Name"),
-            self.tr("Voice"),
-            self.tr("State"),
-            self.tr("Elapsed"),
-            self.tr("Remaining"),
-            self.tr("Speed"),
-        )
-
-    def _cell(self, job: Job, column: int) -> str:
-        stopping = job.id in self._stopping
-        return cell_text(job, self.progress(job.id), Column(column).name, stopping=stopping)
-
-    def _renumber(self, first: int = 0) -> None:
-        if first == 0:
-            self._rows.clear()
-        for row in range(first, len(self._jobs)):
-            self._rows[self._jobs[row].id] = row
-
-
-def _alignment(column: int) -> Qt.AlignmentFlag:
-    side = Qt.AlignmentFlag.AlignRight if column in _NUMBERS else Qt.AlignmentFlag.AlignLeft
-    return side | Qt.AlignmentFlag.AlignVCenter
+Missing = Callable[[Sequence[Job]], Sequence[tuple[str, ...]]]
+"""Gives for each job the keys of the networks that it has to wait for."""
 
 
 _LAST_COLUMN = len(Column) - 1
+_MAY_LACK = frozenset({JobState.WAITING, JobState.NEEDS_NETWORKS})
+_NOT_BEGUN = frozenset({*_MAY_LACK, JobState.INTERRUPTED})
+_MOST_UNDOS = 20
 _MOST_BLOCKS = 20
 """Above this many blocks of removed rows the model is reset: each block costs as much."""
 
 
 class JobQueue(JobTable):
     """Jobs in the order in which they will be converted; for the GUI thread only.
+
+    Parameters
+    ----------
+    missing : see `Missing`; None where nothing is ever missing
 
     Signals
     -------
@@ -204,19 +43,21 @@ class JobQueue(JobTable):
     busy_changed = Signal(bool)
     cancel_wanted = Signal(str)
 
-    def __init__(self, jobs: Sequence[Job] = ()) -> None:
+    def __init__(self, jobs: Sequence[Job] = (), missing: Missing | None = None) -> None:
         super().__init__(jobs)
+        self._missing = missing
+        self._removed: list[list[tuple[int, Job]]] = []
         self._busy = self.is_busy
 
     # --- changes by the user ---
 
     def add(self, jobs: Sequence[Job]) -> None:
         """Append jobs."""
-        new = [job for job in jobs if job.id not in self._rows]
+        new = self._looked_at([job for job in jobs if job.id not in self._rows])
         if not new:
             return
         first = len(self._jobs)
-        self.beginInsertRows(_NOWHERE, first, first + len(new) - 1)
+        self.beginInsertRows(NOWHERE, first, first + len(new) - 1)
         self._jobs.extend(new)
         self._renumber(first)
         self.endInsertRows()
@@ -226,7 +67,7 @@ class JobQueue(JobTable):
         """Stop the running job, if it is one of these; the others are not started."""
         given_up = []
         for job in self._of(job_ids):
-            if job.state in (JobState.WAITING, JobState.INTERRUPTED):
+            if job.state in _NOT_BEGUN:
                 given_up.append(replace(job, state=JobState.CANCELLED))
             elif job.state is JobState.RUNNING and job.id not in self._stopping:
                 self._stopping.add(job.id)
@@ -241,17 +82,18 @@ class JobQueue(JobTable):
         """Convert these again, with the same settings."""
         found = self._of(job_ids)
         again = [job for job in found if job.is_over or job.state is JobState.INTERRUPTED]
-        self._put(*(job.again() for job in again))
+        self._put(*self._looked_at([job.again() for job in again]))
         self._tell()
 
     def remove(self, job_ids: Iterable[str]) -> None:
         """Remove these from the queue; results are kept. A running job must be cancelled first."""
         gone = {job.id for job in self._of(job_ids) if job.state is not JobState.RUNNING}
-        blocks = _blocks(sorted(self._rows[job_id] for job_id in gone))
-        if len(blocks) > _MOST_BLOCKS:
+        self._keep_for_undo(gone)
+        ranges = blocks(sorted(self._rows[job_id] for job_id in gone))
+        if len(ranges) > _MOST_BLOCKS:
             self._keep([job for job in self._jobs if job.id not in gone])
-        for first, last in reversed(blocks if len(blocks) <= _MOST_BLOCKS else []):
-            self.beginRemoveRows(_NOWHERE, first, last)
+        for first, last in reversed(ranges if len(ranges) <= _MOST_BLOCKS else []):
+            self.beginRemoveRows(NOWHERE, first, last)
             del self._jobs[first : last + 1]
             self._renumber()
             self.endRemoveRows()
@@ -270,7 +112,7 @@ class JobQueue(JobTable):
         for job in moved:
             at = self._rows[job.id]
             to = max(self._first_place(job), min(row, len(self._jobs)))
-            if to not in (at, at + 1) and self.beginMoveRows(_NOWHERE, at, at, _NOWHERE, to):
+            if to not in (at, at + 1) and self.beginMoveRows(NOWHERE, at, at, NOWHERE, to):
                 del self._jobs[at]
                 self._jobs.insert(to - (to > at), job)
                 self._renumber()
@@ -297,10 +139,100 @@ class JobQueue(JobTable):
         """Remove all jobs that are over."""
         kept = [job for job in self._jobs if not job.is_over]
         if len(kept) != len(self._jobs):
+            self._keep_for_undo({job.id for job in self._jobs if job.is_over})
             self._keep(kept)
             self._tell()
 
+    @property
+    def can_undo(self) -> bool:
+        """Whether there are removed jobs that can come back."""
+        return bool(self._removed)
+
+    def undo_remove(self) -> tuple[str, ...]:
+        """Put the jobs that were removed last where they were; returns their ids."""
+        back = [(row, job) for row, job in self._removed.pop() if job.id not in self._rows]
+        jobs = list(self._jobs)
+        looked_at = self._looked_at([job for _, job in back])
+        for (row, _), job in zip(back, looked_at, strict=True):
+            jobs.insert(min(row, len(jobs)), job)
+        self._keep(jobs)
+        self._tell()
+        return tuple(job.id for job in looked_at)
+
+    # --- time left ---
+
+    def time_left_s(self) -> float | None:
+        """Seconds until everything that waits is converted; None while that is unknown.
+
+        Jobs whose source's length is unknown count as long as the others on average.
+        """
+        running = self.running()
+        progress = None if running is None else self.progress(running.id)
+        if progress is None or progress.remaining_s is None or not progress.realtime:
+            return None
+        waiting = [job.source_s for job in self._jobs if job.state is JobState.WAITING]
+        known = [seconds for seconds in waiting if seconds > 0]
+        if waiting and not known:
+            return None
+        sound_s = sum(known) * len(waiting) / max(1, len(known))
+        return progress.remaining_s + sound_s / progress.realtime
+
+    def set_source_length(self, job_id: str, seconds: float) -> None:
+        """Take the length of the source of a job that has not run."""
+        job = self.job(job_id)
+        if job is not None and job.state in _NOT_BEGUN:
+            self._put(replace(job, source_s=seconds))
+
+    # --- networks ---
+
+    def look_for_networks(self) -> None:
+        """Let the jobs go on whose networks are there now, and those wait that lack some."""
+        changed = []
+        for job, looked_at in zip(self._jobs, self._looked_at(self._jobs), strict=True):
+            if looked_at is not job:
+                changed.append(looked_at)
+        self._put(*changed)
+        if changed:
+            self._tell()
+
+    def set_download(self, keys: Iterable[str], fraction: float) -> None:
+        """Take the progress of a download of these networks, 0..1."""
+        self._download = frozenset(keys), fraction
+        rows = [r for r, job in enumerate(self._jobs) if job.state is JobState.NEEDS_NETWORKS]
+        if rows:
+            self.dataChanged.emit(self.index(rows[0], 0), self.index(rows[-1], _LAST_COLUMN))
+            self.jobs_changed.emit(tuple(self._jobs[row].id for row in rows))
+
+    def _looked_at(self, jobs: Sequence[Job]) -> list[Job]:
+        """The jobs; those that wait know what they lack."""
+        waiting = [job for job in jobs if job.state in _MAY_LACK]
+        if self._missing is None or not waiting:
+            return list(jobs)
+        known = dict(zip((job.id for job in waiting), self._missing(waiting), strict=True))
+        looked_at = []
+        for job in jobs:
+            needs = known.get(job.id, job.needs)
+            state = job.state
+            if job.id in known:
+                state = JobState.NEEDS_NETWORKS if needs else JobState.WAITING
+            same = (state, needs) == (job.state, job.needs)
+            looked_at.append(job if same else replace(job, state=state, needs=needs))
+        return looked_at
+
     # --- changes by the worker ---
+
+    def next_ready(self) -> Job | None:
+        """The first waiting job whose networks are there; the others are shown as lacking them."""
+        lacking = False
+        while (job := self.next_waiting()) is not None:
+            (looked_at,) = self._looked_at([job])
+            if looked_at is job:
+                return job
+            self._put(looked_at)
+            lacking = True
+        if lacking:
+            self._tell()
+        return None
 
     def begin(self, job_id: str) -> None:
         """Mark the job as running."""
@@ -319,11 +251,12 @@ class JobQueue(JobTable):
     def finish(self, outcome: Outcome) -> None:
         """Record how the job ended; only the first outcome counts."""
         job = self.job(outcome.job_id)
+        progress = self.progress(outcome.job_id)
         self._stopping.discard(outcome.job_id)
         self._progress = None
         if job is None or job.state is not JobState.RUNNING:
             return
-        ended = _ended(job, outcome)
+        ended = _ended(job, outcome, progress.fraction if progress else 0.0)
         self._put(ended)
         self.jobs_ended.emit((ended,))
         self._tell()
@@ -341,6 +274,12 @@ class JobQueue(JobTable):
         if rows:
             self.dataChanged.emit(self.index(min(rows), 0), self.index(max(rows), _LAST_COLUMN))
             self.jobs_changed.emit(tuple(job.id for job in jobs))
+
+    def _keep_for_undo(self, gone: set[str]) -> None:
+        """Remember the jobs that are about to be removed."""
+        if gone:
+            self._removed.append([(row, j) for row, j in enumerate(self._jobs) if j.id in gone])
+            del self._removed[:-_MOST_UNDOS]
 
     def _first_place(self, job: Job) -> int:
         """The first row that it may be moved to: waiting jobs stay behind the running one."""
@@ -385,21 +324,22 @@ class JobQueue(JobTable):
             self.busy_changed.emit(busy)
 
 
-def _blocks(rows: Sequence[int]) -> list[tuple[int, int]]:
+def blocks(rows: Sequence[int]) -> list[tuple[int, int]]:
     """First and last row of each contiguous block."""
-    blocks: list[tuple[int, int]] = []
+    found: list[tuple[int, int]] = []
     for row in rows:
-        first = blocks.pop()[0] if blocks and blocks[-1][1] == row - 1 else row
-        blocks.append((first, row))
-    return blocks
+        first = found.pop()[0] if found and found[-1][1] == row - 1 else row
+        found.append((first, row))
+    return found
 
 
-def _ended(job: Job, outcome: Outcome) -> Job:
+def _ended(job: Job, outcome: Outcome, fraction: float) -> Job:
     match outcome:
         case Finished():
             return replace(
                 job,
                 state=JobState.FINISHED,
+                fraction=1.0,
                 output=outcome.output,
                 source_s=outcome.source_s,
                 taken_s=outcome.taken_s,
@@ -418,4 +358,4 @@ def _ended(job: Job, outcome: Outcome) -> Job:
                 stages=outcome.stages,
             )
         case Cancelled():
-            return replace(job, state=JobState.CANCELLED, stages=outcome.stages)
+            return replace(job, state=JobState.CANCELLED, stages=outcome.stages, fraction=fraction)

@@ -6,6 +6,7 @@ from PySide6.QtCore import QCoreApplication
 
 from desktop.queue.job import Job, JobProgress, JobState, StageTime
 from desktop.translation import translate
+from engine.library.networks import NETWORKS
 from engine.options import ConversionOptions
 from engine.stages import stage_of
 
@@ -67,6 +68,7 @@ def _state_name(state: JobState) -> str:
     """Display name of a state."""
     return {
         JobState.WAITING: _tr("Waiting"),
+        JobState.NEEDS_NETWORKS: _tr("Needs a download"),
         JobState.RUNNING: _tr("Converting"),
         JobState.FINISHED: _tr("Finished"),
         JobState.FAILED: _tr("Failed"),
@@ -75,8 +77,32 @@ def _state_name(state: JobState) -> str:
     }[state]
 
 
-def cell_text(job: Job, progress: JobProgress | None, column: str, *, stopping: bool) -> str:
-    """The text of a cell."""
+def needed_bytes(job: Job) -> int:
+    """How much a job waits for."""
+    return sum(each.about_bytes for each in NETWORKS if each.key in job.needs)
+
+
+def _needs(job: Job, download: float | None) -> str:
+    """What a job waits for, or how far its download is."""
+    if download is not None:
+        return _tr("Downloading {percent} %").format(percent=int(download * 100))
+    return _tr("Needs {size}").format(size=memory(needed_bytes(job)))
+
+
+def cell_text(
+    job: Job,
+    progress: JobProgress | None,
+    column: str,
+    *,
+    stopping: bool,
+    download: float | None = None,
+) -> str:
+    """The text of a cell.
+
+    Parameters
+    ----------
+    download : 0..1 of the networks that the job waits for; None if they are not downloaded now
+    """
     if column == "NAME":
         return job.title
     if column == "VOICE":
@@ -84,13 +110,15 @@ def cell_text(job: Job, progress: JobProgress | None, column: str, *, stopping: 
     if column == "STATE":
         if stopping:
             return _tr("Stopping…")
+        if job.state is JobState.NEEDS_NETWORKS:
+            return _needs(job, download)
         loading = progress is not None and progress.fraction == 0 and job.state is JobState.RUNNING
         return _tr("Loading…") if loading else _state_name(job.state)
     if column == "ELAPSED":
         elapsed_s = progress.elapsed_s if progress else job.taken_s
         return took(elapsed_s) if job.is_over else clock(elapsed_s) if elapsed_s else ""
     if column == "REMAINING":
-        left_s = progress.remaining_s if progress else None
+        left_s = progress.remaining_s if progress and not stopping else None
         return "" if left_s is None else clock(left_s + 0.5)
     realtime = progress.realtime if progress else job.realtime
     return "" if realtime is None else speed(realtime)
@@ -101,10 +129,15 @@ def describe_job(job: Job) -> str:
     lines = [job.title, job.voice.name, *map(translate, job.options.summary())]
     if job.message is not None:
         lines.append(translate(job.message))
-    lines += map(translate, job.notes)
+    lines += note_sentences(job)
     if job.output is not None:
         lines.append(job.output.name)
     return "\n".join(lines)
+
+
+def note_sentences(job: Job) -> list[str]:
+    """What a finished job has to say; the engine's remarks begin with a small letter."""
+    return [text[:1].upper() + text[1:] for text in map(translate, job.notes)]
 
 
 def timings_text(job: Job) -> str:

@@ -36,7 +36,7 @@ class QueueStore:
         self._thread.start()
 
     def load(self) -> tuple[Job, ...]:
-        """The saved jobs; those that were not over are ``INTERRUPTED``."""
+        """The saved jobs; those that were not over are ``INTERRUPTED``, or still lack networks."""
         found = read_json(self._file)
         records = found.get("jobs") if isinstance(found, dict) else None
         jobs = []
@@ -46,7 +46,8 @@ class QueueStore:
             if job is None or job.id in seen:
                 continue
             seen.add(job.id)
-            jobs.append(job if job.is_over else replace(job.again(), state=JobState.INTERRUPTED))
+            kept = job.is_over or job.state is JobState.NEEDS_NETWORKS
+            jobs.append(job if kept else replace(job.again(), state=JobState.INTERRUPTED))
         return tuple(jobs)
 
     def save(self, jobs: Sequence[Job]) -> None:

@@ -1,170 +1,51 @@
-"""The queue on the screen: a table whose cells are painted, so that a row costs little."""
+"""The queue on the screen, with buttons over the row under the mouse and over the chosen one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from PySide6.QtCore import (
+    QEvent,
+    QItemSelection,
     QItemSelectionModel,
-    QModelIndex,
-    QPersistentModelIndex,
     QPoint,
     QRect,
-    QRectF,
+    QSize,
     Qt,
+    QVariantAnimation,
     Signal,
+    Slot,
 )
-from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPalette
+from PySide6.QtGui import (
+    QCursor,
+    QFocusEvent,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPalette,
+    QResizeEvent,
+)
 from PySide6.QtWidgets import (
     QAbstractItemView,
+    QApplication,
     QFrame,
     QHeaderView,
-    QStyle,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
     QTableView,
     QWidget,
 )
 
 from desktop import style
-from desktop.queue.job import Job, JobProgress, JobState
-from desktop.queue.job_queue import JOB_ROLE, PROGRESS_ROLE, STOPPING_ROLE, Column, JobQueue
-from desktop.queue.job_text import options_text
-from desktop.translation import translate
-
-_PADDING = 14
-_BAR_HEIGHT = 6
-_DOTS: dict[JobState, Callable[[QPalette], QColor]] = {
-    JobState.FINISHED: style.good,
-    JobState.FAILED: style.bad,
-    JobState.RUNNING: style.accent,
-    JobState.INTERRUPTED: style.caution,
-}
-
-
-class _QueueCell(QStyledItemDelegate):
-    """Paints a cell of the queue."""
-
-    def paint(
-        self,
-        painter: QPainter,
-        option: QStyleOptionViewItem,
-        index: QModelIndex | QPersistentModelIndex,
-    ) -> None:
-        """A cell."""
-        job: Job = index.data(JOB_ROLE)
-        self.initStyleOption(option, index)
-        text = str(option.text)
-        palette: QPalette = option.palette
-        place: QRect = option.rect
-        selected = bool(option.state & QStyle.StateFlag.State_Selected)
-        if selected:
-            focused = option.widget is None or option.widget.hasFocus()
-            painter.fillRect(place, style.selection(palette, focused=focused))
-            selected = focused  # the grey background needs no other colours
-        inner = place.adjusted(_PADDING, 0, -_PADDING, 0)
-        painter.save()
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        if index.column() == Column.NAME:
-            _paint_name(painter, inner, job, palette, selected=selected)
-        elif index.column() == Column.STATE:
-            progress = index.data(PROGRESS_ROLE)
-            stopping = bool(index.data(STOPPING_ROLE))
-            shown = None if stopping else progress
-            _paint_state(painter, inner, job, text, palette, shown, selected=selected)
-        else:
-            painter.setFont(style.figures_font(painter.font()))
-            painter.setPen(_text_colour(palette, selected=selected, quiet=True))
-            right = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-            painter.drawText(inner, right, text)
-        painter.restore()
-
-
-def _paint_name(
-    painter: QPainter, place: QRect, job: Job, palette: QPalette, *, selected: bool
-) -> None:
-    """The name, and below it the voice with its settings, or the error."""
-    metrics = painter.fontMetrics()
-    upper = QRect(place.left(), place.top() + 5, place.width(), place.height() // 2 - 3)
-    lower = QRect(place.left(), place.center().y() + 1, place.width(), place.height() // 2 - 4)
-    middle = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-    painter.setPen(_text_colour(palette, selected=selected))
-    name = metrics.elidedText(job.title, Qt.TextElideMode.ElideMiddle, place.width())
-    painter.drawText(upper, middle, name)
-    painter.setPen(_text_colour(palette, selected=selected, quiet=True))
-    font = painter.font()
-    font.setPointSizeF(font.pointSizeF() * 0.88)
-    painter.setFont(font)
-    failed = job.state is JobState.FAILED
-    second = f"{job.voice.name}{options_text(job.options)}"
-    if failed:
-        second = translate(job.message or "")
-    if failed and not selected:
-        painter.setPen(style.bad(palette))
-    shown = painter.fontMetrics().elidedText(second, Qt.TextElideMode.ElideRight, place.width())
-    painter.drawText(lower, middle, shown)
-
-
-def _paint_state(
-    painter: QPainter,
-    place: QRect,
-    job: Job,
-    text: str,
-    palette: QPalette,
-    progress: JobProgress | None,
-    *,
-    selected: bool,
-) -> None:
-    """A progress bar with its percentage while running; else a dot and the state."""
-    middle = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-    if progress is not None and progress.fraction > 0:
-        percent_width = 42
-        bar = QRectF(
-            place.left(), place.center().y() - _BAR_HEIGHT / 2 + 1, place.width() - percent_width,
-            _BAR_HEIGHT,
-        )  # fmt: skip
-        light = style.selected_text(palette)
-        colour = light if selected else style.accent(palette)
-        rest = QColor(light) if selected else style.track(palette)
-        if selected:
-            rest.setAlphaF(0.3)
-        _paint_bar(painter, bar, progress.fraction, colour, rest)
-        painter.setFont(style.figures_font(painter.font()))
-        painter.setPen(_text_colour(palette, selected=selected))
-        right = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        painter.drawText(place, right, f"{progress.fraction:.0%}")
-        return
-    painter.setPen(Qt.PenStyle.NoPen)
-    dot = style.selected_text if selected else _DOTS.get(job.state, style.secondary_text)
-    painter.setBrush(dot(palette))
-    painter.drawEllipse(QRectF(place.left(), place.center().y() - 3, 8, 8))
-    painter.setPen(_text_colour(palette, selected=selected))
-    shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, place.width() - 16)
-    painter.drawText(place.adjusted(16, 0, 0, 0), middle, shown)
-
-
-def _paint_bar(
-    painter: QPainter, place: QRectF, fraction: float, colour: QColor, rest: QColor
-) -> None:
-    radius = place.height() / 2
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(rest)
-    painter.drawRoundedRect(place, radius, radius)
-    done = QRectF(place)
-    done.setWidth(max(place.width() * min(fraction, 1.0), place.height()))
-    painter.setBrush(colour)
-    painter.drawRoundedRect(done, radius, radius)
-
-
-def _text_colour(palette: QPalette, *, selected: bool, quiet: bool = False) -> QColor:
-    if selected:
-        return style.selected_text(palette, quiet=quiet)
-    return style.secondary_text(palette) if quiet else palette.color(QPalette.ColorRole.Text)
-
+from desktop.queue.job import JobState
+from desktop.queue.job_queue import JobQueue, blocks
+from desktop.queue.job_table import Column
+from desktop.queue.queue_cell import PADDING, QueueCell
+from desktop.queue.row_buttons import BUTTON_POINTS, RowButtons, actions_of
 
 _ROW_HEIGHT = 46
-_WIDTHS = {Column.STATE: 156, Column.ELAPSED: 80, Column.REMAINING: 94, Column.SPEED: 88}
+_WIDTHS = {Column.STATE: 176, Column.REMAINING: 94, Column.ELAPSED: 74, Column.SPEED: 78}
 _HEADER_HEIGHT = 28
+_FLASH_MS = 900
+_SEEK_S = 5.0
 
 
 class _Header(QHeaderView):
@@ -185,24 +66,37 @@ class _Header(QHeaderView):
         numbers = logical_index > Column.STATE
         side = Qt.AlignmentFlag.AlignRight if numbers else Qt.AlignmentFlag.AlignLeft
         title = str(self.model().headerData(logical_index, Qt.Orientation.Horizontal))
-        inner = rect.adjusted(_PADDING, 0, -_PADDING, 0)
+        inner = rect.adjusted(PADDING, 0, -PADDING, 0)
         painter.drawText(inner, int(side | Qt.AlignmentFlag.AlignVCenter), title)
 
 
 class QueueView(QTableView):
-    """Shows the queue; acts on the selected rows."""
+    """Shows the queue.
+
+    Signals
+    -------
+    open_wanted : the selected row was double-clicked, or Return was pressed
+    play_wanted : Space was pressed
+    seek_wanted : (seconds)  an arrow key was pressed
+    button_pressed : (name, job id)  see `RowButtons`
+    """
 
     selection_moved = Signal()
     menu_wanted = Signal(QPoint)
     open_wanted = Signal()
     remove_wanted = Signal()
+    play_wanted = Signal()
+    seek_wanted = Signal(float)
+    button_pressed = Signal(str, str)
 
     def __init__(self, queue: JobQueue) -> None:
         super().__init__()
         self._queue = queue
         self._only_id = ""
+        self._hovered_id = ""
         self.setModel(queue)
-        self.setItemDelegate(_QueueCell(self))
+        self._cell = QueueCell(self)
+        self.setItemDelegate(self._cell)
         self.setAccessibleName(self.tr("Queue"))
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setShowGrid(False)
@@ -232,6 +126,7 @@ class QueueView(QTableView):
         self.hideColumn(Column.VOICE)  # shown below the name
         self.selectionModel().selectionChanged.connect(self._on_selection)
         queue.modelReset.connect(self._on_selection)  # it clears the selection silently
+        self._add_buttons()
 
     def selected_ids(self) -> list[str]:
         """Ids of the selected jobs, from top to bottom."""
@@ -256,13 +151,24 @@ class QueueView(QTableView):
             self.scrollTo(index)
 
     def select_jobs(self, job_ids: Sequence[str]) -> None:
-        """Select exactly these rows."""
-        self.clearSelection()
+        """Select exactly these rows, and scroll to the first."""
+        rows = sorted(row for row in map(self._queue.row_of, job_ids) if row is not None)
         flag = QItemSelectionModel.SelectionFlag
-        rows = [row for row in map(self._queue.row_of, job_ids) if row is not None]
-        for row in rows:
-            index = self._queue.index(row, Column.NAME)
-            self.selectionModel().select(index, flag.Select | flag.Rows)
+        chosen = QItemSelection()
+        for first, last in blocks(rows):
+            chosen.select(self._queue.index(first, 0), self._queue.index(last, Column.SPEED))
+        self.selectionModel().select(chosen, flag.ClearAndSelect | flag.Rows)
+        if rows:
+            index = self._queue.index(rows[0], Column.NAME)
+            self.selectionModel().setCurrentIndex(index, flag.NoUpdate)
+            self.scrollTo(self._queue.index(rows[-1], Column.NAME))
+            self.scrollTo(index)
+
+    def flash(self, job_ids: Sequence[str]) -> None:
+        """Light these rows up once."""
+        self._light.stop()
+        self._cell.flashing = frozenset(job_ids)
+        self._light.start()
 
     def startDrag(self, supported: Qt.DropAction) -> None:  # noqa: N802 - Qt's name
         """Move rows within the queue; copy results out of the window.
@@ -274,16 +180,124 @@ class QueueView(QTableView):
         action = Qt.DropAction.CopyAction if files else Qt.DropAction.MoveAction
         super().startDrag(supported & action)
 
-    def _on_selection(self, *_: object) -> None:
-        chosen = self.selected_ids()
-        self._only_id = chosen[0] if len(chosen) == 1 else ""
-        self.selection_moved.emit()
-
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
-        """Delete removes, Return opens."""
+        """Delete removes, Return opens, Space plays, the arrows seek."""
         if event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
             self.remove_wanted.emit()
         elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self.open_wanted.emit()
+        elif event.key() == Qt.Key.Key_Space:
+            if not event.isAutoRepeat():
+                self.play_wanted.emit()
+        elif event.key() in (Qt.Key.Key_Left, Qt.Key.Key_Right):
+            self.seek_wanted.emit(-_SEEK_S if event.key() == Qt.Key.Key_Left else _SEEK_S)
         else:
             super().keyPressEvent(event)
+
+    # --- the buttons over the rows ---
+
+    def viewportEvent(self, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+        """Follow the mouse."""
+        if isinstance(event, QMouseEvent) and event.type() == QEvent.Type.MouseMove:
+            self._hover_at(event.position().toPoint())
+        elif event.type() == QEvent.Type.Leave:
+            self._hover_at(None)
+        return super().viewportEvent(event)
+
+    def scrollContentsBy(self, dx: int, dy: int) -> None:  # noqa: N802 - Qt's name
+        """Other rows come under the mouse."""
+        super().scrollContentsBy(dx, dy)
+        if self._hovered_id:
+            self._hover_at(self.viewport().mapFromGlobal(QCursor.pos()))
+        self._place_buttons()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """The columns move."""
+        super().resizeEvent(event)
+        self._place_buttons()
+
+    def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802 - Qt's name
+        """Show the buttons of the chosen row."""
+        super().focusInEvent(event)
+        self._place_buttons()
+
+    def _add_buttons(self) -> None:
+        self.setMouseTracking(True)
+        self._hover = RowButtons(self.viewport(), reached_by_keys=False)
+        self._chosen = RowButtons(self.viewport(), reached_by_keys=True)
+        for buttons in (self._hover, self._chosen):
+            buttons.pressed.connect(self.button_pressed)
+        self._light = QVariantAnimation(self, startValue=1.0, endValue=0.0, duration=_FLASH_MS)
+        self._light.valueChanged.connect(self._on_light)
+        queue = self._queue
+        for signal in (queue.dataChanged, queue.rowsInserted, queue.rowsRemoved, queue.rowsMoved,
+                       queue.layoutChanged, queue.modelReset):  # fmt: skip
+            signal.connect(self._place_buttons)
+        application = QApplication.instance()
+        if isinstance(application, QApplication):
+            application.focusChanged.connect(self._place_buttons)
+
+    @property
+    def row_buttons(self) -> tuple[RowButtons, RowButtons]:
+        """The buttons of the row under the mouse, and those of the chosen row."""
+        return self._hover, self._chosen
+
+    def _on_light(self, value: float) -> None:
+        self._cell.flash = value
+        self.viewport().update()
+
+    def _on_selection(self, *_: object) -> None:
+        chosen = self.selected_ids()
+        self._only_id = chosen[0] if len(chosen) == 1 else ""
+        self._place_buttons()
+        self.selection_moved.emit()
+
+    def _hover_at(self, place: QPoint | None) -> None:
+        index = self.indexAt(place) if place is not None else None
+        valid = index is not None and index.isValid()
+        self._hovered_id = self._queue.jobs()[index.row()].id if valid and index else ""
+        self._place_buttons()
+
+    @Slot()
+    def _place_buttons(self, *_: object) -> None:
+        focused = self.hasFocus() or self._chosen.has_focus()
+        if focused != self._cell.has_focus:
+            self._cell.has_focus = focused
+            self.viewport().update()
+        chosen = self._only_id if focused else ""
+        self._place(self._chosen, chosen)
+        self._place(self._hover, self._hovered_id if self._hovered_id != chosen else "")
+        covered = frozenset((chosen, self._hovered_id))
+        if covered != self._cell.covered:
+            self._cell.covered = covered
+            self.viewport().update()
+
+    def _place(self, buttons: RowButtons, job_id: str) -> None:
+        """Show the buttons of a job over its row; none for no job."""
+        job, row = self._queue.job(job_id), self._queue.row_of(job_id)
+        names: tuple[str, ...] = ()
+        if job is not None:
+            stopping = self._queue.is_stopping(job.id)
+            downloading = self._queue.download(job) is not None
+            names = actions_of(job, stopping=stopping, downloading=downloading)
+        if job is None or row is None or not names:
+            if buttons.has_focus():
+                self.setFocus()
+            buttons.hide()
+            return
+        selected = self._cell.has_focus and self.selectionModel().isRowSelected(row)
+        buttons.show_job(job.id, names, selected=selected)
+        buttons.adjustSize()
+        buttons.move(self._buttons_place(row, buttons.size(), in_state=names[0], state=job.state))
+        buttons.show()
+
+    def _buttons_place(self, row: int, size: QSize, in_state: str, state: JobState) -> QPoint:
+        """Beside the bar of what runs; below the title Remaining otherwise, where nothing is."""
+        cell = self.visualRect(self._queue.index(row, Column.STATE))
+        left = cell.right() - PADDING - BUTTON_POINTS + 4
+        if in_state == "download":
+            left = cell.right() + 1
+        elif state is not JobState.RUNNING and in_state != "stop_download":
+            beside = self.visualRect(self._queue.index(row, Column.REMAINING))
+            left = beside.right() - PADDING + 5 - size.width()
+        return QPoint(left, cell.center().y() - size.height() // 2)

@@ -81,7 +81,7 @@ class JobRunner(QObject):
     def _take_next(self) -> None:
         if self._closing or self._order is not None:
             return
-        job = self._queue.next_waiting()
+        job = self._queue.next_ready()
         if job is None:
             return
         self._idle.stop()

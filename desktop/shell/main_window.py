@@ -1,157 +1,37 @@
-"""The main window: side panel, queue, details of one job; accepts drops anywhere."""
+"""The main window: what its areas, its actions and drops do."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QEvent, QPoint, Qt, Signal, Slot
+from PySide6.QtCore import QByteArray, QEvent, QMimeData, QPoint, Qt, QUrl, Signal, Slot
 from PySide6.QtGui import (
     QCloseEvent,
     QGuiApplication,
-    QPainter,
-    QPaintEvent,
-    QPalette,
-    QResizeEvent,
 )
 from PySide6.QtWidgets import (
     QFileDialog,
-    QHBoxLayout,
     QMessageBox,
-    QScrollArea,
-    QStackedWidget,
-    QVBoxLayout,
     QWidget,
 )
 
-from desktop import style
 from desktop.mac.finder import reveal
-from desktop.notices import NoticeBar
+from desktop.networks.network_needs import NetworkDownload
 from desktop.problems import machine_lines
-from desktop.queue.drop_window import DropWindow, EmptyPage, link_of, paths_of
+from desktop.queue.drop_window import DropWindow, link_of, paths_of
 from desktop.queue.intake import VOICE_SUFFIXES, Gatherer, Intake
 from desktop.queue.job import Job, JobProgress, JobState, Voice
-from desktop.queue.job_details import DetailPanel
 from desktop.queue.job_queue import JobQueue
-from desktop.queue.job_text import clock
-from desktop.queue.queue_view import QueueView
 from desktop.settings.acknowledgements import AcknowledgementsDialog
 from desktop.settings.store import Settings
+from desktop.shell.main_layout import MainLayout
 from desktop.shell.window_actions import WindowActions
 from desktop.storage import sample_file
 from desktop.voices.draft import Draft
 from desktop.voices.voice_dialogs import VoiceDialogs
 from desktop.voices.voice_list import VoiceList
-from desktop.voices.voice_panel import WIDTH, VoicePanel
 from engine.audio.names import SUPPORTED_SUFFIXES
-
-
-class _Side(QScrollArea):
-    """The scrolled side panel; grows by its scroll bar, which would cover the controls."""
-
-    def __init__(self, panel: QWidget) -> None:
-        super().__init__()
-        self._panel = panel
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # its controls scroll into view by themselves
-        self.setFrameShape(QScrollArea.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setWidgetResizable(True)
-        self.setFixedWidth(WIDTH)
-        self.setWidget(panel)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
-        """Keep room for the whole panel beside the scroll bar."""
-        super().resizeEvent(event)
-        needed = max(WIDTH, self._panel.minimumSizeHint().width())
-        self.setFixedWidth(needed + self.width() - self.viewport().width())
-
-
-class _Line(QWidget):
-    """A hairline between two areas."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setFixedHeight(1)
-
-    def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        """Draw the line."""
-        QPainter(self).fillRect(self.rect(), style.hairline(self.palette()))
-
-
-class MainLayout(QWidget):
-    """Side panel | notice, queue or invitation, details, status."""
-
-    def __init__(
-        self, queue: JobQueue, draft: Draft, voices: VoiceList, settings: Settings
-    ) -> None:
-        super().__init__()
-        self._queue = queue
-        self.voice_panel = VoicePanel(draft, voices, settings)
-        self.notice = NoticeBar()
-        self.empty = EmptyPage()
-        self.queue_view = QueueView(queue)
-        self.detail = DetailPanel()
-        self._panels = QVBoxLayout()
-        self._panels.setContentsMargins(0, 0, 0, 0)
-        self._status = style.PlainLabel()
-        self._status.setFont(style.figures_font(style.small_font(self)))
-        self._status.setContentsMargins(style.MARGIN, 5, style.MARGIN, 6)
-        self._status_base = ""
-        work = QWidget()
-        column = QVBoxLayout(work)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self.queue_view, 1)
-        column.addWidget(_Line())
-        column.addWidget(self.detail)
-        column.addLayout(self._panels)
-        column.addWidget(_Line())
-        column.addWidget(self._status)
-        self.pages = QStackedWidget()
-        self.pages.addWidget(self.empty)
-        self.pages.addWidget(work)
-        self.pages.setAutoFillBackground(True)
-        self.pages.setBackgroundRole(QPalette.ColorRole.Base)
-        right = QVBoxLayout()
-        right.setContentsMargins(0, 0, 0, 0)
-        right.setSpacing(0)
-        right.addWidget(self.notice)
-        right.addWidget(self.pages, 1)
-        side = _Side(self.voice_panel)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(0)
-        row.addWidget(side)
-        row.addLayout(right, 1)
-
-    def add_panel(self, panel: QWidget) -> None:
-        """Add an area below the details."""
-        self._panels.addWidget(_Line())
-        self._panels.addWidget(panel)
-
-    def refresh(self) -> None:
-        """Show the empty page or the queue, and the counts in the status line."""
-        empty = self._queue.rowCount() == 0
-        self.pages.setCurrentIndex(0 if empty else 1)
-        counts = (
-            (self.tr("{count} converting"), self._queue.count(JobState.RUNNING)),
-            (self.tr("{count} waiting"), self._queue.count(JobState.WAITING)),
-            (self.tr("{count} not finished"), self._queue.count(JobState.INTERRUPTED)),
-            (self.tr("{count} finished"), self._queue.count(JobState.FINISHED)),
-            (self.tr("{count} failed"), self._queue.count(JobState.FAILED)),
-            (self.tr("{count} cancelled"), self._queue.count(JobState.CANCELLED)),
-        )
-        self._status_base = "  ·  ".join(text.format(count=n) for text, n in counts if n)
-        self._status.setText(self._status_base)
-
-    def show_progress(self, progress: JobProgress) -> None:
-        """The remaining time of the running job."""
-        if progress.remaining_s is not None:
-            alone = not self._queue.count(JobState.WAITING)
-            text = self.tr("{time} left") if alone else self.tr("{time} left for this file")
-            left = text.format(time=clock(progress.remaining_s + 0.5))
-            self._status.setText(f"{self._status_base}  ·  {left}")
-
 
 _GEOMETRY = "window.geometry"
 _DEFAULT_SIZE = (1040, 700)
@@ -161,6 +41,10 @@ _SMALLEST_SIZE = (900, 600)
 class MainWindow(DropWindow):
     """A view of queue, draft and voices.
 
+    Parameters
+    ----------
+    downloads : downloads what waiting jobs lack; it may outlive the window
+
     Attributes
     ----------
     reopenable : whether the window can be reopened after closing
@@ -168,6 +52,9 @@ class MainWindow(DropWindow):
 
     job_selected = Signal(object)
     play_requested = Signal(object)
+    toggle_requested = Signal()
+    seek_requested = Signal(float)
+    models_requested = Signal()
     settings_requested = Signal()
     quit_requested = Signal()
 
@@ -178,6 +65,7 @@ class MainWindow(DropWindow):
         voices: VoiceList,
         settings: Settings,
         gatherer: Gatherer | None = None,
+        downloads: NetworkDownload | None = None,
     ) -> None:
         super().__init__(gatherer)
         self.queue = queue
@@ -186,13 +74,14 @@ class MainWindow(DropWindow):
         self._draft = draft
         self._voices = voices
         self._settings = settings
+        self._downloads = downloads
         self._followed: str | None = None
         self.setWindowTitle("Ultimate RVC")
         self.setMinimumSize(*_SMALLEST_SIZE)
         self.areas = areas = MainLayout(queue, draft, voices, settings)
         self.setCentralWidget(areas)
         self.queue_view, self.detail, self.notice = areas.queue_view, areas.detail, areas.notice
-        self.voice_dialogs = VoiceDialogs(self, self.notice, queue, draft, voices, settings)
+        self.voice_dialogs = VoiceDialogs(self, draft, voices, settings)
         self.actions_ = WindowActions(self)
         self.actions_.fill(self.menuBar())
         self._connect()
@@ -277,6 +166,22 @@ class MainWindow(DropWindow):
         """Remove all finished jobs from the queue."""
         self.queue.clear_over()
 
+    def undo(self) -> None:
+        """Put back the rows that were removed last."""
+        if self.queue.can_undo:
+            self._show_new(self.queue.undo_remove())
+
+    def copy_results(self) -> None:
+        """Copy the selected results, as files that can be pasted in Finder."""
+        outputs = [job.output for job in self.selected_jobs() if job.output is not None]
+        files = [path for path in outputs if path.exists()]
+        if files:
+            content = QMimeData()
+            content.setUrls([QUrl.fromLocalFile(str(path)) for path in files])
+            QGuiApplication.clipboard().setMimeData(content)
+        elif outputs:
+            self.notice.tell(self.tr("The result is no longer where it was written"), warning=True)
+
     def move_selected(self, by: int) -> None:
         """Move the selected rows up (-1) or down (1)."""
         ids = self.queue_view.selected_ids()
@@ -289,6 +194,24 @@ class MainWindow(DropWindow):
         jobs = self.selected_jobs()
         if len(jobs) == 1 and jobs[0].output is not None:
             self.play_requested.emit(jobs[0])
+
+    def open_selected(self) -> None:
+        """Play the result of the selected job, or download what it lacks."""
+        jobs = self.selected_jobs()
+        if len(jobs) == 1 and jobs[0].state is JobState.NEEDS_NETWORKS:
+            self.download_for([jobs[0].id])
+        else:
+            self.play_selected()
+
+    def download_for(self, job_ids: Sequence[str]) -> None:
+        """Download what these jobs lack."""
+        if self._downloads is not None:
+            self._downloads.start(job_ids, self)
+
+    def stop_download(self) -> None:
+        """Stop the download of networks."""
+        if self._downloads is not None:
+            self._downloads.cancel()
 
     def reveal_selected(self) -> None:
         """Show the selected jobs' results, or sources, in Finder."""
@@ -343,13 +266,22 @@ class MainWindow(DropWindow):
         areas.voice_panel.add_wanted.connect(self.open_voice_dialog)
         self.queue_view.selection_moved.connect(self._on_selection)
         self.queue_view.remove_wanted.connect(self.remove_selected)
-        self.queue_view.open_wanted.connect(self.play_selected)
+        self.queue_view.open_wanted.connect(self.open_selected)
+        self.queue_view.play_wanted.connect(self.toggle_requested)
+        self.queue_view.seek_wanted.connect(self.seek_requested)
+        self.queue_view.button_pressed.connect(self._on_button)
+        self.detail.needs.download_wanted.connect(self._download_shown)
+        self.detail.needs.stop_wanted.connect(self.stop_download)
+        self.detail.needs.models_wanted.connect(self.models_requested)
         self.queue_view.menu_wanted.connect(self._on_menu_wanted)
         queue.queue_changed.connect(self._on_queue_changed)
         queue.jobs_changed.connect(self._on_jobs_changed)
         queue.progressed.connect(self._on_progressed)
         self._voices.installed.connect(self._on_installed)
         self._voices.refused.connect(self._on_refused)
+        if self._downloads is not None:
+            self._downloads.failed.connect(self._on_refused)
+            self._downloads.models_wanted.connect(self.models_requested)
 
     def voice_name(self) -> str:
         """The voice for a dropped file."""
@@ -360,8 +292,7 @@ class MainWindow(DropWindow):
         if intake.sounds:
             jobs = self._draft.make_jobs(intake.sounds)
             self.queue.add(jobs)
-            if len(jobs) > 1 and not self.selected_jobs():
-                self.queue_view.select_job(jobs[0].id)
+            self._show_new([job.id for job in jobs])
         if intake.voices:
             self._voices.install(intake.voices)
         skipped = self.tr("Skipped: {why}.")
@@ -371,6 +302,30 @@ class MainWindow(DropWindow):
         if sentences:
             self.notice.tell("\n".join(sentences), warning=bool(intake.reasons))
 
+    def _show_new(self, job_ids: Sequence[str]) -> None:
+        """Select rows that came or came back, scroll to them, and light them up."""
+        self._followed = job_ids[0] if len(job_ids) == 1 else None
+        self.queue_view.select_jobs(job_ids)
+        self.queue_view.flash(job_ids)
+
+    def _on_button(self, name: str, job_id: str) -> None:
+        """A button over a row."""
+        if name in ("play", "reveal"):
+            self.queue_view.select_job(job_id)
+        {
+            "cancel": lambda: self.queue.cancel([job_id]),
+            "retry": lambda: self.queue.retry([job_id]),
+            "remove": lambda: self.queue.remove([job_id]),
+            "play": self.play_selected,
+            "reveal": self.reveal_selected,
+            "download": lambda: self.download_for([job_id]),
+            "stop_download": self.stop_download,
+        }[name]()
+
+    def _download_shown(self) -> None:
+        if self.detail.job is not None:
+            self.download_for([self.detail.job.id])
+
     def _on_installed(self, voice: Voice) -> None:
         self._draft.set_voice(voice)
         self.notice.tell(self.tr("“{name}” is installed and chosen").format(name=voice.name))
@@ -379,13 +334,18 @@ class MainWindow(DropWindow):
         self.notice.tell(sentences, warning=True)
 
     def _on_selection(self) -> None:
-        job = self._shown_job()
-        if job is None:
-            self.detail.show_count(len(self.queue_view.selected_ids()))
-        else:
-            self.detail.show_job(job, self.queue.progress(job.id))
+        self._show_details()
         self.actions_.refresh()
-        self.job_selected.emit(job)
+        self.job_selected.emit(self._shown_job())
+
+    def _show_details(self) -> None:
+        job = self._shown_job()
+        count = len(self.queue_view.selected_ids())
+        if job is None:
+            self.detail.show_count(count)
+        else:
+            progress, download = self.queue.progress(job.id), self.queue.download(job)
+            self.detail.show_job(job, progress, download, of=count)
 
     def _on_jobs_changed(self, job_ids: Sequence[str]) -> None:
         shown = any(map(self.queue_view.is_only_selected, job_ids))
@@ -397,11 +357,12 @@ class MainWindow(DropWindow):
                 self.queue_view.select_job(job.id)
             else:
                 self._followed = None
-        if shown:
+        if shown or (len(self.queue_view.selected_ids()) > 1 and self._shown_job() is not None):
             self._on_selection()
 
     def _on_progressed(self, progress: JobProgress) -> None:
-        if self.queue_view.is_only_selected(progress.job_id):
+        shown = self.detail.job
+        if shown is not None and shown.id == progress.job_id:
             self.detail.show_progress(progress)
         self.areas.show_progress(progress)
 
@@ -413,8 +374,15 @@ class MainWindow(DropWindow):
         self.actions_.context_menu().popup(self.queue_view.viewport().mapToGlobal(place))
 
     def _shown_job(self) -> Job | None:
-        jobs = self.selected_jobs()
-        return jobs[0] if len(jobs) == 1 else None
+        """The selected job; of several the running one, and then the one that ran last."""
+        selected = self.queue_view.selected_ids()
+        if len(selected) == 1:
+            return self.queue.job(selected[0])
+        chosen = frozenset(selected)
+        for job in (self.queue.running(), self.detail.job):
+            if job is not None and job.id in chosen:
+                return self.queue.job(job.id)
+        return None
 
     def _offer_unfinished(self) -> None:
         count = self.queue.count(JobState.INTERRUPTED)

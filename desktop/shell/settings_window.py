@@ -154,9 +154,11 @@ class SettingsWindow(QMainWindow):
     Signals
     -------
     voices_changed : voices were added, removed or renamed
+    networks_changed : networks were added or removed
     """
 
     voices_changed = Signal()
+    networks_changed = Signal()
 
     def __init__(
         self,
@@ -282,6 +284,7 @@ class SettingsWindow(QMainWindow):
         from engine.paths import models_dir
 
         self._models = ModelsPage(self._settings, models_dir(self._models_folder))
+        self._models.changed.connect(self.networks_changed)
         return scrolled(self._models)
 
     def _make_voices(self) -> QWidget:

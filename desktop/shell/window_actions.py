@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from desktop.shell.main_window import MainWindow
 
 _RECENT = 10
-_CAN_BE_CANCELLED = frozenset({JobState.WAITING, JobState.RUNNING, JobState.INTERRUPTED})
+_CAN_BE_CANCELLED = frozenset(
+    {JobState.WAITING, JobState.NEEDS_NETWORKS, JobState.RUNNING, JobState.INTERRUPTED}
+)
 
 
 class WindowActions(QObject):
@@ -31,7 +33,7 @@ class WindowActions(QObject):
         self.open = self._make(tr("Open…"), window.open_files_dialog, key.Open)
         self.add_voice = self._make(tr("Add Voice…"), window.open_voice_dialog, "Ctrl+Shift+O")
         self.add_link = self._make(tr("Voice from a Link…"), voices.ask_for_link, "Ctrl+Shift+L")
-        self.shared = self._make(tr("Networks for Community Voices…"), voices.show_shared)
+        self.models = self._make(tr("Networks for Community Voices…"), window.models_requested.emit)
         self.close = self._make(tr("Close Window"), window.close, "Ctrl+W")
         self.settings = self._make(tr("Settings…"), window.settings_requested.emit, "Ctrl+,")
         self.settings.setMenuRole(QAction.MenuRole.PreferencesRole)
@@ -40,6 +42,8 @@ class WindowActions(QObject):
         self.about = self._make(tr("About Ultimate RVC"), window.show_about)
         self.about.setMenuRole(QAction.MenuRole.AboutRole)
         self.licences = self._make(tr("Acknowledgements…"), window.show_acknowledgements)
+        self.undo = self._make(tr("Undo Remove"), window.undo, key.Undo)
+        self.copy = self._make(tr("Copy Result"), window.copy_results, key.Copy)
         self.paste = self._make(tr("Paste"), window.paste, key.Paste)
         self.select_all = self._make(tr("Select All"), window.queue_view.selectAll, key.SelectAll)
         self.cancel = self._make(tr("Cancel"), window.cancel_selected, "Ctrl+.")
@@ -65,14 +69,16 @@ class WindowActions(QObject):
     def fill(self, bar: QMenuBar) -> None:
         """The menus along the top."""
         file = bar.addMenu(self.tr("File"))
-        file.addActions([self.open, self.add_voice, self.add_link, self.shared])
+        file.addActions([self.open, self.add_voice, self.add_link, self.models])
         self.recent = file.addMenu(self.tr("Open Recent"))
         self.recent.aboutToShow.connect(self._fill_recent)
         file.insertMenu(self.add_voice, self.recent)
         file.addSeparator()
         file.addActions([self.close, self.settings, self.quit])
         edit = bar.addMenu(self.tr("Edit"))
-        edit.addActions([self.paste, self.select_all])
+        edit.addAction(self.undo)
+        edit.addSeparator()
+        edit.addActions([self.copy, self.paste, self.select_all])
         edit.addSeparator()
         edit.addAction(self.copy_timings)
         queue = bar.addMenu(self.tr("Queue"))
@@ -116,6 +122,7 @@ class WindowActions(QObject):
         space, tab = self.tr("Space"), self.tr("Tab")
         heard = (
             f"{space}\t{self.tr('Play or pause')}",
+            f"←  →\t{self.tr('Five seconds back or forth')}",
             f"{tab}\t{self.tr('In a waveform: switch between source and result')}",
         )
         return "\n".join((*heard, *own))
@@ -156,6 +163,8 @@ class WindowActions(QObject):
         self.clear.setEnabled(any(job.is_over for job in window.queue.jobs()))
         single = jobs[0] if len(jobs) == 1 else None
         done = single is not None and single.output is not None
+        self.undo.setEnabled(window.queue.can_undo)
+        self.copy.setEnabled(any(job.output is not None for job in jobs))
         self.play.setEnabled(done)
         self.reveal.setEnabled(bool(jobs))
         self.copy_timings.setEnabled(single is not None and bool(single.stages))
@@ -163,7 +172,7 @@ class WindowActions(QObject):
         self.down.setEnabled(bool(jobs))
 
     def _add_job_actions(self, menu: QMenu) -> None:
-        menu.addActions([self.play, self.reveal])
+        menu.addActions([self.play, self.reveal, self.copy])
         menu.addSeparator()
         menu.addActions([self.cancel, self.retry, self.remove])
         menu.addSeparator()

@@ -57,6 +57,11 @@ class VoiceList(QObject):
         """The library's entry of a voice."""
         return next((voice for voice in self._found if voice.id == key), None)
 
+    def content_encoder(self, key: object) -> str | None:
+        """The name of the content encoder that a voice needs; None if it is not installed."""
+        found = self.entry(key)
+        return None if found is None else str(found.facts.get("embedder") or "contentvec")
+
     def usual_options(self, key: object) -> ConversionOptions:
         """The default settings of a voice."""
         found = self.entry(key)

@@ -115,7 +115,6 @@ def test_the_colours_of_this_system_have_enough_contrast(
 @pytest.fixture
 def app(app_paths: AppPaths, qtbot: QtBot) -> Iterator[App]:
     app = App(app_paths, FakeEngine, lambda *_: True, leave=lambda _code: None)
-    app.settings.remember("shared_networks.offered", value=True)
     app.start()
     qtbot.waitExposed(app.window)
     yield app

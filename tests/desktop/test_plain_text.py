@@ -29,7 +29,6 @@ def app(app_paths: AppPaths, qtbot: QtBot, tmp_path: Path) -> Iterator[App]:
     (imported,) = library.import_files([starter_dir() / "voice.pth"]).imported
     library.rename(imported.voice.id, NAME)
     made = App(app_paths, FakeEngine, lambda *_: True, leave=lambda _code: None)
-    made.settings.remember("shared_networks.offered", value=True)
     made.start()
     yield made
     made.close()

@@ -20,7 +20,6 @@ WAIT_MS = 60_000
 @pytest.fixture
 def app(app_paths: AppPaths, qtbot: QtBot) -> Iterator[App]:
     made = App(app_paths, leave=lambda _code: None)
-    made.settings.remember("shared_networks.offered", value=True)
     made.start()
     yield made
     made.close()

@@ -10,7 +10,8 @@ from PySide6.QtCore import QModelIndex
 from pytestqt.qtbot import QtBot
 
 from desktop.queue.job import Job, JobState
-from desktop.queue.job_queue import JobQueue, JobTable
+from desktop.queue.job_queue import JobQueue
+from desktop.queue.job_table import JobTable
 from desktop.queue.queue_view import QueueView
 from tests.desktop.fake_engine import job
 

@@ -5,7 +5,8 @@ from pytestqt.qtbot import QtBot
 
 from desktop.queue.engine_protocol import Cancelled, Failed, Finished
 from desktop.queue.job import JobProgress, JobState, StageTime
-from desktop.queue.job_queue import Column, JobQueue
+from desktop.queue.job_queue import JobQueue
+from desktop.queue.job_table import Column
 from engine.errors import Text
 from tests.desktop.fake_engine import job
 

@@ -11,7 +11,8 @@ from PySide6.QtWidgets import QAbstractItemView, QApplication
 from pytestqt.qtbot import QtBot
 
 from desktop.queue.job import Job, JobState
-from desktop.queue.job_queue import ROWS_TYPE, JobQueue
+from desktop.queue.job_queue import JobQueue
+from desktop.queue.job_table import ROWS_TYPE
 from desktop.queue.queue_store import QueueStore
 from desktop.queue.queue_view import QueueView
 from tests.desktop.fake_engine import job

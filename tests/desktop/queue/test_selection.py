@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 from desktop import style
 from desktop.app import App
 from desktop.queue.job import JobState
-from desktop.queue.job_queue import Column
+from desktop.queue.job_table import Column
 from desktop.storage import AppPaths
 from tests.desktop.fake_engine import FakeEngine
 
@@ -25,7 +25,6 @@ WAIT_MS = 15_000
 def app(app_paths: AppPaths, qtbot: QtBot, tmp_path: Path) -> Iterator[App]:
     """A finished, a failed and a cancelled file."""
     made = App(app_paths, FakeEngine, lambda *_: True, leave=lambda _code: None)
-    made.settings.remember("shared_networks.offered", value=True)
     made.start()
     for name in ("good.wav", "bad.wav", "slow.wav"):
         (tmp_path / name).touch()
@@ -49,7 +48,7 @@ def select(app: App, name: str) -> None:
 
 def test_the_number_of_selected_files_is_shown(app: App) -> None:
     app.window.queue_view.selectAll()
-    assert app.window.detail._title.text() == "3 files selected"
+    assert app.window.detail._title.text() == "3 files selected – slow.wav"
     app.window.queue_view.clearSelection()
     assert app.window.detail._title.text() == "No file selected"
 

@@ -39,6 +39,7 @@ def test_finished_jobs_stay_and_the_rest_is_offered_again(store: QueueStore) -> 
     loaded = {each.title: each.state for each in store.load()}
     assert loaded == {
         "waiting.wav": JobState.INTERRUPTED,
+        "needs networks.wav": JobState.NEEDS_NETWORKS,
         "running.wav": JobState.INTERRUPTED,
         "finished.wav": JobState.FINISHED,
         "failed.wav": JobState.FAILED,

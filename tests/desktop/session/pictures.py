@@ -60,11 +60,9 @@ class Album:
         screen.picture(self._folder / f"{name}-{self._look}.png", number, (frame[0], frame[1]))
 
 
-def first_start(session: Session, album: Album, language: str) -> None:
+def first_start(session: Session, album: Album) -> None:
     """The app as it is on its first day."""
     session.start()
-    album.take("first-start")
-    session.click("button", "Not Now" if language == "en" else "稍後再說")
     session.ask("resize", *SMALLEST)
     album.take("empty")
 
@@ -166,7 +164,7 @@ def walk(language: str, scale: int, target: Path, look: str) -> None:
     """Through the whole app, in one look."""
     with tempfile.TemporaryDirectory(prefix="urvc") as made, Screen(scale=scale) as screen:
         folder = Path(made)
-        session = Session(screen, folder, look=look, first=True)
+        session = Session(screen, folder, look=look)
         sounds = folder / "Songs"
         sounds.mkdir()
         files = prepare(session, sounds, language)
@@ -174,7 +172,7 @@ def walk(language: str, scale: int, target: Path, look: str) -> None:
         refused.write_text("la la la")
         album = Album(session, target, look)
         try:
-            first_start(session, album, language)
+            first_start(session, album)
             drags(session, album, files, refused)
             conversions(session, album)
             settings(session, album)

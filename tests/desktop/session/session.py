@@ -31,12 +31,9 @@ class Session:
     Parameters
     ----------
     folder : of the app's data and of the sockets; its path must be short
-    first : the app has never run; else it has offered the shared networks already
     """
 
-    def __init__(
-        self, screen: Screen, folder: Path, *, look: str = "", first: bool = False
-    ) -> None:
+    def __init__(self, screen: Screen, folder: Path, *, look: str = "") -> None:
         self.screen = screen
         self.data = folder / "data"
         self._folder = folder
@@ -45,9 +42,6 @@ class Session:
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self.data.mkdir(parents=True, exist_ok=True)
-        if not first:
-            memory = {"values": {}, "memory": {"shared_networks.offered": True}}
-            (self.data / "settings.json").write_text(json.dumps(memory), encoding="utf-8")
 
     @property
     def environment(self) -> dict[str, str]:

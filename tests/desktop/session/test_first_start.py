@@ -1,4 +1,4 @@
-"""The very first start: the networks are offered, and nobody is kept from dropping a file."""
+"""The very first start: nothing is asked, and the first file is converted at once."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from tests.desktop.session.session import Session, states_of
 from tests.desktop.session.sound_files import song
 
 
-def test_the_offer_does_not_block_drops_and_appears_once(
+def test_the_first_thing_a_user_sees_is_the_window(
     screen: Screen, folder: Path, tmp_path: Path
 ) -> None:
-    session = Session(screen, folder, first=True)
+    session = Session(screen, folder)
     try:
         session.start()
-        session.place("button", "Not Now")
+        assert session.state()["question"] == ""
+        assert session.state()["notice"] == ""
 
         def promised() -> None:
             session.until(
@@ -26,10 +27,5 @@ def test_the_offer_does_not_block_drops_and_appears_once(
         session.until(
             lambda now: set(states_of(now).values()) == {"finished"}, "the file is converted"
         )
-        session.click("button", "Not Now")
-        session.kill()
-        session.start()
-        session.place("row", song(tmp_path).name)
-        assert session.ask("button", "Not Now") is None
     finally:
         session.close()

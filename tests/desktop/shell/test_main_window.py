@@ -155,7 +155,9 @@ def test_the_running_job_is_selected_and_its_chart_stays(
 ) -> None:
     app.window.take(files(tmp_path, "a.wav", "b.wav"))
     until_idle(app, qtbot)
-    assert [job.title for job in app.window.selected_jobs()] == ["b.wav"]
+    assert [job.title for job in app.window.selected_jobs()] == ["a.wav", "b.wav"]
+    assert app.window.detail.job is not None
+    assert app.window.detail.job.title == "b.wav"
     widths = app.window.detail.timings.bar_widths()
     assert widths == {"content": 0.25, "synthesis": 0.75}
     app.window.detail.copy()

@@ -8,14 +8,12 @@ from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication
 from pytestqt.qtbot import QtBot
 
-from desktop.queue.engine_protocol import Failed
 from desktop.queue.job_queue import JobQueue
 from desktop.settings.store import Settings
 from desktop.shell.main_window import MainWindow
 from desktop.storage import AppPaths
 from desktop.voices.draft import Draft
 from desktop.voices.voice_list import VoiceList
-from engine.errors import Text
 from engine.library.voice_library import VoiceLibrary
 from tests.engine.library.download.http_server import FaultServer, running_server
 from tests.engine.loading import zoo
@@ -51,16 +49,6 @@ def server(models: Path) -> Iterator[FaultServer]:
         yield running
 
 
-def install_networks(models: Path) -> None:
-    (models / "hubert_base").mkdir(parents=True)
-    for name in ("config.json", "pytorch_model.bin"):
-        (models / "hubert_base" / name).write_bytes(b"x")
-
-
-def pick(window: MainWindow, name: str) -> None:
-    window._draft.set_voice(next(v for v in window._voices.voices() if v.name == name))
-
-
 def link_event(kind: Callable[..., object], link: str) -> object:
     content = QMimeData()
     content.setUrls([QUrl(link)])
@@ -74,67 +62,6 @@ def link_event(kind: Callable[..., object], link: str) -> object:
     )
     event.content = content  # Qt does not own it
     return event
-
-
-def test_the_networks_are_offered_at_the_first_start_only(
-    window: MainWindow, settings: Settings
-) -> None:
-    window.voice_dialogs.offer_once()
-    assert window.voice_dialogs.shared is not None
-    assert window.voice_dialogs.shared.isVisible()
-    assert not window.voice_dialogs.shared.isModal()
-    window.voice_dialogs.shared.later.click()
-    window.voice_dialogs.offer_once()
-    assert window.voice_dialogs.shared.isHidden()
-    window.actions_.shared.trigger()
-    assert window.voice_dialogs.shared.isVisible()
-
-
-@pytest.mark.parametrize("layout", ["hub", "fairseq"])
-def test_the_networks_are_not_offered_if_installed(
-    window: MainWindow, models: Path, layout: str
-) -> None:
-    if layout == "hub":
-        install_networks(models)
-    else:
-        models.mkdir()
-        (models / "hubert_base.pt").write_bytes(b"x")
-    window.voice_dialogs.offer_once()
-    pick(window, "Aria")
-    assert window.voice_dialogs.shared is None
-    assert window.notice.text == ""
-
-
-def test_choosing_a_community_voice_without_the_networks_shows_a_hint(window: MainWindow) -> None:
-    pick(window, "Aria")
-    assert window.notice.text.startswith("“Aria” needs the networks")
-    assert "370.2 MB" in window.notice.text
-    window.notice.buttons()[-1].click()
-    assert window.voice_dialogs.shared is not None
-    assert window.voice_dialogs.shared.isVisible()
-
-
-def test_a_conversion_that_failed_without_the_networks_shows_a_hint(
-    window: MainWindow, tmp_path: Path
-) -> None:
-    pick(window, "Aria")
-    (job,) = window._draft.make_jobs([tmp_path / "song.wav"])
-    window.queue.add([job])
-    window.notice.clear()
-    window.queue.begin(job.id)
-    assert window.notice.text == ""
-    window.queue.finish(Failed(job.id, Text("no content encoder"), ""))
-    assert window.notice.text.startswith("“Aria” needs the networks")
-
-
-@pytest.mark.parametrize("name", ["Starter", "Spin"])
-def test_a_voice_that_does_not_need_the_networks_shows_no_hint(
-    window: MainWindow, name: str
-) -> None:
-    pick(window, "Aria")
-    window.notice.clear()
-    pick(window, name)
-    assert window.notice.text == ""
 
 
 def test_a_pasted_link_opens_the_dialog(

@@ -35,7 +35,6 @@ def app(app_paths: AppPaths, qtbot: QtBot, left: list[int], tmp_path: Path) -> I
     (tmp_path / "Aria.pth").write_bytes(zoo.voice())
     (tmp_path / "Bela.zip").write_bytes(zoo.packed({"Bela.pth": zoo.voice(9)}))
     made = App(app_paths, FakeEngine, lambda *_: True, leave=left.append)
-    made.settings.remember("shared_networks.offered", value=True)
     made.start()
     yield made
     made.close()

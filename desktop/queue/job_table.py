@@ -1,0 +1,195 @@
+"""The queue as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import IntEnum
+from typing import Any
+
+from PySide6.QtCore import (
+    QAbstractTableModel,
+    QMimeData,
+    QModelIndex,
+    QPersistentModelIndex,
+    Qt,
+    QUrl,
+)
+
+from desktop.queue.job import Job, JobProgress, JobState
+from desktop.queue.job_text import cell_text, describe_job, note_sentences
+from desktop.style import plain_tip
+
+Index = QModelIndex | QPersistentModelIndex
+NOWHERE = QModelIndex()
+
+
+class Column(IntEnum):
+    """Columns of the table."""
+
+    NAME = 0
+    VOICE = 1
+    STATE = 2
+    REMAINING = 3
+    ELAPSED = 4
+    SPEED = 5
+
+
+JOB_ROLE = Qt.ItemDataRole.UserRole
+PROGRESS_ROLE = Qt.ItemDataRole.UserRole + 1
+STOPPING_ROLE = Qt.ItemDataRole.UserRole + 2
+DOWNLOAD_ROLE = Qt.ItemDataRole.UserRole + 3
+ROWS_TYPE = "application/x-ultimate-rvc-rows"
+"""Ids of dragged jobs, one a line."""
+
+_NUMBERS = frozenset({Column.ELAPSED, Column.REMAINING, Column.SPEED})
+
+
+class JobTable(QAbstractTableModel):
+    """Jobs in the order in which they will be converted."""
+
+    def __init__(self, jobs: Sequence[Job] = ()) -> None:
+        super().__init__()
+        self._jobs = list(jobs)
+        self._rows: dict[str, int] = {}
+        self._renumber()
+        self._progress: JobProgress | None = None
+        self._stopping: set[str] = set()
+        self._download: tuple[frozenset[str], float] = frozenset(), 0.0
+
+    def jobs(self) -> tuple[Job, ...]:
+        """All jobs, in order."""
+        return tuple(self._jobs)
+
+    def job(self, job_id: str) -> Job | None:
+        """The job of that id."""
+        row = self._rows.get(job_id)
+        return None if row is None else self._jobs[row]
+
+    def row_of(self, job_id: str) -> int | None:
+        """Where it stands."""
+        return self._rows.get(job_id)
+
+    def running(self) -> Job | None:
+        """The running job."""
+        return next((job for job in self._jobs if job.state is JobState.RUNNING), None)
+
+    def next_waiting(self) -> Job | None:
+        """The first waiting job."""
+        return next((job for job in self._jobs if job.state is JobState.WAITING), None)
+
+    def progress(self, job_id: str) -> JobProgress | None:
+        """Progress of the running job."""
+        now = self._progress
+        return now if now is not None and now.job_id == job_id else None
+
+    def is_stopping(self, job_id: str) -> bool:
+        """Whether it was cancelled but the engine has not stopped yet."""
+        return job_id in self._stopping
+
+    def download(self, job: Job) -> float | None:
+        """How much of the networks that a job waits for is there, 0..1; None if none is coming."""
+        keys, fraction = self._download
+        return None if keys.isdisjoint(job.needs) else fraction
+
+    def count(self, *states: JobState) -> int:
+        """How many jobs are in one of these states."""
+        return sum(job.state in states for job in self._jobs)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a job runs or waits."""
+        return self.count(JobState.RUNNING, JobState.WAITING) > 0
+
+    # --- the table -----------------------------------------------------------------------------
+
+    def rowCount(self, parent: Index = NOWHERE) -> int:  # noqa: N802 - Qt's name
+        """Jobs."""
+        return 0 if parent.isValid() else len(self._jobs)
+
+    def columnCount(self, parent: Index = NOWHERE) -> int:  # noqa: N802 - Qt's name
+        """Columns."""
+        return 0 if parent.isValid() else len(Column)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = 0) -> Any:  # noqa: N802 - Qt's name
+        """Names of the columns."""
+        if orientation is Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
+            return self._titles()[section]
+        if role == Qt.ItemDataRole.TextAlignmentRole and section in _NUMBERS:
+            return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        return None
+
+    def data(self, index: Index, role: int = 0) -> Any:
+        """A cell."""
+        if not index.isValid():
+            return None
+        job = self._jobs[index.row()]
+        give: dict[int, Callable[[], Any]] = {
+            Qt.ItemDataRole.DisplayRole: lambda: self._cell(job, index.column()),
+            Qt.ItemDataRole.ToolTipRole: lambda: plain_tip(describe_job(job)),
+            Qt.ItemDataRole.AccessibleTextRole: lambda: self._spoken(job, index.column()),
+            Qt.ItemDataRole.AccessibleDescriptionRole: lambda: describe_job(job),
+            Qt.ItemDataRole.TextAlignmentRole: lambda: _alignment(index.column()),
+            JOB_ROLE: lambda: job,
+            PROGRESS_ROLE: lambda: self.progress(job.id),
+            STOPPING_ROLE: lambda: job.id in self._stopping,
+            DOWNLOAD_ROLE: lambda: self.download(job),
+        }
+        return give[role]() if role in give else None
+
+    def flags(self, index: Index) -> Qt.ItemFlag:
+        """Rows can be dragged, to another place or, with their results, out of the window."""
+        usual = super().flags(index)
+        return usual | Qt.ItemFlag.ItemIsDragEnabled if index.isValid() else usual
+
+    def mimeTypes(self) -> list[str]:  # noqa: N802 - Qt's name
+        """Only rows of this table can be dropped here."""
+        return [ROWS_TYPE]
+
+    def mimeData(self, indexes: Sequence[QModelIndex]) -> QMimeData:  # noqa: N802 - Qt's name
+        """The dragged rows for this table, and their results as files for other programs."""
+        jobs = [self._jobs[row] for row in sorted({index.row() for index in indexes})]
+        outputs = [QUrl.fromLocalFile(str(job.output)) for job in jobs if job.output is not None]
+        data = QMimeData()
+        data.setData(ROWS_TYPE, "\n".join(job.id for job in jobs).encode())
+        if outputs:
+            data.setUrls(outputs)
+        return data
+
+    def supportedDragActions(self) -> Qt.DropAction:  # noqa: N802 - Qt's name
+        """Rows are moved; files are only copied, see `QueueView.startDrag`."""
+        return Qt.DropAction.CopyAction | Qt.DropAction.MoveAction
+
+    def supportedDropActions(self) -> Qt.DropAction:  # noqa: N802 - Qt's name
+        """A drag with files only offers to copy; the rows are moved all the same."""
+        return Qt.DropAction.CopyAction | Qt.DropAction.MoveAction
+
+    def _titles(self) -> tuple[str, ...]:
+        return (
+            self.tr("Name"),
+            self.tr("Voice"),
+            self.tr("State"),
+            self.tr("Remaining"),
+            self.tr("Elapsed"),
+            self.tr("Speed"),
+        )
+
+    def _cell(self, job: Job, column: int) -> str:
+        stopping = job.id in self._stopping
+        name, progress, download = Column(column).name, self.progress(job.id), self.download(job)
+        return cell_text(job, progress, name, stopping=stopping, download=download)
+
+    def _spoken(self, job: Job, column: int) -> str:
+        """A cell for assistive technology: a state says what the job has to say."""
+        notes = note_sentences(job) if column == Column.STATE else ()
+        return "\n".join((self._cell(job, column), *notes))
+
+    def _renumber(self, first: int = 0) -> None:
+        if first == 0:
+            self._rows.clear()
+        for row in range(first, len(self._jobs)):
+            self._rows[self._jobs[row].id] = row
+
+
+def _alignment(column: int) -> Qt.AlignmentFlag:
+    side = Qt.AlignmentFlag.AlignRight if column in _NUMBERS else Qt.AlignmentFlag.AlignLeft
+    return side | Qt.AlignmentFlag.AlignVCenter

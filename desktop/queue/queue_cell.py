@@ -1,0 +1,210 @@
+"""How a cell of the queue is painted; so a row costs little."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPointF, QRect, QRectF, Qt
+from PySide6.QtGui import QColor, QPainter, QPalette, QPen
+from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
+
+from desktop import style
+from desktop.queue.job import Job, JobState
+from desktop.queue.job_table import DOWNLOAD_ROLE, JOB_ROLE, PROGRESS_ROLE, STOPPING_ROLE, Column
+from desktop.queue.job_text import options_text
+from desktop.queue.row_buttons import BUTTON_POINTS, paint_pill, pill_font, pill_size
+from desktop.translation import translate
+
+PADDING = 14
+_BAR_HEIGHT = 6
+_PERCENT_WIDTH = 42
+_MARK_POINTS = 14
+_FLASH_OPACITY = 0.38
+_DOTS: dict[JobState, Callable[[QPalette], QColor]] = {
+    JobState.FINISHED: style.good,
+    JobState.FAILED: style.bad,
+    JobState.RUNNING: style.accent,
+    JobState.INTERRUPTED: style.caution,
+    JobState.NEEDS_NETWORKS: style.caution,
+}
+
+
+class QueueCell(QStyledItemDelegate):
+    """Paints a cell of the queue.
+
+    Attributes
+    ----------
+    flash : 0..1 of the light on the rows of `flashing`
+    has_focus : whether the rows, or the buttons over them, have the focus
+    covered : jobs over whose rows there are buttons
+    """
+
+    flash = 0.0
+    flashing: frozenset[str] = frozenset()
+    has_focus = False
+    covered: frozenset[str] = frozenset()
+
+    def paint(
+        self,
+        painter: QPainter,
+        option: QStyleOptionViewItem,
+        index: QModelIndex | QPersistentModelIndex,
+    ) -> None:
+        """A cell."""
+        job: Job = index.data(JOB_ROLE)
+        self.initStyleOption(option, index)
+        text = str(option.text)
+        palette: QPalette = option.palette
+        place: QRect = option.rect
+        selected = bool(option.state & QStyle.StateFlag.State_Selected)
+        if selected:
+            painter.fillRect(place, style.selection(palette, focused=self.has_focus))
+            selected = self.has_focus  # the grey background needs no other colours
+        if self.flash and job.id in self.flashing:
+            light = style.selected_text(palette) if selected else style.accent(palette)
+            light.setAlphaF(_FLASH_OPACITY * self.flash)
+            painter.fillRect(place, light)
+        inner = place.adjusted(PADDING, 0, -PADDING, 0)
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if index.column() == Column.NAME:
+            _paint_name(painter, inner, job, palette, selected=selected)
+        elif index.column() == Column.STATE:
+            self._paint_state(painter, inner, index, text, palette, selected=selected)
+        elif index.column() == Column.REMAINING and self._offers_download(job, index):
+            painter.setFont(pill_font(option.font))
+            title = self.tr("Download")
+            place = pill_place(place, painter.fontMetrics().horizontalAdvance(title))
+            paint_pill(painter, place, title, palette, selected=selected, down=False)
+        else:
+            painter.setFont(style.figures_font(painter.font()))
+            painter.setPen(_text_colour(palette, selected=selected, quiet=True))
+            right = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            painter.drawText(inner, right, text)
+        painter.restore()
+
+    def _offers_download(self, job: Job, index: QModelIndex | QPersistentModelIndex) -> bool:
+        lacking = job.state is JobState.NEEDS_NETWORKS and index.data(DOWNLOAD_ROLE) is None
+        return lacking and job.id not in self.covered
+
+    def _paint_state(
+        self,
+        painter: QPainter,
+        place: QRect,
+        index: QModelIndex | QPersistentModelIndex,
+        text: str,
+        palette: QPalette,
+        *,
+        selected: bool,
+    ) -> None:
+        """A progress bar with its percentage while something runs; else a dot and the state."""
+        job: Job = index.data(JOB_ROLE)
+        progress, download = index.data(PROGRESS_ROLE), index.data(DOWNLOAD_ROLE)
+        if download is not None:
+            _paint_progress(painter, place, download, palette, selected=selected)
+        elif progress is not None and progress.fraction > 0 and not index.data(STOPPING_ROLE):
+            _paint_progress(painter, place, progress.fraction, palette, selected=selected)
+        else:
+            _paint_words(painter, place, job, text, palette, selected=selected)
+
+
+def pill_place(cell: QRect, text_width: int) -> QRect:
+    """Where the button Download is in its cell."""
+    place = QRect(cell.topLeft(), pill_size(text_width))
+    place.moveTop(cell.center().y() - place.height() // 2)
+    return place
+
+
+def _paint_name(
+    painter: QPainter, place: QRect, job: Job, palette: QPalette, *, selected: bool
+) -> None:
+    """The name, and below it the voice with its settings, or the error."""
+    metrics = painter.fontMetrics()
+    upper = QRect(place.left(), place.top() + 5, place.width(), place.height() // 2 - 3)
+    lower = QRect(place.left(), place.center().y() + 1, place.width(), place.height() // 2 - 4)
+    middle = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+    painter.setPen(_text_colour(palette, selected=selected))
+    name = metrics.elidedText(job.title, Qt.TextElideMode.ElideMiddle, place.width())
+    painter.drawText(upper, middle, name)
+    painter.setPen(_text_colour(palette, selected=selected, quiet=True))
+    font = painter.font()
+    font.setPointSizeF(font.pointSizeF() * 0.88)
+    painter.setFont(font)
+    failed = job.state is JobState.FAILED
+    second = f"{job.voice.name}{options_text(job.options)}"
+    if failed:
+        second = translate(job.message or "")
+    if failed and not selected:
+        painter.setPen(style.bad(palette))
+    shown = painter.fontMetrics().elidedText(second, Qt.TextElideMode.ElideRight, place.width())
+    painter.drawText(lower, middle, shown)
+
+
+def _paint_progress(
+    painter: QPainter, place: QRect, fraction: float, palette: QPalette, *, selected: bool
+) -> None:
+    """A bar and its percentage; room is left for a button."""
+    light = style.selected_text(palette)
+    colour = light if selected else style.accent(palette)
+    rest = QColor(light) if selected else style.track(palette)
+    if selected:
+        rest.setAlphaF(0.3)
+    numbers = place.adjusted(0, 0, -BUTTON_POINTS, 0)
+    width = numbers.width() - _PERCENT_WIDTH
+    top = place.center().y() - _BAR_HEIGHT / 2 + 1
+    _paint_bar(painter, QRectF(place.left(), top, width, _BAR_HEIGHT), fraction, colour, rest)
+    painter.setFont(style.figures_font(painter.font()))
+    painter.setPen(_text_colour(palette, selected=selected))
+    right = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+    painter.drawText(numbers, right, f"{fraction:.0%}")
+
+
+def _paint_words(
+    painter: QPainter, place: QRect, job: Job, text: str, palette: QPalette, *, selected: bool
+) -> None:
+    """A dot, the state, and a mark where the job has something to say."""
+    painter.setPen(Qt.PenStyle.NoPen)
+    dot = style.selected_text if selected else _DOTS.get(job.state, style.secondary_text)
+    painter.setBrush(dot(palette))
+    painter.drawEllipse(QRectF(place.left(), place.center().y() - 3, 8, 8))
+    painter.setPen(_text_colour(palette, selected=selected))
+    room = place.adjusted(16, 0, -_MARK_POINTS - 6 if job.notes else 0, 0)
+    metrics = painter.fontMetrics()
+    shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, room.width())
+    painter.drawText(room, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), shown)
+    if job.notes:
+        left = room.left() + metrics.horizontalAdvance(shown) + 7
+        box = QRectF(left, place.center().y() - _MARK_POINTS / 2 + 1, _MARK_POINTS, _MARK_POINTS)
+        colour = style.selected_text(palette) if selected else style.caution(palette)
+        paint_mark(painter, box, colour)
+
+
+def paint_mark(painter: QPainter, box: QRectF, colour: QColor) -> None:
+    """Draw the mark of a job that has something to say: an i in a circle."""
+    width = box.width() / 10
+    painter.setPen(QPen(colour, width))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawEllipse(box.adjusted(width / 2, width / 2, -width / 2, -width / 2))
+    middle = box.center()
+    painter.setPen(QPen(colour, 1.2 * width, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
+    painter.drawLine(middle - QPointF(0, 0.4 * width), middle + QPointF(0, 2.4 * width))
+    painter.drawPoint(middle - QPointF(0, 2.3 * width))
+
+
+def _paint_bar(
+    painter: QPainter, place: QRectF, fraction: float, colour: QColor, rest: QColor
+) -> None:
+    radius = place.height() / 2
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(rest)
+    painter.drawRoundedRect(place, radius, radius)
+    done = QRectF(place)
+    done.setWidth(max(place.width() * min(fraction, 1.0), place.height()))
+    painter.setBrush(colour)
+    painter.drawRoundedRect(done, radius, radius)
+
+
+def _text_colour(palette: QPalette, *, selected: bool, quiet: bool = False) -> QColor:
+    if selected:
+        return style.selected_text(palette, quiet=quiet)
+    return style.secondary_text(palette) if quiet else palette.color(QPalette.ColorRole.Text)
