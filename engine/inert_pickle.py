@@ -106,6 +106,7 @@ def read_pickle(stream: BinaryIO, storage: StorageReader) -> Any:
 # Names that trainers leave beside the weights. They become inert objects.
 _HARMLESS = re.compile(
     r"(fairseq|omegaconf|argparse|typing|enum|pathlib|datetime|decimal|uuid|collections)\..+"
+    r"|demucs\.h?t?demucs\.\w+|fractions\.Fraction"
     r"|torch\.(cuda\.)?\w+Storage"
     r"|torch\.(float|bfloat|int|uint|bool|half|double|long|short)\w*"
     r"|torch\.(Size|device|Tensor|nn\.parameter\.Parameter|torch_version\.TorchVersion"

@@ -1,0 +1,165 @@
+"""A separation network, ready to take pieces of songs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from engine import device as devices
+from engine.agreement import agreement_db
+from engine.errors import Message, Text, WeightsError
+from engine.files import file_sha256
+from engine.models.htdemucs import HTDemucs
+from engine.models.roformer import Roformer
+from engine.separation.chunks import DemucsPlan, Plan, RoformerPlan
+from engine.separation.network_file import Kind, SeparationNetwork, read_network
+from engine.separation.settings import Settings, settings_of
+from engine.stages import CPU
+
+Floats = NDArray[np.float32]
+
+LEAST_DB = 50.0
+"""Agreement of a device with the CPU, below which the device is not used."""
+
+_TEST_FRAMES = 48
+
+
+class Separator:
+    """One network; load one at a time.
+
+    Attributes
+    ----------
+    kind : ``htdemucs``, ``mel`` or ``bs``
+    path, sha256 : of its file
+    stems : names of what it separates, as far as known; `separate` gives `stem` alone
+    plan : how songs are cut for it
+    normalises : whether it wants songs at unit level
+    device : where it runs
+    notes : sentences for the user
+    """
+
+    def __init__(
+        self, path: Path, sha256: str, found: SeparationNetwork, settings: Settings
+    ) -> None:
+        self.path = path
+        self.sha256 = sha256
+        self.kind: Kind = found.kind
+        self.stems = found.stems or settings.stems
+        self.device = CPU
+        self.notes: list[Message] = []
+        self._network = found.network
+        self._checked = {CPU}
+        self._refused: set[str] = set()
+        self.plan: Plan
+        if isinstance(self._network, HTDemucs):
+            self.plan = DemucsPlan(self._network.sizes.segment_samples)
+            self.normalises = True
+            # The vocals are the last stem of those files that do not name them.
+            last = self._network.sizes.sources - 1
+            self._stem = self.stems.index("vocals") if "vocals" in self.stems else last
+        else:
+            self.plan = RoformerPlan(settings.chunk, settings.overlaps)
+            self.normalises = settings.normalises
+            self._stem = next((i for i, name in enumerate(self.stems) if name in _VOICES), 0)
+            self._stem = min(self._stem, self._network.sizes.stems - 1)
+
+    @classmethod
+    def open(cls, path: Path) -> Separator:
+        """Read a file of HTDemucs, Mel-Band RoFormer or BS-RoFormer; nothing in it is executed.
+
+        Raises
+        ------
+        WeightsError : it is missing, damaged, or a network of another kind, which is named
+        """
+        try:
+            sha256 = file_sha256(path) if path.is_file() else ""
+        except OSError as error:
+            raise WeightsError(
+                Text('Cannot read "{name}"', name=path.name),
+                "cannot open it",
+                "choose a file that can be read",
+            ) from error
+        settings = settings_of(path, sha256)
+        found = read_network(path, settings.hop, keeps_constant=settings.keeps_constant)
+        return cls(path, sha256, found, settings)
+
+    @property
+    def stem(self) -> str:
+        """What `separate` gives, e.g. ``vocals``."""
+        return self.stems[self._stem] if self.stems else "vocals"
+
+    def to(self, device: str) -> None:
+        """Move the network; a device that returns other numbers than the CPU is not used."""
+        if device not in self._checked:
+            self._checked.add(device)
+            why = self._fault_of(device)
+            if why is not None:
+                self.notes.append(
+                    Text("the separation runs on the CPU, because {reason}", reason=why)
+                )
+                self._refused.add(device)
+        self._move(CPU if device in self._refused else device)
+
+    def separate(self, samples: Floats) -> Floats:
+        """A piece as long as the plan says, float32 [n, 2] -> the stem, [n, 2]."""
+        audio = torch.from_numpy(np.ascontiguousarray(samples.T))
+        stems = slice(self._stem, self._stem + 1)
+        try:
+            made = self._network.separate(audio, stems)
+        except (RuntimeError, MemoryError) as error:
+            if self.device == CPU or not devices.is_out_of_memory(error):
+                raise
+            self.notes.append(
+                Text(
+                    "not enough memory on {device} for the separation; continued on the CPU",
+                    device=self.device,
+                )
+            )
+            self._refused.add(self.device)
+            self._move(CPU)
+            made = self._network.separate(audio, stems)
+        return np.ascontiguousarray(made[0].T.numpy())
+
+    def _move(self, device: str) -> None:
+        if device != self.device:
+            self._network.to(device)
+            if self.device != CPU:
+                devices.empty_cache(torch.device(self.device))
+            self.device = device
+
+    def _fault_of(self, device: str) -> Message | None:
+        """What is wrong with a device, by a second of noise; None if nothing is."""
+        expected = self._test(CPU)
+        try:
+            found = self._test(device)
+        except (RuntimeError, NotImplementedError, MemoryError) as error:
+            reason = str(error).strip().partition("\n")[0][:200]
+            return Text("{device} fails: {reason}", device=device, reason=reason)
+        level_db = agreement_db(expected, found)
+        if not np.isfinite(found).all():
+            return Text("{device} returned NaN or infinite values", device=device)
+        if level_db is not None and not level_db >= LEAST_DB:
+            return Text("the result of {device} is wrong", device=device)
+        return None
+
+    @torch.no_grad()
+    def _test(self, device: str) -> Floats:
+        self._move(device)
+        noise = torch.Generator().manual_seed(0)
+        stems = slice(self._stem, self._stem + 1)
+        network = self._network
+        if isinstance(network, Roformer):
+            bins = torch.randn(_TEST_FRAMES, 1025, 2, 2, generator=noise)
+            result: Floats = network(bins.to(device), stems).cpu().numpy()
+            return result
+        sizes = network.sizes
+        bins = torch.randn(4 * sizes.embeddings, _TEST_FRAMES, 4, generator=noise)
+        wave = torch.randn(_TEST_FRAMES * sizes.hop, 2, generator=noise)
+        parts = network(bins.to(device), wave.to(device), stems)
+        return np.concatenate([part.flatten().cpu().numpy() for part in parts])
+
+
+_VOICES = ("vocals", "lead", "dry", "noreverb", "karaoke")
