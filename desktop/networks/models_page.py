@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QRectF, Signal, Slot
+from PySide6.QtCore import QRectF, Qt, Signal, Slot
 from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QShowEvent
 from PySide6.QtWidgets import (
     QFileDialog,
@@ -126,7 +126,7 @@ class NetworkCard(QWidget):
 
     def _start(self, work: Work, sentence: str) -> None:
         if self.task.start(work):
-            self.message.setText(sentence)
+            self._say(sentence)
             self.progress.setRange(0, 0)
             self.refresh()
             self.task_started.emit()
@@ -137,7 +137,7 @@ class NetworkCard(QWidget):
             return
         self.progress.setRange(0, _STEPS)
         self.progress.setValue(min(_STEPS, round(_STEPS * done / total)))
-        self.message.setText(
+        self._say(
             self.tr("{done} of {total}").format(
                 done=size_text(round(done)), total=size_text(round(total))
             )
@@ -154,7 +154,7 @@ class NetworkCard(QWidget):
                 "missing": self.tr("A file is missing; download it again."),
             }.get(str(outcome.value), ""),
         }
-        self.message.setText(sentences[outcome.state])
+        self._say(sentences[outcome.state])
         self.refresh()
         self.changed.emit()
 
@@ -171,6 +171,7 @@ class NetworkCard(QWidget):
             source=self.network.source_page.removeprefix("https://"),
         )
         self.message = caption("")
+        self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.progress = QProgressBar(textVisible=False)
         self.progress.setAccessibleName(name)
         self.download = self._button("download", self.tr("Download"), self.start_download)
@@ -186,7 +187,7 @@ class NetworkCard(QWidget):
             foot.addWidget(button)
         foot.addWidget(self.progress, 1)
         foot.addWidget(self.cancel)
-        foot.addWidget(self.message, 1)
+        foot.addStretch()
         column = QVBoxLayout(self)
         column.setContentsMargins(16, 12, 16, 10)
         column.addLayout(head)
@@ -194,6 +195,13 @@ class NetworkCard(QWidget):
         column.addWidget(caption(facts))
         column.addSpacing(4)
         column.addLayout(foot)
+        column.addWidget(self.message)
+        self._say("")
+
+    def _say(self, sentence: str) -> None:
+        """Below the buttons, where a long sentence has the card's whole width."""
+        self.message.setText(sentence)
+        self.message.setVisible(bool(sentence))
 
     def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
         """Draw the card's background."""

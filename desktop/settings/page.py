@@ -4,174 +4,57 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtCore import QCoreApplication, QSize, Qt, Slot
 from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import (
-    QCheckBox,
-    QComboBox,
-    QDoubleSpinBox,
-    QFileDialog,
     QFormLayout,
     QHBoxLayout,
-    QLineEdit,
     QPushButton,
     QScrollArea,
-    QSpinBox,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
+from desktop.editors import (
+    ChoiceEditor,
+    Editor,
+    NumberEditor,
+    PathEditor,
+    SwitchEditor,
+    TextEditor,
+)
 from desktop.icons import symbol
 from desktop.settings.store import Settings
 from desktop.settings.table import SETTINGS, Setting, text
-from desktop.style import PlainLabel, SecondaryLabel, plain_tip
+from desktop.style import PlainLabel, SecondaryLabel
 
 
-class ValueEditor(QWidget):
-    """The control for one kind of value.
-
-    Signals
-    -------
-    edited : (value) edited by the user, not by `show_value`
-    """
-
-    edited = Signal(object)
-
-    def show_value(self, value: Any) -> None:
-        """Show a value without emitting `edited`."""
-        raise NotImplementedError
-
-    def _hold(self, *widgets: QWidget) -> None:
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        for widget in widgets:
-            row.addWidget(widget)
-        self.setFocusProxy(widgets[0])
-
-
-class _SwitchEditor(ValueEditor):
-    """A check box with the setting's name."""
-
-    def __init__(self, setting: Setting[Any]) -> None:
-        super().__init__()
-        self._box = QCheckBox(text(setting.label))
-        self._box.clicked.connect(self._tell)
-        self._hold(self._box)
-
-    def show_value(self, value: Any) -> None:
-        """Checked or not."""
-        self._box.setChecked(bool(value))
-
-    @Slot(bool)
-    def _tell(self, checked: bool) -> None:  # noqa: FBT001 - the slot of a signal of one value
-        self.edited.emit(checked)
-
-
-class _ChoiceEditor(ValueEditor):
-    """A pop-up menu."""
-
-    def __init__(self, setting: Setting[Any]) -> None:
-        super().__init__()
-        self._box = QComboBox()
-        for value, label in setting.choices:
-            self._box.addItem(text(label), value)
-        self._box.activated.connect(self._tell)
-        self._box.setMinimumWidth(180)
-        self._hold(self._box)
-
-    def show_value(self, value: Any) -> None:
-        """The item of that value."""
-        self._box.setCurrentIndex(self._box.findData(value))
-
-    @Slot(int)
-    def _tell(self, index: int) -> None:
-        self.edited.emit(self._box.itemData(index))
-
-
-class _NumberEditor(ValueEditor):
-    """A field with arrows, in the setting's range and unit."""
-
-    def __init__(self, setting: Setting[Any]) -> None:
-        super().__init__()
-        self._box: QSpinBox | QDoubleSpinBox
-        if setting.kind == "int":
-            self._box = QSpinBox(minimum=int(setting.minimum), maximum=int(setting.maximum))
-            self._box.setSingleStep(max(1, int(setting.step)))
-        else:
-            self._box = QDoubleSpinBox(minimum=setting.minimum, maximum=setting.maximum)
-            self._box.setSingleStep(setting.step)
-        self._box.setKeyboardTracking(False)
-        if setting.unit:
-            self._box.setSuffix(" " + text(setting.unit))
-        self._box.setMinimumWidth(110)
-        self._box.valueChanged.connect(self._tell)
-        self._hold(self._box)
-
-    def show_value(self, value: Any) -> None:
-        """The number."""
-        self._box.blockSignals(True)  # noqa: FBT003 - Qt's signature
-        self._box.setValue(value)
-        self._box.blockSignals(False)  # noqa: FBT003
-
-    def _tell(self, value: float) -> None:
-        self.edited.emit(value)
-
-
-class _TextEditor(ValueEditor):
-    """A line of text; emits when the focus leaves it or Return is pressed."""
-
-    def __init__(self, setting: Setting[Any]) -> None:
-        super().__init__()
-        self._line = QLineEdit(placeholderText=text(setting.unit))
-        self._line.setMinimumWidth(300)
-        self._line.editingFinished.connect(self._tell)
-        self._hold(self._line)
-
-    def show_value(self, value: Any) -> None:
-        """The text."""
-        self._line.setText("" if value is None else str(value))
-
-    @Slot()
-    def _tell(self) -> None:
-        self.edited.emit(self._line.text().strip())
-
-
-class FolderEditor(ValueEditor):
-    """A folder, chosen in a dialog."""
-
-    def __init__(self, setting: Setting[Any]) -> None:
-        super().__init__()
-        self._button = QPushButton(symbol("folder"), self.tr("Choose…"))
-        self._button.clicked.connect(self._choose)
-        self._path = PlainLabel()
-        self._path.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._title = text(setting.label)
-        self._value = ""
-        self._hold(self._button, self._path)
-
-    def show_value(self, value: Any) -> None:
-        """Show the path, shortened in the middle."""
-        self._value = str(value or "")
-        shown = self.fontMetrics().elidedText(self._value, Qt.TextElideMode.ElideMiddle, 230)
-        self._path.setText(shown or self.tr("None chosen"))
-        self._path.setToolTip(plain_tip(self._value))
-
-    @Slot()
-    def _choose(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, self._title, self._value)
-        if folder:
-            self.edited.emit(folder)
-
-
-_EDITORS = {
-    "bool": _SwitchEditor,
-    "choice": _ChoiceEditor,
-    "int": _NumberEditor,
-    "float": _NumberEditor,
-    "text": _TextEditor,
-    "folder": FolderEditor,
-}
+def _editor(setting: Setting[Any]) -> Editor:
+    """The control for a setting's kind."""
+    title = text(setting.label)
+    if setting.kind == "bool":
+        return SwitchEditor(title)
+    if setting.kind == "choice":
+        choice = ChoiceEditor([(value, text(label)) for value, label in setting.choices])
+        choice.box.setMinimumWidth(180)
+        return choice
+    if setting.kind == "text":
+        line = TextEditor(text(setting.unit))
+        line.control.setMinimumWidth(300)
+        return line
+    if setting.kind == "folder":
+        none = QCoreApplication.translate("settings", "None chosen")
+        return PathEditor(title, lambda value: str(value or none), folder=True)
+    number = NumberEditor(
+        setting.minimum,
+        setting.maximum,
+        setting.step,
+        text(setting.unit),
+        whole=setting.kind == "int",
+    )
+    number.field.setMinimumWidth(110)
+    return number
 
 
 class SettingRow(QWidget):
@@ -180,7 +63,7 @@ class SettingRow(QWidget):
     def __init__(self, setting: Setting[Any], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setting = setting
-        self.editor: ValueEditor = _EDITORS[setting.kind](setting)
+        self.editor = _editor(setting)
         self._lock = QToolButton()
         self._lock.setAutoRaise(True)
         self._lock.setIconSize(QSize(14, 14))
@@ -189,12 +72,7 @@ class SettingRow(QWidget):
         self._help = caption(text(setting.help))
         self._measured = caption("")
         self._measured.hide()
-        self.editor.setAccessibleName(text(setting.label))
-        self.editor.setAccessibleDescription(text(setting.help))
-        focused = self.editor.focusProxy()
-        if focused is not None and setting.kind != "bool":
-            focused.setAccessibleName(text(setting.label))
-            focused.setAccessibleDescription(text(setting.help))
+        self.editor.describe(text(setting.label), text(setting.help))
         top = QHBoxLayout()
         top.addWidget(self.editor)
         top.addWidget(self._lock)
@@ -216,10 +94,15 @@ class SettingRow(QWidget):
         self._measured.setText(sentence)
         self._measured.setVisible(bool(sentence))
 
-    def show_state(self, value: Any, variable: str | None) -> None:
-        """Show the effective value, and the environment variable that overrides it, if any."""
+    def show_state(self, value: Any, variable: str | None, *, useful: bool = True) -> None:
+        """Show the effective value, and the environment variable that overrides it, if any.
+
+        Parameters
+        ----------
+        useful : False where the setting has no effect
+        """
         self.editor.show_value(value)
-        self.editor.setEnabled(variable is None)
+        self.editor.setEnabled(variable is None and useful)
         self._lock.setVisible(variable is not None)
         if variable is None:
             self._help.setText(text(self.setting.help))
@@ -233,6 +116,14 @@ class SettingRow(QWidget):
 def caption(sentence: str) -> SecondaryLabel:
     """Help below a control."""
     return SecondaryLabel(sentence)
+
+
+def beside(control: QWidget, name: str) -> PlainLabel:
+    """The label of a form's row, in the middle of a control's height whatever the script."""
+    label = PlainLabel(name)
+    label.setFixedHeight(max(control.sizeHint().height(), label.sizeHint().height()))
+    label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+    return label
 
 
 class TablePage(QWidget):
@@ -288,8 +179,7 @@ class TablePage(QWidget):
             row.editor.edited.connect(self._apply)
             self.rows[setting.key] = row
             label = self.tr("{name}:").format(name=text(setting.label))
-            name = PlainLabel("" if setting.kind == "bool" else label)
-            name.setContentsMargins(0, 1, 0, 0)
+            name = beside(row.editor, "" if setting.kind == "bool" else label)
             form.addRow(name, row)
         return form
 
@@ -301,8 +191,10 @@ class TablePage(QWidget):
 
     @Slot(str)
     def _show_changed(self, key: str) -> None:
-        if key in self.rows:
-            self._show(self.rows[key])
+        for row in self.rows.values():
+            needs = row.setting.needs
+            if key == row.setting.key or (needs is not None and key == needs[0].key):
+                self._show(row)
 
     @Slot()
     def _restore(self) -> None:
@@ -313,7 +205,10 @@ class TablePage(QWidget):
             self._show(row)
 
     def _show(self, row: SettingRow) -> None:
-        row.show_state(self._settings.value(row.setting), self._settings.overridden_by(row.setting))
+        settings, needs = self._settings, row.setting.needs
+        useful = needs is None or settings.value(needs[0]) == needs[1]
+        variable = settings.overridden_by(row.setting)
+        row.show_state(settings.value(row.setting), variable, useful=useful)
 
 
 def scrolled(page: QWidget) -> QScrollArea:

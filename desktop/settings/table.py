@@ -39,6 +39,7 @@ class Setting(Generic[T]):
     choices : value and label of each, for the kind ``choice``
     minimum, maximum, step, unit : for the kinds ``int`` and ``float``
     variable : environment variable that overrides it
+    needs : has no effect unless that other setting has this value
     """
 
     key: str
@@ -53,6 +54,7 @@ class Setting(Generic[T]):
     step: float = 1
     unit: str = ""
     variable: str | None = None
+    needs: tuple[Setting[Any], Any] | None = None
 
 
 def text(source: Message) -> str:
@@ -75,6 +77,7 @@ OUTPUT_FOLDER = Setting(
     "output_folder", "", "general", "folder",
     QT_TRANSLATE_NOOP("settings", "Folder for results"),
     QT_TRANSLATE_NOOP("settings", "Used when results go into one folder."),
+    needs=(OUTPUT_PLACE, "folder"),
 )  # fmt: skip
 NOTIFY = Setting(
     "notify", True, "general", "bool",  # noqa: FBT003

@@ -23,11 +23,11 @@ from desktop.mac.finder import reveal
 from desktop.mac.login_item import LoginItem
 from desktop.networks.models_page import ModelsPage
 from desktop.problems import machine_lines
-from desktop.settings.page import SettingRow, TablePage, caption, scrolled
+from desktop.settings.page import SettingRow, TablePage, beside, caption, scrolled
 from desktop.settings.store import Settings
 from desktop.settings.table import MIRROR, PROFILING, START_AT_LOGIN
 from desktop.storage import AppPaths
-from desktop.style import GAP, PlainLabel
+from desktop.style import GAP
 from desktop.tuning.optimization_page import OptimizationPage
 from desktop.tuning.tuning_run import TuningRun
 from desktop.widgets import Ask, ask_user
@@ -85,9 +85,7 @@ class AdvancedPage(TablePage):
                 self.tr("Queue, voices and results are kept."),
             ),
         ):
-            label = PlainLabel(name)
-            label.setContentsMargins(0, 4, 0, 0)  # aligned with the buttons' text
-            self.form.addRow(label, _deeds(buttons, help_text))
+            self.form.addRow(beside(buttons[0], name), _deeds(buttons, help_text))
         self.form.addRow("", self._said)
 
     def _add_profiling(self) -> None:

@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt, Signal, Slot
 from PySide6.QtGui import QWheelEvent
-from PySide6.QtWidgets import (
-    QCheckBox,
-    QComboBox,
-    QDoubleSpinBox,
-    QFileDialog,
-    QHBoxLayout,
-    QPushButton,
-    QSlider,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QHBoxLayout, QSlider, QVBoxLayout, QWidget
 
 from desktop import style
+from desktop.editors import ChoiceEditor, Editor, NumberEditor, PathEditor, SwitchEditor
 from desktop.translation import translate
-from desktop.widgets import ElidedLabel
 from engine.option import Option
 from engine.options import ConversionOptions
 
 _FIELD_WIDTH = 80
 _MOST_SLIDER_STEPS = 2000
-_LARGEST_NUMBER = 2.0**53
-"""Above this a field of decimal numbers skips whole numbers."""
 
 
 class OptionRow(QWidget):
@@ -82,46 +69,31 @@ class OptionRow(QWidget):
         self.set_value(value)
         self.changed.emit(value)
 
-    def _add_head(self, control: QWidget) -> None:
+    def _take(self, shown: Any) -> None:
+        """What the editor holds was edited."""
+        self._choose(shown)
+
+    def _add_head(self, editor: Editor) -> None:
         """Title and control beside each other."""
         self._head.addWidget(self._label, 1)
-        self._head.addWidget(control)
-        self._describe(control)
-        self._label.setBuddy(control)
+        self._head.addWidget(editor)
+        self._use(editor)
 
-    def _describe(self, control: QWidget) -> None:
-        control.setAccessibleName(translate(self.option.title))
-        control.setAccessibleDescription(translate(self.option.help))
+    def _use(self, editor: Editor) -> None:
+        editor.describe(translate(self.option.title), translate(self.option.help))
+        editor.edited.connect(self._take)
+        self._label.setBuddy(editor.control)
+        self._editor = editor
 
     def _build(self) -> None:
         raise NotImplementedError
 
     def _show(self) -> None:
-        raise NotImplementedError
+        self._editor.show_value(self._value)
 
 
 class _Slider(QSlider):
     """A slider that the wheel of a scrolled page does not move by accident."""
-
-    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802 - Qt's name
-        """Only when it has the focus."""
-        if self.hasFocus():
-            super().wheelEvent(event)
-        else:
-            event.ignore()
-
-
-class _Field(QDoubleSpinBox):
-    """A number with its unit; shows only the decimals that it has."""
-
-    def __init__(self, *, signed: bool) -> None:
-        super().__init__()
-        self._sign = "+" if signed else ""
-        self.setFont(style.figures_font(self.font()))
-
-    def textFromValue(self, value: float) -> str:  # noqa: N802 - Qt's name
-        """Without zeros at the end."""
-        return f"{value:{self._sign if value else ''}.{16}g}"
 
     def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802 - Qt's name
         """Only when it has the focus."""
@@ -139,32 +111,31 @@ class NumberRow(OptionRow):
 
     def _build(self) -> None:
         option = self.option
-        ends = sorted((option.to_shown(option.low), option.to_shown(option.high)))
-        self._low, high = ends[0], min(ends[1], _LARGEST_NUMBER)
+        low, high = sorted((option.to_shown(option.low), option.to_shown(option.high)))
         self._step = option.step * (100 if option.percent else 1)
-        self._none = next((each for each in option.also if each.value is None), None)
-        self._field = _Field(signed=option.signed)
-        self._field.setDecimals(0 if option.kind == "whole number" or option.percent else 2)
-        self._field.setRange(self._low - (self._step if self._none else 0), high)
-        self._field.setSingleStep(self._step)
-        self._field.setKeyboardTracking(False)
+        none = next((translate(each.title) for each in option.also if each.value is None), "")
+        number = NumberEditor(
+            low,
+            high,
+            self._step,
+            "%" if option.percent else translate(option.unit),
+            whole=option.kind == "whole number" or option.percent,
+            signed=option.signed,
+            none=none,
+        )
+        self._field = number.field
         self._field.setMinimumWidth(_FIELD_WIDTH)
-        self._field.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        unit = "%" if option.percent else translate(option.unit)
-        self._field.setSuffix(f" {unit}" if unit else "")
-        if self._none is not None:
-            self._field.setSpecialValueText(translate(self._none.title))
-        self._field.valueChanged.connect(self._on_typed)
-        self._add_head(self._field)
+        self._add_head(number)
         self._slider: _Slider | None = None
-        left, right = option.slider or (self._low, high)
-        if self._none is None and (right - left) / self._step <= _MOST_SLIDER_STEPS:
+        left, right = option.slider or (low, high)
+        if not none and (right - left) / self._step <= _MOST_SLIDER_STEPS:
             self._left = left
             self._slider = _Slider(Qt.Orientation.Horizontal)
             self._slider.setRange(0, round((right - left) / self._step))
             self._slider.setPageStep(max(1, self._slider.maximum() // 8))
             self._slider.valueChanged.connect(self._on_moved)
-            self._describe(self._slider)
+            self._slider.setAccessibleName(translate(option.title))
+            self._slider.setAccessibleDescription(translate(option.help))
             self._column.addWidget(self._slider)
 
     @property
@@ -179,93 +150,62 @@ class NumberRow(OptionRow):
             raise ValueError("this option has no slider")
         return self._slider
 
-    def _show(self) -> None:
-        number = self._field.minimum() if self._value is None else self.option.to_shown(self._value)
-        with QSignalBlocker(self._field):
-            self._field.setValue(number)
-        if self._slider is not None:
-            with QSignalBlocker(self._slider):
-                self._slider.setValue(round((number - self._left) / self._step))
-
-    @Slot(float)
-    def _on_typed(self, number: float) -> None:
-        if self._none is not None and number < self._low:
+    def _take(self, shown: float | None) -> None:
+        if shown is None:
             self._choose(None)
             return
-        value = self.option.from_shown(number)
+        value = self.option.from_shown(shown)
         self._choose(round(value) if self.option.kind == "whole number" else value)
+
+    def _show(self) -> None:
+        shown = None if self._value is None else self.option.to_shown(self._value)
+        self._editor.show_value(shown)
+        if self._slider is not None and shown is not None:
+            with QSignalBlocker(self._slider):
+                self._slider.setValue(round((shown - self._left) / self._step))
 
     @Slot(int)
     def _on_moved(self, steps: int) -> None:
-        self._on_typed(self._left + steps * self._step)
+        self._take(self._left + steps * self._step)
 
 
 class ChoiceRow(OptionRow):
-    """A pop-up menu."""
+    """A pop-up menu; the help is that of the chosen value where it has its own."""
 
     def _build(self) -> None:
-        self._box = QComboBox()
-        for each in self.option.values:
-            self._box.addItem(translate(each.title))
-        self._box.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        )
-        self._box.setMinimumContentsLength(8)
-        self._box.activated.connect(self._on_picked)
-        self._add_head(self._box)
+        choice = ChoiceEditor([(each.value, translate(each.title)) for each in self.option.values])
+        fitting = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        choice.box.setSizeAdjustPolicy(fitting)
+        choice.box.setMinimumContentsLength(8)
+        self._add_head(choice)
 
     def _show(self) -> None:
-        values = [each.value for each in self.option.values]
-        place = values.index(self._value) if self._value in values else -1
-        self._box.setCurrentIndex(place)
-        chosen = self.option.values[place].help if place >= 0 else None
-        self._help.setText(translate(chosen or self.option.help))
-
-    @Slot(int)
-    def _on_picked(self, place: int) -> None:
-        self._choose(self.option.values[place].value)
+        super()._show()
+        own = (each.help for each in self.option.values if each.value == self._value)
+        self._help.setText(translate(next(own, None) or self.option.help))
 
 
 class SwitchRow(OptionRow):
     """A check box."""
 
     def _build(self) -> None:
-        self._box = QCheckBox(translate(self.option.title))
-        self._box.toggled.connect(self._choose)
-        self._describe(self._box)
+        switch = SwitchEditor(translate(self.option.title))
         self._label.hide()
-        self._head.addWidget(self._box)
-
-    def _show(self) -> None:
-        with QSignalBlocker(self._box):
-            self._box.setChecked(bool(self._value))
+        self._head.addWidget(switch)
+        self._use(switch)
 
 
 class FileRow(OptionRow):
     """A button that asks for a file, and the file's name."""
 
     def _build(self) -> None:
-        self._button = QPushButton(self.tr("Choose…"))
-        self._button.clicked.connect(self._ask)
-        self._add_head(self._button)
-        self._name = ElidedLabel()
-        self._clear = QPushButton(self.tr("Remove"))
-        self._clear.clicked.connect(lambda: self._choose(None))
-        row = QHBoxLayout()
-        row.addWidget(self._name, 1)
-        row.addWidget(self._clear)
-        self._column.addLayout(row)
-
-    def _show(self) -> None:
-        self._name.set_text(translate(self.option.shown(self._value)))
-        self._clear.setVisible(self._value is not None)
-
-    @Slot()
-    def _ask(self) -> None:
-        folder = "" if self._value is None else str(self._value.parent)
-        name, _ = QFileDialog.getOpenFileName(self, translate(self.option.title), folder)
-        if name:
-            self._choose(Path(name))
+        option = self.option
+        path = PathEditor(
+            translate(option.title), lambda value: translate(option.shown(value)), folder=False
+        )
+        self._head.addWidget(self._label, 1)
+        self._column.addWidget(path)
+        self._use(path)
 
 
 _ROWS: dict[str, type[OptionRow]] = {

@@ -167,3 +167,17 @@ def test_a_network_without_an_address_offers_only_the_users_own_file(
     card.take_in.click()
     assert ended(qtbot, card) == ""
     assert (tmp_path / "models/net/own.ckpt").read_bytes() == LARGE
+
+
+def test_the_sentence_of_a_failure_has_the_whole_width(
+    card: NetworkCard, qtbot: QtBot, server: FaultServer
+) -> None:
+    card.resize(480, 300)
+    server.put(SMALL[:1], "/config")
+    card.download.click()
+    qtbot.waitUntil(lambda: not card.task.is_running, timeout=20_000)
+    assert len(card.message.text()) > 60
+    qtbot.waitUntil(card.message.isVisible)
+    assert card.message.width() > 400
+    assert card.message.y() > card.download.geometry().bottom()
+    assert card.message.height() >= card.message.heightForWidth(card.message.width())

@@ -6,14 +6,22 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QCheckBox, QComboBox, QPushButton, QSpinBox, QToolBar
+from PySide6.QtWidgets import (
+    QApplication,
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QPushButton,
+    QToolBar,
+)
 from pytestqt.qtbot import QtBot
 
 from desktop.settings.page import TablePage
 from desktop.settings.store import Settings
-from desktop.settings.table import IDLE_MINUTES, NOTIFY, OUTPUT_PLACE, SETTINGS
+from desktop.settings.table import IDLE_MINUTES, NOTIFY, OUTPUT_FOLDER, OUTPUT_PLACE, SETTINGS
 from desktop.shell.settings_window import SettingsWindow
 from desktop.storage import AppPaths
+from desktop.translation import install_translators
 from desktop.tuning.optimization_page import OptimizationPage
 from engine.optimization import VARIABLES, OptimizationConfig
 
@@ -49,7 +57,7 @@ def test_a_change_applies_immediately_and_is_saved(qtbot: QtBot, tmp_path: Path)
     box = general.rows[OUTPUT_PLACE.key].findChild(QComboBox)
     qtbot.keyClick(box, Qt.Key.Key_Down)
     advanced = page(qtbot, settings, "advanced")
-    advanced.rows[IDLE_MINUTES.key].findChild(QSpinBox).setValue(25)
+    advanced.rows[IDLE_MINUTES.key].findChild(QDoubleSpinBox).setValue(25)
     settings.flush()
     again = made_settings(tmp_path)
     assert again.value(OUTPUT_PLACE) == "folder"
@@ -63,7 +71,7 @@ def test_a_change_from_elsewhere_is_shown_without_a_signal(qtbot: QtBot, tmp_pat
     told: list[str] = []
     settings.changed.connect(told.append)
     settings.set(IDLE_MINUTES, 99)
-    assert advanced.rows[IDLE_MINUTES.key].findChild(QSpinBox).value() == 99
+    assert advanced.rows[IDLE_MINUTES.key].findChild(QDoubleSpinBox).value() == 99
     assert told == [IDLE_MINUTES.key]
 
 
@@ -89,7 +97,7 @@ def test_a_number_refused_by_the_engine_is_reset(
     settings = made_settings(tmp_path)
     made = page(qtbot, settings, "optimization")
     made.rows["optimization.skip_silence"].findChild(QCheckBox).click()
-    box = made.rows[f"optimization.{flag}"].findChild(QSpinBox)
+    box = made.rows[f"optimization.{flag}"].findChild(QDoubleSpinBox)
     before = box.value()
     box.setValue(refused)
     assert box.value() == before
@@ -163,3 +171,32 @@ def test_an_unknown_remembered_pane_opens_general(qtbot: QtBot, tmp_path: Path) 
     made = SettingsWindow(settings, paths, tmp_path / "models")
     qtbot.addWidget(made)
     assert made.windowTitle() == "General"
+
+
+def test_a_control_without_effect_is_disabled(qtbot: QtBot, tmp_path: Path) -> None:
+    settings = made_settings(tmp_path)
+    made = page(qtbot, settings, "general")
+    row = made.rows[OUTPUT_FOLDER.key]
+    assert not row.editor.isEnabled()
+    settings.set(OUTPUT_PLACE, "folder")
+    assert row.editor.isEnabled()
+    settings.reset(OUTPUT_PLACE)
+    assert not row.editor.isEnabled()
+
+
+@pytest.mark.parametrize("language", ["en", "zh_TW"])
+def test_the_names_of_a_form_stand_beside_their_controls(
+    qtbot: QtBot, qapp: QApplication, tmp_path: Path, language: str
+) -> None:
+    translators = install_translators(qapp, language)
+    made = page(qtbot, made_settings(tmp_path), "general")
+    made.resize(640, 600)
+    made.layout().activate()
+    for row in made.rows.values():
+        name = made.form.labelForField(row)
+        centres = [
+            each.mapTo(made, each.rect().center()).y() for each in (name, row.editor.control)
+        ]
+        assert row.setting.kind == "bool" or abs(centres[0] - centres[1]) <= 2, row.setting.key
+    for translator in translators:
+        qapp.removeTranslator(translator)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtWidgets import QCheckBox, QSpinBox
+from PySide6.QtWidgets import QCheckBox, QDoubleSpinBox
 from pytestqt.qtbot import QtBot
 
 from desktop.background import Listener
@@ -116,7 +116,7 @@ def test_results_are_shown_at_each_flag_and_applied(bench: Bench) -> None:
     assert "would differ (12 dB)" in bench.measured("use_fp16")
     assert bench.measured("skip_silence") == ""
     assert bench.settings.optimization().tile_frames == 800
-    assert bench.page.rows[tiles.key].findChild(QSpinBox).value() == 800
+    assert bench.page.rows[tiles.key].findChild(QDoubleSpinBox).value() == 800
     assert "Apple M3 (Metal)" in bench.panel.status.text()
     assert "Aria" in bench.panel.status.text()
     assert bench.panel.button.isVisible()
