@@ -44,6 +44,11 @@ from engine.machine import TUNING_VARIABLE
 from engine.paths import models_dir
 
 _PATIENCE_S = 5.0
+"""For an import of a voice that is being written."""
+
+_ENGINE_PATIENCE_S = 0.7
+"""Longer than an operation of torch; a result gets its name only when it is complete."""
+
 _HAND_OVER_MS = 10_000
 _AGAIN_MS = 500
 BACKGROUND = "--background"
@@ -181,7 +186,7 @@ class App(QObject):
         self.settings.flush()
         self.store.save(self.queue.jobs())
         in_time = self.voices.close(_PATIENCE_S)
-        in_time = self.runner.close(_PATIENCE_S) and in_time
+        in_time = self.runner.close(_ENGINE_PATIENCE_S) and in_time
         self.store.close()
         self.crash.uninstall()
         self.garbage.close()
@@ -204,6 +209,7 @@ class App(QObject):
         if self._closed or application is None:
             return
         install_translators(application, chosen_language(self.settings.value(LANGUAGE)))
+        self.voices.changed.emit()  # the built-in one has another name
         window, settings_window = self.window, self.settings_window
         selected = window.queue_view.selected_ids()
         for each in windows:

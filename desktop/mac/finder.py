@@ -34,8 +34,8 @@ def reveal(path: Path) -> None:
     QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
 
 
-def move_to_trash(path: Path) -> None:
-    """Into the system's trash (on Linux the one of freedesktop.org).
+def move_to_trash(path: Path) -> Path | None:
+    """Into the system's trash (on Linux the one of freedesktop.org); where it is there, if known.
 
     Raises
     ------
@@ -44,6 +44,15 @@ def move_to_trash(path: Path) -> None:
     file = QFile(str(path))
     if not file.moveToTrash():
         raise OSError(0, file.errorString(), str(path))
+    place = Path(file.fileName())
+    return place if file.fileName() and place != path else None
+
+
+def forget_trashed(place: Path) -> None:
+    """Remove the note that freedesktop.org's trash keeps of a file that was taken out of it."""
+    if place.parent.name == "files":
+        note = place.parent.parent / "info" / f"{place.name}.trashinfo"
+        note.unlink(missing_ok=True)
 
 
 MESSAGE = "convertFiles"

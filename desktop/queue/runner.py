@@ -6,7 +6,7 @@ import os
 
 from PySide6.QtCore import QCoreApplication, QObject, Qt, QThread, QTimer, Signal
 
-from desktop.queue.engine_protocol import Finished, MakeEngine, Order, Outcome
+from desktop.queue.engine_protocol import Cancelled, Finished, MakeEngine, Order, Outcome
 from desktop.queue.job_queue import JobQueue
 from desktop.queue.live_timings import LiveTimings
 from desktop.queue.worker import ConverterEngine, Worker
@@ -91,7 +91,7 @@ class JobRunner(QObject):
         self._ordered.emit(self._order)
 
     def _on_began(self, live: LiveTimings) -> None:
-        if not self._closing:
+        if not self._closing and self._order is not None and not self._order.cancel.cancelled:
             self._live = live
             self._look.start()
 
@@ -114,8 +114,14 @@ class JobRunner(QObject):
                 self._warm_up_wanted.emit(order.job.voice, self._warming)
 
     def _on_cancel_wanted(self, job_id: str) -> None:
-        if self._order is not None and self._order.job.id == job_id:
-            self._order.cancel.cancel()
+        if self._order is None or self._order.job.id != job_id:
+            return
+        self._order.cancel.cancel()
+        if not self._worker.has_engine:
+            # Nothing can interrupt the import of torch, but the job will not be converted.
+            self._look.stop()
+            self._live = None
+            self._queue.finish(Cancelled(job_id))
 
 
 def force_exit(code: int) -> None:

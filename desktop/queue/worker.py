@@ -130,6 +130,11 @@ class Worker(QObject):
         self._made_for: OptimizationConfig | None = None
         self._warm_for: Voice | None = None
 
+    @property
+    def has_engine(self) -> bool:
+        """Whether an engine exists; an order that is cancelled before converts nothing."""
+        return self._engine is not None
+
     @Slot(object)
     def work(self, order: Order) -> None:
         """Execute an order; always emits its outcome."""
@@ -165,6 +170,7 @@ class Worker(QObject):
         try:
             order.cancel.raise_if_cancelled()
             engine = self._engine_for(order.optimization, live)
+            order.cancel.raise_if_cancelled()
             return replace(engine.convert(order, live), taken_s=live.look().elapsed_s)
         except ConversionCancelled:
             return Cancelled(job_id, live.stages())

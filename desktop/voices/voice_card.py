@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 from desktop.icons import symbol
 from desktop.style import PlainLabel, SecondaryLabel
 from desktop.voices.option_controls import OptionControls
+from desktop.voices.voice_list import shown_name
 from engine.options import ConversionOptions, voice_options
 
 if TYPE_CHECKING:
@@ -62,7 +63,16 @@ class VoiceCard(QWidget):
         self.name.editingFinished.connect(self._rename)
         head = QHBoxLayout()
         head.addWidget(self._picture)
-        head.addWidget(self.name, 1)
+        self._trial = SecondaryLabel(
+            self.tr(
+                "For trying the app out: it is small and was made from synthetic speech. Import "
+                "voices of your own for real work."
+            )
+        )
+        titles = QVBoxLayout()
+        titles.addWidget(self.name)
+        titles.addWidget(self._trial)
+        head.addLayout(titles, 1)
         self._facts = QFormLayout()
         self._facts.setLabelAlignment(Qt.AlignmentFlag.AlignRight)
         self._facts.setVerticalSpacing(6)
@@ -100,7 +110,8 @@ class VoiceCard(QWidget):
         self._voice = voice
         self._show_defaults()
         self._defaults_area.setVisible(not voice.built_in)
-        self.name.setText(voice.name)
+        self.name.setText(shown_name(voice))
+        self._trial.setVisible(voice.built_in)
         self.name.setReadOnly(voice.built_in)
         self._picture.setPixmap(self._portrait(voice))
         while self._facts.rowCount():
@@ -179,7 +190,7 @@ class VoiceCard(QWidget):
 
     @Slot()
     def _rename(self) -> None:
-        if self._voice is not None and self.name.text().strip() != self._voice.name:
+        if self._voice is not None and self.name.text().strip() != shown_name(self._voice):
             self.renamed.emit(self.name.text())
 
     def _told(self, voice: InstalledVoice) -> list[tuple[str, str]]:

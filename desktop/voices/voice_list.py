@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QCoreApplication, QObject, Signal
 
 from desktop.problems import sentence_for
 from desktop.queue.intake import voice_groups
@@ -26,9 +26,14 @@ class VoiceList(QObject):
     Parameters
     ----------
     root : the library's folder
+
+    Signals
+    -------
+    progressed : (share)  of what is being installed that is done, 0..1
     """
 
     changed = Signal()
+    progressed = Signal(float)
     installed = Signal(object)
     refused = Signal(str)
     _done = Signal(object, object)
@@ -133,9 +138,14 @@ class VoiceList(QObject):
     def _run(self, paths: tuple[Path, ...]) -> None:
         keys: list[str] = []
         sentences: list[str] = []
-        for group in voice_groups(paths):
+        groups = voice_groups(paths)
+        for number, group in enumerate(groups):
+
+            def listener(fraction: float, number: int = number) -> None:
+                self.progressed.emit((number + fraction) / len(groups))
+
             try:
-                report = self.library.import_files(group, cancel=self._closing)
+                report = self.library.import_files(group, listener=listener, cancel=self._closing)
             except ConversionCancelled:
                 break
             except Exception as error:  # noqa: BLE001 - shown by the window; the thread must not die silently
@@ -159,5 +169,10 @@ class VoiceList(QObject):
             self.refused.emit("\n".join(sentences))
 
 
+def shown_name(voice: InstalledVoice) -> str:
+    """The voice's name; the built-in one's in the user's language."""
+    return QCoreApplication.translate("voices", "Starter") if voice.built_in else voice.name
+
+
 def _voice(found: InstalledVoice) -> Voice:
-    return Voice(found.name, found.weights, found.index, found.id, found.built_in)
+    return Voice(shown_name(found), found.weights, found.index, found.id, found.built_in)

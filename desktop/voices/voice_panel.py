@@ -11,6 +11,7 @@ from PySide6.QtWidgets import (
     QComboBox,
     QCompleter,
     QHBoxLayout,
+    QProgressBar,
     QPushButton,
     QToolButton,
     QVBoxLayout,
@@ -28,6 +29,8 @@ from engine.options import all_options, voice_options
 WIDTH = 276
 _SEARCH_FROM = 9
 """With that many voices the picker can be typed into."""
+
+_STEPS = 1000
 
 _MORE = "voice_panel.more"
 """Remembered: whether the section "More" is open."""
@@ -50,6 +53,9 @@ class VoicePanel(QWidget):
         self._picker.activated.connect(self._on_picked)
         self._add = QPushButton(self.tr("Add Voice…"))
         self._add.clicked.connect(lambda: self.add_wanted.emit())
+        self._progress = QProgressBar(textVisible=False, maximum=_STEPS)
+        self._progress.setAccessibleName(self.tr("Progress"))
+        voices.progressed.connect(self._show_progress)
         self._reset = QPushButton(self.tr("Reset"))
         self._reset.setToolTip(self.tr("Back to the usual settings for this voice"))
         self._reset.clicked.connect(draft.reset)
@@ -121,6 +127,7 @@ class VoicePanel(QWidget):
         title.addWidget(self._picker, 1)
         title.addWidget(self._add)
         column.addLayout(title)
+        column.addWidget(self._progress)
         column.addWidget(self._controls)
         column.addWidget(self._more)
         column.addWidget(self._more_controls)
@@ -146,7 +153,15 @@ class VoicePanel(QWidget):
         busy = self._voices.is_installing
         self._add.setEnabled(not busy)
         self._add.setText(self.tr("Adding…") if busy else self.tr("Add Voice…"))
+        if not busy or self._progress.isHidden():
+            self._progress.setRange(0, 0)
+        self._progress.setVisible(busy)
         self.refresh()
+
+    @Slot(float)
+    def _show_progress(self, share: float) -> None:
+        self._progress.setRange(0, _STEPS)
+        self._progress.setValue(round(_STEPS * share))
 
     def _on_picked(self, row: int) -> None:
         voice = self._voices.find(self._picker.itemData(row))

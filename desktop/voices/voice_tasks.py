@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QCoreApplication, QObject, Signal, Slot
 
 from desktop.background import BackgroundTask, Listener, Outcome, Work
-from desktop.mac.finder import move_to_trash
+from desktop.mac.finder import forget_trashed, move_to_trash
 from desktop.problems import sentence_for
 from desktop.queue.intake import voice_groups
 from desktop.translation import translate
@@ -85,9 +86,35 @@ def indexing(library: VoiceLibrary, key: str, index: Path) -> Work:
     return lambda _cancel, _tell: library.set_index(key, index)
 
 
+@dataclass(frozen=True)
+class Trashed:
+    """A voice that was moved to the trash, and where it is there; None if that is not known."""
+
+    key: str
+    name: str
+    place: Path | None
+
+
 def trashing(library: VoiceLibrary, key: str) -> Work:
-    """Move a voice to the trash."""
-    return lambda _cancel, _tell: library.remove(key, trash=move_to_trash)
+    """Move a voice to the trash; returns `Trashed`."""
+
+    def work(_cancel: CancelToken, _tell: Listener) -> Trashed:
+        name, places = library.get(key).name, list[Path | None]()
+        library.remove(key, trash=lambda folder: places.append(move_to_trash(folder)))
+        return Trashed(key, name, places[0])
+
+    return work
+
+
+def putting_back(library: VoiceLibrary, key: str, place: Path) -> Work:
+    """Take a voice out of the trash; returns it."""
+
+    def work(_cancel: CancelToken, _tell: Listener) -> InstalledVoice:
+        voice = library.put_back(key, place)
+        forget_trashed(place)
+        return voice
+
+    return work
 
 
 def report_sentence(report: ImportReport) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
-from PySide6.QtGui import QDragEnterEvent, QDropEvent, QShowEvent
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeySequence, QShowEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QListWidget,
@@ -26,11 +26,14 @@ from desktop.queue.drop_window import link_of
 from desktop.style import SecondaryLabel
 from desktop.voices.link_dialog import LinkDialog
 from desktop.voices.voice_card import VoiceCard
+from desktop.voices.voice_list import shown_name
 from desktop.voices.voice_tasks import (
     DefaultsKeeper,
+    Trashed,
     importing,
     indexing,
     picturing,
+    putting_back,
     renaming,
     report_sentence,
     trashing,
@@ -75,6 +78,8 @@ class VoicesPage(QWidget):
         self._choose = choose
         self._voices: dict[str, InstalledVoice] = {}
         self._wanted_key = ""
+        self._doing = ""
+        self._trashed: Trashed | None = None
         self.task = BackgroundTask(self)
         self.task.progressed.connect(self._show_progress)
         self.task.ended.connect(self._take_outcome)
@@ -128,7 +133,7 @@ class VoicesPage(QWidget):
         with QSignalBlocker(self.list):
             self.list.clear()
             for voice in voices:
-                item = QListWidgetItem(symbol("voices"), voice.name)
+                item = QListWidgetItem(symbol("voices"), shown_name(voice))
                 item.setData(_KEY, voice.id)
                 self.list.addItem(item)
                 if voice.id == chosen:
@@ -138,7 +143,9 @@ class VoicesPage(QWidget):
 
     def import_paths(self, paths: Sequence[Path]) -> None:
         """Import files, folders or archives."""
-        self._start(importing(self.library, paths), self.tr("Importing…"))
+        one = self.tr("Importing “{name}”…").format(name=paths[0].name) if paths else ""
+        several = self.tr("Importing {count} items…").format(count=len(paths))
+        self._start(importing(self.library, paths), one if len(paths) == 1 else several)
 
     def close_tasks(self) -> None:
         """Stop what is running before the app quits."""
@@ -190,17 +197,31 @@ class VoicesPage(QWidget):
         self.message = SecondaryLabel(
             self.tr("Drop .pth, .index, .zip, folders or links here to import them.")
         )
+        self.undo = QPushButton(self.tr("Undo"))
+        self.undo.setShortcut(QKeySequence(QKeySequence.StandardKey.Undo))
+        self.undo.clicked.connect(self._put_back)
+        self.undo.hide()
+        said = QWidget()
+        line = QHBoxLayout(said)
+        line.setContentsMargins(0, 0, 0, 0)
+        line.addWidget(self.message, 1)
+        line.addWidget(self.undo)
+        self.doing = SecondaryLabel()
         self.progress = QProgressBar(textVisible=False, maximum=_STEPS)
         self.progress.setAccessibleName(self.tr("Progress"))
         self.cancel = QPushButton(symbol("cancel"), self.tr("Cancel"))
         self.cancel.clicked.connect(self.task.cancel)
         busy = QWidget()
-        row = QHBoxLayout(busy)
-        row.setContentsMargins(0, 0, 0, 0)
+        row = QHBoxLayout()
         row.addWidget(self.progress, 1)
         row.addWidget(self.cancel)
+        below = QVBoxLayout(busy)
+        below.setContentsMargins(0, 0, 0, 0)
+        below.setSpacing(2)
+        below.addWidget(self.doing)
+        below.addLayout(row)
         self._foot = QStackedWidget()  # fixed height, so that nothing jumps
-        self._foot.addWidget(self.message)
+        self._foot.addWidget(said)
         self._foot.addWidget(busy)
         self._foot.setFixedHeight(max(busy.sizeHint().height(), 3 * self.fontMetrics().height()))
         top = QHBoxLayout()
@@ -250,6 +271,12 @@ class VoicesPage(QWidget):
     def _remove(self) -> None:
         self._start(trashing(self.library, self._chosen_key()), "")
 
+    @Slot()
+    def _put_back(self) -> None:
+        gone = self._trashed
+        if gone is not None and gone.place is not None:
+            self._start(putting_back(self.library, gone.key, gone.place), "")
+
     @Slot(object)
     def _take_kept(self, voice: InstalledVoice) -> None:
         self._voices[voice.id] = voice
@@ -268,14 +295,21 @@ class VoicesPage(QWidget):
 
     def _start(self, work: Work, sentence: str) -> None:
         if self.task.start(work):
-            self.progress.setFormat(sentence)
-            self.progress.setValue(0)
+            self._trashed = None
+            self.undo.hide()
+            self._doing = sentence
+            self.doing.setText(sentence)
+            self.progress.setRange(0, 0)
             self._foot.setCurrentIndex(1)
 
     @Slot(object, object)
     def _show_progress(self, done: float | None, total: float | None) -> None:
         if done is not None and total:
+            self.progress.setRange(0, _STEPS)
             self.progress.setValue(round(_STEPS * done / total))
+            percent = self.tr("{doing}  {percent} %")
+            text = percent.format(doing=self._doing, percent=round(100 * done / total))
+            self.doing.setText(text if self._doing else "")
 
     @Slot(object)
     def _take_outcome(self, outcome: Outcome) -> None:
@@ -283,6 +317,11 @@ class VoicesPage(QWidget):
         self.message.setText(self._sentence(outcome))
         if isinstance(outcome.value, ImportReport) and outcome.value.imported:
             self._wanted_key = outcome.value.imported[-1].voice.id
+        if isinstance(outcome.value, InstalledVoice):
+            self._wanted_key = outcome.value.id
+        if isinstance(outcome.value, Trashed):
+            self._trashed = outcome.value
+            self.undo.setVisible(outcome.value.place is not None)
         self.refresh()  # also after a failure: a refused name is reset
         self._wanted_key = ""
         if outcome.state == "finished":
@@ -293,6 +332,8 @@ class VoicesPage(QWidget):
             return outcome.sentence
         if outcome.state == "cancelled":
             return self.tr("Cancelled.")
+        if isinstance(outcome.value, Trashed):
+            return self.tr("“{name}” is in the Trash.").format(name=outcome.value.name)
         if not isinstance(outcome.value, ImportReport):
             return ""
         return report_sentence(outcome.value)

@@ -37,7 +37,7 @@ from engine.library.installed_voice import (
 )
 from engine.library.link import VoiceOffer, fetch_voice
 from engine.library.member_name import printable
-from engine.library.naming import clean_name, file_stem
+from engine.library.naming import clean_name, file_stem, numbered
 from engine.library.scan import Chooser, newest_of_each, scan
 from engine.library.staging import changing, clean_up, download_folder, staging_folder
 from engine.progress import CancelToken
@@ -268,6 +268,33 @@ class VoiceLibrary:
                 if leaving.is_dir():
                     leaving.rename(voice.folder)
                 raise
+
+    def put_back(self, key: str, folder: Path) -> InstalledVoice:
+        """Install a removed voice again, under another name if its own is taken by now.
+
+        Parameters
+        ----------
+        key : its id
+        folder : where the trash keeps it
+
+        Raises
+        ------
+        LibraryError : it is no longer there, or the voice was installed again meanwhile
+        """
+        what = Text('Cannot put back the voice "{name}"', name=printable(folder.name))
+        with as_user_error(what, LibraryError), on_disk(), staging_folder(self.root) as work:
+            if read_voice(folder) is None:
+                raise Refusal("it is no longer in the trash", "import it again")
+            if (self.root / key).exists():
+                raise Refusal("it was installed again meanwhile", "use that one")
+            place = Path(shutil.move(folder, work / key))
+            with changing(self.root):
+                others = frozenset(voice.name.casefold() for voice in self.voices())
+                voice = read_voice(place)
+                if voice is not None:
+                    write_card(replace(voice, name=numbered(voice.name, others)), place)
+                place.rename(self.root / key)
+        return self.get(key)
 
     @contextmanager
     def _changing(self, key: str) -> Iterator[InstalledVoice]:

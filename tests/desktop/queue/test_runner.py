@@ -75,6 +75,31 @@ def test_a_cancelled_job_stops_before_its_end_and_the_next_begins(
     assert bench.states() == [JobState.CANCELLED, JobState.FINISHED]
 
 
+def test_a_cancel_while_the_engine_is_still_being_created_shows_at_once(
+    settings: Settings, qtbot: QtBot
+) -> None:
+    """Importing torch can take many seconds beside other programs; nothing can interrupt it."""
+    go = threading.Event()
+    engine = FakeEngine()
+
+    def make(_: OptimizationConfig) -> FakeEngine:
+        go.wait(WAIT_MS / 1000)
+        return engine
+
+    queue = JobQueue()
+    runner = JobRunner(queue, settings, make)
+    first, second = job("first.wav"), job("second.wav")
+    queue.add([first, second])
+    qtbot.waitUntil(lambda: queue.progress(first.id) is not None, timeout=WAIT_MS)
+    queue.cancel([first.id])
+    assert [each.state for each in queue.jobs()] == [JobState.CANCELLED, JobState.WAITING]
+    go.set()
+    qtbot.waitUntil(lambda: not queue.is_busy, timeout=WAIT_MS)
+    assert [each.state for each in queue.jobs()] == [JobState.CANCELLED, JobState.FINISHED]
+    assert engine.done == ["second.wav"]
+    assert runner.close()
+
+
 def test_progress_is_reported_regularly_without_flooding(bench: Bench, qtbot: QtBot) -> None:
     told: list[float] = []
     bench.queue.progressed.connect(lambda _: told.append(time.monotonic()))

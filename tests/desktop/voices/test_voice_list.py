@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PySide6.QtWidgets import QProgressBar
 from pytestqt.qtbot import QtBot
 
 from desktop.app import App
@@ -155,3 +156,16 @@ def test_a_slider_moved_just_before_the_language_changes_is_saved(
     kept = read_voice(aria.voice.folder)
     assert kept is not None
     assert kept.defaults == {"semitones": 6}
+
+
+def test_the_panel_shows_how_far_an_import_is(app: App, qtbot: QtBot, tmp_path: Path) -> None:
+    shares: list[float] = []
+    app.voices.progressed.connect(shares.append)
+    bar = app.window.areas.voice_panel.findChild(QProgressBar)
+    assert bar.isHidden()
+    with qtbot.waitSignal(app.voices.installed, timeout=int(WAIT_S * 1000)):
+        app.voices.install([tmp_path / "Bela.zip", tmp_path / "Aria.pth"])
+        assert not bar.isHidden()
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    assert bar.isHidden()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 import torch
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent, QImage
+from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from desktop.voices.voices_page import VoicesPage
@@ -147,6 +149,53 @@ def test_a_removed_voice_is_in_the_trash(
     ended(qtbot, page)
     assert names(page) == ["Starter"]
     assert any((tmp_path / "trash").iterdir())
+
+
+def test_a_removed_voice_comes_back_whole_until_something_else_is_done(
+    qtbot: QtBot, page: VoicesPage, aria: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trash(path: Path) -> Path:
+        (tmp_path / "trash").mkdir(exist_ok=True)
+        return path.rename(tmp_path / "trash" / path.name)
+
+    monkeypatch.setattr("desktop.voices.voice_tasks.move_to_trash", trash)
+    imported(qtbot, page, aria)
+    (before,) = [voice for voice in page.library.voices() if not voice.built_in]
+    assert page.undo.isHidden()
+    page.card.remove_button.click()
+    assert ended(qtbot, page) == "“Aria” is in the Trash."
+    assert page.undo.isVisible()
+    page.undo.click()
+    ended(qtbot, page)
+    assert names(page) == ["Starter", "Aria"]
+    assert page.card.voice == before
+    assert page.undo.isHidden()
+    page.card.remove_button.click()
+    ended(qtbot, page)
+    shutil.rmtree(tmp_path / "trash")
+    page.undo.click()
+    assert "no longer in the trash" in ended(qtbot, page)
+
+
+def test_an_import_says_what_it_does_and_how_far_it_is(
+    qtbot: QtBot, page: VoicesPage, aria: Path
+) -> None:
+    said: set[str] = set()
+    page.task.progressed.connect(lambda *_: said.add(page.doing.text()))
+    imported(qtbot, page, aria)
+    assert any(text.startswith("Importing “Aria.pth”…  ") for text in said)
+    assert all(text.endswith(" %") for text in said)
+
+
+def test_the_starters_card_says_that_it_is_for_trying_out(
+    qtbot: QtBot, page: VoicesPage, aria: Path
+) -> None:
+    def said() -> str:
+        return " ".join(each.text() for each in page.card.findChildren(QLabel) if each.isVisible())
+
+    assert "trying the app out" in said()
+    imported(qtbot, page, aria)
+    assert "trying the app out" not in said()
 
 
 def test_an_index_that_does_not_fit_is_refused_by_name(

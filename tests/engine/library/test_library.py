@@ -254,6 +254,31 @@ def test_a_card_of_an_earlier_version_is_read(library: VoiceLibrary, aria: Insta
     assert voice.facts["sample_rate_hz"] == 40_000
 
 
+def test_a_removed_voice_can_be_put_back(
+    library: VoiceLibrary, aria: InstalledVoice, tmp_path: Path
+) -> None:
+    trash = tmp_path / "trash"
+    library.remove(aria.id, trash=lambda folder: folder.rename(trash))
+    assert library.put_back(aria.id, trash) == aria
+    assert not trash.exists()
+
+
+def test_what_cannot_be_put_back_stays_in_the_trash(
+    library: VoiceLibrary, aria: InstalledVoice, tmp_path: Path
+) -> None:
+    trash = tmp_path / "trash"
+    library.remove(aria.id, trash=lambda folder: folder.rename(trash))
+    library.import_files([library.root.parent / "aria.zip"])
+    with pytest.raises(LibraryError, match="installed again meanwhile"):
+        library.put_back(aria.id, trash)
+    assert (trash / aria.weights.name).is_file()
+    library.rename(aria.id, "Other")
+    library.remove(aria.id)
+    with pytest.raises(LibraryError, match="no longer in the trash"):
+        library.put_back(aria.id, tmp_path / "nothing")
+    assert library.put_back(aria.id, trash).name == aria.name
+
+
 def test_a_folder_without_weights_is_replaced(library: VoiceLibrary, aria: InstalledVoice) -> None:
     aria.weights.unlink()
     source = library.root.parent / "aria.zip"
