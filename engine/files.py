@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
+import fcntl
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import stat
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 
@@ -23,6 +25,10 @@ SPARE_BYTES = 32 * 2**20
 
 ByteListener = Callable[[int, int | None], None]
 """Receives the bytes done and the bytes in all (None: not known)."""
+
+_PART = re.compile(r"\.[0-9a-f]{16}\.part")
+_SCRATCH = re.compile(r"urvc-[0-9a-f]{16}")
+_OWNER = "owner.lock"
 
 _NO_HARD_LINKS = frozenset(
     {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
@@ -44,21 +50,99 @@ def atomic_file(path: Path, *, overwrite: bool) -> Iterator[int]:
     """
     if not overwrite and os.path.lexists(path):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
-    part = path.parent / f".{secrets.token_hex(8)}.part"
-    descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+    remove_stale_parts(path.parent)
+    part, descriptor = _new_part(path.parent)
     try:
-        try:
-            yield descriptor
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        yield descriptor
+        os.fsync(descriptor)
         if overwrite:
             part.replace(path)
         else:
             _rename_without_replacing(part, path)
     finally:
         part.unlink(missing_ok=True)
+        os.close(descriptor)  # last: the lock on it says that the part is in use
     flush_folder(path.parent)
+
+
+def remove_stale_parts(folder: Path) -> None:
+    """Remove the unfinished files of `atomic_file` whose process was killed; never fails.
+
+    The system releases the lock on a file when its process ends, however it ends. Where a disk has
+    no locks, nothing is removed.
+    """
+    with suppress(OSError):
+        for part in folder.iterdir():
+            if not _PART.fullmatch(part.name):
+                continue
+            with suppress(OSError):
+                descriptor = os.open(part, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    part.unlink()
+                finally:
+                    os.close(descriptor)
+
+
+def _new_part(folder: Path) -> tuple[Path, int]:
+    """A new, locked file; another one where `remove_stale_parts` took it before it was locked."""
+    while True:
+        part = folder / f".{secrets.token_hex(8)}.part"
+        descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        if _is_locked(descriptor):
+            return part, descriptor
+        os.close(descriptor)
+
+
+def _is_locked(descriptor: int) -> bool:
+    """Lock a new file; False if another process has just taken it for a stale one."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # some network disks have no locks
+        return True
+    return os.fstat(descriptor).st_nlink > 0
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """An empty folder for temporary files; what killed processes left of such folders goes first.
+
+    Raises
+    ------
+    OSError : no folder can be made there
+    """
+    root = Path(tempfile.gettempdir())
+    _remove_stale_folders(root)
+    while True:
+        folder = root / f"urvc-{secrets.token_hex(8)}"
+        folder.mkdir(mode=0o700)
+        owner = os.open(folder / _OWNER, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        if _is_locked(owner):
+            break
+        os.close(owner)
+    try:
+        work = folder / "work"
+        work.mkdir()
+        yield work
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(owner)
+
+
+def _remove_stale_folders(root: Path) -> None:
+    with suppress(OSError):
+        for folder in root.iterdir():
+            with suppress(OSError):
+                if not _SCRATCH.fullmatch(folder.name) or folder.lstat().st_uid != os.getuid():
+                    continue
+                owner = os.open(folder / _OWNER, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+                try:
+                    fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(folder, ignore_errors=True)
+                finally:
+                    os.close(owner)
 
 
 def _rename_without_replacing(part: Path, path: Path) -> None:
@@ -78,7 +162,7 @@ def _rename_without_replacing(part: Path, path: Path) -> None:
 
 def flush_folder(folder: Path) -> None:
     """Make the names in a folder durable, where the system can."""
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterable
 from fractions import Fraction
 from importlib.util import find_spec
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from engine.audio.system_decoder import AFCONVERT
 from engine.errors import Refusal
+from engine.files import scratch_folder
 
 RATES_HZ = (
     8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000,
@@ -77,8 +77,8 @@ def _layout(channels: int) -> str:
 def _by_macos(
     file: io.FileIO, blocks: Iterable[NDArray[np.float32]], rate_hz: int, channels: int
 ) -> None:
-    with tempfile.TemporaryDirectory(prefix="urvc-") as folder:
-        source, target = Path(folder, "sound.caf"), Path(folder, "sound.m4a")
+    with scratch_folder() as folder:
+        source, target = folder / "sound.caf", folder / "sound.m4a"
         with soundfile.SoundFile(source, "w", rate_hz, channels, "FLOAT", format="CAF") as sound:
             for block in blocks:
                 sound.write(block)

@@ -11,7 +11,6 @@ import errno
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -31,6 +30,7 @@ from engine.audio.source import (
 )
 from engine.audio.spool import temporary_disk_errors
 from engine.errors import AudioFileError, Message, Text
+from engine.files import scratch_folder
 
 AFCONVERT = Path("/usr/bin/afconvert")
 AVCONVERT = Path("/usr/bin/avconvert")
@@ -143,13 +143,13 @@ def _decoded(path: Path, track: SoundTrack | None) -> Iterator[Path]:
     if not AFCONVERT.is_file():
         why = "neither PyAV nor macOS' afconvert is installed"
         raise refused(path, why, "install PyAV, or convert it to a WAV file first")
-    with tempfile.TemporaryDirectory(prefix="urvc-") as folder:
+    with scratch_folder() as folder:
         # Under a name of ours: no name is then taken for an option, and the ending is right.
-        source = Path(folder, "source" + (path.suffix.lower() if track is None else ".mp4"))
+        source = folder / ("source" + (path.suffix.lower() if track is None else ".mp4"))
         source.symlink_to(path.absolute())
         caf = track is not None and track.duration_s * track.rate_hz * 8 > _RIFF_BYTES
-        sound = Path(folder, "sound.caf" if caf else "sound.wav")
-        unpacked = Path(folder, "unpacked.m4a")
+        sound = folder / ("sound.caf" if caf else "sound.wav")
+        unpacked = folder / "unpacked.m4a"
         well = _run(afconvert_command(source, sound)) or (
             track is not None
             and _run(avconvert_command(source, unpacked))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.cli.arguments import path_of
 from engine.cli.output import EXIT_FAILED, EXIT_OK, say, table, tell
 from engine.device import DEVICE_NAMES
 from engine.errors import OptionError, OutputFileError
+from engine.files import scratch_folder
 from engine.stages import STAGES
 
 if TYPE_CHECKING:
@@ -74,9 +73,9 @@ def _benchmark(given: argparse.Namespace) -> int:
         return _measure(Job(given.seconds, given.voice, given.index, given.models_dir), given)
     from engine.measure.synthetic import write_synthetic_set
 
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         say("creating full-size networks with random weights (0.8 GB) ...")
-        voice, index = write_synthetic_set(Path(folder) / "models", given.index_rows)
+        voice, index = write_synthetic_set(folder / "models", given.index_rows)
         return _measure(Job(given.seconds, voice, index, voice.parent), given)
 
 

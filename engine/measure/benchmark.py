@@ -7,7 +7,6 @@ and caches of the one before do not help it. Noise is off, so that only the flag
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from engine.audio.reader import read_audio
 from engine.audio.writer import write_audio
 from engine.device import DeviceName
 from engine.errors import OptionError, OutputFileError, UserError
+from engine.files import scratch_folder
 from engine.measure.child import Child, ChildError
 from engine.optimization import OptimizationConfig
 from engine.paths import starter_dir
@@ -126,8 +126,7 @@ def run_benchmark(
     """
     measured: list[Measurement] = []
     reference: NDArray[np.float32] | None = None
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         source = write_sound(folder / "source.wav", job.seconds)
         output = folder / "output.wav"
         for title, config in configurations(device, only).items():

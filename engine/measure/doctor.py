@@ -19,7 +19,7 @@ from typing import Literal
 from engine.audio.system_decoder import AFCONVERT
 from engine.device import DEVICE_NAMES, DeviceName, choose_device, describe
 from engine.errors import DeviceError
-from engine.files import file_sha256, size_text
+from engine.files import file_sha256, scratch_folder, size_text
 from engine.library.networks import NETWORKS, Network, is_expected
 from engine.measure.child import Child, ChildError
 from engine.paths import bundle_contents, models_dir, starter_dir
@@ -229,9 +229,9 @@ def check_starter(models: Path, *, needed: bool) -> Check:
     sample = starter_dir() / "sample.wav"
     if not sample.is_file():
         return Check(name, state, f"{sample} is missing", "download this program again")
-    with tempfile.TemporaryDirectory() as scratch:
+    with scratch_folder() as scratch:
         command = ["-m", "engine", "convert", str(sample), "--json"]
-        command += ["--output-dir", scratch, "--models-dir", str(models)]
+        command += ["--output-dir", str(scratch), "--models-dir", str(models)]
         try:
             report = json.loads(Child().output(*command)[-1])
         except ChildError as error:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import math
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 from pkgutil import walk_packages
 from typing import TYPE_CHECKING
 
+from engine.files import scratch_folder
 from engine.measure.child import Child, ChildError
 from engine.paths import bundle_contents, starter_dir
 from engine.voice import starter_voice
@@ -89,10 +89,10 @@ def convert_sample(semitones: float = 0.0, index_rate: float = 0.75) -> Sound:
     # YIN: it needs no weights, so that the result is the same where RMVPE is installed.
     options = ConversionOptions(semitones=semitones, index_rate=index_rate, pitch_method="yin")
     times = [time.perf_counter()]
-    with tempfile.TemporaryDirectory() as scratch:
+    with scratch_folder() as scratch:
         converter = Converter(
             optimization=OptimizationConfig.for_this_machine(),
-            tuning_dir=Path(scratch),
+            tuning_dir=scratch,
             examine_device=False,
         )
         for _ in range(2):

@@ -7,7 +7,6 @@ Everything that touches a device runs in processes of its own; torch is not load
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -17,6 +16,7 @@ from typing import Any
 
 from engine.device import DeviceName
 from engine.errors import DeviceError, Text, UserError
+from engine.files import scratch_folder
 from engine.library.networks import CONTENT_ENCODER
 from engine.library.voice_library import VoiceLibrary
 from engine.machine import TUNING_VARIABLE, Machine, app_version
@@ -212,8 +212,8 @@ def tune(
     token = cancel or CancelToken()
     record = TuningRecord(folder)
     record.require_writable()
-    with tempfile.TemporaryDirectory() as name:
-        tuner = _Tuner(job, ask or _child(token, folder).ask, listener, Path(name))
+    with scratch_folder() as scratch:
+        tuner = _Tuner(job, ask or _child(token, folder).ask, listener, scratch)
         device, tuning = tuner.run()
     token.raise_if_cancelled()
     earlier = record.tuning(device)

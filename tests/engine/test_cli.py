@@ -269,23 +269,18 @@ def _start(*arguments: object, **more: object) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **more)  # type: ignore[call-overload,no-any-return]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_a_signal_stops_at_once_and_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_stops_at_once_and_leaves_nothing(tmp_path: Path) -> None:
     long = tmp_path / "long.wav"
     samples, rate_hz = soundfile.read(SAMPLE)
     soundfile.write(long, np.tile(samples, 200), rate_hz)
     results = tmp_path / "results"
     results.mkdir()
-    # A test run started in the background ignores SIGINT, and so would its children.
-    process = _start(
-        "convert", long, "--output-dir", results, "--device", "cpu",
-        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
-    )  # fmt: skip
+    process = _start("convert", long, "--output-dir", results, "--device", "cpu")
     time.sleep(4)  # in the middle of loading or of the work, whichever this machine has reached
-    process.send_signal(number)
+    process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=60)
-    assert process.returncode in (130, -number)  # before the first line of ours, Python's own end
-    assert "Traceback" not in err or process.returncode == -number
+    assert process.returncode in (130, -signal.SIGTERM)  # before our first line, the system's own
+    assert "Traceback" not in err
     assert list(results.iterdir()) == []
 
 
