@@ -331,7 +331,7 @@ class FirstUse:
 
     def _parts_in_use(self, models: Models, placement: Placement) -> list[Part]:
         """Parts that this voice and these flags run elsewhere than by torch on the CPU."""
-        unused = {"pitch"} if models.tracker is None else set()
+        unused = {"pitch"} if models.tracker is None or models.pitch_on_cpu else set()
         if models.search is None:
             unused.add("retrieval")
         on_cpu = placement.cpu_parts

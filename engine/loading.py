@@ -1,4 +1,4 @@
-"""Loads the shared networks: content encoder and RMVPE. Every name, shape and number is checked."""
+"""Loads the networks that voices share. Every name, shape and number is checked."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from engine.errors import Message, Text, WeightsError
 from engine.hubert_layout import fairseq_sizes, from_fairseq_names, read_sizes
 from engine.models.content_encoder import ContentEncoder, ContentEncoderSizes
 from engine.models.rmvpe import Rmvpe, RmvpeNetwork
+from engine.models.swift import Swift, SwiftNetwork
 from engine.paths import (
     CONFIG_FILE,
     CONTENT_ENCODER_DIR,
@@ -89,14 +90,33 @@ def load_rmvpe(path: Path) -> Rmvpe:
             "Cannot find the pitch network RMVPE",
             Text('there is no "{name}" in "{folder}"', name=file.name, folder=file.parent),
             advised(
-                'fetch it with "urvc models download", or choose the pitch method yin',
-                "download it in Settings › Models, or choose the pitch method yin",
+                'fetch it with "urvc models download", or choose the pitch method swift',
+                "download it in Settings › Models, or choose the pitch method swift",
             ),
         )
     tensors = _tensors_of(read_state_file(file, WeightsError), file)
     with torch.device("meta"):
         network = RmvpeNetwork()
     return Rmvpe(load_strictly(network, tensors, file)).eval()
+
+
+def load_swift(file: Path) -> Swift:
+    """Read the pitch network that the project brings along, on the CPU.
+
+    Raises
+    ------
+    WeightsError : the file is missing or damaged
+    """
+    if not file.is_file():
+        raise WeightsError(
+            "Cannot find the pitch network SwiftF0",
+            Text('there is no "{name}" in "{folder}"', name=file.name, folder=file.parent),
+            "install this program again",
+        )
+    tensors = _tensors_of(read_state_file(file, WeightsError), file)
+    with torch.device("meta"):
+        network = SwiftNetwork()
+    return Swift(load_strictly(network, tensors, file)).eval()
 
 
 def load_strictly(network: Network, tensors: Mapping[str, Tensor], path: Path) -> Network:

@@ -36,6 +36,7 @@ class Models:
     synthesizer : torch's own, for its sizes, phases and receptive field
     tracker : None where none is needed
     pitch_method : of the tracker, e.g. ``rmvpe``; ``auto`` where it depends on the options
+    pitch_on_cpu : whether that method runs on the CPU wherever the part is placed
     kinds : what kind of network does the work of a part, in words
     """
 
@@ -47,6 +48,7 @@ class Models:
     search: Search | None
     tracker: TrackerOn | None
     pitch_method: str = "auto"
+    pitch_on_cpu: bool = False
     kinds: Mapping[Part, str] = field(default_factory=dict)
 
     def place(self, part: Part, device: str) -> None:

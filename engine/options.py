@@ -105,9 +105,13 @@ class ConversionOptions:
         low=20.0, high=2000.0, unit=Text("Hz"), scope="voice", flag="--f0-min", metavar="HZ",
     )
     f0_max_hz: float = option(
-        1100.0, title=Text("Highest pitch"),
+        2000.0, title=Text("Highest pitch"),
         help=Text("Pitch above this is not looked for."),
         low=20.0, high=2000.0, unit=Text("Hz"), scope="voice", flag="--f0-max", metavar="HZ",
+    )
+    strict_voicing: bool = option(
+        default=False, title=Text("Strict voicing"),
+        help=Text("Fewer frames count as sung; for sources with much reverb or music (SwiftF0)."),
     )
     autotune: float = option(
         0.0, title=Text("Autotune"),

@@ -47,7 +47,7 @@ Made = TypeVar("Made")
 PITCH_STRETCH_FRAMES = 30_000
 """Five minutes: the pitch of a longer source is tracked in stretches of this length.
 
-YIN judges what is too quiet for a pitch by the loud frames of the stretch.
+SwiftF0 and YIN judge what is too quiet for a pitch by the loud frames of the stretch.
 """
 PITCH_OVERLAP_FRAMES = 1_000
 """Ten seconds of neighbouring sound on both sides of each stretch, tracked and dropped."""

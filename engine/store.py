@@ -29,7 +29,7 @@ from engine.progress import PerformanceProfiler
 from engine.retrieval.index_cache import open_index
 from engine.retrieval.search import Search
 from engine.run import Run
-from engine.stages import PARTS, Part, Placement
+from engine.stages import CPU, PARTS, Part, Placement
 from engine.voice import VoiceCard, VoiceFiles, check_encoder, check_index
 from engine.voice_checkpoint import load_voice
 
@@ -104,9 +104,14 @@ class ModelStore:
             trackers = partial(self._tracker, run) if tracked else None
             methods = {choose_method(e.pitch_method, self._models_dir) for e in tracked}
             self._load_pitch_networks({net for each in methods for net in each.all_networks})
+        on_cpu = bool(methods) and all(each.on_cpu for each in methods)
+        if on_cpu:
+            run.placement = run.placement.with_device("pitch", CPU)
         method = methods.pop().name if len(methods) == 1 else AUTO
         kinds = _kinds(card, encoder_sizes, synthesizer, method if tracked else None)
-        models = Models(card, content, synthesizer, latent, vocode, search, trackers, method, kinds)
+        models = Models(
+            card, content, synthesizer, latent, vocode, search, trackers, method, on_cpu, kinds
+        )
         for part in PARTS:  # a conversion before may have moved one for want of memory
             models.place(part, self._placement.device_of(part))
         return models

@@ -127,7 +127,7 @@ NOT_ARCHIVED = frozenset({"__pycache__", "tests", "_examples"})
 LICENCES = "resources/licences/acknowledgements.json"
 """Beside the packages; what the app shows as Acknowledgements."""
 
-_RESOURCES = ("icons", "licences", "self_test", "starter", "translations")
+_RESOURCES = ("icons", "licences", "pitch", "self_test", "starter", "translations")
 _LOCALIZED = ROOT / "resources" / "bundle"
 """What macOS itself says of the app, a folder for each language."""
 

@@ -102,9 +102,15 @@ def locked_names() -> list[str]:
 
 
 def collect(names: Iterable[str]) -> list[Component]:
-    """Read the licences of those packages that are installed; first the starter voice's."""
-    starter = (_ROOT / "resources" / "starter" / "NOTICE").read_text(encoding="utf-8")
-    found = [Component("Starter voice", "", "its own notice", starter)]
+    """Read the licences of those packages that are installed; first those of our own folders."""
+    starter, pitch = (
+        (_ROOT / "resources" / folder / "NOTICE").read_text(encoding="utf-8")
+        for folder in ("starter", "pitch")
+    )
+    found = [
+        Component("Starter voice", "", "its own notice", starter),
+        Component("SwiftF0 (pitch network)", "0.3.0", "MIT", pitch),
+    ]
     for name in names:
         try:
             package = distribution(name)

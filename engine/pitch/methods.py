@@ -54,6 +54,7 @@ class PitchMethod:
     networks : that the method reads itself
     others : methods that it uses
     auto_rank : place in the automatic order, lowest first; None keeps it out
+    on_cpu : whether it runs on the CPU on every machine
     """
 
     name: str
@@ -63,6 +64,7 @@ class PitchMethod:
     networks: tuple[PitchNetwork, ...] = ()
     others: tuple[str, ...] = ()
     auto_rank: int | None = None
+    on_cpu: bool = False
 
     @cached_property
     def all_networks(self) -> tuple[PitchNetwork, ...]:
@@ -95,6 +97,16 @@ register(
         "engine.pitch.rmvpe:rmvpe_tracker",
         networks=(PitchNetwork(RMVPE_FILE, "engine.loading:load_rmvpe"),),
         auto_rank=0,
+    )
+)
+register(
+    PitchMethod(
+        "swift",
+        Text("SwiftF0"),
+        Text("SwiftF0: needs no download and is fast; good for all voices, from fry to whistle."),
+        "engine.pitch.swift:swift_tracker",
+        auto_rank=60,
+        on_cpu=True,
     )
 )
 register(

@@ -73,7 +73,7 @@ def yin_tracker(context: TrackerContext) -> PitchTracker:
 def track_yin(
     audio: Tensor,
     f0_min_hz: float = 50.0,
-    f0_max_hz: float = 1100.0,
+    f0_max_hz: float = 2000.0,
     pause: Pause = no_pause,
 ) -> Tensor:
     """Pitch of samples float32 [N] (mono, 16 kHz): f0_hz float32 [N // 160 + 1], 0 = unvoiced.

@@ -28,7 +28,7 @@ from engine.options import OPTIONS, ConversionOptions, ConversionResult, all_opt
         ("speaker", -1),
         ("seed", -1),
         ("output_rate_hz", 100),
-        ("f0_min_hz", 1000),
+        ("f0_min_hz", 1500),
         ("f0_max_hz", 60),
         ("pitch_method", "crepe"),
         ("file_format", "wma"),

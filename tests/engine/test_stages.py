@@ -37,7 +37,9 @@ def made(small: SmallSet, **flags: Any) -> Converter:
 
 
 def converted(converter: Converter, small: SmallSet, samples: np.ndarray) -> ConversionResult:
-    result = converter.convert(samples, 16_000, small.voice, ConversionOptions(seed=5))
+    result = converter.convert(
+        samples, 16_000, small.voice, ConversionOptions(seed=5, pitch_method="yin")
+    )
     assert result.samples is not None
     return result
 
@@ -83,7 +85,7 @@ def test_a_part_kept_on_the_cpu_runs_there_and_the_rest_on_the_device(
         heard[step.stage] = step.device
 
     converter = made(small, cpu_parts=part, use_gpu_filter=True)
-    options = ConversionOptions(seed=5)
+    options = ConversionOptions(seed=5, pitch_method="yin")
     result = converter.convert(noise(2), 16_000, small.voice, options, listener=listen)
     stages = {"filter", "content", "pitch", "retrieval"}
     assert {stage: heard[stage] for stage in stages} == {
@@ -103,7 +105,7 @@ def test_weights_are_on_the_device_of_their_part(small: SmallSet) -> None:
     placement = Placement.on("meta", ("pitch", "latent"))
     store = ModelStore(small.models_dir, OptimizationConfig(device="cpu"), placement)
     run = Run(PerformanceProfiler(), placement)
-    models = store.models(small.voice, [ConversionOptions()], run)
+    models = store.models(small.voice, [ConversionOptions(pitch_method="yin")], run)
 
     def lies_on(network: torch.nn.Module) -> set[str]:
         return {str(weight.device) for weight in network.parameters()}

@@ -88,7 +88,7 @@ def test_a_package_without_its_licence_gets_that_of_its_project_and_nothing_else
     (tmp_path / symbols).parent.mkdir(parents=True)
     (tmp_path / symbols).write_text("symbols")
     monkeypatch.syspath_prepend(str(tmp_path))
-    _, found = collect(["pyobjc-core"])
+    *_, found = collect(["pyobjc-core"])
     assert (found.name, found.version, found.licence) == ("pyobjc-core", "12.2.2", "MIT")
     assert "Ronald Oussoren" in found.text
     assert "symbols" not in found.text
@@ -97,6 +97,7 @@ def test_a_package_without_its_licence_gets_that_of_its_project_and_nothing_else
 def test_a_package_of_another_system_is_left_out() -> None:
     assert [each.name for each in collect(["pyobjc-of-another-system", "platformdirs"])] == [
         "Starter voice",
+        "SwiftF0 (pitch network)",
         "platformdirs",
     ]
 
