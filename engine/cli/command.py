@@ -15,6 +15,7 @@ from engine.cli.convert import add_convert
 from engine.cli.doctor import add_doctor
 from engine.cli.models import add_models
 from engine.cli.output import EXIT_FAILED, lost_output, say
+from engine.cli.separate import add_separate
 from engine.cli.stop import EXIT_INTERRUPTED, STOPPED, Stop
 from engine.cli.tune import add_tune
 from engine.cli.voice import add_voice
@@ -75,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_convert(commands.add_parser("convert", help="convert audio or video files"))
+    add_separate(commands.add_parser("separate", help="split songs into vocals and instruments"))
     add_voice(commands.add_parser("voice", help="describe a voice file"))
     add_voices(commands.add_parser("voices", help="installed voices: list, import, export …"))
     add_models(commands.add_parser("models", help="shared networks: list, download, verify …"))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +15,15 @@ from engine.cli.arguments import (
     path_of,
 )
 from engine.cli.output import EXIT_FAILED, EXIT_OK, ProgressBar, say, tell, tell_json
-from engine.cli.sources import Source, find_sources, refuse_voice_link, without_results
-from engine.errors import OptionError, OutputFileError, UserError
+from engine.cli.sources import (
+    Source,
+    find_sources,
+    refuse_voice_link,
+    result_folder,
+    tell_of_others,
+    without_results,
+)
+from engine.errors import OptionError, UserError
 from engine.library.archive import VOICE_ENDINGS
 from engine.library.installed_voice import InstalledVoice, starter_voice
 from engine.library.voice_library import VoiceLibrary
@@ -120,7 +125,7 @@ def _convert(given: argparse.Namespace) -> int:
     converter = Converter(given.models_dir, machine_config(given))
     voice = VoiceFiles(installed.weights, given.index or installed.index, installed.name)
     files = without_results(sources.files, voice.title)
-    _tell_of_others(sources.others, len(sources.files) - len(files))
+    tell_of_others(sources.others, len(sources.files) - len(files))
     succeeded = [_convert_file(converter, source, voice, options, given) for source in files]
     return EXIT_OK if all(succeeded) and not sources.errors else EXIT_FAILED
 
@@ -140,17 +145,6 @@ def _require_one_input(given: argparse.Namespace, files: list[Source]) -> None:
     )
 
 
-def _tell_of_others(others: int, results: int) -> None:
-    if others:
-        say(f"urvc: skipped {_files(others)} in folders: not audio or video.")
-    if results:
-        say(f"urvc: skipped {_files(results)} in folders: made by an earlier conversion.")
-
-
-def _files(count: int) -> str:
-    return f"{count} file" if count == 1 else f"{count} files"
-
-
 def _convert_file(
     converter: Converter,
     source: Source,
@@ -166,7 +160,7 @@ def _convert_file(
 
     result: ConversionResult | UserError
     try:
-        with _result_folder(given.output_dir, source.folder) as output_dir:
+        with result_folder(given.output_dir, source.folder) as output_dir:
             result = converter.convert_file(
                 source.path,
                 voice,
@@ -181,29 +175,6 @@ def _convert_file(
     finally:
         bar.clear()
     return _report(source.path, result, given)
-
-
-@contextmanager
-def _result_folder(output_dir: Path | None, inside: Path) -> Iterator[Path | None]:
-    """The folder of a result: for a source in a subfolder a subfolder, made if it is missing."""
-    if output_dir is None or inside == Path() or not output_dir.is_dir():
-        yield output_dir
-        return
-    made = [each for each in (inside, *inside.parents) if not (output_dir / each).exists()]
-    try:
-        (output_dir / inside).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputFileError(
-            f'Cannot make the folder "{output_dir / inside}"',
-            error.strerror or str(error),
-            "choose another folder for the results",
-        ) from error
-    try:
-        yield output_dir / inside
-    finally:
-        with suppress(OSError):  # it holds a result
-            for each in made:
-                (output_dir / each).rmdir()
 
 
 def _report(source: Path, result: ConversionResult | UserError, given: argparse.Namespace) -> bool:

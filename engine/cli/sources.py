@@ -6,11 +6,13 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.audio.names import SUPPORTED_SUFFIXES, is_result_of
-from engine.errors import AudioFileError, OptionError, UserError
+from engine.cli.output import say
+from engine.errors import AudioFileError, OptionError, OutputFileError, UserError
 from engine.library.hub import HUB_HOSTS
 from engine.library.song_page import song_service
 
@@ -93,6 +95,41 @@ def without_results(files: Sequence[Source], voice: str) -> list[Source]:
         for each in files
         if not (each.in_folder and is_result_of(each.path.name, stems[each.path.parent], voice))
     ]
+
+
+def tell_of_others(others: int, results: int) -> None:
+    """Say how many files of folders are left out: those that are not sound, and earlier results."""
+    if others:
+        say(f"urvc: skipped {_files(others)} in folders: not audio or video.")
+    if results:
+        say(f"urvc: skipped {_files(results)} in folders: made by an earlier conversion.")
+
+
+def _files(count: int) -> str:
+    return f"{count} file" if count == 1 else f"{count} files"
+
+
+@contextmanager
+def result_folder(output_dir: Path | None, inside: Path) -> Iterator[Path | None]:
+    """The folder of a result: for a source in a subfolder a subfolder, made if it is missing."""
+    if output_dir is None or inside == Path() or not output_dir.is_dir():
+        yield output_dir
+        return
+    made = [each for each in (inside, *inside.parents) if not (output_dir / each).exists()]
+    try:
+        (output_dir / inside).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputFileError(
+            f'Cannot make the folder "{output_dir / inside}"',
+            error.strerror or str(error),
+            "choose another folder for the results",
+        ) from error
+    try:
+        yield output_dir / inside
+    finally:
+        with suppress(OSError):  # it holds a result
+            for each in made:
+                (output_dir / each).rmdir()
 
 
 def is_link(text: str) -> bool:

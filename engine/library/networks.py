@@ -8,11 +8,18 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from engine.errors import DownloadError, Refusal, Text, WeightsError, as_user_error, on_disk
+from engine.errors import (
+    DownloadError,
+    Refusal,
+    Text,
+    WeightsError,
+    as_user_error,
+    on_disk,
+)
 from engine.files import (
     PIECE_BYTES,
     ByteListener,
@@ -26,6 +33,10 @@ from engine.library.download.connection import DEFAULT_TIMEOUTS, Timeouts
 from engine.library.download.download import download
 from engine.library.download.part_file import note_path, part_path
 from engine.library.download.retry import DEFAULT_PACING, Pacing
+from engine.library.network import OFFICIAL_HUB as OFFICIAL_HUB
+from engine.library.network import Network as Network
+from engine.library.network import NetworkFile as NetworkFile
+from engine.library.separation_networks import DEREVERB, KARAOKE, VOCALS_BEST, VOCALS_FAST
 from engine.paths import (
     CONFIG_FILE,
     CONTENT_ENCODER_DIR,
@@ -36,103 +47,10 @@ from engine.paths import (
 )
 from engine.progress import CancelToken
 
-OFFICIAL_HUB = "https://huggingface.co"
 MIRROR_VARIABLE = "URVC_MIRROR"
 _LONGEST_BYTES = 2 * 10**9
 
 FileState = Literal["right", "missing", "damaged"]
-
-
-@dataclass(frozen=True)
-class NetworkFile:
-    """One file of a network.
-
-    Attributes
-    ----------
-    relative_path : below the models folder, with ``/``
-    about_bytes : length to show before a download
-    size_bytes : exact length; None where only ``about_bytes`` is known
-    sha256 : of the right file; None where several are right, and the loader checks the content
-    url_path : below the address of the hub; None for a file that the user has to bring
-    """
-
-    relative_path: str
-    about_bytes: int = 0
-    size_bytes: int | None = None
-    sha256: str | None = None
-    url_path: str | None = None
-
-    def path(self, folder: Path) -> Path:
-        """Where the file belongs in the models folder."""
-        return folder / self.relative_path
-
-    @property
-    def name(self) -> str:
-        """Its file name."""
-        return self.relative_path.rpartition("/")[2]
-
-    def has_content(self, folder: Path) -> bool:
-        """Whether there is a file that is not empty."""
-        try:
-            return self.path(folder).is_file() and self.path(folder).stat().st_size > 0
-        except OSError:
-            return False
-
-    def is_installed(self, folder: Path) -> bool:
-        """Whether there is a file of the right length; reads no content."""
-        return self.has_content(folder) and self.size_bytes in {
-            None,
-            self.path(folder).stat().st_size,
-        }
-
-
-@dataclass(frozen=True)
-class Network:
-    """A network that several voices share.
-
-    Attributes
-    ----------
-    key : its name on the command line
-    title, purpose : for users
-    licence, source_page : of the weights
-    variants : sets of files, each of which is the whole network; the first one is downloaded.
-        Small files come first, so that a wrong address is noticed early
-    licence_first : the user must have read the licence before the download
-    usual : every community voice needs it, so it belongs to a download of "all"
-    """
-
-    key: str
-    title: str
-    purpose: str
-    licence: str
-    source_page: str
-    variants: tuple[tuple[NetworkFile, ...], ...]
-    licence_first: bool = False
-    usual: bool = True
-
-    @property
-    def can_be_downloaded(self) -> bool:
-        """Whether all files have an address; else the user has to bring them."""
-        return all(file.url_path is not None for file in self.variants[0])
-
-    @property
-    def about_bytes(self) -> int:
-        """Size to show before a download."""
-        return sum(file.about_bytes for file in self.variants[0])
-
-    @property
-    def weights(self) -> NetworkFile:
-        """The largest of the files that are downloaded."""
-        return self.variants[0][-1]
-
-    def files_in(self, folder: Path) -> tuple[NetworkFile, ...]:
-        """The variant that is in the models folder, else the one to download."""
-        found = (v for v in self.variants if all(file.has_content(folder) for file in v))
-        return next(found, self.variants[0])
-
-    def missing(self, folder: Path) -> tuple[NetworkFile, ...]:
-        """The files that are absent or of another length; reads no content."""
-        return tuple(file for file in self.files_in(folder) if not file.is_installed(folder))
 
 
 _RVC = "lj1995/VoiceConversionWebUI"
@@ -259,6 +177,10 @@ NETWORKS = (
         "Content encoder for Korean (HuBERT base)",
         f"{_APPLIO}/korean_hubert_base",
     ),
+    VOCALS_FAST,
+    VOCALS_BEST,
+    KARAOKE,
+    DEREVERB,
 )
 """All that can be downloaded or brought along."""
 

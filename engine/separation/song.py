@@ -38,7 +38,7 @@ Progress = Callable[[float, float | None], None]
 """Receives the share that is done, 0..1, and the seconds that are left once they are known."""
 
 
-def _unheard(done: float, left_s: float | None) -> None:
+def unheard(done: float, left_s: float | None) -> None:
     """No-op listener."""
 
 
@@ -139,7 +139,7 @@ def separate(
     out_file: Path,
     *,
     device: str = "cpu",
-    progress: Progress = _unheard,
+    progress: Progress = unheard,
     cancelled: Cancelled = lambda: False,
     shifts: int = 0,
     seed: int = 0,
