@@ -45,7 +45,9 @@ class _Notice(QWidget):
         self.importance = 2 * bool(answers) + warning
         self._label = style.PlainLabel(text)
         self._label.setWordWrap(True)
-        self._label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        wraps = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        wraps.setHeightForWidth(True)
+        self._label.setSizePolicy(wraps)
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(style.MARGIN, 8, style.MARGIN, 8)
         self._row.setSpacing(12)

@@ -9,9 +9,11 @@ from functools import partial
 from PySide6.QtCore import QCoreApplication, QDateTime, QLocale, Qt, QTimer, Slot
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
+from desktop.queue.job_text import clock
 from desktop.settings.page import TablePage, caption
 from desktop.settings.store import Settings
-from desktop.settings.table import OPTIMIZATION_PREFIX, SETTINGS, text
+from desktop.settings.table import OPTIMIZATION_PREFIX, SETTINGS
+from desktop.translation import translate
 from desktop.tuning.tuning_run import TuningRun
 from engine.measure.tuning_record import Gain, Tuning, TuningProgress, TuningRecord
 from engine.optimization import FLAGS, OptimizationConfig
@@ -67,19 +69,30 @@ def _tuned_text(tuning: Tuning) -> str:
     )
 
 
-def _progress_text(progress: TuningProgress) -> str:
-    """What is being measured, and the remaining time."""
+def _progress_text(progress: TuningProgress, elapsed_s: float) -> str:
+    """What is being measured, since when, and the remaining time."""
     doing = {
-        "prepare": _tr("Preparing…"),
+        "prepare": _tr("Preparing a test sound and networks…"),
         "examine": _tr("Comparing the device with the CPU…"),
+        "check": _tr("Converting the test sound for comparison…"),
     }.get(progress.doing)
     if doing is None:
-        titles = {each.name: text(each.title) for each in FLAGS}
-        doing = _tr("Measuring: {flag}").format(flag=titles.get(progress.doing, progress.doing))
-    if progress.remaining_s is None:
-        return doing
-    minutes = max(1, round(progress.remaining_s / 60))
-    return doing + "  ·  " + _tr("about {minutes} min left").format(minutes=minutes)
+        doing = _tr("Measuring: {flag}").format(flag=_tried(progress))
+    since = _tr("{time} so far").format(time=clock(elapsed_s))
+    left = _tr("usually takes a few minutes")
+    if progress.remaining_s is not None:
+        minutes = max(1, round(progress.remaining_s / 60))
+        left = _tr("about {minutes} min left").format(minutes=minutes)
+    return f"{doing}  ·  {since}  ·  {left}"
+
+
+def _tried(progress: TuningProgress) -> str:
+    """The flag that is measured, and the value that is tried."""
+    flag = next((each for each in FLAGS if each.name == progress.doing), None)
+    if flag is None or progress.value is None:
+        return progress.doing if flag is None else translate(flag.title)
+    value = translate(flag.shown(progress.value))
+    return _tr("{flag} ({value})").format(flag=translate(flag.title), value=value)
 
 
 _LOOK_EVERY_MS = 500
@@ -167,7 +180,7 @@ class TuningPanel(QWidget):
         progress = self._run.progress
         if progress is not None:
             self.bar.setValue(round(progress.fraction * 1000))
-            self.status.setText(_progress_text(progress))
+            self.status.setText(_progress_text(progress, self._run.elapsed_s))
 
 
 class OptimizationPage(TablePage):

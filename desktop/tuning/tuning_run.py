@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -124,6 +125,7 @@ class TuningRun(QObject):
         self.failure = ""
         self._gives_way = False
         self._work: Work | None = None
+        self._begun_s = 0.0
         self._task = BackgroundTask(self)
         self._task.ended.connect(self._on_ended)
 
@@ -138,6 +140,11 @@ class TuningRun(QObject):
         progress = getattr(self._work, "progress", None)
         return progress if isinstance(progress, TuningProgress) else None
 
+    @property
+    def elapsed_s(self) -> float:
+        """Since the measurement was started."""
+        return time.monotonic() - self._begun_s
+
     @Slot()
     def start(self) -> None:
         """Start, unless a conversion runs or waits, or tuning runs already."""
@@ -148,6 +155,7 @@ class TuningRun(QObject):
         else:
             self.last = ""
             self._gives_way = False
+            self._begun_s = time.monotonic()
             self._work = self.make_work()
             self._task.start(self._work)
         self.changed.emit()

@@ -305,6 +305,7 @@ class _Tuner:
         DeviceError : neither does
         """
         plain = replace(_plain_twin(preset), device=preset.device, use_shape_buckets=False)
+        self.listener(TuningProgress("check", fraction=_PREPARED * 0.75))
         for config in (preset, plain):
             reference = str(self._reference(config))
             work = {"do": "check", "config": asdict(config), "reference": reference}

@@ -151,7 +151,7 @@ class TuningProgress:
 
     Attributes
     ----------
-    doing : ``prepare``, ``examine``, or the flag that is measured
+    doing : ``prepare``, ``examine``, ``check``, or the flag that is measured
     value : the value that is tried
     fraction : 0..1
     remaining_s : None while unknown

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from desktop import notices
@@ -77,3 +77,18 @@ def test_another_window_takes_over_what_is_still_to_be_said(bar: NoticeBar, qtbo
     after.notice.take_over(before.notice, after)
     assert after.notice.text.splitlines() == ["It crashed (zh)", "Skipped: a.txt"]
     assert after.notice.buttons()[0].text() == "Copy (zh)"
+
+
+def test_a_long_notice_is_as_high_as_its_lines(qtbot: QtBot) -> None:
+    bar = NoticeBar()
+    bar.tell("Skipped: " + "a sentence of several lines " * 8, warning=True)
+    bar.tell("Continue?", (("Yes", lambda: None),))
+    holder = QWidget()
+    qtbot.addWidget(holder)
+    column = QVBoxLayout(holder)
+    column.addWidget(bar)
+    column.addStretch()
+    holder.resize(400, 400)
+    holder.show()
+    for label in bar.findChildren(QLabel):
+        assert label.height() >= label.heightForWidth(label.width()), label.text()

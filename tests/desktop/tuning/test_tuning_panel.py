@@ -101,8 +101,20 @@ def test_running_tuning_shows_the_flag_the_remaining_time_and_a_bar(bench: Bench
     assert bench.panel.bar.value() == 400
     assert bench.panel.cancel_button.isVisible()
     assert not bench.panel.button.isVisible()
-    assert "Half precision" in bench.panel.status.text()
-    assert "about 2 min left" in bench.panel.status.text()
+    said = "Measuring: Half precision (on)  ·  0:00 so far  ·  about 2 min left"
+    assert bench.panel.status.text() == said
+
+
+@pytest.mark.parametrize(
+    ("doing", "said"), [("prepare", "Preparing"), ("examine", "Comparing"), ("check", "Converting")]
+)
+def test_before_anything_is_measured_tuning_says_what_it_does_and_since_when(
+    bench: Bench, doing: str, said: str
+) -> None:
+    bench.work.progress = TuningProgress(doing)
+    bench.panel.button.click()
+    assert bench.panel.status.text().startswith(said)
+    assert bench.panel.status.text().endswith("…  ·  0:00 so far  ·  usually takes a few minutes")
 
 
 def test_results_are_shown_at_each_flag_and_applied(bench: Bench) -> None:
