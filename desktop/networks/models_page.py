@@ -10,7 +10,6 @@ from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QShowEvent
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
-    QMessageBox,
     QProgressBar,
     QPushButton,
     QVBoxLayout,
@@ -19,6 +18,7 @@ from PySide6.QtWidgets import (
 
 from desktop.background import BackgroundTask, Listener, Outcome, Work
 from desktop.icons import symbol
+from desktop.networks.network_needs import Agree, agree_to_licence
 from desktop.settings.page import TablePage, caption
 from desktop.settings.store import Settings
 from desktop.settings.table import MIRROR
@@ -45,7 +45,7 @@ class NetworkCard(QWidget):
     ----------
     folder : folder of the networks
     mirror : address of the hub set by the user, "" for the official one
-    choose : asks for a file; replaced in tests
+    choose, agree : ask for a file, and about a licence; replaced in tests
     """
 
     changed = Signal()
@@ -58,12 +58,14 @@ class NetworkCard(QWidget):
         mirror: Callable[[], str],
         choose: ChooseFile = choose_file,
         parent: QWidget | None = None,
+        agree: Agree = agree_to_licence,
     ) -> None:
         super().__init__(parent)
         self.network = network
         self._folder = folder
         self._mirror = mirror
         self._choose = choose
+        self._agree = agree
         self.task = BackgroundTask(self)
         self.task.progressed.connect(self._show_progress)
         self.task.ended.connect(self._take_outcome)
@@ -89,7 +91,7 @@ class NetworkCard(QWidget):
     @Slot()
     def start_download(self) -> None:
         """Fetch what is missing, after the licence was accepted where the network demands it."""
-        if self.network.licence_first and not self._accepts_licence():
+        if self.network.licence_first and not self._agree(self, self.network):
             return
         self._start(
             _download(self.network, self._folder, self._mirror() or None),
@@ -114,15 +116,6 @@ class NetworkCard(QWidget):
         if source is not None:
             work = _use_file(self.network, self._folder, source, self._mirror() or None)
             self._start(work, self.tr("Checking…"))
-
-    def _accepts_licence(self) -> bool:
-        text = self.tr("Have you read the licence ({licence}) on {page}, and do you accept it?")
-        answer = QMessageBox.question(
-            self,
-            translate(self.network.title),
-            text.format(licence=self.network.licence, page=self.network.source_page),
-        )
-        return answer == QMessageBox.StandardButton.Yes
 
     def _start(self, work: Work, sentence: str) -> None:
         if self.task.start(work):

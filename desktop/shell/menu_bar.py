@@ -204,7 +204,9 @@ class MenuBar(QObject):
             self._banners.tell(title, text, file, button)
         elif self.is_shown:
             self._notified = file
-            self.tray.showMessage(title, text, self.tray.icon(), _MESSAGE_MS)
+            # Desktops of Linux obey tags in it, and not all of them know how to escape one.
+            plain = text.replace("<", "‹").replace(">", "›")
+            self.tray.showMessage(title, plain, self.tray.icon(), _MESSAGE_MS)
 
     @Slot(object)
     def _answer(self, file: Path | None) -> None:

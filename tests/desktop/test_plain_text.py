@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtGui import Qt, QTextDocument
-from PySide6.QtWidgets import QAbstractItemView, QApplication, QLabel, QMenu
+from PySide6.QtCore import QTimer
+from PySide6.QtGui import QGuiApplication, Qt, QTextDocument
+from PySide6.QtWidgets import QAbstractItemView, QApplication, QLabel, QMenu, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from desktop.app import App
 from desktop.background import Outcome
+from desktop.networks.network_needs import agree_to_licence
 from desktop.queue.job import JobState
+from desktop.shell.menu_bar import MenuBar
 from desktop.storage import AppPaths
+from desktop.widgets import ask_user
+from engine.errors import Text
 from engine.library.link import RemoteFile, VoiceOffer
+from engine.library.networks import NETWORKS
 from engine.library.voice_library import VoiceLibrary
 from engine.paths import starter_dir
 from tests.desktop.fake_engine import FakeEngine
@@ -102,3 +109,38 @@ def test_no_widget_interprets_tags_in_a_name(app: App, qtbot: QtBot, tmp_path: P
 def offer(title: str) -> VoiceOffer:
     """As a server may list it."""
     return VoiceOffer(title, (RemoteFile("https://example.org/a.zip", f"{title}.zip", 9),))
+
+
+def test_questions_show_tags_as_they_are(app: App, qtbot: QtBot) -> None:
+    seen: list[QLabel] = []
+
+    def look() -> None:
+        (box,) = [each for each in QApplication.topLevelWidgets() if isinstance(each, QMessageBox)]
+        for label in box.findChildren(QLabel):
+            if "bold" in label.text():
+                seen.append(label)
+                assert label.textFormat() == Qt.TextFormat.PlainText
+        box.reject()
+        box.deleteLater()
+
+    QTimer.singleShot(0, look)
+    assert not ask_user(app.window, NAME, NAME, "Yes")
+    network = replace(NETWORKS[0], title=Text(NAME), source_page=f"https://example.org/{NAME}")
+    QTimer.singleShot(0, look)
+    assert not agree_to_licence(app.window, network)
+    assert len(seen) == 4
+
+
+def test_a_desktops_notification_has_no_tags(
+    app: App, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(MenuBar, "is_shown", property(lambda _: True))
+    monkeypatch.setattr(app.menu_bar.tray, "showMessage", lambda _, text, *__: said.append(text))
+    inactive = Qt.ApplicationState.ApplicationInactive
+    monkeypatch.setattr(QGuiApplication, "applicationState", lambda: inactive)
+    (tmp_path / "good <b>bold<b>.wav").touch()
+    app.take([tmp_path / "good <b>bold<b>.wav"])
+    qtbot.waitUntil(lambda: bool(said), timeout=WAIT_MS)
+    assert "bold" in said[0]
+    assert "<" not in said[0]

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtWidgets import QMessageBox
 from pytestqt.qtbot import QtBot
 
 from desktop.networks.models_page import ModelsPage, NetworkCard
@@ -133,22 +132,20 @@ def test_the_users_own_file_is_accepted_if_its_hash_matches(
 
 
 def test_a_licence_is_accepted_before_the_download(
-    qtbot: QtBot, tmp_path: Path, server: FaultServer, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot, tmp_path: Path, server: FaultServer
 ) -> None:
     network = replace(NETWORK, licence="GPL-3.0", licence_first=True)
-    card = NetworkCard(network, tmp_path / "models", lambda: server.base)
-    qtbot.addWidget(card)
-    asked: list[str] = []
-    answers = [QMessageBox.StandardButton.No, QMessageBox.StandardButton.Yes]
+    asked: list[Network] = []
+    answers = [False, True]
 
-    def question(_parent: object, _title: str, text: str) -> QMessageBox.StandardButton:
-        asked.append(text)
+    def agree(_parent: object, network: Network) -> bool:
+        asked.append(network)
         return answers.pop(0)
 
-    monkeypatch.setattr(QMessageBox, "question", question)
+    card = NetworkCard(network, tmp_path / "models", lambda: server.base, agree=agree)
+    qtbot.addWidget(card)
     card.download.click()
-    assert "GPL-3.0" in asked[0]
-    assert "example.org/net" in asked[0]
+    assert asked == [network]
     assert not card.task.is_running
     assert server.seen == []
     card.download.click()
