@@ -90,7 +90,8 @@ class Limits:
     entries : files and folders
     directory_bytes : of the table of contents, which is read as a whole
     unpacked_bytes : of all unpacked files; a dozen voices with large indexes take 3 GB
-    ratio : of unpacked to packed, beyond ``ratio_from_bytes``; weights shrink by a tenth
+    ratio : of unpacked to packed, beyond ``ratio_from_bytes``, of one file and of all together;
+        weights shrink by a tenth
     nesting : archives inside archives; 1 is an archive in the chosen one
     """
 
@@ -128,7 +129,7 @@ class Unpacker:
         self._cancel = cancel or CancelToken()
         self.others: list[PurePosixPath] = []
         self._entries = 0
-        self._unpacked_bytes = 0
+        self._packed_bytes = self._unpacked_bytes = 0
         self._count = 0
 
     def files_in(
@@ -145,6 +146,8 @@ class Unpacker:
         ArchiveError : damaged, malicious, protected, or beyond the limits
         """
         name = inside.name or path.name
+        if depth == 0:
+            self._packed_bytes += path.stat().st_size
         with self._reading(path, name) as archive:
             members = self._checked_members(archive.infolist(), path.stat().st_size)
         for place, entry in members:
@@ -225,8 +228,11 @@ class Unpacker:
     def _refuse_excess(self, done_bytes: int, packed_bytes: int) -> None:
         if self._unpacked_bytes > self._limits.unpacked_bytes:
             raise self._too_large()
-        beyond = done_bytes > self._limits.ratio_from_bytes
-        if beyond and done_bytes > self._limits.ratio * packed_bytes:
+        counts = (done_bytes, packed_bytes), (self._unpacked_bytes, self._packed_bytes)
+        if any(
+            done > max(self._limits.ratio_from_bytes, self._limits.ratio * packed)
+            for done, packed in counts
+        ):
             why = Text("it unpacks to more than {ratio} times its size", ratio=self._limits.ratio)
             raise Refusal(why, _BEWARE)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Annotated
@@ -18,6 +19,9 @@ HUB_HOSTS = frozenset({"huggingface.co", "www.huggingface.co", "hf.co", "hf-mirr
 MAX_PAGES = 10
 """Of a listing, each of up to 1000 files; far more than any voice repository has."""
 MAX_PAGE_BYTES = 8 * 2**20
+
+LONGEST_PATH = 1000
+_MOST_DIGITS = 19
 
 _KINDS = {"datasets": "datasets", "spaces": "spaces", "models": "models"}
 _FILE_VIEWS = frozenset({"blob", "resolve", "raw"})
@@ -147,26 +151,41 @@ def _page(url: str, timeouts: Timeouts, cancel: CancelToken) -> tuple[list[Liste
             raise Interruption("the connection was lost", LATER)
         following = _NEXT_PAGE.search(response.header("Link"))
     try:
-        rows = msgspec.json.decode(body, type=list[msgspec.Raw])
+        # Not msgspec: half a character in one name makes it refuse the whole page.
+        rows = json.loads(body, parse_int=_number)
     except (ValueError, RecursionError) as error:
         raise _not_a_listing() from error
+    if not isinstance(rows, list):
+        raise _not_a_listing()
     entries = [entry for entry in map(_entry, rows) if entry is not None]
     if rows and not entries:
         raise _not_a_listing()
     files = [
         ListedFile(each.path, each.size, each.lfs.oid if each.lfs else None)
         for each in entries
-        if each.type == "file" and each.path
+        if each.type == "file" and _can_be_fetched(each.path)
     ]
     return files, following[1] if following else None
 
 
-def _entry(row: msgspec.Raw) -> _Entry | None:
+def _number(digits: str) -> int | None:
+    """A number; None if it is longer than any size, and Python would refuse the whole page."""
+    return int(digits) if len(digits) < _MOST_DIGITS else None
+
+
+def _entry(row: object) -> _Entry | None:
     """One row of a listing; None if it is malformed, which must not hide the other rows."""
     try:
-        return msgspec.json.decode(row, type=_Entry)
+        return msgspec.convert(row, _Entry)
     except (ValueError, RecursionError):
         return None
+
+
+def _can_be_fetched(path: str) -> bool:
+    """Whether it is the path of a file in a repository; any other one must not hide the rest."""
+    if not 0 < len(path) <= LONGEST_PATH or "\0" in path or ".." in path.split("/"):
+        return False
+    return not any("\ud800" <= each <= "\udfff" for each in path)  # halves of characters
 
 
 class _Large(msgspec.Struct):

@@ -50,6 +50,7 @@ from engine.library.naming import (
 )
 from engine.library.networks import OFFICIAL_HUB, hub_address
 from engine.library.song_page import refuse_songs
+from engine.plain_text import plain
 from engine.progress import CancelToken
 
 VOICE_ENDINGS = (".zip", ".pth", ".index")
@@ -90,7 +91,7 @@ class VoiceOffer:
 
     Attributes
     ----------
-    title : path in the repository, or the file's name
+    title : path in the repository, or the file's name; to be shown
     files : what is fetched for it
     contents : names of the files in a zip, where they are known before it is fetched
     """
@@ -228,12 +229,14 @@ def offers_among(files: Sequence[ListedFile], place: Place) -> tuple[VoiceOffer,
     full = [each for each in indexes if not is_trained_index(each.name)]
     singers = {(voice.parent, _singer(voice)) for voice in voices}
     alone = len({singer for _, singer in singers}) == 1
-    offers = [VoiceOffer(places[each].path, (_remote(places[each], place),)) for each in zips]
+    offers = [
+        VoiceOffer(plain(places[each].path), (_remote(places[each], place),)) for each in zips
+    ]
     for voice in voices:
         alone_here = sum(folder == voice.parent for folder, _ in singers) == 1
         own = indexes_for(voice, full, alone=alone, alone_here=alone_here)[:1]
         remote = tuple(_remote(places[each], place) for each in (voice, *own))
-        offers.append(VoiceOffer(places[voice].path, remote))
+        offers.append(VoiceOffer(plain(places[voice].path), remote))
     return tuple(offers)
 
 

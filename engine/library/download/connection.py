@@ -13,6 +13,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -27,6 +28,7 @@ from urllib3.exceptions import HTTPError, LocationParseError
 from urllib3.util import make_headers, parse_url
 
 from engine.errors import Failure, Interruption, Refusal, Text
+from engine.files import size_text
 from engine.library.download.address import checked_address, is_loopback, redirected
 from engine.library.download.retry import asked_wait_s
 from engine.progress import CancelToken
@@ -51,10 +53,18 @@ _PAGE_BEGINNINGS = (b"<!doctype", b"<html", b"<head", b"<?xml")
 
 @dataclass(frozen=True)
 class Timeouts:
-    """How long a server may stay silent: until it accepts a connection, and between two pieces."""
+    """How long a server may stay silent, and how slow it may be.
+
+    Attributes
+    ----------
+    connect_s, stall_s : longest silence until it accepts a connection, and between two pieces
+    slow_s, least_bytes_a_second : it may not be slower than this for so long
+    """
 
     connect_s: float = 15.0
     stall_s: float = 30.0
+    slow_s: float = 30.0
+    least_bytes_a_second: float = 1000.0
 
 
 DEFAULT_TIMEOUTS = Timeouts()
@@ -77,8 +87,12 @@ class Response:
     first : the first response; another one than this after a redirect
     """
 
-    def __init__(self, url: str, answer: HTTPResponse, first: Response | None) -> None:
+    def __init__(
+        self, url: str, answer: HTTPResponse, first: Response | None, timeouts: Timeouts
+    ) -> None:
         self._answer = answer
+        self._timeouts = timeouts
+        self._measured_from_s, self._measured_bytes = time.monotonic(), 0
         self.url = url
         self.status = answer.status
         self.first = self if first is None else first
@@ -129,9 +143,24 @@ class Response:
         return declared in _PAGE_TYPES or text.startswith(_PAGE_BEGINNINGS)
 
     def read(self) -> bytes:
-        """The next piece, as soon as there is one; b"" at the end."""
-        with _told(urlsplit(self.url).hostname or ""):
-            return self._answer.read1(_PIECE_BYTES)
+        """The next piece, as soon as there is one; b"" at the end.
+
+        Raises
+        ------
+        Interruption : the connection broke, or is too slow
+        """
+        host = urlsplit(self.url).hostname or ""
+        with _told(host):
+            piece = self._answer.read1(_PIECE_BYTES)
+        self._measured_bytes += len(piece)
+        taken_s = time.monotonic() - self._measured_from_s
+        if piece and taken_s >= self._timeouts.slow_s:
+            if self._measured_bytes < self._timeouts.least_bytes_a_second * taken_s:
+                speed = size_text(round(self._measured_bytes / taken_s))
+                why = Text("{host} sends only {speed} a second", host=host, speed=speed)
+                raise Interruption(why, LATER)
+            self._measured_from_s, self._measured_bytes = time.monotonic(), 0
+        return piece
 
     def failure(self) -> Failure:
         """What a status other than success means."""
@@ -183,7 +212,7 @@ def ask_server(
     for _ in range(_MAX_REDIRECTS + 1):
         cancel.raise_if_cancelled()
         with _sent(method, target, headers, timeouts, cancel) as answer:
-            response = Response(target, answer, first)
+            response = Response(target, answer, first, timeouts)
             if response.redirect is None:
                 yield response
                 return
@@ -207,8 +236,9 @@ def _sent(
             connection.connect()
         connection.timeout = timeouts.stall_s
         connection.sock.settimeout(timeouts.stall_s)
-        with _broken_by(cancel, connection.sock):
-            with _told(host):
+        ends_s = time.monotonic() + timeouts.stall_s + timeouts.slow_s
+        with _broken_by(cancel, connection.sock, ends_s) as answered:
+            with _told(host), _in_time(host, ends_s):
                 connection.request(
                     method,
                     parts.path + ("?" + parts.query if parts.query else ""),
@@ -218,6 +248,7 @@ def _sent(
                     enforce_content_length=False,
                 )
                 answer = connection.getresponse()
+            answered.set()
             with answer:
                 yield answer
     finally:
@@ -248,13 +279,19 @@ def _connection_to(host: str, port: int | None, scheme: str, timeout_s: float) -
 
 
 @contextmanager
-def _broken_by(cancel: CancelToken, line: socket.socket) -> Iterator[None]:
-    """Shut ``line`` down when ``cancel`` is set: a blocked read then returns at once."""
-    over = threading.Event()
+def _broken_by(
+    cancel: CancelToken, line: socket.socket, ends_s: float
+) -> Iterator[threading.Event]:
+    """Shut ``line`` down when ``cancel`` is set: a blocked read then returns at once.
+
+    So it does at the time ``ends_s`` (`time.monotonic`), unless the event that this yields is set:
+    a server that sends its headers one by one is never silent.
+    """
+    over, answered = threading.Event(), threading.Event()
 
     def watch() -> None:
         while not over.wait(_WATCH_S):
-            if cancel.cancelled:
+            if cancel.cancelled or (not answered.is_set() and time.monotonic() > ends_s):
                 with suppress(OSError):
                     # Not SSLSocket.shutdown: it drops the state that the reading thread uses.
                     socket.socket.shutdown(line, socket.SHUT_RDWR)
@@ -263,10 +300,20 @@ def _broken_by(cancel: CancelToken, line: socket.socket) -> Iterator[None]:
     thread = threading.Thread(target=watch, name="download-cancel", daemon=True)
     thread.start()
     try:
-        yield
+        yield answered
     finally:
         over.set()
         thread.join()
+
+
+@contextmanager
+def _in_time(host: str, ends_s: float) -> Iterator[None]:
+    """Say that the server was too slow where it failed, or seems to have ended, after that time."""
+    try:
+        yield
+    finally:
+        if time.monotonic() > ends_s:
+            raise TimeoutError(host)
 
 
 @contextmanager

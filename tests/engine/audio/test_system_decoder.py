@@ -50,7 +50,7 @@ class Mac:
         self.scratch = folder / "scratch"
         self.scratch.mkdir()
         self.log = folder / "log"
-        monkeypatch.setattr(system_decoder.tempfile, "tempdir", str(self.scratch))
+        monkeypatch.setattr("tempfile.tempdir", str(self.scratch))
         monkeypatch.setattr(reader, "find_spec", lambda _: None)
         self.install()
 

@@ -19,7 +19,7 @@ import pytest
 import torch
 
 from engine.errors import ArchiveError, UserError, VoiceFileError
-from engine.library.archive import Limits
+from engine.library.archive import Limits, Unpacker
 from engine.library.voice_library import VoiceLibrary
 from tests.engine.loading import zoo
 from tests.weights_maker import small_record
@@ -118,6 +118,18 @@ def test_a_zip_bomb_with_a_wrong_size_is_stopped(library: VoiceLibrary, tmp_path
     for signature, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
         struct.pack_into("<I", data, data.index(signature) + offset, 100)
     assert "damaged" in refusal(library, tmp_path / "liar.zip", bytes(data))
+
+
+def test_a_bomb_of_many_small_files_is_stopped(tmp_path: Path) -> None:
+    inner = zoo.packed({"a.png": b"\0" * 2**23})  # each alone is below the limits
+    path = tmp_path / "parts.zip"
+    path.write_bytes(zoo.packed({f"{number}.zip": inner for number in range(9)}))
+    (tmp_path / "scratch").mkdir()
+    files = Unpacker(tmp_path / "scratch").files_in(path)
+    with pytest.raises(ArchiveError, match="more than 100 times its size"):
+        [file.fetch() for file in files]
+    unpacked_bytes = sum(each.stat().st_size for each in (tmp_path / "scratch").iterdir())
+    assert unpacked_bytes < 50 * 2**20
 
 
 def test_zip_bombs_in_unused_files_are_not_unpacked(library: VoiceLibrary, tmp_path: Path) -> None:

@@ -307,6 +307,26 @@ def test_a_malformed_row_of_a_listing_hides_only_itself(server: FaultServer) -> 
     assert [offer.title for offer in offers] == ["aria.zip"]
 
 
+@pytest.mark.parametrize(
+    "odd", ["", "a\0.zip", "x/../../b.zip", "\ud800.zip", "ü" * 3000 + ".zip", "y" * 9000 + ".pth"]
+)
+def test_a_path_that_cannot_be_fetched_hides_only_itself(server: FaultServer, odd: str) -> None:
+    huge = {"type": "file", "path": "huge.zip", "size": "digits"}
+    body = json.dumps([entry(odd, ZIP), huge, entry("aria.zip", ZIP)])
+    body = body.replace('"digits"', "9" * 5000) if odd else body
+    server.put(body.encode(), "/api/models/ann/voices/tree/main?recursive=true")
+    offers = find_voices(server.url("/ann/voices"), hub=server.base)
+    assert [offer.title for offer in offers] == (["aria.zip", "huge.zip"] if odd else ["aria.zip"])
+
+
+def test_a_listed_name_is_shown_without_tricks(server: FaultServer) -> None:
+    rows = [entry("a\x1b[31m/\u202egpj\n.zip", ZIP)]
+    put_listing(server, "/api/models/ann/voices/tree/main?recursive=true", rows)
+    (offer,) = find_voices(server.url("/ann/voices"), hub=server.base)
+    assert offer.title == "a?[31m/?gpj?.zip"
+    assert offer.files[0].name == "gpj.zip"
+
+
 def test_an_oversized_listing_is_not_read_to_its_end(server: FaultServer) -> None:
     body = json.dumps([entry("aria.zip", ZIP)]).encode() + b" " * 9_000_000
     server.put(body, "/api/models/ann/voices/tree/main?recursive=true")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import io
 import json
 import random
+import re
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -484,6 +487,44 @@ def test_a_stalled_server_is_given_up(server: FaultServer, tmp_path: Path, clock
         download(server.put(BODY), tmp_path / "file.bin", pacing=clock.pacing(2), timeouts=QUICK)
     assert "does not respond" in sentence(caught)
     assert time.monotonic() - began < 15  # all of it would take 300
+
+
+def test_a_server_that_trickles_is_given_up(
+    server: FaultServer, tmp_path: Path, clock: Clock
+) -> None:
+    server.always = Fault(pause_s=0.02, piece=1)
+    slow = Timeouts(slow_s=0.2)
+    with pytest.raises(DownloadError) as caught:
+        download(server.put(BODY), tmp_path / "file.bin", pacing=clock.pacing(2), timeouts=slow)
+    assert re.search(r"127\.0\.0\.1 sends only \d+ bytes a second; try again", sentence(caught))
+    quick = Timeouts(slow_s=0.2, least_bytes_a_second=1.0)
+    body = server.put(b"all of it arrives", "/short.bin")
+    assert download(body, tmp_path / "short.bin", timeouts=quick).read_bytes()[-7:] == b"arrives"
+
+
+def test_a_server_that_trickles_its_headers_is_given_up(tmp_path: Path, clock: Clock) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            line, _ = listening.accept()
+            with contextlib.suppress(OSError), line:
+                line.sendall(b"HTTP/1.1 200 OK\r\n")
+                for number in range(1000):
+                    line.sendall(b"X-%d: 1\r\n" % number)
+                    time.sleep(0.05)
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/file.bin"
+        with pytest.raises(DownloadError) as caught:
+            download(
+                url,
+                tmp_path / "file.bin",
+                pacing=clock.pacing(1),
+                timeouts=Timeouts(stall_s=0.2, slow_s=0.2),
+            )
+        thread.join(60)
+    assert "does not respond" in sentence(caught)
 
 
 @pytest.mark.parametrize("chunked", [False, True])
