@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, QObject, QTimer
+from PySide6.QtCore import QCoreApplication, QObject, Qt, QTimer, Slot
 from PySide6.QtWidgets import QApplication, QMessageBox
 
 from desktop.background import BackgroundTask
@@ -256,7 +256,16 @@ class App(QObject):
         self.presence = SystemPresence(self.queue, self.settings, parent=self)
         self.presence.files_received.connect(self.take_from_elsewhere)
         self.settings.changed.connect(self._on_setting)
+        application = QApplication.instance()
+        if isinstance(application, QApplication):
+            application.applicationStateChanged.connect(self._look_for_networks)
         self._on_reachability()
+
+    @Slot(object)
+    def _look_for_networks(self, state: Qt.ApplicationState) -> None:
+        """After a look at another program, which may have installed networks."""
+        if state == Qt.ApplicationState.ApplicationActive and not self._closed:
+            self.queue.look_for_networks()
 
     def _on_setting(self, key: str) -> None:
         self._on_reachability()

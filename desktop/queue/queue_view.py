@@ -67,7 +67,8 @@ class _Header(QHeaderView):
         side = Qt.AlignmentFlag.AlignRight if numbers else Qt.AlignmentFlag.AlignLeft
         title = str(self.model().headerData(logical_index, Qt.Orientation.Horizontal))
         inner = rect.adjusted(PADDING, 0, -PADDING, 0)
-        painter.drawText(inner, int(side | Qt.AlignmentFlag.AlignVCenter), title)
+        shown = painter.fontMetrics().elidedText(title, Qt.TextElideMode.ElideRight, inner.width())
+        painter.drawText(inner, int(side | Qt.AlignmentFlag.AlignVCenter), shown)
 
 
 class QueueView(QTableView):

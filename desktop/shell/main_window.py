@@ -203,6 +203,10 @@ class MainWindow(DropWindow):
         else:
             self.play_selected()
 
+    def download_selected(self) -> None:
+        """Download what the selected jobs lack."""
+        self.download_for(self.queue_view.selected_ids())
+
     def download_for(self, job_ids: Sequence[str]) -> None:
         """Download what these jobs lack."""
         if self._downloads is not None:
@@ -293,14 +297,15 @@ class MainWindow(DropWindow):
             jobs = self._draft.make_jobs(intake.sounds)
             self.queue.add(jobs)
             self._show_new([job.id for job in jobs])
+            if self.queue.count(JobState.NEEDS_NETWORKS) and not self.isVisible():
+                self.show_and_raise()  # e.g. from the menu bar: the user has to decide
         if intake.voices:
             self._voices.install(intake.voices)
         skipped = self.tr("Skipped: {why}.")
-        sentences = [skipped.format(why=reason) for reason in intake.reasons]
+        for reason in intake.reasons:
+            self.notice.tell(skipped.format(why=reason), warning=True)
         if intake.left_alone:
-            sentences.append(f"{intake.left_alone}.")
-        if sentences:
-            self.notice.tell("\n".join(sentences), warning=bool(intake.reasons))
+            self.notice.tell(intake.left_alone, warning=True)
 
     def _show_new(self, job_ids: Sequence[str]) -> None:
         """Select rows that came or came back, scroll to them, and light them up."""
@@ -357,7 +362,9 @@ class MainWindow(DropWindow):
                 self.queue_view.select_job(job.id)
             else:
                 self._followed = None
-        if shown or (len(self.queue_view.selected_ids()) > 1 and self._shown_job() is not None):
+        several = len(self.queue_view.selected_ids()) > 1
+        told = {each.id for each in (job, self.detail.job) if each is not None and several}
+        if shown or not told.isdisjoint(job_ids):
             self._on_selection()
 
     def _on_progressed(self, progress: JobProgress) -> None:

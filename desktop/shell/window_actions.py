@@ -53,6 +53,7 @@ class WindowActions(QObject):
         self.clear = self._make(tr("Clear Finished"), window.clear_over, "Ctrl+Shift+K")
         self.up = self._make(tr("Move Up"), lambda: window.move_selected(-1), "Ctrl+Alt+Up")
         self.down = self._make(tr("Move Down"), lambda: window.move_selected(1), "Ctrl+Alt+Down")
+        self.download = self._make(tr("Download What Is Missing"), window.download_selected)
         self.play = self._make(tr("Play Result"), window.play_selected, "Ctrl+P")
         self.reveal = self._make(tr("Show in Finder"), window.reveal_selected, "Ctrl+Shift+R")
         self.copy_timings = self._make(
@@ -164,6 +165,7 @@ class WindowActions(QObject):
         single = jobs[0] if len(jobs) == 1 else None
         done = single is not None and single.output is not None
         self.undo.setEnabled(window.queue.can_undo)
+        self.download.setVisible(JobState.NEEDS_NETWORKS in states)
         self.copy.setEnabled(any(job.output is not None for job in jobs))
         self.play.setEnabled(done)
         self.reveal.setEnabled(bool(jobs))
@@ -172,7 +174,7 @@ class WindowActions(QObject):
         self.down.setEnabled(bool(jobs))
 
     def _add_job_actions(self, menu: QMenu) -> None:
-        menu.addActions([self.play, self.reveal, self.copy])
+        menu.addActions([self.download, self.play, self.reveal, self.copy])
         menu.addSeparator()
         menu.addActions([self.cancel, self.retry, self.remove])
         menu.addSeparator()

@@ -180,3 +180,13 @@ def test_assistive_technology_sees_a_slider_with_name_and_position(
     assert told.text(QAccessible.Text.Name) == "Waveform of the result"
     assert told.valueInterface().currentValue() == 1000
     assert told.valueInterface().maximumValue() == 2000
+
+
+def test_it_moves_back_and_forth_within_the_sound(
+    qtbot: QtBot, panel: ListenPanel, job: Job
+) -> None:
+    panel.set_job(job)
+    both_read(qtbot, panel)
+    for seconds, place_s in ((0.5, 0.5), (-5.0, 0.0), (5.0, 2.0)):
+        panel.seek_by(seconds)
+        assert player(panel).position_s == pytest.approx(place_s, abs=0.01)

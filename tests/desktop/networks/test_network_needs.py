@@ -119,6 +119,15 @@ def test_a_job_waits_for_its_networks_and_survives_a_restart(
     assert second.queue.count(JobState.INTERRUPTED) == 0
 
 
+def test_a_hidden_window_comes_forward_when_the_user_has_to_decide(
+    app: App, tmp_path: Path
+) -> None:
+    app.window.hide()
+    drop(app, tmp_path)
+    assert app.window.isVisible()
+    assert app.window.actions_.download.isVisible()
+
+
 def test_the_rows_button_downloads_and_the_job_goes_on(
     app: App, qtbot: QtBot, tmp_path: Path
 ) -> None:

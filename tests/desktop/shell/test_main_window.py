@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from desktop.app import App
+from desktop.queue.intake import sort_paths
 from desktop.queue.job import JobState
 from desktop.storage import AppPaths
 from tests.desktop.fake_engine import FakeEngine
@@ -122,6 +123,18 @@ def test_a_dropped_folder_converts_all_its_files(app: App, qtbot: QtBot, tmp_pat
     drop(app, [tmp_path / "songs"])
     until_idle(app, qtbot)
     assert titles(app) == ["x.wav", "y.flac"]
+
+
+def test_sounds_beside_a_dropped_voice_are_told_and_not_converted(app: App, tmp_path: Path) -> None:
+    folder = tmp_path / "Aria voice"
+    folder.mkdir()
+    files(folder, "aria.pth", "sample.wav")
+    assert drag_over(app, mime([folder])).isAccepted()
+    assert app.window.overlay.text == "Install Voice"
+    assert "“sample.wav” belongs to the voice" in app.window.overlay.detail
+    app.window.accept_intake(sort_paths([folder]))
+    assert "“sample.wav” belongs to the voice" in app.window.notice.text
+    assert app.queue.rowCount() == 0
 
 
 def test_a_dragged_voice_is_announced_as_an_installation(app: App, tmp_path: Path) -> None:
