@@ -55,7 +55,8 @@ def player(panel: ListenPanel) -> Player:
 
 def both_read(qtbot: QtBot, panel: ListenPanel) -> None:
     qtbot.waitUntil(
-        lambda: len(panel._waveforms) == 2 and all(w.complete for w in panel._waveforms.values())
+        lambda: len(panel._waveforms) == 2 and all(w.complete for w in panel._waveforms.values()),
+        timeout=30_000,
     )
 
 
