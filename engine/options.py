@@ -58,6 +58,8 @@ class ConversionOptions:
         help=Text("Semitones up or down; +12 is an octave, usual from a man to a woman."),
         low=-_MAX_SEMITONES, high=_MAX_SEMITONES, unit=Text("semitones"), signed=True,
         slider=(-24.0, 24.0), scope="voice", more=False, flag="--pitch", metavar="SEMITONES",
+        cli_help="semitones up or down; auto: what suits the voice; auto-octave: that in octaves, "
+        "for songs (default: 0)",
     )
     index_rate: float = option(
         0.75, title=Text("Index strength"),
@@ -112,6 +114,12 @@ class ConversionOptions:
     strict_voicing: bool = option(
         default=False, title=Text("Strict voicing"),
         help=Text("Fewer frames count as sung; for sources with much reverb or music (SwiftF0)."),
+    )
+    voice_pitch_hz: float | None = option(
+        None, title=Text("Pitch of the voice"),
+        help=Text("The median at which the voice sounds best; only for the suggested pitch."),
+        kind="number", low=40.0, high=1000.0, also=(Choice(None, Text("measured")),),
+        unit=Text("Hz"), scope="voice", flag="--voice-pitch", metavar="HZ",
     )
     autotune: float = option(
         0.0, title=Text("Autotune"),

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _MAX_TEXT_CHARS = 200
 _MAX_COUNT = 10**12
 _MAX_CONFIG_BYTES = 1_000_000
+_LOWEST_MEDIAN_HZ, _HIGHEST_MEDIAN_HZ = 40.0, 1000.0
 _PAIR_ID_ROWS = 64
 _PAIR_ID_DIGITS = 16
 _OWN_INDEX = "choose the index that came with the voice, or none"
@@ -72,6 +73,7 @@ class VoiceCard:
     speakers_trained : as the trainer noted it, if it did
     embedder : the content encoder's name, ``contentvec`` unless the file says otherwise
     pair_id : shared with its content encoder and index; None for community files
+    f0_median_hz : median pitch of the training data, as some trainers note it
     parameters : numbers in the networks
     bytes_on_disk : size of the file
     """
@@ -95,6 +97,7 @@ class VoiceCard:
     info: str | None
     parameters: int
     bytes_on_disk: int
+    f0_median_hz: float | None = None
 
     @property
     def content_layer(self) -> int | None:
@@ -130,6 +133,7 @@ def make_card(
         info=_text(record.get("info")),
         parameters=parameters,
         bytes_on_disk=path.stat().st_size,
+        f0_median_hz=_hz(record.get("f0_median")),
     )
 
 
@@ -150,6 +154,12 @@ def _count(value: object) -> int | None:
     if isinstance(value, float) and value.is_integer() and 0 <= value < _MAX_COUNT:
         value = int(value)
     return value if type(value) is int and 0 <= value < _MAX_COUNT else None
+
+
+def _hz(value: object) -> float | None:
+    """A pitch that a voice can have; None for any other value."""
+    number = value if isinstance(value, int | float) and not isinstance(value, bool) else 0
+    return float(number) if _LOWEST_MEDIAN_HZ <= number <= _HIGHEST_MEDIAN_HZ else None
 
 
 def index_pair_id(rows: NDArray[np.float32]) -> str:

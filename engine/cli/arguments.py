@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from textwrap import wrap
+from types import MappingProxyType
 from typing import Any
 
 from engine.cli.output import say
@@ -21,8 +22,17 @@ def path_of(text: str) -> Path:
     return Path(text)
 
 
-def add_options(parser: argparse._ArgumentGroup, options: Iterable[Option]) -> None:
-    """One argument for each option; one that is not given is None."""
+def add_options(
+    parser: argparse._ArgumentGroup,
+    options: Iterable[Option],
+    words: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> None:
+    """One argument for each option; one that is not given is None.
+
+    Parameters
+    ----------
+    words : by the option's name, what may be given instead of a value, and is kept as it is
+    """
     for each in options:
         flag = each.flag or f"--{each.name.replace('_', '-')}"
         if each.kind == "switch" and not each.default:
@@ -32,11 +42,12 @@ def add_options(parser: argparse._ArgumentGroup, options: Iterable[Option]) -> N
             continue
         values = [choice.value for choice in each.values if choice.value is not None]
         metavar = {"switch": "on|off", "choice": "|".join(map(str, values))}.get(each.kind)
+        others = tuple(words.get(each.name, ()))
         parser.add_argument(
             flag,
             dest=each.name,
-            type=_parser_of(each),
-            metavar=metavar or each.metavar or "VALUE",
+            type=_parser_of(each, others),
+            metavar="|".join((metavar or each.metavar or "VALUE", *others)),
             help=_help(each),
         )
 
@@ -47,8 +58,10 @@ def chosen_options(given: argparse.Namespace, options: Iterable[Option]) -> dict
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _parser_of(option: Option) -> Callable[[str], Any]:
+def _parser_of(option: Option, words: tuple[str, ...]) -> Callable[[str], Any]:
     def parse(text: str) -> Any:
+        if text.strip().lower() in words:
+            return text.strip().lower()
         try:
             return option.parse(text)
         except OptionError as error:

@@ -14,6 +14,7 @@ from engine.cli.arguments import (
     machine_config,
     path_of,
 )
+from engine.cli.key import AUTOMATIC, AutomaticKey
 from engine.cli.output import EXIT_FAILED, EXIT_OK, ProgressBar, say, tell, tell_json
 from engine.cli.sources import (
     Source,
@@ -66,7 +67,7 @@ def add_convert(parser: argparse.ArgumentParser) -> None:
     )
     own = {each.name for each in voice_options()}
     voice = parser.add_argument_group("settings that a voice can start with (urvc voices defaults)")
-    add_options(voice, voice_options())
+    add_options(voice, voice_options(), words={"semitones": tuple(AUTOMATIC)})
     job = parser.add_argument_group("settings of this conversion")
     add_options(job, [each for each in all_options() if each.name not in own])
     machine = parser.add_argument_group("machine")
@@ -77,6 +78,8 @@ def add_convert(parser: argparse.ArgumentParser) -> None:
 def _conversion_options(given: argparse.Namespace, voice: InstalledVoice) -> ConversionOptions:
     """The voice's defaults, changed by what the command line states."""
     chosen = chosen_options(given, all_options())
+    if chosen.get("semitones") in AUTOMATIC:
+        chosen["semitones"] = 0.0
     return voice.options(**{**chosen, "file_format": _file_format(given)})
 
 
@@ -126,7 +129,11 @@ def _convert(given: argparse.Namespace) -> int:
     voice = VoiceFiles(installed.weights, given.index or installed.index, installed.name)
     files = without_results(sources.files, voice.title)
     tell_of_others(sources.others, len(sources.files) - len(files))
-    succeeded = [_convert_file(converter, source, voice, options, given) for source in files]
+    key = None
+    if given.semitones in AUTOMATIC:
+        step = AUTOMATIC[given.semitones]
+        key = AutomaticKey(step, converter, installed, voice, options, given.cancel)
+    succeeded = [_convert_file(converter, each, voice, key or options, given) for each in files]
     return EXIT_OK if all(succeeded) and not sources.errors else EXIT_FAILED
 
 
@@ -149,7 +156,7 @@ def _convert_file(
     converter: Converter,
     source: Source,
     voice: VoiceFiles,
-    options: ConversionOptions,
+    options: ConversionOptions | AutomaticKey,
     given: argparse.Namespace,
 ) -> bool:
     """Convert a file and print the result; False if it failed."""
@@ -159,7 +166,11 @@ def _convert_file(
         bar.show(progress.fraction, progress.stage)
 
     result: ConversionResult | UserError
+    semitones = 0.0
     try:
+        if isinstance(options, AutomaticKey):
+            options = options.options_for(source.path)
+        semitones = options.semitones
         with result_folder(given.output_dir, source.folder) as output_dir:
             result = converter.convert_file(
                 source.path,
@@ -174,10 +185,15 @@ def _convert_file(
         result = error
     finally:
         bar.clear()
-    return _report(source.path, result, given)
+    return _report(source.path, result, given, semitones)
 
 
-def _report(source: Path, result: ConversionResult | UserError, given: argparse.Namespace) -> bool:
+def _report(
+    source: Path,
+    result: ConversionResult | UserError,
+    given: argparse.Namespace,
+    semitones: float,
+) -> bool:
     """Print the result of a file; False if it failed."""
     if isinstance(result, UserError):
         say(f"urvc: {result}")
@@ -185,7 +201,7 @@ def _report(source: Path, result: ConversionResult | UserError, given: argparse.
     for note in result.notes:
         say(f"urvc: {source.name}: {note}")
     if given.json:
-        return tell_json(_as_json(source, result))
+        return tell_json({**_as_json(source, result), "semitones": semitones})
     return tell(_summary(source, result))
 
 

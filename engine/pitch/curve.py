@@ -1,8 +1,9 @@
-"""A pitch curve given by the user: reading the file, and its pitch at each frame."""
+"""A pitch curve given by the user: its file, and its pitch at each frame."""
 
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import NotAFileError, PitchCurveError, Text
-from engine.files import open_file
+from engine.files import atomic_file, open_file
 from engine.segments import FRAMES_PER_SECOND
 
 _MAX_FILE_BYTES = 64_000_000
@@ -85,6 +86,33 @@ def read_curve_file(path: Path) -> PitchCurve:
         raise PitchCurveError(what, "it has no points", 'give a line "seconds,hz" for each point')
     seconds, hz = np.array(points, dtype=np.float64).T
     return PitchCurve(seconds, hz)
+
+
+def write_curve_file(path: Path, f0_hz: NDArray[np.float32]) -> None:
+    """Write a curve that `read_curve_file` gives back exactly, as ``seconds,hz`` lines.
+
+    Of each unvoiced stretch only the ends are written; an existing file is replaced in one step.
+
+    Parameters
+    ----------
+    f0_hz : float32 [T] at 100 frames a second, 0 where unvoiced
+
+    Raises
+    ------
+    OSError : the file cannot be written
+    """
+    voiced = f0_hz > 0
+    near = voiced.copy()
+    near[1:] |= voiced[:-1]
+    near[:-1] |= voiced[1:]
+    near[:1] = near[-1:] = True
+    with (
+        atomic_file(path, overwrite=True) as descriptor,
+        os.fdopen(os.dup(descriptor), "w", encoding="utf-8") as file,
+    ):
+        file.write("seconds,hz\n")
+        for frame in np.flatnonzero(near).tolist():
+            file.write(f"{frame / FRAMES_PER_SECOND:.2f},{f0_hz[frame]:.9g}\n")
 
 
 def _points(text: str, what: Text) -> Iterator[tuple[float, float]]:

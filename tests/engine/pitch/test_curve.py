@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import PitchCurveError
-from engine.pitch.curve import PitchCurve, read_curve_file
+from engine.pitch.curve import PitchCurve, read_curve_file, write_curve_file
 
 
 def written(folder: Path, text: str, encoding: str = "utf-8") -> Path:
@@ -136,3 +136,25 @@ def test_a_later_start_reads_the_same_curve() -> None:
 
 def test_a_single_point_is_a_single_frame() -> None:
     assert np.flatnonzero(curve((0.05, 220)).at_frames(20)).tolist() == [5]
+
+
+def test_a_written_curve_is_read_back_frame_by_frame(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    f0_hz = rng.uniform(50, 1900, 6000).astype(np.float32)
+    f0_hz[rng.uniform(size=6000) < 0.3] = 0
+    f0_hz[1000:3000] = 0
+    f0_hz[:20] = f0_hz[-7:] = 0
+    for curve in (f0_hz, f0_hz[:1], f0_hz[1000:1100], f0_hz[3000:4000]):
+        write_curve_file(tmp_path / "curve.csv", curve)
+        read = read_curve_file(tmp_path / "curve.csv").at_frames(len(curve))
+        assert np.array_equal(read, curve)
+    assert (tmp_path / "curve.csv").stat().st_size < 40_000
+
+
+def test_a_curve_that_cannot_be_written_leaves_the_former_one(tmp_path: Path) -> None:
+    target = tmp_path / "folder"
+    target.mkdir()
+    (target / "inside").touch()
+    with pytest.raises(OSError, match="folder"):
+        write_curve_file(target, np.ones(3, np.float32))
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]

@@ -1,0 +1,50 @@
+"""The pitch of a source file, as a whole: for the key, and to be looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from engine.analysis import AnalysisRecorder
+from engine.audio.reader import decode_audio
+from engine.key import SourcePitch, source_pitch
+from engine.options import ConversionOptions
+from engine.pitch.curve import read_curve_file
+from engine.pitch.swift import SwiftFrames, swift_frames
+from engine.progress import CancelToken
+
+Share = Callable[[float], None]
+"""Receives the share, 0..1, that is done; may raise to stop."""
+
+
+def track_file(source: Path, pause: Share = lambda _share: None) -> SwiftFrames:
+    """The pitch of a file's first sound, mixed to one channel; memory stays flat with its length.
+
+    Raises
+    ------
+    AudioFileError : see `engine.audio.reader.decode_audio`
+    """
+    recorder = AnalysisRecorder(lambda: pause(0.0))
+    decoded = decode_audio(source, recorder, channels=1)
+    return swift_frames(recorder.finish(decoded.n_frames).blocks(), pause=pause)
+
+
+def pitch_of_source(
+    options: ConversionOptions, source: Path, cancel: CancelToken | None = None
+) -> SourcePitch | None:
+    """What a conversion with these options will shift; None if too little of it is voiced.
+
+    Raises
+    ------
+    PitchCurveError, AudioFileError : the curve or the sound cannot be read
+    ConversionCancelled : ``cancel`` was set
+    """
+    if options.f0_file is None:
+        token = cancel or CancelToken()
+        frames = track_file(source, lambda _share: token.raise_if_cancelled())
+        return source_pitch(frames.f0_hz, frames.confidence)
+    curve = read_curve_file(options.f0_file)
+    f0_hz = curve.at_frames(int(curve.seconds[-1] * 100) + 1)
+    return source_pitch(f0_hz, np.ones(len(f0_hz)))
