@@ -14,10 +14,12 @@ from PySide6.QtWidgets import QApplication, QMessageBox
 from desktop.background import BackgroundTask
 from desktop.icons import app_icon
 from desktop.listen.listen_panel import ListenPanel
+from desktop.listen.pitch_panel import PitchPanel
 from desktop.mac.activity import SleepGuard
 from desktop.mac.presence import SystemPresence
 from desktop.native_library import open_torch_libraries
 from desktop.networks.network_needs import NetworkDownload, NetworkNeeds
+from desktop.pitch_scanner import PitchScanner
 from desktop.problems import CrashReporter
 from desktop.queue.engine_protocol import MakeEngine
 from desktop.queue.intake import Gatherer
@@ -37,6 +39,7 @@ from desktop.storage import AppPaths
 from desktop.translation import chosen_language, install_translators
 from desktop.tuning.tuning_run import MachineFlags, TuningRun, TuningWork
 from desktop.voices.draft import Draft
+from desktop.voices.key_suggestion import KeySuggestion
 from desktop.voices.voice_list import VoiceList
 from desktop.widgets import Ask, ask_user
 from engine.device import prepare_environment
@@ -94,8 +97,10 @@ class App(QObject):
         self.draft = Draft(self.settings, self.voices)
         self.runner = JobRunner(self.queue, self.settings, make_engine)
         self.gatherer = Gatherer(self)  # survives a change of windows
+        self.pitch_scanner = PitchScanner(self)
         self.settings_window: SettingsWindow | None = None
         self._make_window()
+        self.runner.learnt.connect(lambda voice, found: self.voices.keep_range(voice.key, found))
         self.crash.crashed.connect(self._on_crashed)
         self.queue.queue_changed.connect(self._save)
         self.queue.busy_changed.connect(self.garbage.set_busy)
@@ -176,6 +181,7 @@ class App(QObject):
         self.sleep_guard.set_busy(False)
         self.menu_bar.tray.hide()
         self.listen_panel.close_sound()
+        self.pitch_scanner.close()
         self.window.voice_dialogs.close_tasks()
         self.downloads.close()
         self.lengths.close()
@@ -237,7 +243,16 @@ class App(QObject):
         self.window.quit_requested.connect(self.quit)
         self.window.settings_requested.connect(self.show_settings)
         self.window.models_requested.connect(self.show_models)
-        self.listen_panel = ListenPanel(self.settings, self._paths.cache / "waveforms")
+        self.pitch_scanner.forget_wishes()
+        self.key_suggestion = KeySuggestion(
+            self.draft, self.voices, self.settings, self.pitch_scanner
+        )
+        self.key_suggestion.range_wanted.connect(self.runner.learn)
+        self.window.areas.voice_panel.add_below_pitch(self.key_suggestion)
+        self.window.job_selected.connect(self.key_suggestion.set_job)
+        pitch = PitchPanel(self.pitch_scanner, self._paths.data / "curves")
+        pitch.convert_wanted.connect(self.window.convert_with_curve)
+        self.listen_panel = ListenPanel(self.settings, self._paths.cache / "waveforms", pitch=pitch)
         self.window.set_listen_panel(self.listen_panel)
         self.window.job_selected.connect(self.listen_panel.set_job)
         self.window.play_requested.connect(lambda _job: self.listen_panel.toggle_play())

@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRectF, QSize, Qt, Slot
-from PySide6.QtGui import QFont, QFontMetrics, QKeyEvent, QPainter, QPaintEvent, QPalette
+from PySide6.QtGui import (
+    QFont,
+    QFontMetrics,
+    QKeyEvent,
+    QPainter,
+    QPaintEvent,
+    QPalette,
+    QResizeEvent,
+)
 from PySide6.QtWidgets import (
     QAbstractButton,
     QButtonGroup,
@@ -19,13 +27,22 @@ from PySide6.QtWidgets import (
 )
 
 from desktop.icons import symbol
-from desktop.listen.waveform_view import WaveformView
+from desktop.listen.waveform_view import LANE_MARGIN, WaveformView
 from desktop.queue.job import Job, JobState
 from desktop.settings import table as settings_table
 from desktop.settings.store import Settings
-from desktop.style import MARGIN, RADIUS, SecondaryLabel, accent, figures_font, plain_tip
+from desktop.style import (
+    MARGIN,
+    RADIUS,
+    SecondaryLabel,
+    accent,
+    figures_font,
+    plain_tip,
+    small_font,
+)
 
 if TYPE_CHECKING:
+    from desktop.listen.pitch_panel import PitchPanel
     from desktop.listen.player import Player
     from desktop.listen.waveform import Waveform, WaveformScanner
 
@@ -97,6 +114,9 @@ class _SideButton(QAbstractButton):
 
 
 _SIDES = 2
+_PITCH = "listen.pitch"
+"""Remembered: whether the pitch is shown."""
+
 _WITHOUT_RESULT = frozenset({JobState.FAILED, JobState.CANCELLED})
 _JUST_MATCHED_DB = 0.05
 
@@ -109,6 +129,11 @@ class ListenPanel(QWidget):
     settings : for level matching
     cache_folder : for waveforms
     make_player : replaced in tests
+    pitch : shown below on demand
+
+    Attributes
+    ----------
+    pitch : the pitch of both, opened and closed by a button
     """
 
     def __init__(
@@ -116,6 +141,7 @@ class ListenPanel(QWidget):
         settings: Settings,
         cache_folder: Path,
         make_player: Callable[[], Player] | None = None,
+        pitch: PitchPanel | None = None,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
@@ -127,6 +153,7 @@ class ListenPanel(QWidget):
         self._files: tuple[Path | None, Path | None] = (None, None)
         self._waveforms: dict[Path, Waveform] = {}
         self._is_hopeless = False
+        self.pitch = pitch
         self._build()
         settings.changed.connect(self._setting_changed)
         for side in range(_SIDES):
@@ -139,6 +166,8 @@ class ListenPanel(QWidget):
         """Show a job, or none; a job that gets its result keeps its position."""
         files = (None, None) if job is None else (job.source, job.output)
         self._is_hopeless = job is not None and job.state in _WITHOUT_RESULT
+        if self.pitch is not None:
+            self.pitch.set_job(job)
         if files == self._files:
             self._show_lane(1)
             return
@@ -175,9 +204,16 @@ class ListenPanel(QWidget):
 
     def close_sound(self) -> None:
         """Stop, and end the threads, before the app quits."""
+        if self.pitch is not None:
+            self.pitch.close_tasks()
         if self._player is not None and self._scanner is not None:
             self._player.close()
             self._scanner.close()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """Keep the curves below the waveforms."""
+        super().resizeEvent(event)
+        self._align()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
         """Space plays and pauses."""
@@ -224,9 +260,42 @@ class ListenPanel(QWidget):
         foot.addWidget(self._time)
         foot.addWidget(self._note, 1)
         grid.addLayout(foot, _SIDES, 2)
+        if self.pitch is not None:
+            grid.addWidget(self._pitch_button(self.pitch), _SIDES, 1)
+            grid.addWidget(self.pitch, _SIDES + 1, 0, 1, 3)
         grid.setColumnStretch(2, 1)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(self.tr("Listen"))
+
+    def _pitch_button(self, panel: PitchPanel) -> QToolButton:
+        button = QToolButton()
+        button.setText(self.tr("Pitch"))
+        button.setToolTip(self.tr("Show the pitch of both over a piano, and mend it"))
+        button.setCheckable(True)
+        button.setAutoRaise(True)
+        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        button.setFont(small_font(button))
+        button.toggled.connect(self._show_pitch)
+        panel.sought.connect(self._seek)
+        self._pitch_toggle = button
+        button.setChecked(bool(self._settings.memory(_PITCH)))
+        self._show_pitch(button.isChecked())
+        return button
+
+    @Slot(bool)
+    def _show_pitch(self, shown: bool) -> None:  # noqa: FBT001 - the slot of a signal of one value
+        if self.pitch is not None:
+            self.pitch.setVisible(shown)
+        self._align()
+        arrow = Qt.ArrowType.DownArrow if shown else Qt.ArrowType.RightArrow
+        self._pitch_toggle.setArrowType(arrow)
+        self._settings.remember(_PITCH, shown)
+
+    def _align(self) -> None:
+        layout = self.layout()
+        if self.pitch is not None and layout is not None:
+            layout.activate()
+            self.pitch.set_left(self._lanes[0].x() - self.pitch.x() + LANE_MARGIN)
 
     def _side_button(self, name: str) -> _SideButton:
         button = _SideButton(name)
@@ -356,6 +425,8 @@ class ListenPanel(QWidget):
     def _show_time(self, position_s: float) -> None:
         for lane in self._lanes:
             lane.set_position(position_s)
+        if self.pitch is not None:
+            self.pitch.set_position(position_s)
         length_s = self._length_s()
         known = self._files[0] is not None and length_s > 0
         both = (position_text(seconds, length_s) for seconds in (position_s, length_s))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _BAR_WIDTH = 2.0
 _BAR_STEP = 3.0
-_MARGIN = 6.0
+LANE_MARGIN = 6.0
 _QUIETEST_FULL_HEIGHT = 0.08
 """A sound whose highest peak is below this is drawn small."""
 
@@ -120,13 +120,13 @@ class WaveformView(QAbstractSlider):
         painter.drawText(room, Qt.AlignmentFlag.AlignCenter, text)
 
     def _paint_bars(self, painter: QPainter, waveform: Waveform) -> None:
-        width = self.width() - 2 * _MARGIN
+        width = self.width() - 2 * LANE_MARGIN
         shown = width * min(1.0, waveform.duration_s / self._axis_s)
         columns = waveform.columns(max(1, int(shown / _BAR_STEP)))
         loudest = max(float(abs(columns).max()), _QUIETEST_FULL_HEIGHT)
         middle = self.height() / 2
         half = (middle - 5) / loudest
-        playhead = _MARGIN + width * self.value() / 1000 / self._axis_s
+        playhead = LANE_MARGIN + width * self.value() / 1000 / self._axis_s
         text = self.palette().color(QPalette.ColorRole.Text)
         heard = accent(self.palette())
         coming = _faded(text, 0.55)
@@ -134,7 +134,7 @@ class WaveformView(QAbstractSlider):
             heard, coming = _faded(text, 0.34), _faded(text, 0.22)
         painter.setPen(Qt.PenStyle.NoPen)
         for k, (low, high) in enumerate(columns.tolist()):
-            x = _MARGIN + k * _BAR_STEP
+            x = LANE_MARGIN + k * _BAR_STEP
             top, bottom = middle - high * half, middle - low * half
             if bottom - top < _BAR_WIDTH:
                 top, bottom = middle - _BAR_WIDTH / 2, middle + _BAR_WIDTH / 2
@@ -185,7 +185,7 @@ class WaveformView(QAbstractSlider):
             self.sought.emit(self.sliderPosition() / 1000)
 
     def _seek_to(self, x: float) -> None:
-        share = (x - _MARGIN) / max(1.0, self.width() - 2 * _MARGIN)
+        share = (x - LANE_MARGIN) / max(1.0, self.width() - 2 * LANE_MARGIN)
         position_s = min(1.0, max(0.0, share)) * self._axis_s
         self.setValue(round(position_s * 1000))
         self.sought.emit(position_s)

@@ -10,6 +10,7 @@ from typing import Protocol
 from desktop.queue.job import Job, StageTime, Voice
 from desktop.queue.live_timings import LiveTimings
 from engine.errors import Text
+from engine.key import VoicePitch
 from engine.optimization import OptimizationConfig
 from engine.progress import CancelToken
 
@@ -56,6 +57,13 @@ class Cancelled:
     stages: tuple[StageTime, ...] = ()
 
 
+@dataclass(frozen=True)
+class Learnt:
+    """A voice was rendered; ``pitch`` is None if it follows the pitch nowhere well."""
+
+    pitch: VoicePitch | None
+
+
 Outcome = Finished | Failed | Cancelled
 
 
@@ -73,6 +81,14 @@ class Engine(Protocol):
 
     def warm_up(self, voice: Voice, cancel: CancelToken) -> bool:
         """Prepare the device for every chunk length with a loaded voice; True if it completed."""
+
+    def learn_pitch(self, voice: Voice, cancel: CancelToken) -> VoicePitch | None:
+        """Render a sample to learn the range of a voice; None if it has none.
+
+        Raises
+        ------
+        Exception : of any kind, if it fails or is cancelled
+        """
 
     def tidy(self) -> None:
         """Free cached memory, after each job."""

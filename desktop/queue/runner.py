@@ -6,7 +6,15 @@ import os
 
 from PySide6.QtCore import QCoreApplication, QObject, Qt, QThread, QTimer, Signal
 
-from desktop.queue.engine_protocol import Cancelled, Finished, MakeEngine, Order, Outcome
+from desktop.queue.engine_protocol import (
+    Cancelled,
+    Finished,
+    Learnt,
+    MakeEngine,
+    Order,
+    Outcome,
+)
+from desktop.queue.job import Voice
 from desktop.queue.job_queue import JobQueue
 from desktop.queue.live_timings import LiveTimings
 from desktop.queue.worker import ConverterEngine, Worker
@@ -26,11 +34,18 @@ class JobRunner(QObject):
     Parameters
     ----------
     make_engine : creates the engine, on the worker's thread
+
+    Signals
+    -------
+    learnt : (Voice, VoicePitch or None)  see `learn`
     """
+
+    learnt = Signal(object, object)
 
     _ordered = Signal(object)
     _unload_wanted = Signal()
     _warm_up_wanted = Signal(object, object)
+    _learning_wanted = Signal(object, object, object)
 
     def __init__(
         self, queue: JobQueue, settings: Settings, make_engine: MakeEngine = ConverterEngine
@@ -42,6 +57,8 @@ class JobRunner(QObject):
         self._live: LiveTimings | None = None
         self._closing = False
         self._warming = CancelToken()
+        self._unknown: Voice | None = None
+        self._tried: set[Voice] = set()
         self._thread = QThread()
         self._thread.setObjectName("converter")
         self._worker = Worker(make_engine)
@@ -50,6 +67,8 @@ class JobRunner(QObject):
         self._ordered.connect(self._worker.work, queued)
         self._unload_wanted.connect(self._worker.unload, queued)
         self._warm_up_wanted.connect(self._worker.warm_up, queued)
+        self._learning_wanted.connect(self._worker.learn, queued)
+        self._worker.learning_ended.connect(self._on_learning_ended, queued)
         self._worker.began.connect(self._on_began, queued)
         self._worker.ended.connect(self._on_ended, queued)
         self._look = QTimer(self, interval=LOOK_EVERY_MS)
@@ -63,6 +82,15 @@ class JobRunner(QObject):
     def start(self) -> None:
         """Start with the waiting jobs."""
         self._take_next()
+
+    def learn(self, voice: Voice) -> None:
+        """Learn the range of a voice while nothing is to be converted; tried once.
+
+        A job that comes meanwhile goes first.
+        """
+        if voice not in self._tried and voice != self._unknown:
+            self._unknown = voice
+            self._learn_if_idle()
 
     def close(self, patience_s: float = 10.0) -> bool:
         """Stop the running job and end the thread; True if it ended in time.
@@ -90,6 +118,21 @@ class JobRunner(QObject):
         self._queue.begin(job.id)
         self._ordered.emit(self._order)
 
+    def _learn_if_idle(self) -> None:
+        if self._unknown is None or self._order is not None or self._closing:
+            return
+        self._warming.cancel()
+        self._warming = CancelToken()
+        self._learning_wanted.emit(self._unknown, self._settings.optimization(), self._warming)
+        self._idle.start(self._settings.value(IDLE_MINUTES) * _MINUTE_MS)
+
+    def _on_learning_ended(self, voice: Voice, outcome: Learnt | None) -> None:
+        self._tried.add(voice)
+        if voice == self._unknown:
+            self._unknown = None
+        if outcome is not None and not self._closing:
+            self.learnt.emit(voice, outcome.pitch)
+
     def _on_began(self, live: LiveTimings) -> None:
         if not self._closing and self._order is not None and not self._order.cancel.cancelled:
             self._live = live
@@ -109,7 +152,9 @@ class JobRunner(QObject):
         self._take_next()
         if self._order is None:
             self._idle.start(self._settings.value(IDLE_MINUTES) * _MINUTE_MS)
-            if order is not None and isinstance(outcome, Finished):
+            if self._unknown is not None:
+                self._learn_if_idle()
+            elif order is not None and isinstance(outcome, Finished):
                 self._warming = CancelToken()
                 self._warm_up_wanted.emit(order.job.voice, self._warming)
 

@@ -17,6 +17,7 @@ from desktop.queue.engine_protocol import (
     Engine,
     Failed,
     Finished,
+    Learnt,
     MakeEngine,
     Order,
     Outcome,
@@ -24,6 +25,7 @@ from desktop.queue.engine_protocol import (
 from desktop.queue.job import Voice
 from desktop.queue.live_timings import LiveTimings, WatchedProfiler
 from engine.errors import ConversionCancelled, as_text
+from engine.key import VoicePitch
 from engine.optimization import OptimizationConfig
 from engine.progress import CancelToken, StageProgress
 
@@ -108,6 +110,14 @@ class ConverterEngine:
         files = VoiceFiles(voice.weights, voice.index, voice.name)
         return self._converter.warm_up(files, cancel)
 
+    def learn_pitch(self, voice: Voice, cancel: CancelToken) -> VoicePitch | None:
+        """See `Engine`."""
+        from engine.voice import VoiceFiles
+        from engine.voice_pitch import learn_pitch
+
+        files = VoiceFiles(voice.weights, voice.index, voice.name)
+        return learn_pitch(self._converter, files, cancel=cancel)
+
     def tidy(self) -> None:
         """See `Engine`."""
         self._empty_cache()
@@ -122,6 +132,7 @@ class Worker(QObject):
 
     began = Signal(object)
     ended = Signal(object)
+    learning_ended = Signal(object, object)
 
     def __init__(self, make_engine: MakeEngine = ConverterEngine) -> None:
         super().__init__()
@@ -153,6 +164,22 @@ class Worker(QObject):
             self._warm_for = voice if self._engine.warm_up(voice, cancel) else None
         except Exception:  # noqa: BLE001 - optional work; the next order reports its own errors
             self._warm_for = voice
+
+    @Slot(object, object, object)
+    def learn(self, voice: Voice, optimization: OptimizationConfig, cancel: CancelToken) -> None:
+        """Learn the range of a voice while idle; silent if an order cancels it."""
+        outcome: Learnt | None = None
+        try:
+            cancel.raise_if_cancelled()
+            engine = self._engine_for(optimization, LiveTimings(""))
+            outcome = Learnt(engine.learn_pitch(voice, cancel))
+        except ConversionCancelled:
+            return
+        except Exception:  # noqa: BLE001 - optional work; a job with that voice says what is wrong
+            if cancel.cancelled:
+                return
+        self._tidy()
+        self.learning_ended.emit(voice, outcome)
 
     @Slot()
     def unload(self) -> None:

@@ -182,6 +182,14 @@ class MainWindow(DropWindow):
         elif outputs:
             self.notice.tell(self.tr("The result is no longer where it was written"), warning=True)
 
+    @Slot(object, object)
+    def convert_with_curve(self, job: Job, curve: Path) -> None:
+        """Convert a job's source once more, with a pitch curve of the user's."""
+        options = job.options.with_values({"f0_file": curve})
+        made = Job(source=job.source, voice=job.voice, options=options, output_dir=job.output_dir)
+        self.queue.add([made])
+        self._show_new([made.id])
+
     def move_selected(self, by: int) -> None:
         """Move the selected rows up (-1) or down (1)."""
         ids = self.queue_view.selected_ids()

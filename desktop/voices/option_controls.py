@@ -230,13 +230,17 @@ class OptionControls(QWidget):
     def __init__(self, options: Iterable[Option]) -> None:
         super().__init__()
         self.rows: dict[str, Any] = {each.name: _ROWS[each.kind](each) for each in options}
-        column = QVBoxLayout(self)
+        self._column = column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(12)
         for name, row in self.rows.items():
             row.changed.connect(lambda value, name=name: self.changed.emit(name, value))
             column.addWidget(row)
         column.addStretch()
+
+    def insert_after(self, name: str, widget: QWidget) -> None:
+        """Put a widget below the row of an option."""
+        self._column.insertWidget(self._column.indexOf(self.rows[name]) + 1, widget)
 
     def show_options(self, options: ConversionOptions, usual: ConversionOptions) -> None:
         """Show options; a double click on a title goes back to the usual ones."""

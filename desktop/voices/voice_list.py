@@ -14,8 +14,10 @@ from desktop.queue.intake import voice_groups
 from desktop.queue.job import Voice
 from desktop.translation import translate
 from engine.errors import ConversionCancelled, LibraryError
+from engine.key import VoicePitch
 from engine.library.installed_voice import InstalledVoice, starter_voice
 from engine.library.voice_library import VoiceLibrary
+from engine.library.voice_range import keep_range, known_pitch, was_learnt
 from engine.options import ConversionOptions, voice_options
 from engine.progress import CancelToken
 
@@ -38,6 +40,7 @@ class VoiceList(QObject):
     refused = Signal(str)
     _done = Signal(object, object)
     _kept = Signal(str)
+    _learnt = Signal()
 
     def __init__(self, root: Path) -> None:
         super().__init__()
@@ -48,6 +51,7 @@ class VoiceList(QObject):
         self._threads: list[threading.Thread] = []
         self._done.connect(self._on_done)
         self._kept.connect(self._on_kept)
+        self._learnt.connect(self._on_learnt)
 
     def voices(self) -> tuple[Voice, ...]:
         """All of them, the starter first."""
@@ -106,6 +110,27 @@ class VoiceList(QObject):
 
         self._begin(run)
 
+    def pitch(self, key: str, given_hz: float | None) -> VoicePitch | None:
+        """Where a voice sounds right, as far as that is known."""
+        found = self.entry(key)
+        return None if found is None else known_pitch(found, given_hz)
+
+    def has_pitch(self, key: str) -> bool:
+        """Whether a voice can be transposed."""
+        found = self.entry(key)
+        return found is None or found.facts.get("pitch_guided") is not False
+
+    def range_is_unknown(self, key: str) -> bool:
+        """Whether rendering the voice would tell more about it."""
+        found = self.entry(key)
+        return found is not None and not was_learnt(found)
+
+    def keep_range(self, key: str, pitch: VoicePitch | None) -> None:
+        """Keep what was learnt by rendering; emits `changed`."""
+        found = self.entry(key)
+        if found is not None:
+            self._begin(lambda: self._keep_range(found, pitch))
+
     def close(self, patience_s: float = 5.0) -> bool:
         """Stop imports, and wait for writes; True if all ended in time.
 
@@ -121,6 +146,14 @@ class VoiceList(QObject):
         self._threads = [thread for thread in self._threads if thread.is_alive()]
         self._threads.append(threading.Thread(target=work, name="voices", daemon=True))
         self._threads[-1].start()
+
+    def _keep_range(self, found: InstalledVoice, pitch: VoicePitch | None) -> None:
+        keep_range(found, pitch)
+        self._learnt.emit()
+
+    def _on_learnt(self) -> None:
+        if not self._closing.cancelled:
+            self.changed.emit()
 
     def _on_kept(self, sentence: str) -> None:
         if self._closing.cancelled:

@@ -95,6 +95,10 @@ class VoicePanel(QWidget):
         """The controls by the option they change."""
         return {**self._controls.rows, **self._more_controls.rows}
 
+    def add_below_pitch(self, widget: QWidget) -> None:
+        """Put a widget under the control of the pitch."""
+        self._controls.insert_after("semitones", widget)
+
     def refresh(self) -> None:
         """Show what the draft holds."""
         options, usual = self._draft.options, self._draft.usual

@@ -10,6 +10,7 @@ from desktop.queue.engine_protocol import Finished, Order
 from desktop.queue.job import Job, StageTime, Voice
 from desktop.queue.live_timings import LiveTimings
 from engine.errors import AudioFileError, ConversionCancelled, Text
+from engine.key import VoicePitch
 from engine.optimization import OptimizationConfig
 from engine.progress import CancelToken, StageProgress
 
@@ -30,6 +31,7 @@ class FakeEngine:
         self.tidied = 0
         self.unloaded = 0
         self.warmed: list[tuple[Voice, CancelToken]] = []
+        self.learnt: list[Voice] = []
         self.warms_long = False
         self.threads: set[int] = set()
 
@@ -63,6 +65,13 @@ class FakeEngine:
         while self.warms_long and not cancel.cancelled:
             time.sleep(0.002)
         return not cancel.cancelled
+
+    def learn_pitch(self, voice: Voice, cancel: CancelToken) -> VoicePitch | None:
+        self.learnt.append(voice)
+        while self.warms_long and not cancel.cancelled:
+            time.sleep(0.002)
+        cancel.raise_if_cancelled()
+        return VoicePitch(220.0, 150.0, 320.0, "learnt")
 
     def tidy(self) -> None:
         self.tidied += 1

@@ -46,7 +46,7 @@ def changed(row: OptionRow, curve: Path, monkeypatch: pytest.MonkeyPatch) -> Any
     """Change a row by its widgets; the value that must arrive."""
     if isinstance(row, NumberRow):
         option = row.option
-        start = 48_000 if option.default is None else option.default
+        start = option.low if option.default is None else option.default
         step = -2 * option.step if start == option.high else 2 * option.step
         value = start + step
         row.field.setValue(option.to_shown(value))

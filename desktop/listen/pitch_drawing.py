@@ -1,0 +1,329 @@
+"""Draws pitch curves over a piano grid."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QFont, QPainter, QPalette, QPen, QPolygonF
+from PySide6.QtWidgets import QApplication
+
+from desktop import style
+
+Floats = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+Colour = Callable[[QPalette], QColor]
+
+Number = TypeVar("Number", float, NDArray[np.float64])
+
+FRAMES_PER_SECOND = 100
+
+KEYS_WIDTH = 34.0
+_STRIP_HEIGHT = 7.0
+_EDGE = 6.0
+_BLACK = frozenset({1, 3, 6, 8, 10})
+_NOTES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
+_FEWEST_SEMITONES = 24.0
+_AFTER_WHITE = frozenset({0, 5})
+"""Keys with a white one right below: C and F."""
+
+_MOST_POINTS_PER_PIXEL = 4
+_LEAP_SEMITONES = 7.0
+"""Neighbouring frames further apart are not joined by a line."""
+
+
+def midi_of(hz: Floats | float) -> NDArray[np.float64]:
+    """Semitones as MIDI counts them: 69 is A4, 440 Hz."""
+    numbers: NDArray[np.float64] = 69.0 + 12.0 * np.log2(np.asarray(hz, np.float64) / 440.0)
+    return numbers
+
+
+def note_name(hz: float) -> str:
+    """The nearest note, e.g. ``A4``."""
+    number = round(float(midi_of(hz)))
+    return f"{_NOTES[number % 12]}{number // 12 - 1}"
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """What is shown, each [T] at 100 frames a second.
+
+    Attributes
+    ----------
+    source_hz : 0 where unvoiced
+    edited : where the user changed it
+    filled : voiced only because its neighbours are, with little confidence of the network
+    result_hz : of the result, None without one
+    strays : where the result does not follow the source
+    """
+
+    source_hz: Floats
+    edited: Mask
+    filled: Mask
+    result_hz: Floats | None = None
+    strays: Mask | None = None
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Where a time and a pitch are drawn.
+
+    Attributes
+    ----------
+    width, height : of the whole view
+    left : where the curves begin, right of the keyboard
+    from_s, to_s : the seconds that are visible
+    low, high : the visible range in semitones, as MIDI counts
+    """
+
+    width: float = 1.0
+    height: float = 1.0
+    left: float = KEYS_WIDTH
+    from_s: float = 0.0
+    to_s: float = 1.0
+    low: float = 48.0
+    high: float = 72.0
+
+    def fitted(self, curves: Curves) -> Scale:
+        """With room for both curves, at least two octaves."""
+        kept = [hz[hz > 0] for hz in (curves.source_hz, curves.result_hz) if hz is not None]
+        voiced = np.concatenate(kept)
+        low, high = 48.0, 72.0
+        if len(voiced):
+            low, high = np.percentile(midi_of(voiced), (0.2, 99.8)).tolist()
+        missing = max(_FEWEST_SEMITONES - (high - low), 4.0)
+        return replace(self, low=low - missing / 2, high=high + missing / 2)
+
+    @property
+    def room(self) -> QRectF:
+        """The area of the curves."""
+        width = max(self.width - self.left - _EDGE, 1.0)
+        return QRectF(self.left, _EDGE, width, self.height - 2 * _EDGE - _STRIP_HEIGHT)
+
+    @property
+    def semitone(self) -> float:
+        """Height of a semitone."""
+        return self.room.height() / (self.high - self.low)
+
+    def y(self, midi: Number) -> Number:
+        """The height of a pitch."""
+        return self.room.top() + (self.high - midi) * self.semitone
+
+    def midi(self, y: float) -> float:
+        """The pitch at a height."""
+        return self.high - (y - self.room.top()) / self.semitone
+
+    def x(self, seconds: Number) -> Number:
+        """The place of a time."""
+        share = (seconds - self.from_s) / max(self.to_s - self.from_s, 1e-9)
+        return self.room.left() + share * self.room.width()
+
+    def seconds(self, x: float) -> float:
+        """The time at a place, at most a bit outside of what is visible."""
+        share = (x - self.room.left()) / self.room.width()
+        return self.from_s + min(max(share, 0.0), 1.0) * (self.to_s - self.from_s)
+
+    def frame(self, x: float) -> int:
+        """The frame at a place."""
+        return math.floor(self.seconds(x) * FRAMES_PER_SECOND)
+
+    def frames(self, n: int) -> tuple[int, int]:
+        """The visible ones of ``n`` frames: ``[first, stop)``."""
+        first = min(max(math.floor(self.from_s * FRAMES_PER_SECOND), 0), n)
+        return first, max(min(math.ceil(self.to_s * FRAMES_PER_SECOND) + 1, n), first)
+
+
+class PitchDrawing:
+    """Draws one picture.
+
+    Parameters
+    ----------
+    painter : of the picture
+    palette : its colours
+    scale : where everything is
+    """
+
+    def __init__(self, painter: QPainter, palette: QPalette, scale: Scale) -> None:
+        self._painter = painter
+        self._palette = palette
+        self._scale = scale
+        self._text = palette.color(QPalette.ColorRole.Text)
+        low, high = math.floor(scale.low), math.ceil(scale.high)
+        self._notes = range(low, high + 1)
+
+    def grid(self) -> None:
+        """A row for each semitone, darker under black keys, and a line under each C."""
+        room = self._scale.room
+        for number in self._notes:
+            if number % 12 in _BLACK:
+                row = QRectF(room.left(), self._scale.y(number + 0.5), room.width(), self._semitone)
+                self._painter.fillRect(row, faded(self._text, 0.045))
+            elif number % 12 == 0:
+                line = QRectF(room.left(), self._scale.y(number - 0.5), room.width(), 1)
+                self._painter.fillRect(line, faded(self._text, 0.22))
+
+    def keys(self, font: QFont) -> None:
+        """The keyboard at the left."""
+        base, painter = self._palette.color(QPalette.ColorRole.Base), self._painter
+        width, left = KEYS_WIDTH, self._scale.left - KEYS_WIDTH
+        dark = base.lightness() < self._text.lightness()
+        white, black = (self._text, base) if dark else (base, self._text)
+        painter.fillRect(QRectF(left, 0, width, self._scale.height), white)
+        painter.fillRect(QRectF(self._scale.left, 0, 1, self._scale.height), faded(self._text, 0.3))
+        small = QFont(font)
+        small.setPixelSize(9)
+        painter.setFont(small)
+        for number in self._notes:
+            lower = self._scale.y(number - 0.5)
+            if number % 12 in _BLACK:
+                key = QRectF(left, lower - self._semitone, 0.55 * width, self._semitone)
+                painter.fillRect(key, style.blend(black, white, 0.85))
+            elif number % 12 in _AFTER_WHITE:
+                painter.fillRect(QRectF(left, lower, width, 1), style.blend(black, white, 0.3))
+            if number % 12 == 0 and 11 < lower < self._scale.height - 2:
+                painter.setPen(style.blend(black, white, 0.8))
+                place = QRectF(left, lower - 11, width - 3, 11)
+                painter.drawText(place, Qt.AlignmentFlag.AlignRight, note_name(hz_of(number)))
+
+    def selection(self, start: int, stop: int) -> None:
+        """A selected stretch of frames."""
+        colour = style.accent(self._palette)
+        left, right = (self._scale.x(frame / FRAMES_PER_SECOND) for frame in (start, stop))
+        stretch = QRectF(left, 1, max(right - left, 1.0), self._scale.height - 2)
+        self._painter.fillRect(stretch, faded(colour, 0.14))
+        for x in (left, right):
+            self._painter.fillRect(QRectF(x - 0.5, 1, 1, stretch.height()), faded(colour, 0.6))
+
+    def curves(self, curves: Curves) -> None:
+        """The result's curve below the source's."""
+        if curves.result_hz is not None:
+            self.line(curves.result_hz, None, result_colour(self._palette), 1.4)
+        self.line(curves.source_hz, None, style.accent(self._palette))
+        self.line(curves.source_hz, curves.filled, style.caution(self._palette))
+        self.line(curves.source_hz, curves.edited, style.good(self._palette))
+
+    def line(
+        self,
+        hz: Floats,
+        only: Mask | None,
+        colour: QColor,
+        width: float = 2.0,
+        shape: Qt.PenStyle = Qt.PenStyle.SolidLine,
+    ) -> None:
+        """A curve, or the frames of it that are marked."""
+        first, stop = self._scale.frames(len(hz))
+        voiced = hz[first:stop] > 0
+        if only is not None:
+            voiced &= only[first:stop]
+        if not voiced.any():
+            return
+        round_cap, round_join = Qt.PenCapStyle.RoundCap, Qt.PenJoinStyle.RoundJoin
+        self._painter.setPen(QPen(colour, width, shape, round_cap, round_join))
+        midi = midi_of(np.where(voiced, hz[first:stop], 440.0))
+        if stop - first > _MOST_POINTS_PER_PIXEL * self._scale.room.width():
+            self._columns(midi, voiced, first)
+            return
+        x = self._scale.x((first + np.arange(stop - first)) / FRAMES_PER_SECOND)
+        points = [
+            QPointF(*each) for each in zip(x.tolist(), self._scale.y(midi).tolist(), strict=True)
+        ]
+        for start, end in _runs(midi, voiced):
+            if end - start == 1:
+                self._painter.drawPoint(points[start])
+            else:
+                self._painter.drawPolyline(QPolygonF(points[start:end]))
+
+    def strip(self, curves: Curves) -> None:
+        """Under the curves: where the source is voiced, filled in, or not followed."""
+        room, palette = self._scale.room, self._palette
+        top = self._scale.height - _STRIP_HEIGHT - 2
+        ground = QRectF(room.left(), top, room.width(), _STRIP_HEIGHT)
+        self._painter.fillRect(ground, faded(self._text, 0.10))
+        rows = [(curves.source_hz > 0, faded(style.accent(palette), 0.55))]
+        rows.append((curves.filled, style.caution(palette)))
+        if curves.strays is not None:
+            rows.append((curves.strays, style.bad(palette)))
+        first, stop = self._scale.frames(len(curves.source_hz))
+        if first == stop:
+            return
+        pixels, starts = self._pixels(first, stop)
+        for mask, colour in rows:
+            marked = np.logical_or.reduceat(mask[first:stop], starts)
+            ends = np.append(
+                pixels[1:], max(pixels[-1] + 1, math.ceil(self._scale.x(self._scale.to_s)))
+            )
+            for start, end in _stretches(marked):
+                place = QRectF(pixels[start], top, ends[end - 1] - pixels[start], _STRIP_HEIGHT)
+                self._painter.fillRect(place, colour)
+
+    def legend(self, entries: Sequence[tuple[str, Colour]], font: QFont) -> None:
+        """Names of the lines, in the upper right corner."""
+        painter = self._painter
+        painter.setFont(font)
+        metrics = painter.fontMetrics()
+        height = metrics.height()
+        x = self._scale.room.right() - 6.0
+        ground = faded(self._palette.color(QPalette.ColorRole.Base), 0.8)
+        for name, colour in reversed(entries):
+            x -= metrics.horizontalAdvance(name) + 20
+            painter.fillRect(QRectF(x, 3, metrics.horizontalAdvance(name) + 20, height + 2), ground)
+            painter.fillRect(QRectF(x + 4, 3 + height / 2, 9, 2.5), colour(self._palette))
+            painter.setPen(style.secondary_text(QApplication.palette()))
+            painter.drawText(QPointF(x + 17, 4 + metrics.ascent()), name)
+
+    @property
+    def _semitone(self) -> float:
+        return self._scale.semitone
+
+    def _pixels(self, first: int, stop: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The pixels in which frames are, and the first frame of each, from ``first`` on."""
+        x = np.floor(self._scale.x(np.arange(first, stop) / FRAMES_PER_SECOND)).astype(np.int64)
+        starts = np.flatnonzero(np.diff(x, prepend=x[0] - 1))
+        return x[starts], starts
+
+    def _columns(self, midi: NDArray[np.float64], voiced: Mask, first: int) -> None:
+        """Lowest to highest of each pixel's frames."""
+        pixels, starts = self._pixels(first, first + len(midi))
+        marked = np.where(voiced, midi, np.nan)
+        top, bottom = (
+            self._scale.y(reduce.reduceat(marked, starts)) for reduce in (np.fmax, np.fmin)
+        )
+        seen = np.isfinite(top)
+        for x, high, low in zip(pixels[seen] + 0.5, top[seen], bottom[seen], strict=True):
+            self._painter.drawLine(QPointF(x, high), QPointF(x, low))
+
+
+def result_colour(palette: QPalette) -> QColor:
+    """Of the result's curve."""
+    return style.secondary_text(palette)
+
+
+def hz_of(midi: float) -> float:
+    """The frequency of a pitch in semitones, as MIDI counts them."""
+    return float(440.0 * 2.0 ** ((midi - 69.0) / 12.0))
+
+
+def faded(colour: QColor, opacity: float) -> QColor:
+    """The colour, partly transparent."""
+    seen_through = QColor(colour)
+    seen_through.setAlphaF(opacity)
+    return seen_through
+
+
+def _stretches(mask: Mask) -> Iterator[tuple[int, int]]:
+    """Where it is true: ``[start, stop)``."""
+    edges = np.flatnonzero(np.diff(mask.astype(np.int8), prepend=0, append=0))
+    yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+
+
+def _runs(midi: NDArray[np.float64], voiced: Mask) -> Iterator[tuple[int, int]]:
+    """Voiced stretches, cut where the pitch leaps."""
+    for start, stop in _stretches(voiced):
+        leaps = np.flatnonzero(np.abs(np.diff(midi[start:stop])) > _LEAP_SEMITONES) + start + 1
+        yield from pairwise([start, *leaps.tolist(), stop])
