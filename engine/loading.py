@@ -14,12 +14,14 @@ from engine.checkpoint import mismatch, quoted, read_state_file, wrong_shape
 from engine.errors import Message, Text, WeightsError
 from engine.hubert_layout import fairseq_sizes, from_fairseq_names, read_sizes
 from engine.models.content_encoder import ContentEncoder, ContentEncoderSizes
+from engine.models.fcpe import LAYERS, N_BINS, WIDTH, Fcpe, FcpeNetwork
 from engine.models.rmvpe import Rmvpe, RmvpeNetwork
 from engine.models.swift import Swift, SwiftNetwork
 from engine.paths import (
     CONFIG_FILE,
     CONTENT_ENCODER_DIR,
     FAIRSEQ_FILE,
+    FCPE_FILE,
     RMVPE_FILE,
     WEIGHTS_FILES,
     advised,
@@ -84,20 +86,57 @@ def load_rmvpe(path: Path) -> Rmvpe:
     ------
     WeightsError : the file is missing, damaged, or another network
     """
-    file = path / RMVPE_FILE if path.is_dir() else path
-    if not file.is_file():
-        raise WeightsError(
-            "Cannot find the pitch network RMVPE",
-            Text('there is no "{name}" in "{folder}"', name=file.name, folder=file.parent),
-            advised(
-                'fetch it with "urvc models download", or choose the pitch method swift',
-                "download it in Settings › Models, or choose the pitch method swift",
-            ),
-        )
+    file = _pitch_file(path, RMVPE_FILE, "Cannot find the pitch network RMVPE")
     tensors = _tensors_of(read_state_file(file, WeightsError), file)
     with torch.device("meta"):
         network = RmvpeNetwork()
     return Rmvpe(load_strictly(network, tensors, file)).eval()
+
+
+_FCPE_KIND = {
+    "type": "CFNaiveMelPE",
+    "conv_only": True,
+    "out_dims": N_BINS,
+    "hidden_dims": WIDTH,
+    "n_layers": LAYERS,
+}
+"""What the file says of the network; others of this family have attention, or other sizes."""
+
+
+def load_fcpe(path: Path) -> Fcpe:
+    """Read the pitch network FCPE, on the CPU.
+
+    Parameters
+    ----------
+    path : the file, or the models folder that holds ``fcpe.pt``
+
+    Raises
+    ------
+    WeightsError : the file is missing, damaged, or another network
+    """
+    file = _pitch_file(path, FCPE_FILE, "Cannot find the pitch network FCPE")
+    state = read_state_file(file, WeightsError)
+    config = state.get("config_dict")
+    kind = config.get("model") if isinstance(config, Mapping) else None
+    if "model" not in state or not isinstance(kind, Mapping):
+        raise _other_network(file, "it does not describe its network")
+    for name, expected in _FCPE_KIND.items():
+        if kind.get(name) != expected:
+            detail = Text("{name} in it is not {expected}", name=name, expected=str(expected))
+            raise _other_network(file, detail)
+    tensors = _tensors_of(state["model"], file)
+    # A mask that only training needs, and norms that this kind never uses.
+    unused = {"gaussian_blurred_cent_mask"}
+    unused |= {f"net.encoder_layers.{i}.norm.{part}" for i in range(LAYERS) for part in _AFFINE}
+    kept = {name: tensor for name, tensor in tensors.items() if name not in unused}
+    with torch.device("meta"):
+        network = FcpeNetwork()
+    return Fcpe(
+        load_strictly(network, _fold_weight_norm(kept, "output_proj", 0, file), file)
+    ).eval()
+
+
+_AFFINE = ("weight", "bias")
 
 
 def load_swift(file: Path) -> Swift:
@@ -117,6 +156,21 @@ def load_swift(file: Path) -> Swift:
     with torch.device("meta"):
         network = SwiftNetwork()
     return Swift(load_strictly(network, tensors, file)).eval()
+
+
+def _pitch_file(path: Path, name: str, what: str) -> Path:
+    """The file that ``path`` is or holds."""
+    file = path / name if path.is_dir() else path
+    if not file.is_file():
+        raise WeightsError(
+            what,
+            Text('there is no "{name}" in "{folder}"', name=file.name, folder=file.parent),
+            advised(
+                'fetch it with "urvc models download", or choose the pitch method swift',
+                "download it in Settings › Models, or choose the pitch method swift",
+            ),
+        )
+    return file
 
 
 def load_strictly(network: Network, tensors: Mapping[str, Tensor], path: Path) -> Network:

@@ -32,6 +32,7 @@ OTHER_ENCODERS = (
 """Other content encoders of trainers, by their names in voices; each has a folder of that name."""
 
 RMVPE_FILE = "rmvpe.pt"
+FCPE_FILE = "fcpe.pt"
 
 VOICE_WEIGHTS_FILE = "voice.safetensors"
 VOICE_INDEX_FILE = "voice.index"

@@ -46,6 +46,16 @@ def voice_record(name: str) -> dict[str, Any]:
     return {"weight": OrderedDict((k, v.half()) for k, v in weights.items()), **labels}
 
 
+def fcpe_record() -> dict[str, Any]:
+    """What ``fcpe.pt`` holds, with other weights."""
+    golden = manifest("fcpe")
+    shapes = {name: shape for name, shape in golden["tensors"].items() if shape}
+    tensors = make_tensors(shapes, golden["salt"])
+    tensors["gaussian_blurred_cent_mask"] = torch.tensor(9151.2930)
+    tensors["cent_table"] = torch.linspace(2051.1487, 9151.2930, 360)
+    return {"global_step": 1, "model": tensors, "config_dict": golden["config_dict"]}
+
+
 def write_voice(name: str, folder: Path) -> Path:
     """A full-size voice (about 55 MB); make it once per session."""
     path = folder / f"{name}.pth"

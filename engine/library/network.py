@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 OFFICIAL_HUB = "https://huggingface.co"
@@ -92,8 +93,9 @@ class Network:
 
     def files_in(self, folder: Path) -> tuple[NetworkFile, ...]:
         """The variant that is in the models folder, else the one to download."""
+        right = (v for v in self.variants if all(file.is_installed(folder) for file in v))
         found = (v for v in self.variants if all(file.has_content(folder) for file in v))
-        return next(found, self.variants[0])
+        return next(chain(right, found), self.variants[0])
 
     def missing(self, folder: Path) -> tuple[NetworkFile, ...]:
         """The files that are absent or of another length; reads no content."""

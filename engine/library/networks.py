@@ -41,6 +41,7 @@ from engine.paths import (
     CONFIG_FILE,
     CONTENT_ENCODER_DIR,
     FAIRSEQ_FILE,
+    FCPE_FILE,
     RMVPE_FILE,
     WEIGHTS_FILES,
     encoder_name,
@@ -101,6 +102,35 @@ RMVPE = Network(
         ),
     ),
 )
+FCPE = Network(
+    key="fcpe",
+    title="Pitch network (FCPE)",
+    purpose="Follows speech and quick leaps closely. Only the methods FCPE and Hybrid use it.",
+    licence="MIT",
+    source_page=f"{OFFICIAL_HUB}/IAHispano/Applio",
+    variants=(
+        (
+            NetworkFile(
+                FCPE_FILE,
+                about_bytes=43_362_881,
+                size_bytes=43_362_881,
+                sha256="8544427eebbf2baef6213cc9a05057e46961617a8e5bd96975a0d42da6a09059",
+                url_path="/IAHispano/Applio/resolve/70ed563897504c756ec94067c12c902c4fd42025"
+                "/Resources/predictors/fcpe.pt",
+            ),
+        ),
+        # fcpe_c_v001.pt, as the package torchfcpe 0.0.4 has it: the same network, saved again.
+        (
+            NetworkFile(
+                FCPE_FILE,
+                about_bytes=43_363_260,
+                size_bytes=43_363_260,
+                sha256="b9aeaeb673436eeda50ceafd632aa681aa63417e52eae4207503d180c9b10015",
+            ),
+        ),
+    ),
+    usual=False,
+)
 
 
 def _other_encoder(
@@ -154,6 +184,7 @@ It states neither hashes nor licences. rinna's own Japanese HuBERT is under Apac
 NETWORKS = (
     CONTENT_ENCODER,
     RMVPE,
+    FCPE,
     _other_encoder("spin", "Content encoder spin", f"{_APPLIO}/spin"),
     _other_encoder("spin-v2", "Content encoder spin-v2", f"{_APPLIO}/spin-v2"),
     _other_encoder(
@@ -360,7 +391,7 @@ def _place_of(
     files = [file for variant in network.variants for file in variant]
     size_bytes, sizes = source.stat().st_size, {file.size_bytes for file in files}
     if None not in sizes and size_bytes not in sizes:
-        expected = " / ".join(str(size) for size in sizes)
+        expected = " / ".join(str(size) for size in sorted(filter(None, sizes)))
         why = Text("it has {size} bytes instead of {expected}", size=size_bytes, expected=expected)
         raise Refusal(why, _get_it(network))
     if size_bytes > _LONGEST_BYTES:

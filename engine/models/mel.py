@@ -1,6 +1,9 @@
-"""Log-mel spectrogram as RMVPE needs it (HTK mel scale, Slaney area norm, magnitude)."""
+"""Log-mel spectrogram as RMVPE needs it, and the filters of other networks."""
 
 from __future__ import annotations
+
+import math
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -18,22 +21,50 @@ FRAMES_AT_ONCE = 512
 
 
 def mel_filter_bank(
-    rate_hz: int, fft_samples: int, n_mels: int, min_hz: float, max_hz: float
+    rate_hz: int,
+    fft_samples: int,
+    n_mels: int,
+    min_hz: float,
+    max_hz: float,
+    scale: Literal["htk", "slaney"] = "htk",
 ) -> Tensor:
-    """Triangles on the HTK mel scale, each of area one (Slaney's norm): float32 [n_mels, bins].
+    """Triangles on a mel scale, each of area one (Slaney's norm): float32 [n_mels, bins].
 
-    mel = 2595 log10(1 + hz / 700). Computed in float64: done once, on the CPU.
+    HTK's scale is 2595 log10(1 + hz / 700); Slaney's has 15 mel for each 1000 Hz up to there, and
+    27 for each factor of 6.4 above. Computed in float64: done once, on the CPU.
     """
-    edges_hz = torch.tensor([min_hz, max_hz], dtype=torch.float64)
-    low_mel, high_mel = (2595.0 * torch.log10(1.0 + edges_hz / 700.0)).tolist()
+    to_mel, to_hz = (_htk_mel, _htk_hz) if scale == "htk" else (_slaney_mel, _slaney_hz)
+    low_mel, high_mel = to_mel(torch.tensor([min_hz, max_hz], dtype=torch.float64)).tolist()
     mels = torch.linspace(low_mel, high_mel, n_mels + 2, dtype=torch.float64)
-    corners_hz = 700.0 * (10.0 ** (mels / 2595.0) - 1.0)
+    corners_hz = to_hz(mels)
     bins_hz = torch.linspace(0.0, rate_hz / 2, fft_samples // 2 + 1, dtype=torch.float64)
     left, middle, right = corners_hz[:-2, None], corners_hz[1:-1, None], corners_hz[2:, None]
     rising = (bins_hz - left) / (middle - left)
     falling = (right - bins_hz) / (right - middle)
     triangles = torch.minimum(rising, falling).clamp(min=0.0)
     return (triangles * (2.0 / (right - left))).float()
+
+
+def _htk_mel(hz: Tensor) -> Tensor:
+    return 2595.0 * torch.log10(1.0 + hz / 700.0)
+
+
+def _htk_hz(mel: Tensor) -> Tensor:
+    return torch.as_tensor(700.0 * (10.0 ** (mel / 2595.0) - 1.0))
+
+
+_SLANEY_BEND_HZ, _SLANEY_BEND_MEL = 1000.0, 15.0
+_SLANEY_MEL_PER_E = 27.0 / math.log(6.4)
+
+
+def _slaney_mel(hz: Tensor) -> Tensor:
+    above = torch.log(hz.clamp(min=_SLANEY_BEND_HZ) / _SLANEY_BEND_HZ) * _SLANEY_MEL_PER_E
+    return hz.clamp(max=_SLANEY_BEND_HZ) * (_SLANEY_BEND_MEL / _SLANEY_BEND_HZ) + above
+
+
+def _slaney_hz(mel: Tensor) -> Tensor:
+    above = torch.exp((mel - _SLANEY_BEND_MEL).clamp(min=0.0) / _SLANEY_MEL_PER_E)
+    return mel.clamp(max=_SLANEY_BEND_MEL) * (_SLANEY_BEND_HZ / _SLANEY_BEND_MEL) * above
 
 
 class LogMel(nn.Module):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import OptionError, Text
-from engine.paths import RMVPE_FILE
+from engine.paths import FCPE_FILE, RMVPE_FILE
 
 AUTO = "auto"
 """Takes the first installed method of the automatic order."""
@@ -107,6 +107,15 @@ register(
         "engine.pitch.swift:swift_tracker",
         auto_rank=60,
         on_cpu=True,
+    )
+)
+register(
+    PitchMethod(
+        "fcpe",
+        Text("FCPE"),
+        Text("FCPE: closest to quick speech and leaps; takes reverb and bleed for voice."),
+        "engine.pitch.fcpe:fcpe_tracker",
+        networks=(PitchNetwork(FCPE_FILE, "engine.loading:load_fcpe"),),
     )
 )
 register(

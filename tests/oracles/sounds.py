@@ -39,3 +39,10 @@ SWIFT_SOUNDS: dict[str, Callable[[], np.ndarray]] = {
     # Longer than a window of 30 s.
     "long": lambda: np.tile(speech(), 8)[: 31 * RATE_HZ],
 }
+
+FCPE_SOUNDS: dict[str, Callable[[], np.ndarray]] = {
+    "speech": speech,
+    "siren": siren,
+    "silence": lambda: np.zeros(4800, np.float32),
+    "short": lambda: speech()[9000:9400],
+}
