@@ -63,6 +63,7 @@ class AnalysisSignal:
     n_source, source_rate_hz : length of the source at its own rate
     frames : frames that cover the source
     channels : 1 or 2
+    is_filtered : whether `high_pass` was called
     """
 
     def __init__(self, samples: Spool, peak: float, n_source: int, source_rate_hz: int) -> None:
@@ -73,6 +74,7 @@ class AnalysisSignal:
         self._samples = samples
         self._gain = np.float32(MAX_INPUT_PEAK / peak if peak > MAX_INPUT_PEAK else 1.0)
         self._middle: int | None = 0 if samples.channels == 1 else None
+        self.is_filtered = False
 
     def __len__(self) -> int:
         return len(self._samples)
@@ -109,6 +111,7 @@ class AnalysisSignal:
             highpass_in_place(self._samples, self._gain, pause)
         else:
             filter_in_place(self._samples, lambda slab: filtered(slab * self._gain))
+        self.is_filtered = True
         if self.channels == 1:
             return
         for block in self._samples.blocks():

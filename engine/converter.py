@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -23,15 +23,24 @@ from engine.errors import AudioFileError, ConversionCancelled, OptionError, Outp
 from engine.optimization import OptimizationConfig
 from engine.options import ConversionOptions, ConversionResult, FileFormat
 from engine.paths import models_dir as locate_models_dir
-from engine.pipeline import convert_signal
+from engine.pipeline import Region, before_conversion, convert_signal, filter_signal
 from engine.progress import CancelToken, PerformanceProfiler, ProgressListener
 from engine.run import Run
+from engine.stage_cache import StageCache, options_key
 from engine.stages import CPU
 from engine.store import ExaminedStore
 from engine.voice import VoiceFiles
 from engine.warm_up import warm_up
 
 Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where sound comes from, and what tells it from other sources; None is not known."""
+
+    play: Callable[[Receiver], Decoded]
+    key: tuple[object, ...] | None = None
 
 
 class Converter:
@@ -46,6 +55,8 @@ class Converter:
     optimization : the device and how it is used
     tuning_dir : folder of findings about the device; None is the user's own
     examine_device : compare the device with the CPU before it is first used
+    cache : of what the first stages make of sources, so that another take of one runs only the
+        others; None keeps nothing
 
     Raises
     ------
@@ -59,7 +70,9 @@ class Converter:
         *,
         tuning_dir: Path | None = None,
         examine_device: bool = True,
+        cache: StageCache | None = None,
     ) -> None:
+        self.cache = cache
         self.optimization = optimization or OptimizationConfig()
         self.models_dir = locate_models_dir(models_dir)
         self.device = devices.choose_device(self.optimization.device)
@@ -107,7 +120,7 @@ class Converter:
         started, run = time.perf_counter(), self._run(listener, cancel)
         play = partial(receive_array, columns, rate_hz, channels=2 if options.stereo else 1)
         with self._networks_at_work(run):
-            decoded, sound = self._convert(play, voice, options, None, run)
+            decoded, sound = self._convert(_Source(play), voice, options, None, run)
             with run.stage("write"):
                 nothing = np.zeros((0, sound.channels), np.float32)
                 made = np.concatenate([nothing, *sound.blocks()])
@@ -150,10 +163,52 @@ class Converter:
             run.note(Text("{format} files have no sample format; it was left out", format=kind))
         play = partial(decode_audio, source, channels=2 if options.stereo else 1)
         with self._networks_at_work(run):
-            decoded, sound = self._convert(play, voice, options, options.file_format, run)
+            decoded, sound = self._convert(
+                self._source_of(source, options), voice, options, options.file_format, run
+            )
             with run.stage("write", 1.0):
                 path = write_free(output or choose, sound, options, overwrite=overwrite)
         return self._result(run, started, decoded, sound, None, path)
+
+    def convert_region(
+        self,
+        source: Path,
+        region: Region,
+        voice: VoiceFiles,
+        options: ConversionOptions | None = None,
+        *,
+        listener: ProgressListener | None = None,
+        cancel: CancelToken | None = None,
+    ) -> ConversionResult:
+        """Convert a stretch of a file, to listen to it; only that stretch is synthesised.
+
+        Returns
+        -------
+        a result whose ``samples`` are those of the same stretch of `convert_file`'s result, unless
+        that was turned down because of a peak elsewhere; ``source_s`` is the length of the file
+
+        Raises
+        ------
+        OptionError : the file ends before the stretch begins
+        UserError, ConversionCancelled : as `convert_file`
+        """
+        options = options or ConversionOptions()
+        started, run = time.perf_counter(), self._run(listener, cancel)
+        with self._networks_at_work(run):
+            decoded, sound = self._convert(
+                self._source_of(source, options), voice, options, None, run, region
+            )
+            if not sound.n_frames:
+                raise OptionError(
+                    Text("Cannot convert a part of {name}", name=shown_name(source)),
+                    "the file ends before that part begins",
+                    "choose another part",
+                )
+            with run.stage("write"):
+                made = np.concatenate([*sound.blocks()])
+        run.finish()
+        kept = made if options.stereo else made[:, 0]
+        return self._result(run, started, decoded, sound, kept, None)
 
     def warm_up(self, voice: VoiceFiles, cancel: CancelToken, *, even_on_cpu: bool = False) -> bool:
         """Run every length of piece once, so that the device compiles its kernels now.
@@ -198,8 +253,10 @@ class Converter:
         self._store.place(self._store.first_use.placement)
 
     def unload(self) -> None:
-        """Free the memory of all networks."""
+        """Free the memory of all networks and of what the cache holds."""
         self._store.clear()
+        if self.cache is not None:
+            self.cache.forget_memory()
         devices.empty_cache(self.device)
 
     def _run(self, listener: ProgressListener | None, cancel: CancelToken | None) -> Run:
@@ -216,27 +273,59 @@ class Converter:
 
     def _convert(
         self,
-        play: Callable[[Receiver], Decoded],
+        source: _Source,
         voice: VoiceFiles,
         options: ConversionOptions,
         file_format: FileFormat | None,
         run: Run,
+        region: Region | None = None,
     ) -> tuple[Decoded, Sound]:
         """Facts about the source and its conversion, at a rate that the file format can hold."""
-        with run.stage("decode"):
-            recorder = AnalysisRecorder(run.pause)
-            decoded = play(recorder)
-            signal = recorder.finish(decoded.n_frames)
+        key = (source.key, options_key(options, "decode"), self._filter_key())
+        known = None if self.cache is None or source.key is None else self.cache.find_signal(key)
+        if known is None:
+            with run.stage("decode"):
+                recorder = AnalysisRecorder(run.pause)
+                decoded = source.play(recorder)
+                signal = before_conversion(recorder.finish(decoded.n_frames), options)
+        else:
+            decoded, signal = known
         for note in decoded.notes:
             run.note(note)
         models = self._store.models(voice, [options], run)
+        filter_signal(signal, models, self.optimization, run)
+        if self.cache is not None and source.key is not None:
+            self.cache.keep_signal(key, decoded, signal)
         rate_hz = options.output_rate_hz or models.card.sample_rate_hz
         if file_format is not None:
             rate_hz = file_rate(file_format, rate_hz)
-        sound = convert_signal(signal, models, options, self.optimization, rate_hz, run)
+        sound = convert_signal(
+            signal,
+            models,
+            options,
+            self.optimization,
+            rate_hz,
+            run,
+            cache=self.cache,
+            region=region,
+        )
         for sentence in self._store.warnings():
             run.note(sentence)
         return decoded, sound
+
+    def _source_of(self, path: Path, options: ConversionOptions) -> _Source:
+        """A file, and what tells it from others while it is not changed."""
+        play = partial(decode_audio, path, channels=2 if options.stereo else 1)
+        try:
+            status = path.stat()
+        except OSError:
+            return _Source(play)
+        key = (str(path.absolute()), status.st_ino, status.st_size, status.st_mtime_ns)
+        return _Source(play, key)
+
+    def _filter_key(self) -> str:
+        on_device = self.optimization.use_gpu_filter
+        return self._store.placement.device_of("filter") if on_device else "host"
 
     def _result(
         self,

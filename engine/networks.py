@@ -38,6 +38,7 @@ class Models:
     pitch_method : of the tracker, e.g. ``rmvpe``; ``auto`` where it depends on the options
     pitch_on_cpu : whether that method runs on the CPU wherever the part is placed
     kinds : what kind of network does the work of a part, in words
+    identities : what tells the networks of ``content`` and ``pitch`` from any others
     """
 
     card: VoiceCard
@@ -50,6 +51,7 @@ class Models:
     pitch_method: str = "auto"
     pitch_on_cpu: bool = False
     kinds: Mapping[Part, str] = field(default_factory=dict)
+    identities: Mapping[Part, object] = field(default_factory=dict)
 
     def place(self, part: Part, device: str) -> None:
         """Move the networks of a part that torch runs."""

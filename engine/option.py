@@ -12,11 +12,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from engine.errors import Message, OptionError, Text
 
 Kind = Literal["number", "whole number", "switch", "choice", "text", "file"]
+
+CachedStage = Literal["decode", "pitch", "content"]
+"""Stages whose results `engine.stage_cache` keeps."""
+CACHED_STAGES: frozenset[CachedStage] = frozenset(get_args(CachedStage))
 
 _LONGEST_VALUE = 15
 """Characters of a refused value that a sentence repeats."""
@@ -56,6 +60,7 @@ class Option:
     in_app : False where it would do nothing in the app
     slider : the slider's range, where it is shorter than that of the number
     flag, metavar, cli_help : on the command line; help is used where ``cli_help`` is empty
+    affects : cached stages whose result depends on it; all of them unless it says otherwise
     variable : environment variable
     check : raises OptionError for a text that makes no sense
     """
@@ -81,6 +86,7 @@ class Option:
     flag: str = ""
     metavar: str = ""
     cli_help: str = ""
+    affects: frozenset[CachedStage] = CACHED_STAGES
     variable: str = ""
     check: Callable[[str], object] | None = None
 

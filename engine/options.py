@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from engine.effects import effect_options
 from engine.errors import Message, OptionError, Text
-from engine.option import Choice, Option, choices, option, options_of
+from engine.option import CachedStage, Choice, Option, choices, option, options_of
 from engine.pitch.methods import AUTO, METHODS
 
 if TYPE_CHECKING:
@@ -26,6 +26,11 @@ FileFormat = Literal["wav", "flac", "mp3", "m4a", "ogg", "aiff"]
 Subtype = Literal["float", "24", "16"]
 
 FILE_FORMATS: tuple[FileFormat, ...] = get_args(FileFormat)
+
+LATER: frozenset[CachedStage] = frozenset()
+PITCH: frozenset[CachedStage] = frozenset({"pitch"})
+SOURCE: frozenset[CachedStage] = frozenset({"decode"})
+"""Which cached stages read an option, see ``Option.affects``."""
 
 _MAX_SEMITONES = 36.0
 """Three octaves: no voice has training data beyond that, so it is a typing error."""
@@ -60,93 +65,99 @@ class ConversionOptions:
         slider=(-24.0, 24.0), scope="voice", more=False, flag="--pitch", metavar="SEMITONES",
         cli_help="semitones up or down; auto: what suits the voice; auto-octave: that in octaves, "
         "for songs (default: 0)",
+        affects=LATER,
     )
     index_rate: float = option(
         0.75, title=Text("Index strength"),
         help=Text("More makes the accent more like the voice; too much may slur."),
         low=0.0, high=1.0, step=0.01, percent=True, scope="voice", more=False, metavar="0..1",
-        cli_help="how much of the voice's own features replaces the source's",
+        cli_help="how much of the voice's own features replaces the source's", affects=LATER,
     )
     protect: float = option(
         0.33, title=Text("Protect consonants"),
         help=Text("Lower keeps more of the breath and consonants of the source."),
         low=0.0, high=0.5, step=0.01, scope="voice", more=False, metavar="0..0.5",
-        cli_help="below 0.5, unvoiced sounds keep 1 - PROTECT of their own features",
+        cli_help="below 0.5, unvoiced sounds keep 1 - PROTECT of their own features", affects=LATER,
     )
     volume_envelope: float = option(
         1.0, title=Text("Follow source dynamics"),
         help=Text("0 % keeps the voice's own loudness; 100 % follows the source's."),
         low=0.0, high=1.0, step=0.01, percent=True, reversed=True, scope="voice", more=False,
         metavar="0..1", cli_help="1 keeps the voice's own loudness, 0 follows the source's",
+        affects=LATER,
     )
     pitch_method: str = option(
         AUTO, title=Text("Pitch method"),
         help=Text("How the pitch of the source is found; Automatic takes the best one installed."),
-        choices=_pitch_choices, scope="voice", more=False,
+        choices=_pitch_choices, scope="voice", more=False, affects=PITCH,
     )
     file_format: FileFormat = option(
         "wav", title=Text("Format"),
         help=Text("WAV, FLAC and AIFF are lossless; MP3, M4A and Ogg are small."),
         choices=choices(*((each, Text(each.upper())) for each in FILE_FORMATS)), more=False,
-        flag="--format", cli_help="default: by the name after --output, else wav",
+        flag="--format", cli_help="default: by the name after --output, else wav", affects=LATER,
     )
     stereo: bool = option(
         default=False, title=Text("Keep stereo"),
         help=Text("Converts both channels; takes twice as long."),
-        more=False, cli_help="convert both channels instead of mixing them",
+        more=False, cli_help="convert both channels instead of mixing them", affects=SOURCE,
     )
     f0_file: Path | None = option(
         None, title=Text("Pitch curve"),
         help=Text("A CSV file with seconds,hz in each line; replaces the pitch of the source."),
         kind="file", also=(Choice(None, Text("from the source")),), flag="--f0-file",
-        metavar="CSV",
+        metavar="CSV", affects=LATER,
     )
     f0_min_hz: float = option(
         50.0, title=Text("Lowest pitch"),
         help=Text("Pitch below this is not looked for."),
         low=20.0, high=2000.0, unit=Text("Hz"), scope="voice", flag="--f0-min", metavar="HZ",
+        affects=PITCH,
     )
     f0_max_hz: float = option(
         2000.0, title=Text("Highest pitch"),
         help=Text("Pitch above this is not looked for."),
         low=20.0, high=2000.0, unit=Text("Hz"), scope="voice", flag="--f0-max", metavar="HZ",
+        affects=PITCH,
     )
     strict_voicing: bool = option(
         default=False, title=Text("Strict voicing"),
         help=Text("Fewer frames count as sung; for sources with much reverb or music (SwiftF0)."),
+        affects=PITCH,
     )
     voice_pitch_hz: float | None = option(
         None, title=Text("Pitch of the voice"),
         help=Text("The median at which the voice sounds best; only for the suggested pitch."),
         kind="number", low=40.0, high=1000.0, also=(Choice(None, Text("measured")),),
         unit=Text("Hz"), scope="voice", flag="--voice-pitch", metavar="HZ",
+        affects=LATER,
     )
     autotune: float = option(
         0.0, title=Text("Autotune"),
         help=Text("Pulls the pitch towards the nearest note; 100 % puts it onto the note."),
         low=0.0, high=1.0, step=0.01, percent=True, scope="voice", metavar="0..1",
-        cli_help="strength of the pull towards the nearest note",
+        cli_help="strength of the pull towards the nearest note", affects=LATER,
     )
     speaker: int = option(
         0, title=Text("Speaker"),
         help=Text("Which speaker of a voice that holds several; most hold only speaker 0."),
-        low=0, high=2**31 - 1, scope="voice", metavar="N",
+        low=0, high=2**31 - 1, scope="voice", metavar="N", affects=LATER,
     )
     seed: int = option(
         0, title=Text("Seed"),
         help=Text("Start of the random noise; the same seed gives the same result."),
-        low=0, high=2**63 - 1, metavar="N",
+        low=0, high=2**63 - 1, metavar="N", affects=LATER,
     )
     noise: bool = option(
         default=True, title=Text("Random noise"),
-        help=Text("Voices are trained with noise; without it breath sounds dull."),
+        help=Text("Voices are trained with noise; without it breath sounds dull."), affects=LATER,
     )
     output_rate_hz: int | None = option(
         None, title=Text("Sample rate"),
         help=Text("Of the result; without a number it is the voice's own."),
         kind="whole number", low=8000, high=192_000, step=50,
         also=(Choice(None, Text("as the voice")),), unit=Text("Hz"), flag="--sample-rate",
-        metavar="HZ",
+        metavar="HZ", affects=LATER,
     )
     subtype: Subtype | None = option(
         None, title=Text("Sample format"),
@@ -154,13 +165,13 @@ class ConversionOptions:
         also=(Choice(None, Text("Best")),),
         choices=choices(
             ("float", Text("32-bit float")), ("24", Text("24-bit")), ("16", Text("16-bit")),
-        ),
+        ), affects=LATER,
     )
     overwrite: bool = option(
         default=False, title=Text("Replace existing files"),
         help=Text("Replaces the file that was named for the result; otherwise that is refused."),
         in_app=False,  # which never names a file: its results get names that are free
-        cli_help="replace the file named by --output if it exists",
+        cli_help="replace the file named by --output if it exists", affects=LATER,
     )
     # fmt: on
     effects: Mapping[str, Any] = field(default_factory=dict, hash=False)

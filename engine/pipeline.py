@@ -7,7 +7,9 @@ which move to the disk, and a few numbers for each frame of 10 ms.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -31,14 +33,16 @@ from engine.run import FILTERED_FRACTION, PREPARED_FRACTION, Run
 from engine.segments import (
     ANALYSIS_RATE_HZ,
     CONTEXT_FRAMES,
+    FRAMES_PER_SECOND,
     Piece,
     active_frames,
     plan_pieces,
     window_frames,
 )
+from engine.stage_cache import SourceCache, StageCache
 from engine.stages import Part
 from engine.synthesis import Synthesis
-from engine.window import Joiner, Window
+from engine.window import CROSSFADE_FRAMES, Joiner, Window
 
 Floats = NDArray[np.float32]
 Given = TypeVar("Given")
@@ -49,8 +53,39 @@ PITCH_STRETCH_FRAMES = 30_000
 
 SwiftF0 and YIN judge what is too quiet for a pitch by the loud frames of the stretch.
 """
+_MARGIN_S = 0.1
+"""Synthesised around a region, for the resampler."""
+
 PITCH_OVERLAP_FRAMES = 1_000
 """Ten seconds of neighbouring sound on both sides of each stretch, tracked and dropped."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """A stretch of a source, in seconds from its beginning."""
+
+    start_s: float
+    stop_s: float
+
+    def samples(self, rate_hz: int, n: int) -> tuple[int, int]:
+        """First and last sample of the stretch in a sound of ``n``."""
+        start = min(max(round(self.start_s * rate_hz), 0), n)
+        return start, max(start, min(round(self.stop_s * rate_hz), n))
+
+    def seconds_around(self) -> tuple[int, int]:
+        """Whole seconds with a margin for the filters that come after the synthesis."""
+        return max(math.floor(self.start_s) - 1, 0), math.ceil(self.stop_s) + 1
+
+    def with_margin(self, options: ConversionOptions) -> Region:
+        """What has to be synthesised: loudness is measured over a second around each instant."""
+        margin_s = _MARGIN_S + (1.5 if options.volume_envelope < 1 else 0.0)
+        return Region(self.start_s - margin_s, self.stop_s + margin_s)
+
+    def frames(self, signal: AnalysisSignal) -> Piece:
+        """The frames of the source that the stretch touches."""
+        start = min(max(math.floor(self.start_s * FRAMES_PER_SECOND), 0), signal.frames)
+        stop = min(math.ceil(self.stop_s * FRAMES_PER_SECOND), signal.frames)
+        return Piece(start, max(start, stop))
 
 
 def convert_signal(
@@ -60,19 +95,47 @@ def convert_signal(
     config: OptimizationConfig,
     rate_hz: int,
     run: Run,
+    *,
+    cache: StageCache | None = None,
+    region: Region | None = None,
 ) -> Sound:
-    """Convert a source; the result is at ``rate_hz``."""
-    if options.effects:
-        blocks = apply_effects("before", signal.blocks(), ANALYSIS_RATE_HZ, options.effects)
-        signal = AnalysisSignal.of(blocks, signal.n_source, signal.source_rate_hz, signal.channels)
-    windows = make_windows(signal, models, options, config, run)
+    """Convert a source, or a region of it; the result is at ``rate_hz``.
+
+    Parameters
+    ----------
+    signal : filtered here, unless it was filtered before
+    cache : of what the first stages make of sources
+    region : None is all. Its samples are those of the same stretch of the whole, but for the peak
+        limit, which knows the region alone
+    """
+    filter_signal(signal, models, config, run)
+    kept = None if cache is None else SourceCache(cache, signal, options)
+    heard = None if region is None else region.with_margin(options).frames(signal)
+    windows = make_windows(signal, models, options, config, run, kept, heard)
     hop, voice_rate_hz = models.synthesizer.sizes.hop_samples, models.card.sample_rate_hz
     output = Spool(signal.channels)
     joiner = Joiner(output, hop)
-    for window, sound in Synthesis(models, config, run).run(windows):
+    for window, sound in Synthesis(models, config, run, kept).run(windows):
         joiner.add(window, sound)
     with run.stage("write"):
-        return _finished(output, voice_rate_hz, signal, options, rate_hz, run)
+        return _finished(output, voice_rate_hz, signal, options, rate_hz, run, region)
+
+
+def before_conversion(signal: AnalysisSignal, options: ConversionOptions) -> AnalysisSignal:
+    """The source after its effects, not filtered yet."""
+    if not options.effects:
+        return signal
+    blocks = apply_effects("before", signal.blocks(), ANALYSIS_RATE_HZ, options.effects)
+    return AnalysisSignal.of(blocks, signal.n_source, signal.source_rate_hz, signal.channels)
+
+
+def filter_signal(
+    signal: AnalysisSignal, models: Models, config: OptimizationConfig, run: Run
+) -> None:
+    """Limit the peak of a source and remove its rumble, once."""
+    if not signal.is_filtered:
+        with run.stage("filter", FILTERED_FRACTION):
+            signal.high_pass(_filter_for(models, config, run), run.pause)
 
 
 def make_windows(
@@ -81,23 +144,36 @@ def make_windows(
     options: ConversionOptions,
     config: OptimizationConfig,
     run: Run,
+    kept: SourceCache | None = None,
+    heard: Piece | None = None,
 ) -> Iterator[Window]:
-    """Filter a source, find its pitch, and cut it into windows, which are read when asked for."""
-    with run.stage("filter", FILTERED_FRACTION):
-        signal.high_pass(_filter_for(models, config, run), run.pause)
+    """Find the pitch of a filtered source, and cut it into windows, read when asked for.
+
+    Parameters
+    ----------
+    kept : what was made of the source before
+    heard : frames whose sound is asked for; None is all
+    """
+    filter_signal(signal, models, config, run)
     frames, buckets = signal.frames, config.use_shape_buckets
     pieces = plan_pieces(signal.middle, frames)
     longest = max(window_frames(piece, buckets=buckets) for piece in pieces)
     total = max(frames + 2 * CONTEXT_FRAMES, longest)
     contour = phase = None
     if models.card.pitch_guided:
-        with run.stage("pitch", PREPARED_FRACTION):
-            contour = _contour(signal, total, options, models, run)
-            phase = torch.from_numpy(models.synthesizer.frame_phase(contour.f0_hz)).float()
+        contour = _contour(signal, total, options, models, run, kept)
+        phase = torch.from_numpy(models.synthesizer.frame_phase(contour.f0_hz)).float()
     active = np.ones(frames, np.bool_)
     if config.skip_silence:
         active = active_frames(signal.read, frames)
     pieces = tuple(piece for piece in pieces if active[piece.start : piece.stop].any())
+    if heard is not None:
+        reach = CROSSFADE_FRAMES
+        pieces = tuple(
+            piece
+            for piece in pieces
+            if piece.start - reach < heard.stop and piece.stop + reach > heard.start
+        )
     run.expect(sum(piece.frames for piece in pieces))
     padded = np.pad(active, (CONTEXT_FRAMES, total - frames - CONTEXT_FRAMES), mode="edge")
 
@@ -117,6 +193,7 @@ def make_windows(
             active=padded[part],
             fade_in=piece.start > 0,
             fade_out=piece.stop < frames,
+            heard=heard,
         )
 
     return map(window, pieces)
@@ -145,14 +222,30 @@ def _whole(do: Callable[[Given], Made], given: Given, part: Part, models: Models
 
 
 def _contour(
-    signal: AnalysisSignal, total: int, options: ConversionOptions, models: Models, run: Run
+    signal: AnalysisSignal,
+    total: int,
+    options: ConversionOptions,
+    models: Models,
+    run: Run,
+    kept: SourceCache | None,
 ) -> PitchContour:
     """Pitch of ``total`` frames of the padded signal."""
     if options.f0_file is not None or models.tracker is None:
-        return pitch_contour(None, signal.frames, total, options)
+        with run.stage("pitch", PREPARED_FRACTION):
+            return pitch_contour(None, signal.frames, total, options)
     track = partial(_tracked, signal, total, options, models, run)
-    step = PITCH_STRETCH_FRAMES
-    tracked = [_whole(track, start, "pitch", models, run) for start in range(0, total, step)]
+    tracked = []
+    for start in range(0, total, PITCH_STRETCH_FRAMES):
+        place = f"{run.placement.accelerator_of('pitch')} {run.placement.device_of('pitch')}"
+        # `total` is that of the voice and settings at hand: frames beyond the end are context.
+        key = (start, total)
+        found = None if kept is None else kept.find("pitch", models, place, key)
+        if found is None:
+            with run.stage("pitch"):
+                found = _whole(track, start, "pitch", models, run)
+            if kept is not None:
+                kept.keep("pitch", models, place, key, found)
+        tracked.append(found)
     return pitch_contour(torch.cat(tracked), signal.frames, total, options)
 
 
@@ -183,6 +276,7 @@ def _finished(
     options: ConversionOptions,
     rate_hz: int,
     run: Run,
+    region: Region | None,
 ) -> Sound:
     """Cut to length, follow the source's loudness, resample, limit the peak."""
     n_voice, n = (
@@ -190,22 +284,47 @@ def _finished(
         for hz in (voice_rate_hz, rate_hz)
     )
     output.resize(n_voice)
+    whole = region is None
+    first, last = (0, n) if region is None else region.samples(rate_hz, n)
+    # Whole seconds: there both rates have a sample at the same instant.
+    start_s, stop_s = (0, -(-n // rate_hz)) if region is None else region.seconds_around()
+    low, high = start_s * voice_rate_hz, min(stop_s * voice_rate_hz, n_voice)
+    skipped = start_s * rate_hz
     follows = options.volume_envelope < 1 and n_voice > 0
     if follows:
-        rms_source = half_second_rms(signal.read, len(signal), ANALYSIS_RATE_HZ)
-        rms_output = half_second_rms(output.read, n_voice, voice_rate_hz)
+        heard = None if whole else (start_s, stop_s)
+        rms_source = half_second_rms(signal.read, len(signal), ANALYSIS_RATE_HZ, heard)
+        rms_output = half_second_rms(output.read, n_voice, voice_rate_hz, heard)
 
     def unlimited() -> Iterator[Floats]:
-        blocks = output.blocks()
+        blocks = output.blocks(start=low, stop=high)
         if follows:
-            blocks = follow_volume(blocks, n_voice, rms_source, rms_output, options.volume_envelope)
+            blocks = follow_volume(
+                blocks, n_voice, rms_source, rms_output, options.volume_envelope, low
+            )
         if rate_hz != voice_rate_hz:
-            blocks = fit_length(resample_blocks(blocks, voice_rate_hz, rate_hz), n)
+            blocks = fit_length(resample_blocks(blocks, voice_rate_hz, rate_hz), last - skipped)
         for block in apply_effects("after", blocks, rate_hz, options.effects):
             run.pause()
             yield block
 
-    peak = peak_of(unlimited())
+    def heard_blocks() -> Iterator[Floats]:
+        return unlimited() if whole else _part(unlimited(), first - skipped, last - skipped)
+
+    peak = peak_of(heard_blocks())
     return Sound(
-        rate_hz, n, output.channels, lambda: (limit_peak(block, peak) for block in unlimited())
+        rate_hz,
+        last - first,
+        output.channels,
+        lambda: (limit_peak(block, peak) for block in heard_blocks()),
     )
+
+
+def _part(blocks: Iterator[Floats], start: int, stop: int) -> Iterator[Floats]:
+    """Samples ``[start, stop)`` of blocks."""
+    at = 0
+    for block in blocks:
+        part = block[max(start - at, 0) : max(stop - at, 0)]
+        at += len(block)
+        if len(part):
+            yield part

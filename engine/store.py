@@ -97,20 +97,36 @@ class ModelStore:
                     "choose one of them",
                 )
         with run.stage("load"):
-            content, encoder_sizes = self._content_encoder(card)
+            content, encoder_sizes, encoder_key = self._content_encoder(card)
             retrieved = any(each.index_rate > 0 for each in options)
             search = self._search(voice, card) if retrieved else None
             tracked = [each for each in options if card.pitch_guided and each.f0_file is None]
             trackers = partial(self._tracker, run) if tracked else None
             methods = {choose_method(e.pitch_method, self._models_dir) for e in tracked}
-            self._load_pitch_networks({net for each in methods for net in each.all_networks})
+            networks = {net for each in methods for net in each.all_networks}
+            self._load_pitch_networks(networks)
         on_cpu = bool(methods) and all(each.on_cpu for each in methods)
         if on_cpu:
             run.placement = run.placement.with_device("pitch", CPU)
         method = methods.pop().name if len(methods) == 1 else AUTO
         kinds = _kinds(card, encoder_sizes, synthesizer, method if tracked else None)
+        files = tuple(sorted(str(_identity(self._models_dir / each.file)) for each in networks))
+        identities: dict[Part, object] = {
+            "content": (encoder_key, self._config),
+            "pitch": (method, files, self._config),
+        }
         models = Models(
-            card, content, synthesizer, latent, vocode, search, trackers, method, on_cpu, kinds
+            card,
+            content,
+            synthesizer,
+            latent,
+            vocode,
+            search,
+            trackers,
+            method,
+            on_cpu,
+            kinds,
+            identities,
         )
         for part in PARTS:  # a conversion before may have moved one for want of memory
             models.place(part, self._placement.device_of(part))
@@ -141,7 +157,7 @@ class ModelStore:
 
     def _content_encoder(
         self, card: VoiceCard
-    ) -> tuple[Callable[..., torch.Tensor], ContentEncoderSizes]:
+    ) -> tuple[Callable[..., torch.Tensor], ContentEncoderSizes, Hashable]:
         path = content_encoder_path(card.embedder, self._models_dir)
         key = tuple(_identity(file) for file in content_encoder_files(path))
 
@@ -165,7 +181,7 @@ class ModelStore:
                 "install the content encoder it was trained with",
             )
         check_encoder(card, path)
-        return content, sizes
+        return content, sizes, key
 
     def _search(self, voice: VoiceFiles, card: VoiceCard) -> Search | None:
         path = voice.index

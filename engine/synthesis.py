@@ -15,6 +15,7 @@ from engine.networks import Models
 from engine.optimization import OptimizationConfig
 from engine.retrieval.blend import mix, protect
 from engine.run import Run
+from engine.stage_cache import SourceCache
 from engine.stages import Part
 from engine.window import Window
 
@@ -25,9 +26,21 @@ _AHEAD = 2
 
 
 class Synthesis:
-    """Sends windows through the networks, as many at once as the configuration says."""
+    """Sends windows through the networks, as many at once as the configuration says.
 
-    def __init__(self, models: Models, config: OptimizationConfig, run: Run) -> None:
+    Parameters
+    ----------
+    features : keeps the content features of the source; None keeps nothing
+    """
+
+    def __init__(
+        self,
+        models: Models,
+        config: OptimizationConfig,
+        run: Run,
+        features: SourceCache | None = None,
+    ) -> None:
+        self._kept = features
         self._models = models
         self._config = config
         self._run = run
@@ -67,9 +80,7 @@ class Synthesis:
         """Content of the windows, float32 [B, T, W] at 100 frames a second."""
         models = self._models
         layer = models.card.content_layer
-        with self._run.stage("content"):
-            audio = torch.cat([window.samples for window in batch]).to(self._enter("content"))
-            own = models.content(audio, layer, project=layer is not None)
+        own = self._content(batch, layer)
         frames = min(2 * own.shape[1], batch[0].frames)
         options = batch[0].options
         if models.search is None or not options.index_rate:
@@ -87,6 +98,25 @@ class Synthesis:
                 return features
             # Unvoiced frames get back some of their own features.
             return protect(features, _double(own, frames), f0_hz, strength)
+
+    def _content(self, batch: list[Window], layer: int | None) -> torch.Tensor:
+        """The content encoder's features, [B, T, W] at 50 frames a second."""
+        device = self._enter("content")
+        place = f"{self._run.placement.accelerator_of('content')} {device}"
+        keys = [(window.start, window.frames, layer) for window in batch]
+        if self._kept is not None:
+            found = [self._kept.find("content", self._models, place, key) for key in keys]
+            hits = [each for each in found if each is not None]
+            if len(hits) == len(batch):
+                return torch.cat(hits).to(device)
+        with self._run.stage("content"):
+            audio = torch.cat([window.samples for window in batch]).to(device)
+            own = self._models.content(audio, layer, project=layer is not None)
+        if self._kept is not None:
+            rows = torch.split(own, [window.channels for window in batch])
+            for key, part in zip(keys, rows, strict=True):
+                self._kept.keep("content", self._models, place, key, part)
+        return own
 
     def _rows(
         self, batch: list[Window], values: Sequence[torch.Tensor | None], frames: int
@@ -126,7 +156,9 @@ class Synthesis:
             stop = min(begun + step, high)
             # The last tile has full length too: a new length would compile new kernels.
             start = max(stop - step, low) if self._config.use_shape_buckets else begun
-            part = self._audible(batch, start, stop)
+            part = None
+            if any(window.is_heard(start, stop) for window in batch):
+                part = self._audible(batch, start, stop)
             if part is not None:
                 with self._run.stage("synthesis"):
                     at = (part[0] - low) * self._hop

@@ -41,6 +41,7 @@ class Window:
     phase_cycles : float32 [frames]  phase of the fundamental at the start of each frame
     active : bool [frames]  where the source is not silent
     fade_in, fade_out : whether another piece joins before and after
+    heard : frames of the source whose sound is asked for; others may stay silent
     """
 
     options: ConversionOptions
@@ -53,6 +54,7 @@ class Window:
     active: NDArray[np.bool_]
     fade_in: bool
     fade_out: bool
+    heard: Piece | None = None
 
     @property
     def channels(self) -> int:
@@ -73,6 +75,13 @@ class Window:
         """Frames of the window whose sound is kept, in its own count."""
         offset = CONTEXT_FRAMES - self.start
         return self.first_frame + offset, self.piece.stop + _HALF_FADE * self.fade_out + offset
+
+    def is_heard(self, start: int, stop: int) -> bool:
+        """Whether any of the frames ``[start, stop)`` of the window is asked for."""
+        if self.heard is None:
+            return True
+        offset = CONTEXT_FRAMES - self.start
+        return start < self.heard.stop + offset and stop > self.heard.start + offset
 
     def silence_gain(self, hop_samples: int) -> Floats:
         """0 where the source is silent, else 1; one value for each kept sample."""

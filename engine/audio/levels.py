@@ -26,7 +26,10 @@ def is_cancelled(mixed_energy: float, louder_energy: float) -> bool:
 
 
 def half_second_rms(
-    read: Callable[[int, int], Floats], n: int, rate_hz: int
+    read: Callable[[int, int], Floats],
+    n: int,
+    rate_hz: int,
+    around_s: tuple[int, int] | None = None,
 ) -> NDArray[np.float64]:
     """Root mean square over windows of a second, a step of half a second apart, centred.
 
@@ -38,6 +41,7 @@ def half_second_rms(
     read : gives samples float32 [m, channels] from start to before stop
     n : how many there are
     rate_hz : their rate
+    around_s : seconds from start to stop that are needed; other values stay 0. None is all
 
     Returns
     -------
@@ -45,8 +49,12 @@ def half_second_rms(
     """
     hop = rate_hz // 2
     n_frames = 1 + n // hop
+    low, high = (0, n_frames) if around_s is None else (2 * second for second in around_s)
     energies = []
     for k in range(n_frames):
+        if not low - 2 <= k <= high + 2:
+            energies.append([0.0] * read(0, 0).shape[1])
+            continue
         part = np.ascontiguousarray(read(min(k * hop, n), min((k + 1) * hop, n)).T, np.float64)
         energies.append([channel @ channel for channel in part])
     energy = np.array([np.zeros_like(energies[0]), *energies]).T
@@ -60,6 +68,7 @@ def follow_volume(
     rms_source: NDArray[np.float64],
     rms_output: NDArray[np.float64],
     rate: float,
+    start: int = 0,
 ) -> Iterator[Floats]:
     """Give the result some of the source's rise and fall in volume.
 
@@ -69,12 +78,11 @@ def follow_volume(
 
     Parameters
     ----------
-    blocks : float32 [m, channels], the result from its beginning
+    blocks : float32 [m, channels], the result from sample ``start`` on
     n : length of the whole result
     rms_source, rms_output : float64 [channels, k]
     rate : 0..1; 1 leaves the result alone, 0 imposes the source's volume
     """
-    start = 0
     for block in blocks:
         position = (np.arange(start, start + len(block)) + 0.5) / n
         gains = [

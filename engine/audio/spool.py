@@ -74,10 +74,11 @@ class Spool:
                 self._file.truncate(n * self._frame_bytes)
         self._n = n
 
-    def blocks(self, size: int = BLOCK_FRAMES) -> Iterator[Floats]:
-        """All of it, float32 [m, channels] at a time, m <= ``size``."""
-        for start in range(0, self._n, size):
-            yield self.read(start, min(start + size, self._n))
+    def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[Floats]:
+        """All of it or a part, float32 [m, channels] at a time, m <= `BLOCK_FRAMES`."""
+        end = self._n if stop is None else min(stop, self._n)
+        for low in range(start, end, BLOCK_FRAMES):
+            yield self.read(low, min(low + BLOCK_FRAMES, end))
 
 
 @contextmanager

@@ -15,10 +15,11 @@ Needs no torch; a module imports what it needs inside ``process``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import import_module
 from pkgutil import iter_modules
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 from engine.option import Option
@@ -64,4 +65,12 @@ def apply_effects(
 @lru_cache(maxsize=4)
 def _effects(path: tuple[str, ...]) -> tuple[_Effect, ...]:
     modules = [import_module(f"{__name__}.{found.name}") for found in iter_modules(path)]
-    return tuple(_Effect(each.WHEN, each.OPTIONS, each.process) for each in modules)
+    return tuple(_Effect(each.WHEN, _read_late(each), each.process) for each in modules)
+
+
+def _read_late(module: ModuleType) -> tuple[Option, ...]:
+    """The options of an effect; no cached stage reads those of an effect on the result."""
+    options: tuple[Option, ...] = module.OPTIONS
+    return tuple(
+        replace(each, affects=frozenset()) if module.WHEN == "after" else each for each in options
+    )
