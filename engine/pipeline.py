@@ -241,7 +241,9 @@ def _contour(
         key = (start, total)
         found = None if kept is None else kept.find("pitch", models, place, key)
         if found is None:
-            with run.stage("pitch"):
+            share = min(start + PITCH_STRETCH_FRAMES, total) / total
+            done = FILTERED_FRACTION + (PREPARED_FRACTION - FILTERED_FRACTION) * share
+            with run.stage("pitch", done):
                 found = _whole(track, start, "pitch", models, run)
             if kept is not None:
                 kept.keep("pitch", models, place, key, found)
