@@ -161,7 +161,6 @@ class Converter:
         if lossy:
             kind = options.file_format.upper()
             run.note(Text("{format} files have no sample format; it was left out", format=kind))
-        play = partial(decode_audio, source, channels=2 if options.stereo else 1)
         with self._networks_at_work(run):
             decoded, sound = self._convert(
                 self._source_of(source, options), voice, options, options.file_format, run
