@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import re
 import sys
 import threading
 import traceback
@@ -19,6 +18,7 @@ from desktop.translation import translate
 from engine.device import is_out_of_memory
 from engine.errors import Text, UserError
 from engine.machine import app_version
+from engine.plain_text import without_folders
 
 LOG_FILE = "problems.log"
 MAX_LOG_BYTES = 1 << 20
@@ -118,11 +118,6 @@ def _put_aside(file: Path) -> None:
             newer.replace(older)
 
 
-_PATH = re.compile(
-    r"(?:(?<=[\s\"'(=])|^)(?:[A-Za-z]:[\\/]|~?/)(?=\S)[^\n\"'<>|:]*[\\/]", re.MULTILINE
-)
-
-
 def sentence_for(error: BaseException) -> str:
     """One sentence in the user's language: what happened, why, what to do."""
     return translate(message_for(error))
@@ -157,14 +152,6 @@ def machine_lines() -> str:
             f"{platform.platform()} ({platform.machine()})",
         )
     )
-
-
-def without_folders(text: str) -> str:
-    """The text with every absolute path shortened to its last part."""
-    root = Path(__file__).resolve().parents[1]
-    for known in (f"{root}/", f"{Path(sys.prefix).resolve()}/", f"{Path(sys.base_prefix)}/"):
-        text = text.replace(known, "")
-    return _PATH.sub("…/", text)
 
 
 def _version_of(package: str) -> str:

@@ -10,6 +10,7 @@ The names below are imported when they are first used, so that ``import engine``
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,8 @@ __all__ = [
     "VoiceFiles",
     "starter_voice",
 ]
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # quiet; see `engine.log`
 
 _HOME = {
     "CancelToken": "engine.progress",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -31,6 +32,8 @@ from engine.stages import CPU
 from engine.store import ExaminedStore
 from engine.voice import VoiceFiles
 from engine.warm_up import warm_up
+
+_LOG = logging.getLogger(__name__)
 
 Floats = NDArray[np.float32]
 
@@ -158,6 +161,9 @@ class Converter:
         choose = partial(output_path_for, source, voice.title, output_dir, options.file_format)
         _check_target(output or choose(), source, options, overwrite=overwrite)
         started, run = time.perf_counter(), self._run(listener, cancel)
+        _LOG.info(
+            'converting "%s" with the voice "%s" on %s', source.name, voice.title, self.device
+        )
         if lossy:
             kind = options.file_format.upper()
             run.note(Text("{format} files have no sample format; it was left out", format=kind))
@@ -335,12 +341,15 @@ class Converter:
         samples: Floats | None,
         path: Path | None,
     ) -> ConversionResult:
+        taken_s = time.perf_counter() - started
+        stages = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in run.stage_s.items())
+        _LOG.info("%.1f s of sound converted in %.2f s (%s)", decoded.duration_s, taken_s, stages)
         return ConversionResult(
             samples=samples,
             output_path=path,
             rate_hz=sound.rate_hz,
             source_s=decoded.duration_s,
-            taken_s=time.perf_counter() - started,
+            taken_s=taken_s,
             stage_s=dict(run.stage_s),
             device=self.device.type,
             peak_memory_bytes=devices.peak_memory_bytes(self.device),

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
+import sys
 import unicodedata
+from pathlib import Path
 
 _JOINERS = frozenset("\u200c\u200d")
 """Emoji, Persian and Indic scripts need them."""
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Control characters, marks of direction and other invisible ones, halves of characters."""
+
+_PATH = re.compile(
+    r"(?:(?<=[\s\"'(=])|^)(?:[A-Za-z]:[\\/]|~?/)(?=\S)[^\n\"'<>|:]*[\\/]", re.MULTILINE
+)
 
 
 def plain(text: str) -> str:
@@ -19,3 +26,11 @@ def plain(text: str) -> str:
         "?" if unicodedata.category(each) in _HIDDEN and each not in _JOINERS else each
         for each in text
     )
+
+
+def without_folders(text: str) -> str:
+    """The text with every absolute path shortened to its last part."""
+    root = Path(__file__).resolve().parents[1]
+    for known in (f"{root}/", f"{Path(sys.prefix).resolve()}/", f"{Path(sys.base_prefix)}/"):
+        text = text.replace(known, "")
+    return _PATH.sub("…/", text)

@@ -68,6 +68,24 @@ class StageStatistics:
         return self.total_s / self.count
 
 
+class ProfilerReport(dict[str, StageStatistics]):
+    """Statistics by stage; printed, they are a table with the share of the time of all stages."""
+
+    def __str__(self) -> str:
+        total_s = sum(each.total_s for each in self.values())
+        head = ("stage", "runs", "total", "average", "shortest", "longest", "share")
+        rows: list[tuple[str, ...]] = [head]
+        for stage, each in self.items():
+            times_s = (each.total_s, each.average_s, each.min_s, each.max_s)
+            share = f"{each.total_s / total_s:.0%}" if total_s else "-"
+            rows.append((stage, str(each.count), *(f"{s:.3f} s" for s in times_s), share))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        align = "<" + ">" * (len(widths) - 1)
+        return "\n".join(
+            "  ".join(map("{:{}{}}".format, row, align, widths)).rstrip() for row in rows
+        )
+
+
 class PerformanceProfiler:
     """Measures the time of each stage.
 
@@ -132,9 +150,9 @@ class PerformanceProfiler:
         finally:
             self.end(name)
 
-    def report(self) -> dict[str, StageStatistics]:
+    def report(self) -> ProfilerReport:
         """Statistics of each stage, in the order in which they first ended."""
-        return dict(self._runs)
+        return ProfilerReport(self._runs)
 
     def reset(self) -> None:
         """Forget all measurements."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +13,8 @@ from engine import device as devices
 from engine.errors import Message
 from engine.progress import CancelToken, PerformanceProfiler, ProgressListener, StageProgress
 from engine.stages import Placement, done_after
+
+_LOG = logging.getLogger(__name__)
 
 FILTERED_FRACTION = done_after("filter")
 PREPARED_FRACTION = done_after("pitch")
@@ -87,6 +90,7 @@ class Run:
         finally:
             seconds = self._profiler.end(stage)
             self.stage_s[stage] = self.stage_s.get(stage, 0.0) + seconds
+            _LOG.debug("%s: %.3f s", stage, seconds)
         self._fraction = max(self._fraction, fraction or 0.0)
         self._tell(stage)
 
@@ -147,6 +151,7 @@ class Run:
     def note(self, sentence: Message) -> None:
         """Tell the user something, once."""
         if sentence not in self.notes:
+            _LOG.info("note: %s", sentence)
             self.notes.append(sentence)
 
     def _tell(self, stage: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -32,6 +34,8 @@ from engine.run import Run
 from engine.stages import CPU, PARTS, Part, Placement
 from engine.voice import VoiceCard, VoiceFiles, check_encoder, check_index
 from engine.voice_checkpoint import load_voice
+
+_LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -193,6 +197,9 @@ class ModelStore:
             index = open_index(path, card.feature_channels)
             check_index(card, index.rows, path)
             search: Search = self._built("retrieval", index)
+            device = self._placement.device_of("retrieval")
+            how = "GPU-accelerated retrieval" if self._config.searches_on_device else "retrieval"
+            _LOG.info("Loaded %d embeddings to %s for %s", len(index.rows), device, how)
             return search
 
         key = (_identity(path), card.feature_channels, card.pair_id)
@@ -237,7 +244,9 @@ class ModelStore:
         found = self._loaded.get(kind)
         if found is None or found[0] != key:
             self._loaded.pop(kind, None)  # before loading: never two at once in memory
+            started_s = time.perf_counter()
             found = (key, load())
+            _LOG.info("loaded: %s, in %.2f s", kind, time.perf_counter() - started_s)
             self._loaded[kind] = found
         return cast(T, found[1])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,13 +25,15 @@ from desktop.queue.engine_protocol import (
 )
 from desktop.queue.job import Voice
 from desktop.queue.live_timings import LiveTimings, WatchedProfiler
-from engine.errors import ConversionCancelled, as_text
+from engine.errors import ConversionCancelled, UserError, as_text
 from engine.key import VoicePitch
 from engine.optimization import OptimizationConfig
 from engine.progress import CancelToken, StageProgress
 
 if TYPE_CHECKING:
     from engine.converter import Converter
+
+_LOG = logging.getLogger(__name__)
 
 _MEMORY_EVERY_S = 0.5
 
@@ -204,6 +207,8 @@ class Worker(QObject):
         except Exception as error:  # noqa: BLE001 - the job fails, the app and the next job continue
             if order.cancel.cancelled:
                 return Cancelled(job_id, live.stages())
+            known = isinstance(error, UserError)
+            _LOG.error("failed: %s", message_for(error), exc_info=not known)
             return Failed(job_id, message_for(error), report_for(error), live.stages())
 
     def _engine_for(self, optimization: OptimizationConfig, live: LiveTimings) -> Engine:

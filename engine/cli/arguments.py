@@ -11,6 +11,7 @@ from typing import Any
 
 from engine.cli.output import say
 from engine.errors import OptionError
+from engine.log import LEVELS, LOG_VARIABLE
 from engine.optimization import FLAGS, OptimizationConfig, resolve
 from engine.option import Option
 
@@ -101,6 +102,8 @@ def environment_help() -> str:
         extra = "".join(f"|{each.value}" for each in flag.also)
         lines.append(f"  {flag.variable}={values}{extra}")
         lines += wrap(str(flag.help), 76, initial_indent="      ", subsequent_indent="      ")
+    lines.append(f"  {LOG_VARIABLE}={'|'.join(LEVELS)}")
+    lines.append("      How much of what is done is printed on stderr; default: off.")
     return "\n".join(lines)
 
 

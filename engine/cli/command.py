@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import io
+import logging
 import os
+import platform
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -22,8 +24,12 @@ from engine.cli.voice import add_voice
 from engine.cli.voices import add_voices
 from engine.device import prepare_environment
 from engine.errors import ConversionCancelled, OptionError, UserError
+from engine.log import LEVELS, level_asked_for, log_to_stderr, stop_logging
+from engine.machine import app_version
 from engine.progress import CancelToken
 
+_LOG = logging.getLogger(__name__)
+_PYTHON = platform.python_version()
 _NAME_LIKE_AN_OPTION = re.compile(r"-[^\s=]*\.\w+")
 
 
@@ -35,6 +41,9 @@ def run(arguments: Sequence[str] | None, stop: Stop) -> int:
     try:
         given = _parser().parse_args(_with_paths(sys.argv[1:] if arguments is None else arguments))
         given.cancel = stop.token
+        level = LEVELS["debug" if given.verbose > 1 else "info"]
+        log_to_stderr(level if given.verbose else level_asked_for("off"))
+        _LOG.info("urvc %s, version %s, Python %s", given.command, app_version(), _PYTHON)
         code: int = given.run(given)
     except UserError as error:
         say(f"urvc: {error}")
@@ -45,6 +54,8 @@ def run(arguments: Sequence[str] | None, stop: Stop) -> int:
     except ConversionCancelled:
         say(STOPPED)
         return EXIT_INTERRUPTED
+    finally:
+        stop_logging()
     return EXIT_FAILED if lost_output() else code
 
 
@@ -83,4 +94,21 @@ def _parser() -> argparse.ArgumentParser:
     add_benchmark(commands.add_parser("benchmark", help="measure what each optimization gains"))
     add_tune(commands.add_parser("tune", help="find and keep the fastest settings here"))
     add_doctor(commands.add_parser("doctor", help="check this machine"))
+    _add_verbose(parser)
     return parser
+
+
+def _add_verbose(parser: argparse.ArgumentParser) -> None:
+    """Add ``--verbose`` to every command that has no further ones below it."""
+    below = [each for each in parser._actions if isinstance(each, argparse._SubParsersAction)]  # noqa: SLF001 - argparse has no other way to walk them
+    for action in below:
+        for each in action.choices.values():
+            _add_verbose(each)
+    if not below:
+        parser.add_argument(
+            "-v",
+            "--verbose",
+            action="count",
+            default=0,
+            help="print on stderr what is done; twice prints more (or set RVC_LOG=info|debug)",
+        )

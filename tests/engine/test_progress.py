@@ -57,3 +57,18 @@ def test_a_cancelled_token_stays_cancelled() -> None:
     assert token.cancelled
     with pytest.raises(ConversionCancelled):
         token.raise_if_cancelled()
+
+
+def test_a_report_is_a_mapping_and_prints_as_a_table() -> None:
+    profiler = PerformanceProfiler()
+    assert str(profiler.report()).split() == [
+        "stage", "runs", "total", "average", "shortest", "longest", "share"
+    ]  # fmt: skip
+    for stage in ("content", "synthesis", "content"):
+        with profiler.measure(stage):
+            pass
+    report = profiler.report()
+    assert report == dict(report)
+    head, *rows = str(report).splitlines()
+    assert [row.split()[:2] for row in rows] == [["content", "2"], ["synthesis", "1"]]
+    assert len({len(line) for line in (head, *rows)}) == 1

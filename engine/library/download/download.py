@@ -5,8 +5,10 @@ Nothing here starts by itself: every call follows something the user did.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from engine.errors import DownloadError, Interruption, Refusal, Text, as_user_error, on_disk
 from engine.files import ByteListener, file_sha256, require_room, size_text
@@ -21,6 +23,8 @@ from engine.library.download.connection import (
 from engine.library.download.part_file import SAVE_EVERY_BYTES, Origin, PartFile, claimed_part
 from engine.library.download.retry import DEFAULT_PACING, Pacing, persist
 from engine.progress import CancelToken
+
+_LOG = logging.getLogger(__name__)
 
 SIZE_LIMIT_BYTES = 4 * 10**9
 """Far more than any shared network or voice has."""
@@ -67,6 +71,8 @@ def download(
             return destination
         with claimed_part(destination) as part:
             part.recover(address, expected)
+            host = urlsplit(address).hostname
+            _LOG.info("downloading %s from %s", destination.name, host)
             transfer = _Transfer(
                 address,
                 destination.parent,
@@ -86,6 +92,7 @@ def download(
                 progress_bytes=lambda: transfer.furthest_bytes,
             )
             part.install(destination)
+            _LOG.info("downloaded %s", destination.name)
     return destination
 
 

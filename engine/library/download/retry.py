@@ -5,6 +5,7 @@ Not `urllib3.Retry`: a cancel ends our pauses, and a transfer that makes progres
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from urllib3.util import Retry
 
 from engine.errors import Interruption
 from engine.progress import CancelToken
+
+_LOG = logging.getLogger(__name__)
 
 Outcome = TypeVar("Outcome")
 
@@ -94,6 +97,7 @@ def persist(
                 if interruption.asked_wait_s > pacing.longest_asked_wait_s:
                     raise
                 wait_s = max(wait_s, interruption.asked_wait_s)
+            _LOG.info("%s; trying again in %.0f s", interruption.why, wait_s)
         _pause(wait_s, pacing, cancel)
 
 

@@ -7,7 +7,8 @@ import pytest
 from PySide6.QtCore import qCritical, qWarning
 from pytestqt.qtbot import QtBot
 
-from desktop.problems import LOG_FILE, CrashReporter, report_for, without_folders
+from desktop.problems import LOG_FILE, CrashReporter, report_for
+from engine.plain_text import without_folders
 
 
 @pytest.fixture
