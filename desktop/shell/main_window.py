@@ -11,7 +11,9 @@ from PySide6.QtGui import (
     QGuiApplication,
 )
 from PySide6.QtWidgets import (
+    QApplication,
     QFileDialog,
+    QLabel,
     QMessageBox,
     QWidget,
 )
@@ -172,7 +174,11 @@ class MainWindow(DropWindow):
             self._show_new(self.queue.undo_remove())
 
     def copy_results(self) -> None:
-        """Copy the selected results, as files that can be pasted in Finder."""
+        """Copy the selected results, as files that can be pasted in Finder; or a marked text."""
+        focused = QApplication.focusWidget()
+        if isinstance(focused, QLabel) and focused.hasSelectedText():
+            QGuiApplication.clipboard().setText(focused.selectedText())
+            return
         outputs = [job.output for job in self.selected_jobs() if job.output is not None]
         files = [path for path in outputs if path.exists()]
         if files:
@@ -202,14 +208,6 @@ class MainWindow(DropWindow):
         jobs = self.selected_jobs()
         if len(jobs) == 1 and jobs[0].output is not None:
             self.play_requested.emit(jobs[0])
-
-    def open_selected(self) -> None:
-        """Play the result of the selected job, or download what it lacks."""
-        jobs = self.selected_jobs()
-        if len(jobs) == 1 and jobs[0].state is JobState.NEEDS_NETWORKS:
-            self.download_for([jobs[0].id])
-        else:
-            self.play_selected()
 
     def download_selected(self) -> None:
         """Download what the selected jobs lack."""
@@ -278,7 +276,7 @@ class MainWindow(DropWindow):
         areas.voice_panel.add_wanted.connect(self.open_voice_dialog)
         self.queue_view.selection_moved.connect(self._on_selection)
         self.queue_view.remove_wanted.connect(self.remove_selected)
-        self.queue_view.open_wanted.connect(self.open_selected)
+        self.queue_view.open_wanted.connect(self.play_selected)
         self.queue_view.play_wanted.connect(self.toggle_requested)
         self.queue_view.seek_wanted.connect(self.seek_requested)
         self.queue_view.button_pressed.connect(self._on_button)

@@ -21,6 +21,7 @@ from tests.desktop.session.look import LOOKS
 from tests.desktop.session.screen import SIZE, Screen
 from tests.desktop.session.session import Session, states_of
 from tests.desktop.session.sound_files import broken, long_song, song, video
+from tests.engine.loading import zoo
 
 SMALLEST, USUAL = (900, 600), (1040, 700)
 PANES = ("general", "optimization", "voices", "models", "advanced")
@@ -122,6 +123,23 @@ def settings(session: Session, album: Album) -> None:
     session.until(lambda now: not now["settings"], "no settings")
 
 
+def lacking_networks(session: Session, album: Album, source: Path) -> None:
+    """A voice of the community whose networks were never downloaded."""
+    weights = source.with_name("Stella.pth")
+    weights.write_bytes(zoo.voice(0))
+    report = VoiceLibrary(session.data / "voices").import_files([weights])
+    session.kill()
+    file = session.data / "settings.json"
+    kept = json.loads(file.read_text())
+    kept["memory"]["draft.voice"] = report.imported[0].voice.id
+    write_text(file, json.dumps(kept))
+    session.start()
+    session.ask("resize", *SMALLEST)
+    session.open_with(source)
+    session.until(lambda now: "needs networks" in states_of(now).values(), "it waits")
+    album.take("needs-networks")
+
+
 def after_a_crash(session: Session, album: Album) -> None:
     """The next start offers what was undone; then the largest window."""
     session.kill()
@@ -177,6 +195,7 @@ def walk(language: str, scale: int, target: Path, look: str) -> None:
             conversions(session, album)
             settings(session, album)
             after_a_crash(session, album)
+            lacking_networks(session, album, song(sounds, "Bridge.wav"))
         finally:
             session.close()
 
