@@ -10,7 +10,7 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QMessageBox, QWidget
 
 from desktop.background import BackgroundTask, Listener, Outcome
-from desktop.queue.job import Job
+from desktop.queue.job import Job, JobState
 from desktop.queue.job_queue import JobQueue
 from desktop.translation import translate
 from engine.errors import OptionError
@@ -158,6 +158,7 @@ class NetworkDownload(QObject):
         self.task = BackgroundTask(self)
         self.task.progressed.connect(self._on_progressed)
         self.task.ended.connect(self._on_ended)
+        queue.queue_changed.connect(self._stop_if_unwanted)
 
     def start(self, job_ids: Sequence[str], parent: QWidget | None = None) -> None:
         """Download what these jobs lack; they start by themselves afterwards."""
@@ -183,6 +184,16 @@ class NetworkDownload(QObject):
         """Stop before the app quits."""
         self._wanted.clear()
         self.task.close()
+
+    @Slot()
+    def _stop_if_unwanted(self) -> None:
+        """Nothing shows a download for which no job waits any more."""
+        if not self.task.is_running:
+            return
+        keys = {each.key for each in self._wanted}
+        waiting = (j for j in self._queue.jobs() if j.state is JobState.NEEDS_NETWORKS)
+        if not any(keys.intersection(job.needs) for job in waiting):
+            self.cancel()
 
     def _go_on(self) -> None:
         if not self._wanted:

@@ -25,7 +25,7 @@ from engine.library.voice_library import VoiceLibrary
 from engine.options import ConversionOptions
 from tests.desktop.fake_engine import FakeEngine, job
 from tests.desktop.networks.test_models_page import LARGE, NETWORK, SMALL
-from tests.engine.library.download.http_server import FaultServer, running_server
+from tests.engine.library.download.http_server import Fault, FaultServer, running_server
 from tests.engine.loading import zoo
 
 WAIT_MS = 15_000
@@ -234,6 +234,26 @@ def test_a_licence_is_accepted_before_the_download(
         qtbot.waitUntil(lambda: queue.count(JobState.WAITING) == 1, timeout=WAIT_MS)
     else:
         assert server.seen == []
+    download.close()
+
+
+def test_a_download_that_no_job_waits_for_stops(
+    qtbot: QtBot, tmp_path: Path, server: FaultServer
+) -> None:
+    server.faults += [Fault(), Fault(pause_s=0.2, piece=10_000)]
+    needs = NetworkNeeds(tmp_path / "models", lambda _key: "contentvec", [NETWORK])
+    queue = JobQueue([], needs.missing)
+    queue.add([job("a.wav"), job("b.wav")])
+    download = NetworkDownload(queue, needs, lambda: server.base)
+    first, second = queue.jobs()
+    download.start([first.id])
+    queue.remove([first.id])
+    assert queue.download(second) is not None
+    queue.cancel([second.id])
+    qtbot.waitUntil(lambda: not download.task.is_running, timeout=WAIT_MS)
+    assert not (tmp_path / "models/net/weights").exists()
+    queue.retry([second.id])
+    assert queue.download(queue.jobs()[0]) is None
     download.close()
 
 
