@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.audio.filters import filter_in_place, highpass_in_place
-from engine.audio.levels import is_cancelled
+from engine.audio.mixdown import Mix, MixReview
 from engine.audio.resampling import Resampler, resampled_length
 from engine.audio.spool import Spool
 from engine.segments import ANALYSIS_RATE_HZ, CONTEXT_FRAMES, HOP_SAMPLES, count_frames
@@ -73,7 +73,7 @@ class AnalysisSignal:
         self.channels = samples.channels
         self._samples = samples
         self._gain = np.float32(MAX_INPUT_PEAK / peak if peak > MAX_INPUT_PEAK else 1.0)
-        self._middle: int | None = 0 if samples.channels == 1 else None
+        self._mix = Mix(1)
         self.is_filtered = False
 
     def __len__(self) -> int:
@@ -105,8 +105,6 @@ class AnalysisSignal:
         filtered : a high-pass of float32 [channels, n]; None is `highpass_48hz`
         pause : called for each block; may raise to stop
         """
-        energies = np.zeros(self.channels)
-        mixed_energy = 0.0
         if filtered is None:
             highpass_in_place(self._samples, self._gain, pause)
         else:
@@ -114,12 +112,10 @@ class AnalysisSignal:
         self.is_filtered = True
         if self.channels == 1:
             return
+        review = MixReview(self._mix, ANALYSIS_RATE_HZ, self.channels)
         for block in self._samples.blocks():
-            energies += np.einsum("nc,nc->c", block, block, dtype=np.float64)
-            mean = block.mean(1, dtype=np.float64)
-            mixed_energy += float(mean @ mean)
-        if is_cancelled(mixed_energy, float(energies.max())):
-            self._middle = int(energies.argmax())
+            review.add(block)
+        self._mix = review.better_mix() or self._mix
 
     def read(self, start: int, stop: int) -> Floats:
         """Float32 [stop - start, channels]."""
@@ -127,7 +123,7 @@ class AnalysisSignal:
 
     def middle(self, start: int, stop: int) -> Floats:
         """The mean of the channels, or the louder one where they cancel out: float32 [m]."""
-        return self._mixed(self.read(start, stop))
+        return self._mixed(self.read(start, stop), start)
 
     def padded(self, start: int, frames: int) -> Floats:
         """Frames of the signal mirrored at both ends, float32 [frames * 160, channels].
@@ -146,7 +142,7 @@ class AnalysisSignal:
 
     def padded_middle(self, start: int, frames: int) -> Floats:
         """`padded`, mixed like `middle`: float32 [frames * 160]."""
-        return self._mixed(self.padded(start, frames))
+        return self._mixed(self.padded(start, frames), (start - CONTEXT_FRAMES) * HOP_SAMPLES)
 
     def _mirrored(self, start: int, stop: int) -> Floats:
         """Samples beyond the ends; a source shorter than that is mirrored several times."""
@@ -158,6 +154,6 @@ class AnalysisSignal:
         low, high = int(places.min()), int(places.max()) + 1
         return self.read(low, high)[places - low]
 
-    def _mixed(self, block: Floats) -> Floats:
-        mixed: Floats = block.mean(1) if self._middle is None else block[:, self._middle]
+    def _mixed(self, block: Floats, start: int) -> Floats:
+        mixed: Floats = self._mix.apply(block, start)[:, 0]
         return np.ascontiguousarray(mixed)

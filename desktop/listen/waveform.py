@@ -297,7 +297,7 @@ class WaveformScanner(QObject):
         builder: PeakBuilder | None = None
         meter: LoudnessMeter | None = None
         shown_at_s = time.monotonic()
-        for samples, rate_hz in read_blocks(path):
+        for samples, rate_hz, _ in read_blocks(path):
             if builder is None or meter is None:
                 builder = PeakBuilder(rate_hz, expected_s)
                 meter = LoudnessMeter(rate_hz, samples.shape[1])

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,22 +16,24 @@ from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.stream import Disposition
 from numpy.typing import NDArray
 
-from engine.audio.headers import promised_ratio
+from engine.audio.headers import is_cut_off, promised_ratio
 from engine.audio.source import (
     DAMAGED_NOTE,
+    MAX_DURATION_S,
+    SILENT_PEAK,
     AudioInfo,
     Decoded,
     Intake,
     SoundBlock,
     cut_off_note,
+    no_such_track,
     refused,
 )
+from engine.audio.spool import BLOCK_FRAMES
 from engine.errors import Message, Text
-
-# These state a duration in their header; for others FFmpeg only estimates it.
-_STATES_DURATION = frozenset({"mov", "matroska", "asf", "avi", "flac", "wav", "w64", "aiff", "caf"})
 
 _CUT_S = 0.5
 """Headers round, and count padding: a smaller gap is not a cut."""
@@ -41,6 +44,17 @@ _MAX_PADDING_FRAMES = 8192
 _EDIT_LIST_TICK_S = Fraction(1, 1000)
 """MP4 writers commonly round the edit list to the movie's milliseconds."""
 
+
+_TIMED = frozenset({"mov", "matroska", "mpegts", "mpeg", "flv"})
+"""Their time stamps are meant, and as exact as they say."""
+_LATE_S = 0.04
+"""A sound that begins less later than the picture is taken for one that begins with it."""
+_JITTER_S = 0.1
+"""Time stamps of recorders and streams waver; frames that fit that well follow each other."""
+_OVERLAP_S = 10.0
+"""What goes back further is another recording, not one that was sent twice."""
+_DOUBT_S = 1.0
+_MAX_NAME = 40
 
 # Without playlists, concatenation scripts and device formats: these can open other files or the
 # network.
@@ -63,7 +77,7 @@ _SEEK_LEAD_S = 0.5
 """Decoded and dropped after a seek: codecs need what came before (AAC a packet, Opus 80 ms)."""
 
 
-def probe(path: Path) -> AudioInfo:
+def probe(path: Path, track: int | None = None) -> AudioInfo:
     """Read the header.
 
     Raises
@@ -71,9 +85,11 @@ def probe(path: Path) -> AudioInfo:
     AudioFileError : if there is no sound that can be decoded
     OSError : if the file cannot be opened
     """
-    with _opened(path) as (container, stream):
-        duration_s = _stated_s(stream)
-        if duration_s is None and container.duration is not None:
+    with _opened(path, track) as (container, stream):
+        duration_s: Fraction | float | None = _stated_s(stream)
+        if duration_s is not None:
+            duration_s = float(duration_s) + _late_s(container, stream)
+        elif container.duration is not None:
             duration_s = Fraction(container.duration, av.time_base)
         return AudioInfo(
             path,
@@ -84,14 +100,17 @@ def probe(path: Path) -> AudioInfo:
         )
 
 
-def decode(path: Path, intake: Intake, *, damaged: bool = False) -> Decoded:
-    """Decode the first audio stream, without damaged packets and the encoder's padding.
+def decode(
+    path: Path, intake: Intake, track: int | None = None, *, damaged: bool = False
+) -> Decoded:
+    """Decode an audio stream, without damaged packets and the encoder's padding.
 
     The padding is cut where the file states its length.
 
     Parameters
     ----------
     intake : takes the sound
+    track : which one, from 1; None takes the first one that has sound, the default one before
     damaged : True if the file is known to be damaged; then a note says so
 
     Raises
@@ -99,30 +118,21 @@ def decode(path: Path, intake: Intake, *, damaged: bool = False) -> Decoded:
     AudioFileError : if there is no sound that can be decoded
     OSError : if the file cannot be opened
     """
-    with _opened(path) as (container, stream):
+    with _opened(path, track) as (container, stream):
         tally = _Tally(damaged=damaged)
-        rate_hz = 0
-        for frame in _frames(container, stream, tally):
-            if not rate_hz:
-                rate_hz = frame.sample_rate
-                intake.begin(rate_hz)
-            if frame.sample_rate != rate_hz:
-                why = Text(
-                    "its sample rate changes from {before} to {after} Hz",
-                    before=rate_hz,
-                    after=frame.sample_rate,
-                )
-                raise refused(path, why, "convert it to a WAV file first")
-            intake.append(_block(frame))
-        if not rate_hz:
+        timeline = _Timeline(container, stream)
+        intake.take(block for _, block in _placed(container, stream, timeline, tally))
+        if not intake.rate_hz:
             why_none = "it is damaged throughout" if tally.damaged else "it holds no sound"
             raise refused(path, why_none, "choose another file")
-        notes = _length_notes(path, container, stream, tally, intake.n_frames / rate_hz)
-        intake.finish(_true_frames(container, stream, tally, rate_hz, intake.n_frames))
-        return Decoded(_kind(container, stream), rate_hz, intake.n_frames, notes)
+        notes = _length_notes(path, container, stream, tally, intake)
+        intake.finish(_true_frames(container, stream, tally, timeline, intake))
+        if track is None:
+            notes = (*_track_notes(container, stream), *notes)
+        return Decoded(_kind(container, stream), intake.rate_hz, intake.n_frames, notes)
 
 
-def blocks(path: Path, start_s: float) -> Iterator[SoundBlock]:
+def blocks(path: Path, start_s: float, track: int | None = None) -> Iterator[SoundBlock]:
     """Decode from `start_s` on, a frame at a time; the encoder's padding at the end is kept.
 
     Raises
@@ -130,26 +140,101 @@ def blocks(path: Path, start_s: float) -> Iterator[SoundBlock]:
     AudioFileError : if there is no sound that can be decoded
     OSError : if the file cannot be opened
     """
-    with _opened(path) as (container, stream):
-        at: int | None = 0
+    with _opened(path, track) as (container, stream):
+        timeline = _Timeline(container, stream)
         if start_s > _SEEK_LEAD_S and _container_name(container) in _SEEKABLE:
-            at = None
-            container.seek(int((start_s - _SEEK_LEAD_S) * av.time_base))
-        for frame in _frames(container, stream, _Tally(damaged=False)):
-            if at is None:
-                at = _first_index(stream, frame)
-            block = _block(frame)[max(0, round(start_s * frame.sample_rate) - at) :]
-            at += frame.samples
-            if len(block):
-                yield SoundBlock(block, frame.sample_rate)
+            timeline.begin_at(start_s)
+            container.seek(int((start_s + timeline.origin_s - _SEEK_LEAD_S) * av.time_base))
+        for at, block in _placed(container, stream, timeline, _Tally(damaged=False)):
+            kept = block.samples[max(0, round(start_s * timeline.rate_hz) - at) :]
+            if len(kept):
+                yield block._replace(samples=kept)
 
 
-def _first_index(stream: AudioStream, frame: AudioFrame) -> int:
-    """Which sample of the whole sound the frame begins with, by its time stamp."""
-    if frame.pts is None or frame.time_base is None:
-        return 0
-    start_s = (stream.start_time or 0) * (stream.time_base or Fraction(0))
-    return round((frame.pts * frame.time_base - start_s) * frame.sample_rate)
+class _Timeline:
+    """Where each frame belongs, by its time stamp: a phone or a stream may leave sound out.
+
+    Attributes
+    ----------
+    origin_s, first_origin_s : time stamp of the beginning, now and before a new recording
+    late_s : how much later than the picture the sound begins
+    rate_hz : of the first frame
+    n_frames, n_silent : how many have been placed, and how many of them are silence
+    """
+
+    def __init__(self, container: InputContainer, stream: AudioStream) -> None:
+        self._is_timed = _container_name(container) in _TIMED
+        start_s = float((stream.start_time or 0) * (stream.time_base or 0))
+        self.origin_s, self.late_s = start_s, 0.0
+        streams = [each for each in container.streams if each.type in ("audio", "video")]
+        if len(streams) > 1 and self._is_timed and container.start_time is not None:
+            late_s = start_s - container.start_time / av.time_base
+            if _LATE_S < late_s < MAX_DURATION_S:
+                self.origin_s, self.late_s = start_s - late_s, late_s
+        self._end_s = (container.duration or 0) / av.time_base + self.origin_s + _DOUBT_S
+        self.first_origin_s = self.origin_s
+        self.rate_hz = 0
+        self.n_frames = 0
+        self.n_silent = 0
+        self._from_s: float | None = None
+        self._is_dropping = False
+
+    def begin_at(self, start_s: float) -> None:
+        """The first frame will be one near this time, because of a seek."""
+        self._from_s = start_s
+
+    def place(self, frame: AudioFrame) -> tuple[int, int, int]:
+        """Samples of silence before a frame, of it to leave out, and the place of its others."""
+        self.rate_hz = self.rate_hz or frame.sample_rate
+        samples = round(frame.samples * self.rate_hz / frame.sample_rate)
+        silent, dropped = self._misplaced(frame, samples)
+        self.n_silent += silent
+        at = self.n_frames + silent
+        self.n_frames = at + samples - dropped
+        return silent, round(dropped * frame.sample_rate / self.rate_hz), at
+
+    def _misplaced(self, frame: AudioFrame, samples: int) -> tuple[int, int]:
+        if frame.pts is None or frame.time_base is None:
+            return 0, 0
+        stamp_s = float(frame.pts * frame.time_base)
+        index = round((stamp_s - self.origin_s) * self.rate_hz)
+        if self._from_s is not None:
+            self.n_frames = max(0, min(index, round(self._from_s * self.rate_hz)))
+            self._from_s = None
+            return max(0, index - self.n_frames), 0
+        gap = index - self.n_frames
+        is_late = self.n_frames == 0 and self.late_s > 0 and gap > 0
+        is_near = abs(gap) <= _JITTER_S * self.rate_hz and not is_late
+        if not self._is_timed or (is_near and not (self._is_dropping and gap < 0)):
+            self._is_dropping = False
+            return 0, 0
+        if gap > 0 and stamp_s <= self._end_s:
+            return gap, 0
+        starts_again = index < _DOUBT_S * self.rate_hz
+        if gap > 0 or starts_again or gap < -_OVERLAP_S * self.rate_hz:
+            # Recordings written one after the other, or a broken clock: go on from here.
+            self.origin_s += gap / self.rate_hz
+            self._end_s += max(0.0, gap / self.rate_hz)
+            return 0, 0
+        self._is_dropping = -gap >= samples  # to the sample, once it is begun
+        return 0, min(-gap, samples)
+
+
+def _placed(
+    container: InputContainer, stream: AudioStream, timeline: _Timeline, tally: _Tally
+) -> Iterator[tuple[int, SoundBlock]]:
+    """Blocks, silence among them, and the position of each."""
+    for frame in _frames(container, stream, tally):
+        n_silent, n_dropped, sound_at = timeline.place(frame)
+        samples = _block(frame)
+        layout = tuple(channel.name for channel in frame.layout.channels)
+        while n_silent > 0:
+            n = min(n_silent, BLOCK_FRAMES)
+            silence = np.zeros((n, samples.shape[1]), np.float32)
+            yield sound_at - n_silent, SoundBlock(silence, timeline.rate_hz, layout)
+            n_silent -= n
+        if n_dropped < len(samples):
+            yield sound_at, SoundBlock(samples[n_dropped:], frame.sample_rate, layout)
 
 
 class _Nameless:
@@ -169,14 +254,67 @@ class _Nameless:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[InputContainer, AudioStream]]:
+def _opened(path: Path, track: int | None) -> Iterator[tuple[InputContainer, AudioStream]]:
+    with _container(path) as container:
+        streams = _playable(path, container)
+        if track is None and len(streams) > 1:
+            status = path.stat()
+            track = _audible_track(path, status.st_mtime_ns, status.st_size)
+        if track is None:
+            yield container, streams[0]
+            return
+        found = [each for each in streams if container.streams.audio.index(each) == track - 1]
+        if not found:
+            raise no_such_track(path, track, len(container.streams.audio))
+        yield container, found[0]
+
+
+@contextmanager
+def _container(path: Path) -> Iterator[InputContainer]:
     with path.open("rb") as file:
         try:
             container = av.open(_Nameless(file), "r", options=_OPTIONS, metadata_errors="ignore")
         except av.FFmpegError as error:
             raise _unknown(path) from error
         with container:
-            yield container, _first_sound(path, container)
+            yield container
+
+
+@lru_cache(maxsize=64)
+def _audible_track(path: Path, _: int, __: int) -> int:
+    """The first track that has sound, from 1; the default one where none has."""
+    with _container(path) as container:
+        numbers = [container.streams.audio.index(each) + 1 for each in _playable(path, container)]
+    for number in numbers:
+        with _opened(path, number) as (container, stream):
+            for frame in _frames(container, stream, _Tally(damaged=False)):
+                block = _block(frame)
+                if float((block.max(axis=0) - block.min(axis=0)).max()) > 2 * SILENT_PEAK:
+                    return number
+    return numbers[0]
+
+
+def _track_notes(container: InputContainer, stream: AudioStream) -> tuple[Message, ...]:
+    """The sentence for a file with several sound tracks."""
+    count = len(container.streams.audio)
+    if count < 2:
+        return ()
+    number = container.streams.audio.index(stream) + 1
+    name = "".join(c for c in stream.metadata.get("title", "") if c.isprintable()).strip()
+    if not name:
+        return (
+            Text(
+                "it has {count} sound tracks; number {number} is used", count=count, number=number
+            ),
+        )
+    return (
+        Text(
+            'it has {count} sound tracks; number {number}, "{name}", is used',
+            count=count,
+            number=number,
+            name=name[:_MAX_NAME],
+        ),
+    )
 
 
 def _unknown(path: Path) -> Exception:
@@ -195,20 +333,24 @@ def _unknown(path: Path) -> Exception:
     )
 
 
-def _first_sound(path: Path, container: InputContainer) -> AudioStream:
+def _playable(path: Path, container: InputContainer) -> list[AudioStream]:
+    """The sound tracks that can be decoded, default ones first."""
     if not container.streams.audio:
         why = "this video has no sound" if container.streams.video else "this file has no sound"
         raise refused(path, why, "choose a file with sound")
-    stream = container.streams.audio[0]
-    # The type stubs are wrong: an unknown codec has no context.
-    context = getattr(stream, "codec_context", None)
-    if _is_protected(path, container, context):
-        raise _protected(path)
-    if context is None or not context.sample_rate or not context.channels:
+    playable = []
+    for stream in container.streams.audio:
+        # The type stubs are wrong: an unknown codec has no context.
+        context = getattr(stream, "codec_context", None)
+        if _is_protected(path, container, context):
+            raise _protected(path)
+        if context is not None and context.sample_rate and context.channels:
+            playable.append(stream)
+    if not playable:
         raise refused(
             path, "its sound is in an unknown format or damaged", "convert it to a WAV file first"
         )
-    return stream
+    return sorted(playable, key=lambda stream: not stream.disposition & Disposition.default)
 
 
 def _protected(path: Path) -> Exception:
@@ -287,12 +429,22 @@ def _stated_s(stream: AudioStream) -> Fraction | None:
         return None
 
 
+def _late_s(container: InputContainer, stream: AudioStream) -> float:
+    """What is to be added to a stated duration: Matroska's tag counts from the file's beginning.
+
+    Unless it is of mkvmerge, which writes the track's own length.
+    """
+    if stream.duration is None and not any("STATISTICS" in name for name in stream.metadata):
+        return 0.0
+    return _Timeline(container, stream).late_s
+
+
 def _true_frames(
     container: InputContainer,
     stream: AudioStream,
     tally: _Tally,
-    rate_hz: int,
-    n_decoded: int,
+    timeline: _Timeline,
+    intake: Intake,
 ) -> int | None:
     """Frames without the encoder's padding, where an MP4 states it.
 
@@ -303,31 +455,33 @@ def _true_frames(
         return None
     gapless = container.metadata.get("iTunSMPB", "").split()
     try:
-        n_tagged = int(gapless[3], 16)
-        if n_tagged > 0 and n_decoded - n_tagged <= _MAX_PADDING_FRAMES:
+        n_tagged = int(gapless[3], 16) + timeline.n_silent
+        if n_tagged > timeline.n_silent and intake.n_frames - n_tagged <= _MAX_PADDING_FRAMES:
             return n_tagged
     except (ValueError, IndexError):
         pass  # no tag, or not Apple's: use the edit list
     header_s = _stated_s(stream)
     if header_s is None or header_s <= 0:
         return None
-    n_stated = round(header_s * rate_hz)
+    n_stated = round((float(header_s) + _late_s(container, stream)) * intake.rate_hz)
     if tally.end_ticks is None or stream.time_base is None:
         return n_stated
-    n_packets = round(tally.end_ticks * stream.time_base * rate_hz)
+    end_s = float(tally.end_ticks * stream.time_base) - timeline.first_origin_s
+    n_packets = round(end_s * intake.rate_hz)
     # The packets count samples, the edit list perhaps only milliseconds.
-    return n_packets if n_packets - n_stated <= _EDIT_LIST_TICK_S * rate_hz else n_stated
+    return n_packets if n_packets - n_stated <= _EDIT_LIST_TICK_S * intake.rate_hz else n_stated
 
 
 def _length_notes(
-    path: Path, container: InputContainer, stream: AudioStream, tally: _Tally, present_s: float
+    path: Path, container: InputContainer, stream: AudioStream, tally: _Tally, intake: Intake
 ) -> tuple[Message, ...]:
     """The sentences for a file that is cut off or damaged."""
     notes: list[Message] = []
+    present_s = intake.n_frames / intake.rate_hz
     promised_s = present_s * promised_ratio(path)
     header_s = _stated_s(stream)
-    if header_s is not None and _container_name(container) in _STATES_DURATION:
-        promised_s = max(promised_s, float(header_s))
+    if header_s is not None and is_cut_off(path):
+        promised_s = max(promised_s, float(header_s) + _late_s(container, stream))
     if present_s < promised_s - _CUT_S:
         notes.append(cut_off_note(promised_s, present_s))
     if tally.damaged:

@@ -10,7 +10,6 @@ from typing import BinaryIO
 
 _MAX_CHUNKS = 1_000
 _MAX_CHUNK_BYTES = 1 << 40
-_OGG_TAIL_BYTES = 1 << 17  # more than the largest page
 
 # Programs that write to a pipe cannot know the length and leave one of these in its place.
 _UNKNOWN_FROM = 0x7FFF_F000
@@ -44,8 +43,8 @@ def promised_ratio(path: Path) -> float:
     return promised_bytes / present_bytes
 
 
-def ogg_ends(path: Path) -> bool:
-    """Whether the last page of an Ogg file says that the stream ends there.
+def is_cut_off(path: Path) -> bool:
+    """Whether a movie, Matroska, AVI or Windows Media file is shorter than its own sizes say.
 
     Raises
     ------
@@ -53,10 +52,106 @@ def ogg_ends(path: Path) -> bool:
     """
     with path.open("rb") as file:
         file_bytes = file.seek(0, 2)
-        file.seek(max(0, file_bytes - _OGG_TAIL_BYTES))
-        tail = file.read()
-    flags_at = tail.rfind(b"OggS") + 5
-    return flags_at < len(tail) and bool(tail[flags_at] & 4)
+        file.seek(0)
+        head = file.read(64)
+        if head[:4] == b"\x1aE\xdf\xa3":
+            stated = _matroska_bytes(file)
+        elif head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+            stated = 8 + int.from_bytes(head[4:8], "little")
+            stated = 0 if stated >= _UNKNOWN_FROM else stated
+        elif head[:16] == _ASF:
+            found = file.read(1 << 16).find(_ASF_FILE, 0)
+            file.seek(64 + found + 40)
+            stated = int.from_bytes(file.read(8), "little") if found >= 0 else 0
+        else:
+            return _ends_inside_box(file, file_bytes)
+    return stated > file_bytes
+
+
+_ASF = bytes.fromhex("3026b275 8e66cf11 a6d900aa 0062ce6c")
+_ASF_FILE = bytes.fromhex("a1dcab8c 47a9cf11 8ee400c0 0c205365")
+
+
+def _matroska_bytes(file: BinaryIO) -> int:
+    """Where the segment ends; 0 if it is written without a size, as streams are."""
+    at = 0
+    for _ in range(_MAX_CHUNKS):
+        file.seek(at)
+        head = file.read(16)
+        if len(head) < 2 or not head[0]:
+            return 0
+        n_id = 9 - head[0].bit_length()
+        n_size = 9 - head[n_id].bit_length() if len(head) > n_id and head[n_id] else 0
+        if not n_size or len(head) < n_id + n_size:
+            return 0
+        size = int.from_bytes(head[n_id : n_id + n_size], "big") & ((1 << 7 * n_size) - 1)
+        end = at + n_id + n_size + size
+        if head[:n_id] == b"\x18S\x80g":
+            return 0 if size == (1 << 7 * n_size) - 1 else end
+        at = end
+    return 0
+
+
+def _ends_inside_box(file: BinaryIO, file_bytes: int) -> bool:
+    at = 0
+    for _ in range(_MAX_CHUNKS):
+        file.seek(at)
+        head = file.read(16)
+        if len(head) < 8 or not head[4:8].isalnum():
+            return False
+        length = int.from_bytes(head[:4], "big")
+        if length == 1 and len(head) == 16:
+            length = int.from_bytes(head[8:], "big")
+        if length < 8:
+            return False
+        at += length
+        if at > file_bytes:
+            return True
+    return False
+
+
+_MASK_PLACES = (
+    "FL", "FR", "FC", "LFE", "BL", "BR", "FLC", "FRC", "BC", "SL", "SR", "TC", "TFL", "TFC", "TFR",
+    "TBL", "TBC", "TBR",
+)  # fmt: skip
+_FLAC_PLACES = {
+    3: "FL FR FC", 4: "FL FR BL BR", 5: "FL FR FC BL BR", 6: "FL FR FC LFE BL BR",
+    7: "FL FR FC LFE BC SL SR", 8: "FL FR FC LFE BL BR SL SR",
+}  # fmt: skip
+_OGG_PLACES = {
+    3: "FL FC FR", 4: "FL FR BL BR", 5: "FL FC FR BL BR", 6: "FL FC FR BL BR LFE",
+    7: "FL FC FR SL SR BC LFE", 8: "FL FC FR SL SR BL BR LFE",
+}  # fmt: skip
+
+
+def channel_places(path: Path, kind: str, channels: int) -> tuple[str, ...] | None:
+    """Where each channel is meant to sound; None where the file does not tell.
+
+    FLAC and Ogg fix it by the number of channels, an extensible WAV has a mask.
+
+    Parameters
+    ----------
+    kind : libsndfile's name of the format
+
+    Raises
+    ------
+    OSError : if the file cannot be read
+    """
+    if channels < 3:
+        return None
+    if kind in ("FLAC", "OGG"):
+        places = (_FLAC_PLACES if kind == "FLAC" else _OGG_PLACES).get(channels, "")
+        return tuple(places.split()) or None
+    with path.open("rb") as file:
+        head = file.read(12)
+        is_wave = head[:4] in (b"RIFF", b"RF64") and head[8:] == b"WAVE"
+        found = _walk(file, 12, "<4sI", b"fmt ") if is_wave else None
+        if found is None or found[1] < 40:
+            return None
+        file.seek(found[0] + 20)
+        mask = int.from_bytes(file.read(4), "little")
+    named = tuple(place for bit, place in enumerate(_MASK_PLACES) if mask >> bit & 1)
+    return named if len(named) == channels else None
 
 
 def _find_sound(file: BinaryIO) -> tuple[int, int] | None:

@@ -1,4 +1,4 @@
-"""Loudness: channels that cancel each other out, following the source, the peak limit."""
+"""Loudness: following the source, and the peak limit."""
 
 from __future__ import annotations
 
@@ -14,15 +14,6 @@ PEAK_LIMIT = 0.99
 SILENCE_RMS = 1e-3
 """-60 dB. Quieter levels count as equal, so that silence gets gain 1: the RVC projects floor the
 output's rms at 1e-6 only, which tears holes and lifts hiss where source or result is silent."""
-
-_CANCELLED = 0.01
-"""Energy of the mean against that of the louder channel: -20 dB. Two channels that have nothing in
-common leave -6 dB or more; with one of them inverted nothing is left."""
-
-
-def is_cancelled(mixed_energy: float, louder_energy: float) -> bool:
-    """Whether the mean of channels is next to silent though they are not."""
-    return mixed_energy < _CANCELLED * louder_energy
 
 
 def half_second_rms(

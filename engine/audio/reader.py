@@ -23,7 +23,8 @@ from engine.audio.source import (
     SoundBlock,
     clock,
     in_blocks,
-    louder_channel_note,
+    like_the_first,
+    no_such_track,
     refused,
     require_sound,
 )
@@ -71,13 +72,15 @@ class SourceAudio:
 class _Decoder(Protocol):
     """Decodes the files that libsndfile does not know."""
 
-    def probe(self, path: Path) -> AudioInfo:
+    def probe(self, path: Path, track: int | None = None) -> AudioInfo:
         """Read the header."""
 
-    def decode(self, path: Path, intake: Intake, *, damaged: bool = False) -> Decoded:
+    def decode(
+        self, path: Path, intake: Intake, track: int | None = None, *, damaged: bool = False
+    ) -> Decoded:
         """Decode the whole file."""
 
-    def blocks(self, path: Path, start_s: float) -> Iterator[SoundBlock]:
+    def blocks(self, path: Path, start_s: float, track: int | None = None) -> Iterator[SoundBlock]:
         """Decode a block at a time."""
 
 
@@ -93,15 +96,21 @@ def _other_decoder() -> _Decoder:
 
 
 def decode_audio(
-    path: str | os.PathLike[str], receiver: Receiver, *, channels: int | None
+    path: str | os.PathLike[str],
+    receiver: Receiver,
+    *,
+    channels: int | None,
+    track: int | None = None,
 ) -> Decoded:
-    """Decode the (first) sound of a file into a receiver, in the memory of a few blocks.
+    """Decode the sound of a file into a receiver, in the memory of a few blocks.
 
     Parameters
     ----------
     path : an audio or video file with any name
-    channels : most to keep: 1 mixes all, 2 spreads further ones over the first two, None keeps
-        all. Where mixing to 1 cancels the channels out, the louder one is kept, and a note says so
+    channels : most to keep, 1 or 2: mixed by their layout, without empty ones; None keeps all.
+        Where mixing to 1 cancels the channels out, the louder one is kept, and a note says so
+    track : which one of several, from 1; None is the first one that has sound, where possible
+        the default one, and a note says which it is
 
     Returns
     -------
@@ -116,9 +125,11 @@ def decode_audio(
 
     def play(intake: Intake) -> Decoded:
         try:
-            return sndfile_decoder.decode(source, intake)
+            decoded = sndfile_decoder.decode(source, intake)
         except DecoderRefusal as refusal:
-            return _other_decoder().decode(source, intake, damaged=refusal.damaged)
+            return _other_decoder().decode(source, intake, track, damaged=refusal.damaged)
+        _require_first(source, track)
+        return decoded
 
     try:
         return _received(source, play, receiver, channels)
@@ -130,9 +141,7 @@ def receive_array(samples: Floats, rate_hz: int, receiver: Receiver, *, channels
     """Pass samples float32 [n, channels] to a receiver as `decode_audio` does with a file's."""
 
     def play(intake: Intake) -> Decoded:
-        intake.begin(rate_hz)
-        for block in in_blocks(samples):
-            intake.append(block)
+        intake.take(SoundBlock(block, rate_hz) for block in in_blocks(samples))
         intake.finish()
         return Decoded("samples", rate_hz, intake.n_frames)
 
@@ -144,15 +153,15 @@ def _received(
 ) -> Decoded:
     intake = Intake(path, receiver, channels)
     decoded = play(intake)
-    louder = intake.louder_channel()
-    if louder is None:
-        return decoded
-    decoded = play(Intake(path, receiver, channels, only=louder))
-    return replace(decoded, notes=(*decoded.notes, louder_channel_note(louder)))
+    better = intake.better_mix()
+    if better is not None:
+        intake = Intake(path, receiver, channels, better)
+        decoded = play(intake)
+    return replace(decoded, notes=(*decoded.notes, *intake.notes))
 
 
 def read_audio(path: str | os.PathLike[str], *, mono: bool = False) -> SourceAudio:
-    """Decode the (first) sound of a file into memory; see `decode_audio`.
+    """Decode the sound of a file into memory; see `decode_audio`.
 
     Parameters
     ----------
@@ -212,8 +221,12 @@ class _Buffer:
         self._data.resize((n_frames, self._data.shape[1]), refcheck=False)
 
 
-def probe_audio(path: str | os.PathLike[str]) -> AudioInfo:
+def probe_audio(path: str | os.PathLike[str], *, track: int | None = None) -> AudioInfo:
     """What a file states about its sound, without decoding it.
+
+    Parameters
+    ----------
+    track : which one of several, from 1; see `decode_audio`
 
     Raises
     ------
@@ -222,15 +235,19 @@ def probe_audio(path: str | os.PathLike[str]) -> AudioInfo:
     source = _readable(path)
     try:
         try:
-            return sndfile_decoder.probe(source)
+            info = sndfile_decoder.probe(source)
         except DecoderRefusal:
-            return _other_decoder().probe(source)
+            return _other_decoder().probe(source, track)
     except OSError as error:
         raise _failed(source, error) from error
+    _require_first(source, track)
+    return info
 
 
-def read_blocks(path: str | os.PathLike[str], *, start_s: float = 0.0) -> Iterator[SoundBlock]:
-    """Decode the (first) sound of a file a block at a time, in memory of one block.
+def read_blocks(
+    path: str | os.PathLike[str], *, start_s: float = 0.0, track: int | None = None
+) -> Iterator[SoundBlock]:
+    """Decode the sound of a file a block at a time, in memory of one block.
 
     Unlike `decode_audio` it can start anywhere, gives no notes, and keeps the fraction of a
     second of padding that some encoders leave at the end. Closing the iterator closes the file.
@@ -239,6 +256,7 @@ def read_blocks(path: str | os.PathLike[str], *, start_s: float = 0.0) -> Iterat
     ----------
     path : an audio or video file with any name
     start_s : where to begin; beyond the end there are no blocks
+    track : which one of several, from 1; see `decode_audio`
 
     Yields
     ------
@@ -250,38 +268,41 @@ def read_blocks(path: str | os.PathLike[str], *, start_s: float = 0.0) -> Iterat
     """
     source = _readable(path)
     try:
-        yield from _checked(source, _blocks(source, start_s), start_s)
+        yield from _checked(source, _blocks(source, start_s, track), start_s)
     except OSError as error:
         raise _failed(source, error) from error
 
 
-def _blocks(source: Path, start_s: float) -> Iterator[SoundBlock]:
+def _blocks(source: Path, start_s: float, track: int | None) -> Iterator[SoundBlock]:
     reached_s = start_s
     try:
         for block in sndfile_decoder.blocks(source, start_s):
+            _require_first(source, track)
             yield block
             reached_s += block.samples.shape[0] / block.rate_hz
         if reached_s > 0:
             return
     except DecoderRefusal:
         pass  # unknown format, or damage: the other decoder continues from there
-    yield from _other_decoder().blocks(source, reached_s)
+    yield from _other_decoder().blocks(source, reached_s, track)
 
 
 def _checked(source: Path, blocks: Iterator[SoundBlock], start_s: float) -> Iterator[SoundBlock]:
-    kind: tuple[int, int] | None = None
     at_s = start_s
-    for block in blocks:
+    found_any = False
+    for block in like_the_first(blocks):
         require_sound(source, block.samples, at_s)
         at_s += block.samples.shape[0] / block.rate_hz
-        found = (block.rate_hz, block.samples.shape[1])
-        if found != (kind or found):
-            why = "its sample rate or number of channels changes"
-            raise refused(source, why, "convert it to a WAV file first")
-        kind = found
+        found_any = True
         yield block
-    if kind is None and start_s <= 0:
+    if not found_any and start_s <= 0:
         raise refused(source, "it holds no sound", "choose another file")
+
+
+def _require_first(source: Path, track: int | None) -> None:
+    """Files that libsndfile reads have one track of sound."""
+    if track is not None and track != 1:
+        raise no_such_track(source, track, 1)
 
 
 def _readable(path: str | os.PathLike[str]) -> Path:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.levels import is_cancelled
+from engine.audio.mixdown import Layout, Mix, MixReview, usual_mix
+from engine.audio.resampling import resample_blocks
 from engine.audio.spool import BLOCK_FRAMES
 from engine.errors import AudioFileError, Message, Text
 
@@ -24,6 +26,9 @@ MAX_DURATION_S = 12 * 3600
 MAX_MAGNITUDE = 1e12
 """Float files scaled to 32-bit integers reach 2e9; beyond this arithmetic would overflow."""
 
+SILENT_PEAK = 5e-5
+"""-86 dB: the noise of 16-bit files without any sound lies below."""
+
 _HELD_FRAMES = 1 << 14
 """Kept back until the end is known: more than the padding that an encoder leaves there."""
 
@@ -34,11 +39,13 @@ class SoundBlock(NamedTuple):
     Attributes
     ----------
     samples : float32 [n, channels]  n >= 1
-    rate_hz : their rate, the same for all blocks of a file
+    rate_hz : their rate
+    layout : places of the channels; None if unknown
     """
 
     samples: Floats
     rate_hz: int
+    layout: Layout | None = None
 
 
 class DecoderRefusal(Exception):  # noqa: N818 - internal: the next decoder is tried
@@ -132,77 +139,41 @@ class Intake:
     Parameters
     ----------
     path : named in errors
-    channels : most to keep: 1 keeps the mean, 2 spreads further channels over the first two;
-        None keeps all
-    only : keep this channel alone
+    channels : most to keep: 1 or 2, by the layout (see `engine.audio.mixdown`); None keeps all
+    mix : how to mix them, where a first pass has found a better way than the usual one
     """
 
     def __init__(
-        self, path: Path, receiver: Receiver, channels: int | None, only: int | None = None
+        self, path: Path, receiver: Receiver, channels: int | None, mix: Mix | None = None
     ) -> None:
         self._path = path
         self._receiver = receiver
         self._limit = channels
-        self._only = only
+        self._given = mix
+        self._start()
+
+    def _start(self) -> None:
         self.rate_hz = 0
         self.n_frames = 0
-        self._channels = 0
-        self._mixed_energy = 0.0
-        self._energies: NDArray[np.float64] = np.zeros(0)
+        self._mix: Mix | None = self._given
+        self._review: MixReview | None = None
+        self._low = self._high = np.zeros(0, np.float32)
         self._held: deque[Floats] = deque()
         self._held_frames = 0
 
-    def begin(self, rate_hz: int) -> None:
-        """Start, or start over with another decoder.
+    def take(self, blocks: Iterable[SoundBlock]) -> None:
+        """Take a sound from its beginning; `finish` ends it. What came before is dropped.
 
         Raises
         ------
-        AudioFileError : no voice can be converted at this sample rate
+        AudioFileError : no voice can be converted at this sample rate; it holds NaN, infinity or
+            values over `MAX_MAGNITUDE`, or is longer than `MAX_DURATION_S`
         """
-        if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
-            why = Text(
-                "its sample rate of {rate} Hz lies outside {lowest} to {highest} Hz",
-                rate=rate_hz,
-                lowest=MIN_RATE_HZ,
-                highest=MAX_RATE_HZ,
-            )
-            raise refused(self._path, why, "convert it to a WAV file of 44100 Hz first")
-        self.rate_hz = rate_hz
-        self.n_frames = 0
-        self._channels = 0
-        self._mixed_energy = 0.0
-        self._energies = np.zeros(0)
-        self._held.clear()
-        self._held_frames = 0
-
-    def append(self, block: Floats) -> None:
-        """Take float32 [m, channels].
-
-        A block with another number of channels than the first one is mixed to mono and spread.
-
-        Raises
-        ------
-        AudioFileError : it holds NaN, infinity or values over `MAX_MAGNITUDE`, or the sound is
-            longer than `MAX_DURATION_S`
-        """
-        with np.errstate(over="ignore", invalid="ignore"):
-            kept = self._mixed(block)
-        require_sound(self._path, kept, self.n_frames / self.rate_hz)
-        if self._limit == 1 and block.shape[1] > 1 and self._only is None:
-            self._count_energy(block, kept)
-        if not self._channels:
-            self._channels = kept.shape[1]
-            self._receiver.begin(self.rate_hz, self._channels)
-        if kept.shape[1] != self._channels:
-            kept = np.repeat(kept.mean(axis=1, keepdims=True), self._channels, axis=1)
-        self.n_frames += len(kept)
-        if self.n_frames > MAX_DURATION_S * self.rate_hz:
-            why = Text("it is longer than {duration}", duration=clock(MAX_DURATION_S))
-            raise refused(self._path, why, "cut it into shorter files")
-        self._held.append(kept)
-        self._held_frames += len(kept)
-        while self._held_frames - len(self._held[0]) >= _HELD_FRAMES:
-            self._pass_on(len(self._held[0]))
+        self._start()
+        for block in like_the_first(blocks):
+            if not self.rate_hz:
+                self._begin(block)
+            self._append(block.samples)
 
     def finish(self, n_frames: int | None = None) -> None:
         """End the sound, cut to ``n_frames`` if it is longer.
@@ -220,13 +191,55 @@ class Intake:
         while left > 0:
             left -= self._pass_on(left)
 
-    def louder_channel(self) -> int | None:
-        """The loudest channel, where the mean of all was asked for and is next to silent."""
-        if not len(self._energies):
-            return None
-        if not is_cancelled(self._mixed_energy, float(self._energies.max())):
-            return None
-        return int(self._energies.argmax())
+    def better_mix(self) -> Mix | None:
+        """Another mix, where the one that was used loses sound; to be called once, at the end."""
+        return None if self._review is None else self._review.better_mix()
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether there was nothing but silence, or a constant."""
+        return bool((self._high - self._low).max(initial=0.0) <= 2 * SILENT_PEAK)
+
+    @property
+    def notes(self) -> tuple[Message, ...]:
+        """Sentences for the user about what was heard."""
+        heard = () if self._mix is None else self._mix.notes
+        return (SILENT_NOTE,) if self.is_silent else heard
+
+    def _begin(self, block: SoundBlock) -> None:
+        if not MIN_RATE_HZ <= block.rate_hz <= MAX_RATE_HZ:
+            why = Text(
+                "its sample rate of {rate} Hz lies outside {lowest} to {highest} Hz",
+                rate=block.rate_hz,
+                lowest=MIN_RATE_HZ,
+                highest=MAX_RATE_HZ,
+            )
+            raise refused(self._path, why, "convert it to a WAV file of 44100 Hz first")
+        self.rate_hz = block.rate_hz
+        channels = block.samples.shape[1]
+        if self._limit is not None and channels > self._limit and self._mix is None:
+            self._mix = usual_mix(channels, block.layout, self._limit)
+            self._review = MixReview(self._mix, self.rate_hz, channels)
+        self._low = self._high = np.zeros(channels, np.float32)
+        self._receiver.begin(self.rate_hz, min(channels, self._limit or channels))
+
+    def _append(self, block: Floats) -> None:
+        require_sound(self._path, block, self.n_frames / self.rate_hz)
+        if not self.n_frames:
+            self._low = self._high = block[0]
+        self._low = np.minimum(self._low, block.min(axis=0))
+        self._high = np.maximum(self._high, block.max(axis=0))
+        if self._review is not None:
+            self._review.add(block)
+        kept = block if self._mix is None else self._mix.apply(block, self.n_frames)
+        self.n_frames += len(kept)
+        if self.n_frames > MAX_DURATION_S * self.rate_hz:
+            why = Text("it is longer than {duration}", duration=clock(MAX_DURATION_S))
+            raise refused(self._path, why, "cut it into shorter files")
+        self._held.append(kept)
+        self._held_frames += len(kept)
+        while self._held_frames - len(self._held[0]) >= _HELD_FRAMES:
+            self._pass_on(len(self._held[0]))
 
     def _pass_on(self, most: int) -> int:
         block = self._held.popleft()
@@ -234,25 +247,28 @@ class Intake:
         self._receiver.append(block[:most])
         return len(block)
 
-    def _mixed(self, block: Floats) -> Floats:
-        if self._only is not None:
-            only: Floats = block[:, min(self._only, block.shape[1] - 1)][:, None]
-            return only
-        if self._limit is None or block.shape[1] <= self._limit:
-            return block
-        if self._limit == 1:
-            mean: Floats = block.mean(axis=1, keepdims=True)
-            return mean
-        kept = self._limit
-        spread: Floats = block[:, :kept] + block[:, kept:].mean(1, keepdims=True)
-        return spread
 
-    def _count_energy(self, block: Floats, mixed: Floats) -> None:
-        if not len(self._energies):
-            self._energies = np.zeros(block.shape[1])
-        if len(self._energies) == block.shape[1]:
-            self._energies += np.einsum("nc,nc->c", block, block, dtype=np.float64)
-            self._mixed_energy += float(np.einsum("nc,nc->", mixed, mixed, dtype=np.float64))
+def like_the_first(blocks: Iterable[SoundBlock]) -> Iterator[SoundBlock]:
+    """Blocks with the rate and the number of channels of the first one.
+
+    A recording that was written after another may differ: it is resampled, and where its channels
+    are others, their mean is on all channels.
+    """
+    first: SoundBlock | None = None
+    for (rate_hz, channels), run in groupby(
+        blocks, lambda block: (block.rate_hz, block.samples.shape[1])
+    ):
+        alike = run
+        if first is not None and rate_hz != first.rate_hz > 0 < rate_hz:
+            samples = resample_blocks((each.samples for each in run), rate_hz, first.rate_hz)
+            alike = (SoundBlock(each, first.rate_hz) for each in samples)
+        for block in alike:
+            first = first or block
+            if channels == (n := first.samples.shape[1]):
+                yield block
+            else:
+                mean = block.samples.mean(axis=1, keepdims=True)
+                yield block._replace(samples=np.repeat(mean, n, axis=1))
 
 
 def in_blocks(samples: Floats) -> Iterator[Floats]:
@@ -272,12 +288,12 @@ def refused(path: Path, why: Message, advice: Message) -> AudioFileError:
     return AudioFileError(Text("Cannot read {name}", name=shown_name(path)), why, advice)
 
 
-def louder_channel_note(channel: int) -> Text:
-    """The sentence for a file whose channels cancel each other out."""
-    return Text(
-        "its channels cancel each other out; only the louder one, number {number}, is used",
-        number=channel + 1,
-    )
+def no_such_track(path: Path, track: int, count: int) -> AudioFileError:
+    """The error for a sound track that was asked for and is not there."""
+    why = Text("it has no sound track {track}, only {count}", track=track, count=count)
+    if count == 1:
+        why = Text("it has no sound track {track}, only one", track=track)
+    return refused(path, why, "choose a track that is there, or let it be chosen")
 
 
 def clock(seconds: float) -> str:
@@ -297,6 +313,8 @@ def cut_off_note(promised_s: float, present_s: float) -> Text:
         present=clock(present_s),
     )
 
+
+SILENT_NOTE = "there is no sound in it"
 
 DAMAGED_NOTE = "parts of the file are damaged and were left out"
 

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.audio import sndfile_decoder
-from engine.audio.headers import SoundTrack, is_movie, read_header, sound_track
+from engine.audio.headers import SoundTrack, is_cut_off, is_movie, read_header, sound_track
 from engine.audio.source import (
     DAMAGED_NOTE,
     AudioInfo,
@@ -56,7 +56,7 @@ _ROOM_BYTES = 16 << 20
 """With less free space than this, a full disk is taken for the cause of a failure."""
 
 
-def probe(path: Path) -> AudioInfo:
+def probe(path: Path, track: int | None = None) -> AudioInfo:
     """Read the header; where it tells nothing, decode the file.
 
     Raises
@@ -64,20 +64,23 @@ def probe(path: Path) -> AudioInfo:
     AudioFileError : if there is no sound that macOS decodes
     OSError : if the file cannot be opened
     """
-    track = _examine(path)
-    if track is not None and track.channels:
-        kind = f"mov ({track.codec.strip()})"
-        return AudioInfo(path, kind, track.rate_hz, track.channels, track.duration_s)
-    with _decoded(path, track) as sound:
-        return replace(sndfile_decoder.probe(sound), path=path, format=_kind(path, track))
+    found = _examine(path, track)
+    if found is not None and found.channels:
+        kind = f"mov ({found.codec.strip()})"
+        return AudioInfo(path, kind, found.rate_hz, found.channels, found.duration_s)
+    with _decoded(path, found) as sound:
+        return replace(sndfile_decoder.probe(sound), path=path, format=_kind(path, found))
 
 
-def decode(path: Path, intake: Intake, *, damaged: bool = False) -> Decoded:
+def decode(
+    path: Path, intake: Intake, track: int | None = None, *, damaged: bool = False
+) -> Decoded:
     """Decode the first sound, without the encoder's padding where the file tells it.
 
     Parameters
     ----------
     intake : takes the sound
+    track : 1 or None; macOS' tools take the first one only
     damaged : True if the file is known to be damaged; then a note says so
 
     Raises
@@ -86,16 +89,16 @@ def decode(path: Path, intake: Intake, *, damaged: bool = False) -> Decoded:
     OutputFileError : the disk for temporary files has no room for the decoded sound
     OSError : if the file cannot be opened
     """
-    track = _examine(path)
-    with _decoded(path, track) as sound:
-        found = sndfile_decoder.decode(sound, intake)
+    found = _examine(path, track)
+    with _decoded(path, found) as sound:
+        decoded = sndfile_decoder.decode(sound, intake)
     notes: list[Message] = [DAMAGED_NOTE] if damaged else []
-    if track is not None and found.duration_s < track.duration_s - _CUT_S:
-        notes.append(cut_off_note(track.duration_s, found.duration_s))
-    return replace(found, format=_kind(path, track), notes=tuple(notes))
+    if found is not None and decoded.duration_s < found.duration_s - _CUT_S and is_cut_off(path):
+        notes.append(cut_off_note(found.duration_s, decoded.duration_s))
+    return replace(decoded, format=_kind(path, found), notes=tuple(notes))
 
 
-def blocks(path: Path, start_s: float) -> Iterator[SoundBlock]:
+def blocks(path: Path, start_s: float, track: int | None = None) -> Iterator[SoundBlock]:
     """Decode from `start_s` on, a block at a time, through a temporary file.
 
     Raises
@@ -104,12 +107,15 @@ def blocks(path: Path, start_s: float) -> Iterator[SoundBlock]:
     OutputFileError : the disk for temporary files has no room for the decoded sound
     OSError : if the file cannot be opened
     """
-    with _decoded(path, _examine(path)) as sound:
+    with _decoded(path, _examine(path, track)) as sound:
         yield from sndfile_decoder.blocks(sound, start_s)
 
 
-def _examine(path: Path) -> SoundTrack | None:
+def _examine(path: Path, number: int | None) -> SoundTrack | None:
     """Refuse files that macOS cannot decode; the track of a movie file, None for other kinds."""
+    if number is not None and number != 1:
+        why = "only its first sound track can be read, for macOS decodes it"
+        raise refused(path, why, "choose track 1, or save the other track as a file of its own")
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     for at, mark, kind in _FOREIGN:

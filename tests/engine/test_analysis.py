@@ -56,7 +56,7 @@ def test_its_context_is_the_source_mirrored(n: int) -> None:
         np.testing.assert_array_equal(signal.padded(start, frames), part)
 
 
-@pytest.mark.parametrize(("right", "share"), [(-0.8, 1.0), (0.0, 0.5), (0.8, 1.0)])
+@pytest.mark.parametrize(("right", "share"), [(-0.8, 1.0), (0.0, 1.0), (0.4, 0.75), (0.8, 1.0)])
 def test_the_middle_of_stereo_is_audible_even_if_the_channels_cancel_out(
     right: float, share: float
 ) -> None:

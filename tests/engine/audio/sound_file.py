@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
 
 import av
 import numpy as np
 from av.audio.stream import AudioStream
+from av.stream import Disposition
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -86,6 +89,66 @@ def _mux_sound(container: Any, stream: AudioStream, sound: Samples, rate_hz: int
     for piece in fitter.resample(frame) + fitter.resample(None):
         container.mux(stream.encode(piece))
     container.mux(stream.encode(None))
+
+
+@dataclass(frozen=True)
+class Track:
+    """A sound for `mux`: when it starts, and where time stamps jump (at second, by seconds)."""
+
+    sound: Samples
+    codec: str = "flac"
+    start_s: float = 0.0
+    jump: tuple[float, float] | None = None
+    title: str = ""
+    is_default: bool = True
+    layout: str = ""
+
+
+def mux(path: Path, rate_hz: int, tracks: Sequence[Track], video_s: float = 0.0) -> Path:
+    """A container with pictures and any number of sounds, each frame with a time stamp."""
+    with av.open(str(path), "w") as box:
+        streams, packets = [], []
+        if video_s:
+            picture = cast(VideoStream, box.add_stream("mpeg4", rate=25))
+            picture.width = picture.height = 64
+            picture.pix_fmt = "yuv420p"
+        for track in tracks:
+            stream = cast(AudioStream, box.add_stream(track.codec, rate=rate_hz))
+            usual = {1: "mono", 2: "stereo", 6: "5.1"}[track.sound.shape[1]]
+            stream.layout = track.layout or usual
+            if track.codec == "flac":
+                stream.format = "s16"
+            stream.metadata["title"] = track.title
+            stream.disposition = Disposition.default if track.is_default else Disposition(0)
+            streams.append(stream)
+        if video_s:
+            for k in range(int(video_s * 25)):
+                shown = av.VideoFrame.from_ndarray(np.full((64, 64, 3), k % 256, np.uint8))
+                shown.pts = k
+                packets += picture.encode(shown)
+            packets += picture.encode(None)
+        for track, stream in zip(tracks, streams, strict=True):
+            packets += _encoded(track, stream, rate_hz)
+        for packet in sorted(packets, key=lambda each: float((each.dts or 0) * each.time_base)):
+            box.mux(packet)
+    return path
+
+
+def _encoded(track: Track, stream: AudioStream, rate_hz: int) -> list[Any]:
+    packets, at = [], round(track.start_s * rate_hz)
+    for first in range(0, len(track.sound), 1024):
+        if track.jump is not None and first <= track.jump[0] * rate_hz < first + 1024:
+            at += round(track.jump[1] * rate_hz)
+        block = track.sound[first : first + 1024]
+        if stream.format.name == "fltp":
+            values = np.ascontiguousarray(block.T)
+        else:
+            values = np.round(block * 32767).astype(np.int16).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(values, stream.format.name, stream.layout.name)
+        frame.sample_rate, frame.pts, frame.time_base = rate_hz, at, Fraction(1, rate_hz)
+        at += len(block)
+        packets += stream.encode(frame)
+    return packets + stream.encode(None)
 
 
 def with_gapless_tag(m4a: bytes, n_samples: int) -> bytes:
