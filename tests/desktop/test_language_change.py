@@ -19,6 +19,7 @@ from desktop.settings.table import LANGUAGE
 from desktop.storage import AppPaths
 from desktop.translation import install_translators
 from desktop.tuning.optimization_page import TuningPanel
+from desktop.voices.voices_page import VoicesPage
 from engine.machine import Machine
 from engine.measure.tuning_record import Tuning, TuningProgress, TuningRecord
 from engine.progress import CancelToken
@@ -105,6 +106,40 @@ def test_the_old_windows_are_deleted_and_receive_no_signals(
     app.voices.refused.emit("No.")
     assert app.window.notice.text == "No."
     assert len(qapp.findChildren(QTranslator)) <= 4  # those of before are on their way out
+
+
+class NameOfTheStarter(QTranslator):
+    """Knows this one word."""
+
+    def translate(
+        self, context: str, source: str, _disambiguation: str | None = None, _n: int = -1
+    ) -> str:
+        return "入門聲音" if (context, source) == ("voices", "Starter") else ""
+
+    def isEmpty(self) -> bool:  # noqa: N802 - Qt's name
+        return False
+
+
+def test_the_built_in_voice_has_a_name_in_each_language(
+    app: App, qtbot: QtBot, qapp: QApplication, tmp_path: Path
+) -> None:
+    assert app.draft.voice.name == "Starter"
+    words = NameOfTheStarter()
+    qapp.installTranslator(words)
+    speak(app, "zh_TW", qtbot)
+    assert app.window.areas.voice_panel.picker.currentText() == "入門聲音"
+    app.show_settings()
+    assert app.settings_window is not None
+    app.settings_window.show_pane("voices")
+    page = app.settings_window.findChild(VoicesPage)
+    assert (page.list.item(0).text(), page.card.name.text()) == ("入門聲音", "入門聲音")
+    (tmp_path / "good.wav").touch()
+    app.take([tmp_path / "good.wav"])
+    qtbot.waitUntil(lambda: app.queue.rowCount() == 1, timeout=WAIT_MS)
+    assert app.queue.jobs()[0].voice.name == "入門聲音"
+    qapp.removeTranslator(words)
+    speak(app, "en", qtbot)
+    assert app.draft.voice.name == "Starter"
 
 
 def test_a_notice_with_an_unanswered_button_is_kept_in_the_new_language(

@@ -4,15 +4,18 @@ import random
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 from pytestqt.qtbot import QtBot
 
+from desktop.app import App
 from desktop.queue.job import OVER, Job, JobState
 from desktop.queue.job_queue import JobQueue
 from desktop.queue.runner import LOOK_EVERY_MS, JobRunner
 from desktop.settings.store import Settings
 from desktop.settings.table import IDLE_MINUTES, SETTINGS
+from desktop.storage import AppPaths
 from engine.optimization import OptimizationConfig
 from tests.desktop.fake_engine import FakeEngine, job
 
@@ -98,6 +101,26 @@ def test_a_cancel_while_the_engine_is_still_being_created_shows_at_once(
     assert [each.state for each in queue.jobs()] == [JobState.CANCELLED, JobState.FINISHED]
     assert engine.done == ["second.wav"]
     assert runner.close()
+
+
+def test_quitting_does_not_wait_for_an_engine_that_is_still_being_created(
+    app_paths: AppPaths, qtbot: QtBot, tmp_path: Path
+) -> None:
+    go, making, left = threading.Event(), threading.Event(), list[int]()
+
+    def make(_: OptimizationConfig) -> FakeEngine:
+        making.set()
+        go.wait(WAIT_MS / 1000)
+        return FakeEngine()
+
+    app = App(app_paths, make, lambda *_: True, leave=left.append)
+    (tmp_path / "good.wav").touch()
+    app.take([tmp_path / "good.wav"])
+    qtbot.waitUntil(making.is_set, timeout=WAIT_MS)
+    app.close()
+    assert left == [0]
+    go.set()
+    assert app.runner.close()
 
 
 def test_progress_is_reported_regularly_without_flooding(bench: Bench, qtbot: QtBot) -> None:
