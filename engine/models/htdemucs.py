@@ -34,8 +34,10 @@ EMBEDDING_SCALE = 2.0
 STEREO = 2
 SPECTRAL_CHANNELS = 2 * STEREO
 _EPSILON = 1e-5
-_TILE_FLOATS = 1 << 20
-_TOKENS_AT_ONCE = 1024
+_TILE_FLOATS = {"cpu": 1 << 20}
+_TOKENS_AT_ONCE = {"cpu": 1024}
+"""What a CPU keeps in its cache; any other device gets all at once."""
+
 _PERIOD = 10_000.0
 
 
@@ -111,9 +113,11 @@ class _Norm(_Affine):
     """Normalisation over time and channels together, ``[..., T, C]``: one group."""
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x - x.mean((-2, -1), keepdim=True)
-        scale = torch.rsqrt(x.square().mean((-2, -1), keepdim=True) + _EPSILON)
-        return x.mul_(scale).mul_(self.weight).add_(self.bias)
+        mean = x.mean((-2, -1), keepdim=True)
+        # A row of equal numbers is subtracted faster than a single one.
+        x = x - mean.expand(*mean.shape[:-1], x.shape[-1]).contiguous()
+        scale = torch.rsqrt((x * x).mean((-2, -1), keepdim=True).add_(_EPSILON)) * self.weight
+        return torch.addcmul(self.bias.expand_as(scale).contiguous(), x, scale)
 
 
 class _Scale(nn.Module):
@@ -181,7 +185,7 @@ class _SpectralEncoder(_Encoder):
         windows = padded.as_strided(shape, (STRIDE * row, channels, row, 1))
         weight = self.conv.weight[..., 0].transpose(1, 2).flatten(1)
         y = x.new_empty(n_bins // STRIDE, n_frames, len(weight))
-        for rows in _tiles(n_bins // STRIDE, 2 * n_frames * len(weight)):
+        for rows in _tiles(n_bins // STRIDE, 2 * n_frames * len(weight), x.device):
             y[rows] = self._finish(product(windows[rows].flatten(2), weight, self.conv.bias))
         return y
 
@@ -219,10 +223,6 @@ class _Decoder(nn.Module):
         y = y.view(*y.shape[:-1], *weight.shape[:2])
         return y[..., :STRIDE, :], y[..., STRIDE:, :]
 
-    def _finish(self, x: Tensor) -> Tensor:
-        x = F.glu(x, -1)
-        return x if self.dconv is None else self.dconv(x)
-
 
 class _SpectralDecoder(_Decoder):
     def forward(self, x: Tensor, skip: Tensor, kept: slice, *, last: bool) -> Tensor:
@@ -232,11 +232,12 @@ class _SpectralDecoder(_Decoder):
         bias = self.conv_tr.bias[kept]
         # One row more than there is: what is cut off at both ends is half of one.
         y = bias.expand(n_bins + 1, STRIDE, n_frames, len(bias)).clone()
-        for rows in _tiles(n_bins, 2 * n_frames * channels):
+        weight = self.rewrite.weight.contiguous(memory_format=torch.channels_last)
+        for rows in _tiles(n_bins, 2 * n_frames * channels, x.device):
             part = padded[rows.start : rows.stop + 2].permute(2, 0, 1)[None]
-            weight = self.rewrite.weight.contiguous(memory_format=torch.channels_last)
             part = F.conv2d(part, weight, self.rewrite.bias, padding=(0, 1))
-            here, after = self._widened(self._finish(part[0].permute(1, 2, 0)), kept)
+            part = F.glu(part[0].permute(1, 2, 0), -1)
+            here, after = self._widened(part if self.dconv is None else self.dconv(part), kept)
             y[rows] += here.transpose(1, 2)
             y[rows.start + 1 : rows.stop + 1] += after.transpose(1, 2)
         y = y.flatten(0, 1)[EDGE:-EDGE]
@@ -246,8 +247,11 @@ class _SpectralDecoder(_Decoder):
 class _WaveDecoder(_Decoder):
     def forward(self, x: Tensor, skip: Tensor, n: int, kept: slice, *, last: bool) -> Tensor:
         """``[T, C] -> [n, C']``, n the length before the encoder."""
-        y = self.rewrite(x.add_(skip))
-        here, after = self._widened(self._finish(y), kept)
+        padded = F.pad(x.add_(skip), (0, 0, 1, 1))
+        y = torch.empty_like(x)
+        for rows in _tiles(len(x), 6 * x.shape[1], x.device):
+            y[rows] = F.glu(self.rewrite(padded[rows.start : rows.stop + 2])[1:-1], -1)
+        here, after = self._widened(y if self.dconv is None else self.dconv(y), kept)
         bias = self.conv_tr.bias[kept]
         z = F.pad(here, (0, 0, 0, 0, 0, 1))
         z[1:] += after
@@ -255,9 +259,9 @@ class _WaveDecoder(_Decoder):
         return z if last else F.gelu(z)
 
 
-def _tiles(n: int, floats: int) -> Iterator[slice]:
+def _tiles(n: int, floats: int, device: torch.device) -> Iterator[slice]:
     """Slices of n rows with so many floats each, small enough for the cache."""
-    step = max(1, _TILE_FLOATS // floats)
+    step = max(1, _TILE_FLOATS.get(device.type, n * floats) // floats)
     for start in range(0, n, step):
         yield slice(start, min(start + step, n))
 
@@ -314,10 +318,9 @@ class _Layer(nn.Module):
         x = self.gamma_1(x, attended)
         norm = self.norm3 or self.norm2
         y = torch.empty_like(x)
-        for rows in range(0, len(x), _TOKENS_AT_ONCE):
-            part = x[rows : rows + _TOKENS_AT_ONCE]
-            inner = self.linear2(self.linear1.gelu(norm(part)))
-            y[rows : rows + _TOKENS_AT_ONCE] = self.gamma_2(part, inner)
+        step = _TOKENS_AT_ONCE.get(x.device.type, len(x))
+        for rows in (slice(start, start + step) for start in range(0, len(x), step)):
+            y[rows] = self.gamma_2(x[rows], self.linear2(self.linear1.gelu(norm(x[rows]))))
         return torch.as_tensor(self.norm_out(y))
 
 

@@ -1,0 +1,150 @@
+"""Inside a piece nothing leaves the device, all numbers are real, and Metal can do all of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from engine.models.htdemucs import HTDemucs, HTDemucsSizes
+from engine.models.roformer import N_FFT, Roformer, RoformerSizes, mel_bands
+from engine.separation.separator import Separator
+from tests.engine.operator_table import runs_on_metal
+from tests.engine.residency import Recorder
+from tests.engine.separation.small_networks import CHUNK, song_samples, write_network
+
+METAL_LIMIT = 65_536
+KIM = RoformerSizes(mel=True, width=384, depth=6, mask_layers=3, mask_hidden=1536)
+NETWORKS = {
+    "htdemucs": HTDemucsSizes(),
+    "mel": KIM,
+    "bs": replace(KIM, mel=False, width=512, depth=12, mask_layers=2, mask_hidden=2048, stems=2),
+}
+
+
+def empty(*shape: int) -> Tensor:
+    return torch.empty(shape, device="meta")
+
+
+def record(kind: str) -> Recorder:
+    """A network of full size at work on one of its pieces."""
+    sizes = NETWORKS[kind]
+    if isinstance(sizes, RoformerSizes):
+        sizes = replace(sizes, depth=2)  # all blocks are alike
+    with torch.device("meta"):
+        network = HTDemucs(sizes) if isinstance(sizes, HTDemucsSizes) else Roformer(sizes)
+    with torch.inference_mode(), Recorder() as recorder:
+        if isinstance(sizes, HTDemucsSizes):
+            n = sizes.segment_samples
+            bins, wave = network(empty(2048, 336, 4), empty(n, 2), slice(3, 4))
+            assert (bins.shape, wave.shape) == ((2048, 336, 4), (n, 2))
+        else:
+            bins = network(empty(801, N_FFT // 2 + 1, 2, 2), slice(0, 1))
+            assert bins.shape == (1, 801, 1025, 2, 2)
+        assert bins.is_meta
+    return recorder
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_a_piece_stays_on_its_device_and_metal_can_run_it(kind: str) -> None:
+    recorder = record(kind)
+    assert recorder.operators
+    assert recorder.reads == []
+    assert recorder.doubles == []
+    assert {name for name in recorder.operators if not runs_on_metal(name)} == set()
+    assert not any("complex" in name or "fft" in name for name in recorder.operators)
+    assert recorder.longest_conv <= METAL_LIMIT
+
+
+def test_the_published_sizes_follow_from_ours() -> None:
+    """Numbers of parameters that covers are known to need; four bytes each."""
+    expected = {"htdemucs": 41_984_456, "mel": 228_202_852, "bs": 159_758_092}
+    for kind, sizes in NETWORKS.items():
+        with torch.device("meta"):
+            if isinstance(sizes, HTDemucsSizes):
+                network: torch.nn.Module = HTDemucs(sizes)
+            else:
+                network = Roformer(replace(sizes, stems=1))
+        state = network.state_dict()
+        sizes_of = [tensor.numel() for name, tensor in state.items() if "rotary" not in name]
+        shared = 0 if kind == "htdemucs" else 2 * 32  # every block has the same two rotations
+        assert sum(sizes_of) + shared == expected[kind]
+
+
+def test_the_mel_bands_are_those_of_librosa() -> None:
+    librosa = pytest.importorskip("librosa")
+    wanted = librosa.filters.mel(sr=44_100, n_fft=N_FFT, n_mels=60) > 0
+    wanted[0, 0] = wanted[59, 1024] = True
+    found = np.zeros_like(wanted)
+    for row, band in zip(found, mel_bands(), strict=True):
+        row[band.start : band.stop] = True
+    assert np.array_equal(found, wanted)
+
+
+class TwoDevices(Separator):
+    """The second device, here a name for the CPU, may return other numbers or fail."""
+
+    fault = ""
+
+    def _move(self, device: str) -> None:
+        self.device = device
+
+    def _test(self, device: str) -> np.ndarray:
+        self.device = device
+        result = super()._test("cpu")
+        if device == "cpu":
+            return result
+        if self.fault == "fails":
+            raise NotImplementedError("The operator is not implemented")
+        return {"wrong": result + 0.1, "nan": result * np.nan}.get(self.fault, result)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("", None),
+        ("wrong", "the result of mps is wrong"),
+        ("nan", "mps returned NaN or infinite values"),
+        ("fails", "mps fails: The operator is not implemented"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["htdemucs", "mel"])
+def test_a_device_is_compared_with_the_cpu_before_its_first_use(
+    kind: str, fault: str, words: str | None, tmp_path: Path
+) -> None:
+    separator = TwoDevices.open(write_network(kind, tmp_path))
+    separator.fault = fault
+    separator.to("mps")
+    assert separator.device == ("cpu" if words else "mps")
+    if words:
+        assert [str(note) for note in separator.notes] == [
+            f"the separation runs on the CPU, because {words}"
+        ]
+        separator.to("mps")
+        assert (separator.device, len(separator.notes)) == ("cpu", 1)
+
+
+def test_a_device_without_memory_gives_way_to_the_cpu(tmp_path: Path) -> None:
+    separator = TwoDevices.open(write_network("htdemucs", tmp_path))
+    piece = song_samples(CHUNK)
+    expected = separator.separate(piece)
+    separator.to("mps")
+    network = separator._network.separate
+    calls: list[str] = []
+
+    def full(*arguments: object) -> Tensor:
+        calls.append(separator.device)
+        if separator.device == "mps":
+            raise RuntimeError("MPS backend out of memory")
+        return network(*arguments)
+
+    separator._network.separate = full  # type: ignore[method-assign]
+    assert np.array_equal(separator.separate(piece), expected)
+    assert calls == ["mps", "cpu"]
+    assert "not enough memory on mps" in str(separator.notes[0])
+    separator.to("mps")
+    assert separator.device == "cpu"
