@@ -125,6 +125,38 @@ def quoted(text: str) -> str:
     return f'"{clean}"'
 
 
+_WRAPPERS = frozenset({"module", "_orig_mod"})
+_OUTER = _WRAPPERS | {"model", "net", "net_g", "generator", "hubert"}
+
+
+def plain_names(table: Mapping[Any, Any]) -> dict[Any, Any]:
+    """The same table without what wrappers put into the names of a network's tensors.
+
+    ``module`` comes from data-parallel training and ``_orig_mod`` from ``torch.compile``, wherever
+    they were applied; a network that was saved as a part of something begins all names alike.
+    """
+    names = {name: _plain_name(name) for name in table}
+    firsts = {new.partition(".")[0] for new in names.values() if isinstance(new, str)}
+    if len(firsts) == 1 and firsts <= _OUTER:
+        names = {
+            name: new.partition(".")[2] if isinstance(new, str) and "." in new else new
+            for name, new in names.items()
+        }
+    if len(set(names.values())) < len(names):
+        return dict(table)  # two would get one name
+    return {names[name]: value for name, value in table.items()}
+
+
+def _plain_name(name: object) -> object:
+    if not isinstance(name, str) or not _WRAPPERS.intersection(parts := name.split(".")):
+        return name
+    return ".".join(part for part in parts if part not in _WRAPPERS)
+
+
+COUNTER = ".num_batches_tracked"
+"""How the names of counters end that inference never reads."""
+
+
 def mismatch(
     shapes: Mapping[str, Sequence[int]], expected: Mapping[str, Sequence[int]]
 ) -> Text | None:

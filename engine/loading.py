@@ -10,7 +10,14 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from engine.checkpoint import mismatch, quoted, read_state_file, wrong_shape
+from engine.checkpoint import (
+    COUNTER,
+    mismatch,
+    plain_names,
+    quoted,
+    read_state_file,
+    wrong_shape,
+)
 from engine.errors import Message, Text, WeightsError
 from engine.hubert_layout import fairseq_sizes, from_fairseq_names, read_sizes
 from engine.models.content_encoder import ContentEncoder, ContentEncoderSizes
@@ -178,9 +185,15 @@ def load_strictly(network: Network, tensors: Mapping[str, Tensor], path: Path) -
 
     Raises
     ------
-    WeightsError : a tensor is missing, unknown, of another shape, or not finite
+    WeightsError : a tensor is missing, unknown, of another shape, or not finite; counters that
+        only training needs may be anything
     """
     expected = network.state_dict()
+    tensors = {name: tensor for name, tensor in tensors.items() if not name.endswith(COUNTER)} | {
+        name: torch.zeros(tensor.shape, dtype=tensor.dtype)
+        for name, tensor in expected.items()
+        if name.endswith(COUNTER)
+    }
     shapes = {name: tensor.shape for name, tensor in tensors.items()}
     if why := mismatch(shapes, {name: tensor.shape for name, tensor in expected.items()}):
         raise _other_network(path, why)
@@ -258,7 +271,7 @@ def _tensors_of(state: object, path: Path) -> dict[str, Tensor]:
     if not isinstance(state, Mapping) or not state:
         raise _other_network(path, "it does not contain a table of named tensors")
     tensors: dict[str, Tensor] = {}
-    for name, value in state.items():
+    for name, value in plain_names(state).items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise _other_network(path, Text("{name} in it is not a tensor", name=_name(name)))
         tensors[name] = value.float() if value.is_floating_point() else value

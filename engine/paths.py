@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import TypeVar
 
 import platformdirs
 
 from engine.errors import Text, WeightsError
+
+Advice = TypeVar("Advice", str, Text)
 
 MODELS_VARIABLE = "URVC_MODELS_DIR"
 BUNDLE_VARIABLE = "RESOURCEPATH"
@@ -70,7 +73,7 @@ def bundle_contents() -> Path | None:
     return Path(named).resolve().parent if named else None
 
 
-def advised(command: str, app: str) -> str:
+def advised(command: Advice, app: Advice) -> Advice:
     """The advice that can be followed here.
 
     Parameters

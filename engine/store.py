@@ -23,7 +23,6 @@ from engine.models.synthesizer import Synthesizer, build_synthesizer
 from engine.networks import Models, Vocode
 from engine.optimization import OptimizationConfig
 from engine.options import ConversionOptions
-from engine.paths import content_encoder_path
 from engine.pitch.methods import AUTO, PitchNetwork, choose_method, find_method
 from engine.pitch.tracker import PitchTracker, TrackerContext, TrackerFactory
 from engine.probe_run import part_run
@@ -32,7 +31,7 @@ from engine.retrieval.index_cache import open_index
 from engine.retrieval.search import Search
 from engine.run import Run
 from engine.stages import CPU, PARTS, Part, Placement
-from engine.voice import VoiceCard, VoiceFiles, check_encoder, check_index
+from engine.voice import VoiceCard, VoiceFiles, check_encoder, check_index, find_encoder
 from engine.voice_checkpoint import load_voice
 
 _LOG = logging.getLogger(__name__)
@@ -89,6 +88,8 @@ class ModelStore:
         OptionError : the voice has no such speaker
         """
         card, synthesizer, latent, vocode = self.voice(voice, run)
+        for note in card.notes:
+            run.note(note)
         for each in options:
             if each.speaker >= card.speakers:
                 raise OptionError(
@@ -162,7 +163,7 @@ class ModelStore:
     def _content_encoder(
         self, card: VoiceCard
     ) -> tuple[Callable[..., torch.Tensor], ContentEncoderSizes, Hashable]:
-        path = content_encoder_path(card.embedder, self._models_dir)
+        path = find_encoder(card, self._models_dir)
         key = tuple(_identity(file) for file in content_encoder_files(path))
 
         def load() -> tuple[Callable[..., torch.Tensor], ContentEncoderSizes]:

@@ -17,9 +17,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import IndexFileError, Text, VoiceFileError
+from engine.errors import IndexFileError, Text, VoiceFileError, WeightsError
 from engine.files import read_small_file
-from engine.paths import CONFIG_FILE, starter_dir
+from engine.paths import (
+    CONFIG_FILE,
+    OTHER_ENCODERS,
+    advised,
+    content_encoder_path,
+    starter_dir,
+)
 
 if TYPE_CHECKING:
     from engine.models.synthesizer_sizes import SynthesizerSizes
@@ -76,6 +82,7 @@ class VoiceCard:
     f0_median_hz : median pitch of the training data, as some trainers note it
     parameters : numbers in the networks
     bytes_on_disk : size of the file
+    notes : sentences about labels that contradict the weights
     """
 
     path: Path
@@ -98,6 +105,7 @@ class VoiceCard:
     parameters: int
     bytes_on_disk: int
     f0_median_hz: float | None = None
+    notes: tuple[Text, ...] = ()
 
     @property
     def content_layer(self) -> int | None:
@@ -111,6 +119,7 @@ def make_card(
     version: str,
     sizes: SynthesizerSizes,
     parameters: int,
+    notes: tuple[Text, ...] = (),
 ) -> VoiceCard:
     """The card of a checkpoint whose weights have been checked; unusable labels are left out."""
     return VoiceCard(
@@ -134,6 +143,7 @@ def make_card(
         parameters=parameters,
         bytes_on_disk=path.stat().st_size,
         f0_median_hz=_hz(record.get("f0_median")),
+        notes=notes,
     )
 
 
@@ -176,6 +186,38 @@ def encoder_pair_id(path: Path) -> str | None:
         return None
     found = config.get("pair_id") if isinstance(config, dict) else None
     return found if isinstance(found, str) else None
+
+
+def find_encoder(card: VoiceCard, models_folder: Path) -> Path:
+    """Where the voice's content encoder lies, for `engine.loading.load_content_encoder`.
+
+    Raises
+    ------
+    WeightsError : it is one of its own and is not there
+    """
+    path = content_encoder_path(card.embedder, models_folder)
+    if path == models_folder or (path / CONFIG_FILE).is_file():
+        return path
+    advice = (
+        advised(
+            Text('fetch it with "urvc models download {name}"', name=path.name),
+            Text("download {name} in Settings › Models", name=path.name),
+        )
+        if path.name in OTHER_ENCODERS
+        else Text(
+            "get its {config} and weights from the voice's author and put them into that folder",
+            config=CONFIG_FILE,
+        )
+    )
+    raise WeightsError(
+        Text('Cannot find the content encoder "{name}"', name=path.name),
+        Text(
+            'the voice "{voice}" was trained with it, and it is not in "{folder}"',
+            voice=card.path.name,
+            folder=path,
+        ),
+        advice,
+    )
 
 
 def check_encoder(card: VoiceCard, path: Path) -> None:

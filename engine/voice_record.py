@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from engine.checkpoint import GET_AGAIN, read_state_file
+from engine.checkpoint import GET_AGAIN, plain_names, read_state_file
 from engine.errors import Text, VoiceFileError
 from engine.files import open_file
 from engine.safetensors_file import is_safetensors, read_metadata
@@ -37,13 +37,18 @@ _MAX_LABEL_CHARS = 10_000
 def read_record(path: Path) -> dict[str, Any]:
     """What a trainer saved: ``weight`` (a table of tensors), ``config`` and labels.
 
+    The names of the tensors are those of `plain_names`.
+
     Raises
     ------
     VoiceFileError : missing, damaged, dangerous or of another kind
     """
     record = read_state_file(path, VoiceFileError)
     labels = _labels_in(path)
-    return record if labels is None else {**labels, "weight": record}
+    if labels is not None:
+        record = {**labels, "weight": record}
+    weights = record.get("weight")
+    return {**record, "weight": plain_names(weights)} if isinstance(weights, dict) else record
 
 
 def write_stored(record: Mapping[str, Any], path: Path) -> None:

@@ -90,9 +90,11 @@ def chosen_voice(given: argparse.Namespace) -> InstalledVoice:
         return starter_voice()
     refuse_voice_link(text)
     path = Path(text)
-    if path.is_file() or path.suffix.lower() in VOICE_ENDINGS or "/" in text:
+    library = VoiceLibrary()
+    looks_like_file = path.suffix.lower() in VOICE_ENDINGS or "/" in text
+    if path.is_file() or (looks_like_file and not library.holds(text)):
         return InstalledVoice(id="", name=path.stem, folder=path.parent, weights=path)
-    return VoiceLibrary().get(text)
+    return library.get(text)
 
 
 def _file_format(given: argparse.Namespace) -> FileFormat:

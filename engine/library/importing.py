@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -36,10 +36,20 @@ from engine.library.installed_voice import (
 )
 from engine.library.member_name import printable
 from engine.library.naming import clean_name, numbered
+from engine.library.networks import encoder_for
 from engine.library.picture import PictureError, read_picture_header
 from engine.library.scan import VoiceCandidate
 from engine.library.staging import changing
-from engine.paths import VOICE_INDEX_FILE, VOICE_ROWS_FILE, VOICE_WEIGHTS_FILE
+from engine.paths import (
+    CONFIG_FILE,
+    STARTER_EMBEDDER,
+    VOICE_INDEX_FILE,
+    VOICE_ROWS_FILE,
+    VOICE_WEIGHTS_FILE,
+    advised,
+    encoder_name,
+    models_dir,
+)
 from engine.progress import CancelToken
 from engine.retrieval.index_cache import keep_rows
 from engine.retrieval.index_file import read_index
@@ -195,13 +205,13 @@ def prepare(
         listener(0.2)
         require_room(folder, 2 * source.stat().st_size)
         with _named(source.name, candidate.weights.place.name):
-            content_sha256, facts = _store_weights(source, folder)
+            content_sha256, facts, notes = _store_weights(source, folder)
         if keep_original:
             _copy(source, folder / ORIGINAL_FILE, cancel)
         listener(0.7)
         cancel.raise_if_cancelled()
         width = int(facts["feature_channels"] or 0)
-        notes = _store_index(candidate, width, folder, cancel)
+        notes += _store_index(candidate, width, folder, cancel)
         listener(0.9)
         notes += _store_picture(candidate.picture, folder, cancel)
         cancel.raise_if_cancelled()
@@ -268,18 +278,48 @@ def install_picture(source: Path, folder: Path, cancel: CancelToken) -> Path:
         part.unlink(missing_ok=True)
 
 
-def _store_weights(source: Path, folder: Path) -> tuple[str, dict[str, Fact]]:
+def _store_weights(source: Path, folder: Path) -> tuple[str, dict[str, Fact], list[Message]]:
     # torch takes a second to load, and listing voices does not need it.
     from engine.voice_checkpoint import checked_voice
     from engine.voice_record import content_sha256, read_record, write_stored
 
     record = read_record(source)
-    card = checked_voice(record, source).card
-    write_stored(record, folder / VOICE_WEIGHTS_FILE)
+    voice = checked_voice(record, source)
+    write_stored({**record, **voice.labels}, folder / VOICE_WEIGHTS_FILE)
     facts: dict[str, Fact] = {
-        name: value for name, value in asdict(card).items() if name not in ("path", "bytes_on_disk")
+        name: value
+        for name, value in vars(voice.card).items()
+        if name not in ("path", "bytes_on_disk", "notes")
     }
-    return content_sha256(record), facts
+    notes: list[Message] = [*voice.card.notes, *_encoder_note(voice.card.embedder)]
+    return content_sha256(record), facts, notes
+
+
+def _encoder_note(embedder: str) -> list[Message]:
+    """Which content encoder is still to be installed, unless it is the usual one."""
+    name = encoder_name(embedder)
+    network = encoder_for(embedder)
+    if name in (None, STARTER_EMBEDDER) or (network and not network.missing(models_dir())):
+        return []
+    if network is None:
+        template = (
+            'the voice was trained with the content encoder "{name}", which is not known here; put '
+            "its {config} and weights into a folder of that name in the models folder."
+        )
+        return [Text(template, name=name, config=CONFIG_FILE)]
+    return [
+        advised(
+            Text(
+                'the voice needs the content encoder "{name}"; fetch it with "urvc models download '
+                '{name}".',
+                name=name,
+            ),
+            Text(
+                'the voice needs the content encoder "{name}"; download it in Settings › Models.',
+                name=name,
+            ),
+        )
+    ]
 
 
 def _store_index(

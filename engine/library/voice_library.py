@@ -73,14 +73,14 @@ class VoiceLibrary:
     def get(self, key: str) -> InstalledVoice:
         """A voice by its id or name; case matters only if two names differ in nothing else.
 
+        Where no voice has that name, the name in its checkpoint counts.
+
         Raises
         ------
         LibraryError : no voice or several voices fit
         """
         voices = self.voices()
-        fitting = [voice for voice in voices if voice.id == key]
-        fitting = fitting or [voice for voice in voices if voice.name == key]
-        fitting = fitting or [v for v in voices if v.name.casefold() == key.strip().casefold()]
+        fitting = _fitting(voices, key)
         if len(fitting) == 1:
             return fitting[0]
         what = Text('Cannot find the voice "{name}"', name=clean_name(key))
@@ -96,6 +96,10 @@ class VoiceLibrary:
             else Text("the installed ones are {names}", names=names)
         )
         raise LibraryError(what, "no voice of that name is installed", advice)
+
+    def holds(self, key: str) -> bool:
+        """Whether `get` would find one voice or several."""
+        return bool(_fitting(self.voices(), key))
 
     def import_files(
         self,
@@ -309,6 +313,23 @@ class VoiceLibrary:
                 if now is None:
                     raise Refusal("it was removed meanwhile", "import it again")
                 yield now
+
+
+def _fitting(voices: Sequence[InstalledVoice], key: str) -> list[InstalledVoice]:
+    """By id, else by exact name, else by name without case, else by the checkpoint's own name.
+
+    Typed names may be decomposed.
+    """
+    name = clean_name(key)
+    small = name.casefold()
+    fitting = [voice for voice in voices if voice.id == key]
+    fitting = fitting or [voice for voice in voices if voice.name in (key, name)]
+    fitting = fitting or [voice for voice in voices if voice.name.casefold() == small]
+    return fitting or [voice for voice in voices if small and _label(voice).casefold() == small]
+
+
+def _label(voice: InstalledVoice) -> str:
+    return clean_name(str(voice.facts.get("model_name") or ""))
 
 
 def _cannot_import(name: str) -> Text:

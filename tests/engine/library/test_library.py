@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import unicodedata
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +18,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from engine.cli.convert import chosen_voice
 from engine.errors import (
     ConversionCancelled,
     IndexFileError,
@@ -109,6 +112,70 @@ def test_the_stored_voice_has_the_same_networks_and_card(tmp_path: Path) -> None
     differ = {"path", "bytes_on_disk"}
     for name, value in vars(before.card).items():
         assert name in differ or getattr(after.card, name) == value
+
+
+def test_a_voice_is_found_by_every_way_to_type_its_name(
+    library: VoiceLibrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    voice = library.rename(put(library, tmp_path, "zoe", 1).id, "Zoë 하늘")
+    for key in ("Zoe\u0308 하늘", "ZOE\u0308 하늘", unicodedata.normalize("NFD", "zoë 하늘")):
+        assert library.get(key) == voice
+    (tmp_path / "slash.pth").write_bytes(zoo.voice(2, model_name="AC/DC tribute"))
+    slash = library.import_files([tmp_path / "slash.pth"]).imported[0].voice
+    monkeypatch.setenv("URVC_VOICES_DIR", str(library.root))
+    for name in ("slash", "AC/DC"):
+        named = library.rename(slash.id, name)
+        for key in ("AC/DC tribute", name.lower()):  # by its checkpoint, by its own name
+            assert library.get(key) == named
+            assert chosen_voice(argparse.Namespace(voice=key)) == named
+    missing = chosen_voice(argparse.Namespace(voice="AC/DC/none"))
+    assert missing.weights == Path("AC/DC/none")
+
+
+def test_labels_that_contradict_the_weights_are_corrected_and_said_once(
+    library: VoiceLibrary, tmp_path: Path
+) -> None:
+    (tmp_path / "aria.pth").write_bytes(zoo.voice(f0=0, version="v1"))
+    (imported,) = library.import_files([tmp_path / "aria.pth"]).imported
+    assert ["labelled" in str(note) for note in imported.notes] == [True, True]
+    assert imported.voice.facts["pitch_guided"] is True
+    assert "notes" not in imported.voice.facts
+    assert load_voice(imported.voice.weights).card.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("embedder", "said"),
+    [
+        ("contentvec", ""),
+        ("spin-v2", 'content encoder "spin-v2"; fetch it with "urvc models download spin-v2"'),
+        ("Chinese_HuBERT_base", '"urvc models download chinese-hubert-base"'),
+        ("my own", 'content encoder "my own", which is not known here; put its config.json'),
+        ('<img src="file:///dev/zero">', "which is not known here"),
+    ],
+)
+def test_a_voice_of_another_content_encoder_says_which_at_its_import(
+    library: VoiceLibrary,
+    tmp_path: Path,
+    embedder: str,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("URVC_MODELS_DIR", str(tmp_path / "models"))
+    (tmp_path / "aria.pth").write_bytes(zoo.voice(embedder_model=embedder))
+    (imported,) = library.import_files([tmp_path / "aria.pth"]).imported
+    notes = [str(note) for note in imported.notes]
+    assert [said in note for note in notes] == ([True] if said else [])
+
+
+def test_nothing_is_said_of_a_content_encoder_that_is_installed(
+    library: VoiceLibrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("URVC_MODELS_DIR", str(tmp_path))
+    (tmp_path / "spin").mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / "spin" / name).write_bytes(b"x")
+    (tmp_path / "aria.pth").write_bytes(zoo.voice(embedder_model="spin"))
+    assert library.import_files([tmp_path / "aria.pth"]).imported[0].notes == ()
 
 
 def test_hostile_labels_can_be_stored_and_read_again(tmp_path: Path) -> None:

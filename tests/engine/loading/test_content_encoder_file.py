@@ -136,6 +136,15 @@ def test_a_pytorch_bin_is_the_same_as_safetensors(tmp_path: Path, reference: tor
     assert torch.equal(load_content_encoder(tmp_path)(AUDIO, 2, project=True), reference)
 
 
+@pytest.mark.parametrize("prefix", ["module.", "hubert.", "_orig_mod."])
+def test_names_that_a_wrapper_made_longer_are_the_same(
+    tmp_path: Path, reference: torch.Tensor, prefix: str
+) -> None:
+    wrapped = {prefix + name: tensor for name, tensor in hf_state().items()}
+    encoder = load_content_encoder(write_hf(tmp_path, wrapped))
+    assert torch.equal(encoder(AUDIO, 2, project=True), reference)
+
+
 def test_fairseqs_file_is_the_same_network(tmp_path: Path, reference: torch.Tensor) -> None:
     path = tmp_path / "hubert_base.pt"
     trainer = argparse.Namespace(arch="hubert_base", lr=0.1)

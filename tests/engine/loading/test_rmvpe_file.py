@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,20 @@ def test_a_single_wrong_tensor_is_refused_by_name(
     with pytest.raises(WeightsError) as caught:
         load_strictly(network, {**state, name: tensor}, Path("rmvpe.pt"))
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("rename", [str, "model._orig_mod.{}".format])
+def test_counters_and_wrapped_names_do_not_matter(
+    state: dict[str, torch.Tensor], rename: Callable[[str], str], tmp_path: Path
+) -> None:
+    """Inference reads no counters; some converters leave them out or write them as [1]."""
+    counters = [name for name in state if name.endswith("num_batches_tracked")]
+    assert counters
+    odd = {name: tensor for name, tensor in state.items() if name not in counters[::2]}
+    odd |= {name: torch.ones(1) for name in counters[1::2]}
+    torch.save({rename(name): tensor for name, tensor in odd.items()}, tmp_path / "rmvpe.pt")
+    loaded = load_rmvpe(tmp_path).network.state_dict()
+    assert all(torch.equal(loaded[name], state[name]) for name in state if name not in counters)
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>404</html>", b"PK\x03\x04" + bytes(200)])
