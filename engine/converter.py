@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -272,7 +272,7 @@ class Converter:
         with (
             torch.inference_mode(),
             devices.within_memory(self.device),
-            run.stopping_at_once(),
+            run.stopping_at_once() if str(self.device) == CPU else nullcontext(),
         ):
             yield
 

@@ -13,6 +13,7 @@ from torch.overrides import TorchFunctionMode
 from engine import CancelToken, ConversionOptions, Converter, OptimizationConfig
 from engine.errors import ConversionCancelled
 from engine.paths import starter_dir
+from tests.engine.second_device import give_second_device
 from tests.engine.small_set import SmallSet, write_small_set
 
 
@@ -43,7 +44,7 @@ def converted(
     converter: Converter, small: SmallSet, cancel: CancelToken | None = None
 ) -> NDArray[np.float32]:
     speech, rate_hz = soundfile.read(starter_dir() / "sample.wav", 16_000, dtype="float32")
-    options = ConversionOptions(seed=3)
+    options = ConversionOptions(seed=3, pitch_method="yin")
     samples = converter.convert(speech, rate_hz, small.voice, options, cancel=cancel).samples
     assert samples is not None
     return samples
@@ -52,10 +53,22 @@ def converted(
 def test_a_cancel_is_heard_at_once_and_the_next_result_is_the_same(small: SmallSet) -> None:
     """While weights are read and checked, in the pitch, in each network, in the index."""
     converter = Converter(small.models_dir, OptimizationConfig(device="cpu"))
-    for where in ("asarray", "isfinite", "fft_rfft", "layer_norm", "topk", "leaky_relu"):
+    for where in ("isfinite", "fft_rfft", "layer_norm", "topk", "leaky_relu"):
         token = CancelToken()
         with pytest.raises(ConversionCancelled), Cancelling(token, where) as spy:
             converted(converter, small, token)
         assert spy.after == [], where
     plain = Converter(small.models_dir, OptimizationConfig(device="cpu"))
     assert np.array_equal(converted(converter, small), converted(plain, small))
+
+
+def test_on_a_gpu_the_reading_of_weights_stops_at_once(
+    small: SmallSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Elsewhere an operation only starts work there."""
+    give_second_device(monkeypatch)
+    converter = Converter(small.models_dir, OptimizationConfig(device="cpu"), examine_device=False)
+    token = CancelToken()
+    with pytest.raises(ConversionCancelled), Cancelling(token, "isfinite") as spy:
+        converted(converter, small, token)
+    assert spy.after == []
