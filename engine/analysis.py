@@ -10,12 +10,19 @@ from numpy.typing import NDArray
 from engine.audio.filters import filter_in_place, highpass_in_place
 from engine.audio.mixdown import Mix, MixReview
 from engine.audio.resampling import Resampler, resampled_length
+from engine.audio.source import SILENT_PEAK
 from engine.audio.spool import Spool
 from engine.segments import ANALYSIS_RATE_HZ, CONTEXT_FRAMES, HOP_SAMPLES, count_frames
 
 Floats = NDArray[np.float32]
 
 MAX_INPUT_PEAK = 0.95
+
+QUIET_PEAK = 0.1
+"""-20 dB. The networks were trained on louder sound: they lose pitch and consonants below."""
+LIFTED_PEAK = 0.5
+MAX_LIFT = 1_000
+"""60 dB: what is quieter still is not a voice."""
 
 
 class AnalysisRecorder:
@@ -64,6 +71,7 @@ class AnalysisSignal:
     frames : frames that cover the source
     channels : 1 or 2
     is_filtered : whether `high_pass` was called
+    lift : what `read` multiplies a very quiet source with; known once it is filtered
     """
 
     def __init__(self, samples: Spool, peak: float, n_source: int, source_rate_hz: int) -> None:
@@ -75,6 +83,7 @@ class AnalysisSignal:
         self._gain = np.float32(MAX_INPUT_PEAK / peak if peak > MAX_INPUT_PEAK else 1.0)
         self._mix = Mix(1)
         self.is_filtered = False
+        self.lift = np.float32(1.0)
 
     def __len__(self) -> int:
         return len(self._samples)
@@ -98,7 +107,7 @@ class AnalysisSignal:
     def high_pass(
         self, filtered: Callable[[Floats], Floats] | None, pause: Callable[[], None] = lambda: None
     ) -> None:
-        """Limit the peak and remove rumble; to be called once.
+        """Limit the peak, remove rumble, and find out the lift; to be called once.
 
         Parameters
         ----------
@@ -110,15 +119,23 @@ class AnalysisSignal:
         else:
             filter_in_place(self._samples, lambda slab: filtered(slab * self._gain))
         self.is_filtered = True
-        if self.channels == 1:
-            return
         review = MixReview(self._mix, ANALYSIS_RATE_HZ, self.channels)
+        peak = 0.0
         for block in self._samples.blocks():
-            review.add(block)
+            peak = max(peak, float(np.abs(block).max()))
+            if self.channels > 1:
+                review.add(block)
         self._mix = review.better_mix() or self._mix
+        if SILENT_PEAK < peak < QUIET_PEAK:
+            self.lift = np.float32(min(LIFTED_PEAK / peak, MAX_LIFT))
 
     def read(self, start: int, stop: int) -> Floats:
-        """Float32 [stop - start, channels]."""
+        """Float32 [stop - start, channels], loud enough for the networks."""
+        samples = self.read_as_is(start, stop)
+        return samples if self.lift == 1 else samples * self.lift
+
+    def read_as_is(self, start: int, stop: int) -> Floats:
+        """Float32 [stop - start, channels], as loud as the source."""
         return self._samples.read(start, stop)
 
     def middle(self, start: int, stop: int) -> Floats:

@@ -320,7 +320,8 @@ class Converter:
 
     def _source_of(self, path: Path, options: ConversionOptions) -> _Source:
         """A file, and what tells it from others while it is not changed."""
-        play = partial(decode_audio, path, channels=2 if options.stereo else 1)
+        channels = 2 if options.stereo else 1
+        play = partial(decode_audio, path, channels=channels, track=options.track)
         try:
             status = path.stat()
         except OSError:

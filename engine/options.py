@@ -102,6 +102,12 @@ class ConversionOptions:
         help=Text("Converts both channels; takes twice as long."),
         more=False, cli_help="convert both channels instead of mixing them", affects=SOURCE,
     )
+    track: int | None = option(
+        None, title=Text("Sound track"),
+        help=Text("Of a video with several; Automatic takes the first one that has sound."),
+        kind="whole number", low=1, high=99, also=(Choice(None, Text("Automatic")),), metavar="N",
+        affects=SOURCE,
+    )
     f0_file: Path | None = option(
         None, title=Text("Pitch curve"),
         help=Text("A CSV file with seconds,hz in each line; replaces the pitch of the source."),

@@ -24,6 +24,7 @@ from engine.audio.resampling import fit_length, resample_blocks, resampled_lengt
 from engine.audio.source import Sound
 from engine.audio.spool import Spool
 from engine.effects import apply_effects
+from engine.errors import Text
 from engine.memory import fit_into_memory
 from engine.networks import Models
 from engine.optimization import OptimizationConfig
@@ -109,6 +110,9 @@ def convert_signal(
         limit, which knows the region alone
     """
     filter_signal(signal, models, config, run)
+    if signal.lift > 1:
+        lift_db = round(20 * math.log10(signal.lift))
+        run.note(Text("the sound is very quiet; the networks heard it {db} dB louder", db=lift_db))
     kept = None if cache is None else SourceCache(cache, signal, options)
     heard = None if region is None else region.with_margin(options).frames(signal)
     windows = make_windows(signal, models, options, config, run, kept, heard)
@@ -295,7 +299,7 @@ def _finished(
     follows = options.volume_envelope < 1 and n_voice > 0
     if follows:
         heard = None if whole else (start_s, stop_s)
-        rms_source = half_second_rms(signal.read, len(signal), ANALYSIS_RATE_HZ, heard)
+        rms_source = half_second_rms(signal.read_as_is, len(signal), ANALYSIS_RATE_HZ, heard)
         rms_output = half_second_rms(output.read, n_voice, voice_rate_hz, heard)
 
     def unlimited() -> Iterator[Floats]:

@@ -6,6 +6,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -23,7 +24,8 @@ _AHEAD = 16
 
 
 def _stereo_blocks(path: Path, rate_hz: int, start_s: float) -> Iterator[NDArray[np.float32]]:
-    """A file as float32 [n, 2] at `rate_hz`; mono is duplicated, further channels are dropped."""
+    """A file as float32 [n, 2] at `rate_hz`; mono is duplicated, surround mixed by its layout."""
+    from engine.audio.mixdown import usual_mix
     from engine.audio.reader import read_blocks
     from engine.audio.resampling import resample_blocks
 
@@ -32,10 +34,12 @@ def _stereo_blocks(path: Path, rate_hz: int, start_s: float) -> Iterator[NDArray
     if first is None:
         return
 
+    mix = usual_mix(first.samples.shape[1], first.layout, 2)
+
     def as_stereo() -> Iterator[NDArray[np.float32]]:
-        yield _stereo(first.samples)
-        for block in blocks:
-            yield _stereo(block.samples)
+        for block in chain([first], blocks):
+            samples = block.samples
+            yield np.repeat(samples, 2, axis=1) if samples.shape[1] == 1 else mix.apply(samples, 0)
 
     yield from resample_blocks(as_stereo(), first.rate_hz, rate_hz)
 
@@ -137,10 +141,6 @@ class _Regular:
             self._rest = np.concatenate([self._rest, block])
         taken, self._rest = self._rest[:n_frames], self._rest[n_frames:]
         return taken
-
-
-def _stereo(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    return samples[:, [0, min(1, samples.shape[1] - 1)]]
 
 
 Side = Literal[0, 1]

@@ -154,7 +154,8 @@ def _reduced(peaks: Peaks, step: int) -> Peaks:
     )
 
 
-_FORMAT = 1
+_FORMAT = 2
+"""To be raised when files are decoded differently, too."""
 _MAX_FILES = 200
 """A few hundred kilobytes each; the oldest are deleted."""
 

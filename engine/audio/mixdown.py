@@ -82,6 +82,8 @@ class Mix:
             return weighted
         if self.columns is not None and max(self.columns) < block.shape[1]:
             return _spread(block, self.columns, self.outputs)
+        if block.shape[1] == self.outputs:
+            return block
         if self.outputs == 1:
             mean: Floats = block.mean(axis=1, keepdims=True)
             return mean

@@ -80,3 +80,29 @@ def test_an_hour_is_recorded_in_the_memory_of_minutes() -> None:
     assert signal.frames == 360_000
     assert peak_bytes < 100 << 20  # as one array: 230 MB
     np.testing.assert_array_equal(signal.read(159_900, 160_100)[:100], block[-100:])
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("level_db", [-35, -58])
+def test_a_very_quiet_source_is_lifted_for_the_networks_only(level_db: int, channels: int) -> None:
+    sound = np.repeat(music(30_000, 16_000), channels, axis=1)
+    level = np.float32(10 ** (level_db / 20))
+    quiet = sound * level
+    usual, lifted = (signal_of(each, channels=channels) for each in (sound, quiet))
+    for signal in (usual, lifted):
+        signal.high_pass(None)
+    assert usual.lift == 1
+    found = lifted.middle(0, 30_000)
+    assert np.abs(found).max() == pytest.approx(0.5, rel=1e-3)
+    expected = usual.middle(0, 30_000)
+    np.testing.assert_allclose(found, 0.5 * expected / np.abs(expected).max(), atol=1e-4)
+    np.testing.assert_allclose(
+        lifted.read_as_is(0, 30_000), usual.read(0, 30_000) * level, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("level", [0.0, 2e-5, 0.25])
+def test_silence_and_usual_levels_are_not_lifted(level: float) -> None:
+    signal = signal_of(level * music(30_000, 16_000))
+    signal.high_pass(None)
+    assert signal.lift == 1
