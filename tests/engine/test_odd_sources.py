@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from engine.cli import main
 
 from engine import ConversionOptions, Converter, OptimizationConfig, starter_voice
+from engine.cli import main
 from engine.errors import AudioFileError
 from engine.paths import starter_dir
 from tests.engine.audio.sound_file import Track, mux
