@@ -195,7 +195,7 @@ class ListenPanel(QWidget):
         """Move back (negative) or forth."""
         if self._player is not None:
             place_s = self._player.position_s + seconds
-            self._seek(min(max(0.0, place_s), self._length_s()))
+            self._seek(min(max(0.0, place_s), self._length_s() or place_s))
 
     def flip(self) -> None:
         """Switch to the other sound at the same position."""
