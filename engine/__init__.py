@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from engine.converter import Converter
+    from engine.cover.cover import Cover, CoverNetworks
+    from engine.cover.options import CoverOptions
     from engine.optimization import OptimizationConfig
     from engine.options import ConversionOptions, ConversionResult
     from engine.progress import CancelToken, PerformanceProfiler, StageProgress
@@ -26,6 +28,9 @@ __all__ = [
     "ConversionOptions",
     "ConversionResult",
     "Converter",
+    "Cover",
+    "CoverNetworks",
+    "CoverOptions",
     "OptimizationConfig",
     "PerformanceProfiler",
     "StageProgress",
@@ -40,6 +45,9 @@ _HOME = {
     "ConversionOptions": "engine.options",
     "ConversionResult": "engine.options",
     "Converter": "engine.converter",
+    "Cover": "engine.cover.cover",
+    "CoverNetworks": "engine.cover.cover",
+    "CoverOptions": "engine.cover.options",
     "OptimizationConfig": "engine.optimization",
     "PerformanceProfiler": "engine.progress",
     "StageProgress": "engine.progress",

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from engine import device as devices
 from engine.analysis import AnalysisRecorder
 from engine.audio.names import output_path_for
-from engine.audio.reader import decode_audio, probe_audio, receive_array
+from engine.audio.reader import decode_audio, probe_audio, receive_array, receive_sound
 from engine.audio.source import MAX_RATE_HZ, MIN_RATE_HZ, Decoded, Receiver, Sound, shown_name
+from engine.audio.spool import Spool
 from engine.audio.writer import SUBTYPES_OF, check_output, file_rate, write_free
 from engine.errors import AudioFileError, ConversionCancelled, OptionError, OutputFileError, Text
 from engine.optimization import OptimizationConfig
@@ -159,7 +160,7 @@ class Converter:
         options = replace(options, subtype=None) if lossy else options
         overwrite = options.overwrite and output is not None
         choose = partial(output_path_for, source, voice.title, output_dir, options.file_format)
-        _check_target(output or choose(), source, options, overwrite=overwrite)
+        check_target(output or choose(), source, options, overwrite=overwrite)
         started, run = time.perf_counter(), self._run(listener, cancel)
         _LOG.info(
             'converting "%s" with the voice "%s" on %s', source.name, voice.title, self.device
@@ -174,6 +175,42 @@ class Converter:
             with run.stage("write", 1.0):
                 path = write_free(output or choose, sound, options, overwrite=overwrite)
         return self._result(run, started, decoded, sound, None, path)
+
+    def convert_sound(
+        self,
+        sound: Sound,
+        voice: VoiceFiles,
+        options: ConversionOptions | None = None,
+        *,
+        key: tuple[object, ...] | None = None,
+        listener: ProgressListener | None = None,
+        cancel: CancelToken | None = None,
+    ) -> tuple[Spool, ConversionResult]:
+        """Convert a sound of any length into a temporary file.
+
+        Parameters
+        ----------
+        key : tells the sound from all others, for the cache
+
+        Returns
+        -------
+        the converted samples, float32 [n', 1 or 2], and the facts, without samples or a path
+
+        Raises
+        ------
+        UserError, ConversionCancelled : as `convert`
+        """
+        options = options or ConversionOptions()
+        started, run = time.perf_counter(), self._run(listener, cancel)
+        play = partial(receive_sound, sound, channels=2 if options.stereo else 1)
+        with self._networks_at_work(run):
+            decoded, made = self._convert(_Source(play, key), voice, options, None, run)
+            kept = Spool(made.channels)
+            with run.stage("write"):
+                for block in made.blocks():
+                    kept.append(block)
+        run.finish()
+        return kept, self._result(run, started, decoded, made, None, None)
 
     def convert_region(
         self,
@@ -391,7 +428,7 @@ def _checked(samples: Floats, rate_hz: int) -> Floats:
     return columns.reshape(len(columns), -1)
 
 
-def _check_target(
+def check_target(
     target: Path, source: Path, options: ConversionOptions, *, overwrite: bool
 ) -> None:
     """Refuse a result that could not be written.

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from engine.analysis import AnalysisRecorder
-from engine.audio.reader import decode_audio
+from engine.audio.reader import decode_audio, receive_sound
+from engine.audio.source import Sound
 from engine.key import SourcePitch, source_pitch
 from engine.options import ConversionOptions
 from engine.pitch.curve import read_curve_file
@@ -29,6 +30,14 @@ def track_file(source: Path, pause: Share = lambda _share: None) -> SwiftFrames:
     recorder = AnalysisRecorder(lambda: pause(0.0))
     decoded = decode_audio(source, recorder, channels=1)
     return swift_frames(recorder.finish(decoded.n_frames).blocks(), pause=pause)
+
+
+def pitch_of_sound(sound: Sound, pause: Share = lambda _share: None) -> SourcePitch | None:
+    """The pitch of a sound, mixed to one channel; None if too little of it is voiced."""
+    recorder = AnalysisRecorder(lambda: pause(0.0))
+    decoded = receive_sound(sound, recorder, channels=1)
+    frames = swift_frames(recorder.finish(decoded.n_frames).blocks(), pause=pause)
+    return source_pitch(frames.f0_hz, frames.confidence)
 
 
 def pitch_of_source(

@@ -20,9 +20,9 @@ from engine.audio.source import (
     DecoderRefusal,
     Intake,
     Receiver,
+    Sound,
     SoundBlock,
     clock,
-    in_blocks,
     like_the_first,
     no_such_track,
     refused,
@@ -139,11 +139,16 @@ def decode_audio(
 
 def receive_array(samples: Floats, rate_hz: int, receiver: Receiver, *, channels: int) -> Decoded:
     """Pass samples float32 [n, channels] to a receiver as `decode_audio` does with a file's."""
+    return receive_sound(Sound.of(samples, rate_hz), receiver, channels=channels)
+
+
+def receive_sound(sound: Sound, receiver: Receiver, *, channels: int) -> Decoded:
+    """Pass a sound to a receiver as `decode_audio` does with a file's."""
 
     def play(intake: Intake) -> Decoded:
-        intake.take(SoundBlock(block, rate_hz) for block in in_blocks(samples))
+        intake.take(SoundBlock(block, sound.rate_hz) for block in sound.blocks())
         intake.finish()
-        return Decoded("samples", rate_hz, intake.n_frames)
+        return Decoded("samples", sound.rate_hz, intake.n_frames)
 
     return _received(Path("samples"), play, receiver, channels)
 

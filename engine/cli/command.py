@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from engine.cli.benchmark import add_benchmark
 from engine.cli.convert import add_convert
+from engine.cli.cover import add_cover
 from engine.cli.doctor import add_doctor
 from engine.cli.models import add_models
 from engine.cli.output import EXIT_FAILED, lost_output, say
@@ -87,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_convert(commands.add_parser("convert", help="convert audio or video files"))
+    add_cover(commands.add_parser("cover", help="sing whole songs in another voice"))
     add_separate(commands.add_parser("separate", help="split songs into vocals and instruments"))
     add_voice(commands.add_parser("voice", help="describe a voice file"))
     add_voices(commands.add_parser("voices", help="installed voices: list, import, export …"))

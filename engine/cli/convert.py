@@ -75,7 +75,7 @@ def add_convert(parser: argparse.ArgumentParser) -> None:
     machine.add_argument("--json", action="store_true", help="print one JSON object for each file")
 
 
-def _conversion_options(given: argparse.Namespace, voice: InstalledVoice) -> ConversionOptions:
+def conversion_options(given: argparse.Namespace, voice: InstalledVoice) -> ConversionOptions:
     """The voice's defaults, changed by what the command line states."""
     chosen = chosen_options(given, all_options())
     if chosen.get("semitones") in AUTOMATIC:
@@ -83,9 +83,8 @@ def _conversion_options(given: argparse.Namespace, voice: InstalledVoice) -> Con
     return voice.options(**{**chosen, "file_format": _file_format(given)})
 
 
-def chosen_voice(given: argparse.Namespace) -> InstalledVoice:
+def chosen_voice(text: str | None) -> InstalledVoice:
     """The voice named by ``--voice``: a file if there is one, else an installed voice."""
-    text: str | None = given.voice
     if text is None:
         return starter_voice()
     refuse_voice_link(text)
@@ -120,10 +119,10 @@ def _convert(given: argparse.Namespace) -> int:
         say(f"urvc: {error}")
     if not sources.files:
         return EXIT_FAILED
-    installed = chosen_voice(given)
+    installed = chosen_voice(given.voice)
     if given.output is not None:
-        _require_one_input(given, sources.files)
-    options = _conversion_options(given, installed)
+        require_one_input(given, sources.files)
+    options = conversion_options(given, installed)
     from engine.converter import Converter
     from engine.voice import VoiceFiles
 
@@ -139,7 +138,7 @@ def _convert(given: argparse.Namespace) -> int:
     return EXIT_OK if all(succeeded) and not sources.errors else EXIT_FAILED
 
 
-def _require_one_input(given: argparse.Namespace, files: list[Source]) -> None:
+def require_one_input(given: argparse.Namespace, files: list[Source]) -> None:
     """Refuse ``--output`` where it names nothing; what is wrong with the source is said first."""
     if len(given.inputs) == 1 and not files[0].in_folder:
         from engine.audio.reader import probe_audio

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.cli.output import ProgressBar, say
 from engine.errors import OptionError
-from engine.key import HIGH_VOICE_HZ, LOW_VOICE_HZ, KeyStep, VoicePitch, suggest_key
+from engine.key import HIGH_VOICE_HZ, LOW_VOICE_HZ, KeyStep, SourcePitch, VoicePitch, suggest_key
 from engine.library.installed_voice import InstalledVoice
 from engine.library.voice_range import keep_range, known_pitch, was_learnt
 from engine.options import ConversionOptions
@@ -58,9 +58,13 @@ class AutomaticKey:
         from engine.source_pitch import pitch_of_source
 
         found = pitch_of_source(self._options, source, self._cancel)
+        return dataclasses.replace(self._options, semitones=self.semitones_for(source, found))
+
+    def semitones_for(self, source: Path, found: SourcePitch | None) -> float:
+        """The pitch for what was found of a source; prints it."""
         key = suggest_key(found, self._voice, self._step)
         say(f"urvc: {source.name}: pitch {key.reason}")
-        return dataclasses.replace(self._options, semitones=float(key.semitones))
+        return float(key.semitones)
 
 
 def _voice_pitch(

@@ -100,7 +100,7 @@ def _job(given: argparse.Namespace) -> TuningJob:
                 "Cannot use --index without --voice", "an index belongs to a voice", "give both"
             )
         return TuningJob.with_installed_voice(given.seconds, given.device, given.models_dir)
-    voice = chosen_voice(given)
+    voice = chosen_voice(given.voice)
     index = given.index or voice.index
     return TuningJob(
         given.seconds, given.device, voice.weights, index, voice.name, given.models_dir

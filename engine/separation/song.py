@@ -68,6 +68,9 @@ class Song:
         """
         return cls(path, path.stat().st_size // _FRAME_BYTES)
 
+    def __len__(self) -> int:
+        return self.n
+
     def read(self, start: int, stop: int) -> Floats:
         """Float32 [stop - start, 2]; zero before the beginning and behind the end."""
         samples = np.zeros((stop - start, CHANNELS), "<f4")
@@ -115,6 +118,23 @@ def song_of(
         n = max(1, resampled_length(decoded.n_frames, decoded.rate_hz, SONG_RATE_HZ))
         receiver.finish(n)
     return Song(path, n), decoded
+
+
+def song_of_sound(sound: Sound, path: Path, *, cancelled: Cancelled = lambda: False) -> Song:
+    """A song of what is decoded already; see `song_of`.
+
+    Parameters
+    ----------
+    sound : of 1 or 2 channels
+    """
+    with _written(path) as descriptor:
+        receiver = _SongReceiver(descriptor, cancelled)
+        receiver.begin(sound.rate_hz, sound.channels)
+        for block in sound.blocks():
+            receiver.append(block)
+        n = max(1, resampled_length(sound.n_frames, sound.rate_hz, SONG_RATE_HZ))
+        receiver.finish(n)
+    return Song(path, n)
 
 
 def remainder(song: Song, stem: Song, rate_hz: int = SONG_RATE_HZ, n: int | None = None) -> Sound:

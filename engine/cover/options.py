@@ -1,0 +1,105 @@
+"""What a cover is asked to be; rows of the option table (`engine.option`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from engine.errors import Text
+from engine.option import Choice, Option, choices, option, options_of
+
+MUTED_DB = -60.0
+"""A gain this low is silence."""
+_MOST_DB = 12.0
+
+Quality = Literal["fast", "best"]
+SourceKind = Literal["song", "vocals"]
+
+
+def _gain(default: float, title: Text, help_: Text, flag: str) -> float:
+    row: float = option(
+        default, title=title, help=help_, low=MUTED_DB, high=_MOST_DB, step=0.5, unit=Text("dB"),
+        signed=True, flag=flag, metavar="DB",
+    )  # fmt: skip
+    return row
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoverOptions:
+    """Settings of a cover beside those of the conversion of its voice.
+
+    Raises
+    ------
+    OptionError : a value is of another kind or out of its range
+    """
+
+    # fmt: off
+    source_kind: SourceKind = option(
+        "song", title=Text("The file is"),
+        help=Text("A song is separated first; vocals are converted as they are."),
+        choices=choices(("song", Text("a whole song")), ("vocals", Text("vocals only"))),
+        flag="--source", more=False,
+    )
+    quality: Quality = option(
+        "fast", title=Text("Separation"),
+        help=Text("Best separates more cleanly; it takes about eight times as long."),
+        choices=choices(("fast", Text("Fast")), ("best", Text("Best"))), more=False,
+    )
+    instrumental: Path | None = option(
+        None, title=Text("Own instrumental"),
+        help=Text("A file of the instruments alone, used instead of those of the song."),
+        kind="file", also=(Choice(None, Text("none")),), metavar="FILE",
+    )
+    backing: Literal["keep", "convert", "mute"] = option(
+        "keep", title=Text("Backing voices"),
+        help=Text("What happens to voices behind the lead, where they can be told apart."),
+        choices=choices(
+            ("keep", Text("Keep")), ("convert", Text("Convert")), ("mute", Text("Mute")),
+        ),
+    )
+    backing_semitones: float = option(
+        0.0, title=Text("Pitch of the backing"),
+        help=Text("Semitones up or down for converted backing voices."),
+        low=-36.0, high=36.0, unit=Text("semitones"), signed=True, flag="--backing-pitch",
+        metavar="SEMITONES",
+    )
+    karaoke: Literal["auto", "on", "off"] = option(
+        "auto", title=Text("Split lead and backing"),
+        help=Text("Automatic does so where the network for it is here and tells them apart."),
+        choices=choices(("auto", Text("Automatic")), ("on", Text("On")), ("off", Text("Off"))),
+    )
+    dereverb: Literal["auto", "off"] = option(
+        "auto", title=Text("Remove the room first"),
+        help=Text("Converts the dry voice and adds the song's own room again."),
+        choices=choices(("auto", Text("where its network is here")), ("off", Text("Off"))),
+    )
+    lead_db: float = _gain(
+        0.0, Text("Lead"), Text("Level of the converted voice."), "--lead-db"
+    )
+    backing_db: float = _gain(
+        0.0, Text("Backing"), Text("Level of the backing voices."), "--backing-db"
+    )
+    room_db: float = _gain(
+        -3.0, Text("Room"), Text("Level of the song's own room on the voice."), "--room-db"
+    )
+    instrumental_db: float = _gain(
+        0.0, Text("Instruments"), Text("Level of the instruments."), "--instrumental-db"
+    )
+    keep_stems: bool = option(
+        default=False, title=Text("Keep stems"),
+        help=Text("Writes vocals, instruments and the converted voice as files, too."),
+    )
+    # fmt: on
+
+    def __post_init__(self) -> None:
+        for each in COVER_OPTIONS:
+            each.require(getattr(self, each.name))
+
+    def gain(self, name: str) -> float:
+        """Factor of ``lead``, ``backing``, ``room`` or ``instrumental``."""
+        level_db: float = getattr(self, f"{name}_db")
+        return 0.0 if level_db <= MUTED_DB else float(10 ** (level_db / 20))
+
+
+COVER_OPTIONS: tuple[Option, ...] = options_of(CoverOptions)
