@@ -9,6 +9,7 @@ from PySide6.QtCore import QEvent
 from PySide6.QtGui import QColor, QFont, QPalette, Qt
 from PySide6.QtWidgets import QApplication, QLabel, QWidget
 
+from engine.plain_text import plain_lines
 from engine.stages import stage_of
 
 MARGIN = 16
@@ -193,16 +194,24 @@ def heading_font(widget: QWidget, factor: float = 1.0) -> QFont:
 
 
 class PlainLabel(QLabel):
-    """A label that shows a text as it is, whatever tags a file's or a voice's name has."""
+    """A label that shows a text as it is, whatever tags a file's or a voice's name has.
+
+    Characters that are obeyed and not shown (marks of direction) become "?".
+    """
 
     def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setText(text)
 
+    def setText(self, text: str) -> None:  # noqa: N802 - Qt's name
+        """Show a text."""
+        super().setText(plain_lines(text))
+
 
 def plain_tip(text: str) -> str:
-    """The tool tip that shows a text as it is, tags included."""
+    """The tool tip that shows a text as it is, tags included, as `PlainLabel` does."""
+    text = plain_lines(text)
     return Qt.convertFromPlainText(text) if Qt.mightBeRichText(text) else text
 
 

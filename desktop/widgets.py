@@ -26,13 +26,13 @@ class ElidedLabel(style.PlainLabel):
             self._text = text
             self.setText(text)
             self.setToolTip(style.plain_tip(text))
-            self.setAccessibleName(text)
+            self.setAccessibleName(self.text())
 
     def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
         """Draw the elided text."""
         painter = QPainter(self)
         middle = Qt.TextElideMode.ElideMiddle
-        shown = self.fontMetrics().elidedText(self._text, middle, self.width())
+        shown = self.fontMetrics().elidedText(self.text(), middle, self.width())
         painter.drawText(self.rect(), int(self.alignment() | Qt.AlignmentFlag.AlignVCenter), shown)
 
 

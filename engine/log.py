@@ -16,7 +16,7 @@ from pathlib import Path
 
 from engine.errors import OptionError, Text
 from engine.machine import app_version
-from engine.plain_text import plain, without_folders
+from engine.plain_text import plain, plain_lines, without_folders
 
 LOG_VARIABLE = "RVC_LOG"
 LOG_FILE = "urvc.log"
@@ -115,5 +115,5 @@ class _Plain(logging.Formatter):
         return super().formatMessage(record)
 
     def formatException(self, ei: object) -> str:  # noqa: N802 - of the base class
-        lines = super().formatException(ei).split("\n")  # type: ignore[arg-type]  # of the base class
-        return "\n".join(plain(without_folders(line)) for line in lines)
+        text = super().formatException(ei)  # type: ignore[arg-type]  # of the base class
+        return plain_lines(without_folders(text))

@@ -28,6 +28,11 @@ def plain(text: str) -> str:
     )
 
 
+def plain_lines(text: str) -> str:
+    """`plain` for a text of several lines."""
+    return "\n".join(map(plain, text.split("\n")))
+
+
 def without_folders(text: str) -> str:
     """The text with every absolute path shortened to its last part."""
     root = Path(__file__).resolve().parents[1]

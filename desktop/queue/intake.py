@@ -11,6 +11,7 @@ from pathlib import Path
 from PySide6.QtCore import QCoreApplication, QObject, Qt, Signal, Slot
 
 from engine.audio.names import SUPPORTED_SUFFIXES
+from engine.plain_text import plain
 
 VOICE_SUFFIXES = frozenset({".pth", ".index", ".zip", ".safetensors", ".7z", ".rar"})
 _ARCHIVE_SUFFIXES = frozenset({".zip", ".7z", ".rar"})
@@ -85,7 +86,7 @@ class Intake:
             "for that"
         )
         return (one if len(self.beside) == 1 else several).format(
-            name=self.beside[0].name, count=len(self.beside)
+            name=plain(self.beside[0].name), count=len(self.beside)
         )
 
 
@@ -115,13 +116,13 @@ def sort_paths(paths: Iterable[Path], max_entries: int = _MAX_FILES) -> Intake:
             if found.has_weights or (found.has_voice and not found.sounds):
                 voices.append(path)
             elif not found.sounds:
-                (useless if found.has_files else empty).append(path.name)
+                (useless if found.has_files else empty).append(plain(path.name))
         elif path.suffix.lower() in SUPPORTED_SUFFIXES:
             sounds[path] = None
         elif path.suffix.lower() in VOICE_SUFFIXES:
             voices.append(path)
         else:
-            refused.append(path.name)
+            refused.append(plain(path.name))
     return Intake(
         tuple(sounds),
         tuple(voices),

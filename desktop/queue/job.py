@@ -12,6 +12,7 @@ from typing import Any
 from desktop.storage import folder_for_result
 from engine.errors import Text
 from engine.options import ConversionOptions
+from engine.plain_text import plain
 
 
 class JobState(StrEnum):
@@ -131,7 +132,7 @@ class Job:
     @property
     def title(self) -> str:
         """The source's name, printable."""
-        return self.source.name.encode(errors="replace").decode()
+        return plain(self.source.name)
 
     @property
     def result_folder(self) -> Path | None:

@@ -21,6 +21,7 @@ from desktop.translation import translate
 from desktop.voices.draft import Draft
 from desktop.voices.voice_list import VoiceList
 from desktop.widgets import ChooseFiles, choose_files
+from engine.plain_text import plain
 
 _UNDONE = frozenset({JobState.RUNNING, JobState.WAITING})
 _RECENT = 5
@@ -193,7 +194,7 @@ class MenuBar(QObject):
     def _notify_of(self, job: Job) -> None:
         """Cancelled jobs are not notified: the user cancelled them."""
         if job.state is JobState.FINISHED and job.output is not None:
-            text = self.tr("{name}: click to show it").format(name=job.output.name)
+            text = self.tr("{name}: click to show it").format(name=plain(job.output.name))
             self._tell(self.tr("Finished"), text, job.output)
         elif job.state is JobState.FAILED:
             self._tell(self.tr("Not converted"), translate(job.message or ""), None)
@@ -245,4 +246,4 @@ def _short(name: str) -> str:
 
 
 def _escaped(name: str) -> str:
-    return name.replace("&", "&&")
+    return plain(name).replace("&", "&&")

@@ -29,6 +29,7 @@ from engine.files import size_text
 from engine.library.importing import ImportReport
 from engine.library.link import VoiceOffer
 from engine.library.voice_library import VoiceLibrary
+from engine.plain_text import plain
 
 _STEPS = 1000
 _FILTER_FROM = 9
@@ -194,7 +195,7 @@ class LinkDialog(QDialog):
         for offer in offers:
             size = self.tr("unknown") if offer.size_bytes is None else size_text(offer.size_bytes)
             files = ", ".join(offer.contents or (file.name for file in offer.files))
-            item = QTreeWidgetItem([offer.title, files, size])
+            item = QTreeWidgetItem([plain(offer.title), plain(files), size])
             item.setTextAlignment(2, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             item.setSizeHint(0, _LINE)
             for column in range(2):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from engine.errors import OptionError
-from engine.plain_text import plain
+from engine.plain_text import plain, plain_lines
 
 EXIT_OK = 0
 EXIT_FAILED = 2
@@ -24,7 +24,7 @@ def tell(text: str) -> bool:
     Results that were written stay, and the next file is still converted.
     """
     try:
-        print("\n".join(map(plain, text.split("\n"))), flush=True)
+        print(plain_lines(text), flush=True)
     except OSError as error:
         global _lost
         _lost = True

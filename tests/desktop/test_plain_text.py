@@ -27,6 +27,9 @@ from engine.paths import starter_dir
 from tests.desktop.fake_engine import FakeEngine
 
 NAME = "<b>bold</b> & <img src=x>"
+TRICKS = "\u202e\x1b\u2066"
+"""A terminal or a label would obey these: a voice's name and a picture's would read backwards."""
+
 WAIT_MS = 15_000
 
 
@@ -80,11 +83,11 @@ def test_no_widget_interprets_tags_in_a_name(app: App, qtbot: QtBot, tmp_path: P
     app.draft.set_voice(voice)
     folder = tmp_path / NAME.replace("/", "_")
     folder.mkdir()
-    files = [folder / f"{word} <b>bold<b> & <i>.wav" for word in ("bad", "good")]
+    files = [folder / f"{word} <b>bold<b>{TRICKS} & <i>.wav" for word in ("bad", "good")]
     for file in files:
         file.touch()
-    (folder / "<b>bold<b>.txt").touch()
-    app.take([*files, folder / "<b>bold<b>.txt"])
+    (folder / f"<b>bold<b>{TRICKS}.txt").touch()
+    app.take([*files, folder / f"<b>bold<b>{TRICKS}.txt"])
     qtbot.waitUntil(lambda: not app.queue.is_busy, timeout=WAIT_MS)
     (failed,) = [job for job in app.queue.jobs() if job.state is JobState.FAILED]
     app.window.queue_view.select_job(failed.id)
@@ -95,12 +98,13 @@ def test_no_widget_interprets_tags_in_a_name(app: App, qtbot: QtBot, tmp_path: P
     app.window.voice_dialogs.ask_for_link()
     assert app.window.voice_dialogs.links is not None
     links = app.window.voice_dialogs.links
-    links.task.ended.emit(Outcome("finished", (offer(NAME), offer("<b>bold<b>"))))
+    links.task.ended.emit(Outcome("finished", (offer(NAME), offer(f"<b>bold<b>{TRICKS}"))))
     app.menu_bar.rebuild()
     for menu in app.window.menuBar().findChildren(QMenu):
         menu.aboutToShow.emit()
     found = [(place, text, obeyed) for place, text, obeyed in shown_places() if "bold" in text]
     assert [(place, text) for place, text, obeyed in found if obeyed] == []
+    assert [(place, text) for place, text, _ in found if set(TRICKS) & set(text)] == []
     places = {place for place, _, _ in found}
     assert {"text of ElidedLabel", "tool tip of ElidedLabel", "menu"} <= places
     assert {"tool tip in QTreeWidget", "tool tip in QueueView", "text of PlainLabel"} <= places
