@@ -21,6 +21,10 @@ from engine.library.voice_range import keep_range, known_pitch, was_learnt
 from engine.options import ConversionOptions, voice_options
 from engine.progress import CancelToken
 
+_IMPORT = "voice import"
+_IMPORT_PATIENCE_S = 1.0
+"""When the app quits; while torch is being loaded an import cannot be stopped."""
+
 
 class VoiceList(QObject):
     """A view of the voice library; installs on a thread.
@@ -94,7 +98,7 @@ class VoiceList(QObject):
             return
         self._installing += 1
         self.changed.emit()
-        self._begin(lambda: self._run(tuple(paths)))
+        self._begin(lambda: self._run(tuple(paths)), _IMPORT)
 
     def keep_defaults(self, key: str, options: ConversionOptions) -> None:
         """Make these the voice's default settings; emits `refused` if that fails."""
@@ -108,7 +112,7 @@ class VoiceList(QObject):
             else:
                 self._kept.emit("")
 
-        self._begin(run)
+        self._begin(run, "voice settings")
 
     def pitch(self, key: str, given_hz: float | None) -> VoicePitch | None:
         """Where a voice sounds right, as far as that is known."""
@@ -129,22 +133,24 @@ class VoiceList(QObject):
         """Keep what was learnt by rendering; emits `changed`."""
         found = self.entry(key)
         if found is not None:
-            self._begin(lambda: self._keep_range(found, pitch))
+            self._begin(lambda: self._keep_range(found, pitch), "voice range")
 
     def close(self, patience_s: float = 5.0) -> bool:
         """Stop imports, and wait for writes; True if all ended in time.
 
-        Emits nothing afterwards.
+        Imports get less time: a voice is installed whole or not at all. Emits nothing afterwards.
         """
         self._closing.cancel()
-        end_s = time.monotonic() + patience_s
+        begun_s = time.monotonic()
         for thread in self._threads:
+            short = thread.name == _IMPORT
+            end_s = begun_s + (min(_IMPORT_PATIENCE_S, patience_s) if short else patience_s)
             thread.join(max(0.0, end_s - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
-    def _begin(self, work: Callable[[], None]) -> None:
+    def _begin(self, work: Callable[[], None], name: str) -> None:
         self._threads = [thread for thread in self._threads if thread.is_alive()]
-        self._threads.append(threading.Thread(target=work, name="voices", daemon=True))
+        self._threads.append(threading.Thread(target=work, name=name, daemon=True))
         self._threads[-1].start()
 
     def _keep_range(self, found: InstalledVoice, pitch: VoicePitch | None) -> None:
