@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -21,12 +22,15 @@ import torch
 
 from engine.errors import UserError
 from engine.library.archive import Limits
+from engine.library.export import export_voice
 from engine.library.voice_library import VoiceLibrary
+from engine.pitch.curve import read_curve_file
 from engine.retrieval.index_file import read_index
 from engine.voice_checkpoint import load_voice
 from tests.engine.hostile_checkpoints import peak_bytes
 from tests.engine.loading import zoo
 from tests.fuzz.mutation import mutated
+from tests.fuzz.odd_record import odd_record
 from tests.fuzz.run import SECONDS_PER_FILE
 
 MEMORY_BYTES = 700 * 2**20
@@ -48,7 +52,13 @@ def specimens() -> list[tuple[str, bytes]]:
         *((".pth", voice) for voice in (aria, zoo.old_voice(), zoo.stored_voice())),
         *((".index", each) for each in (index, flat, zoo.mapped_index())),
         *((".zip", archive) for archive in archives),
+        (".csv", b"time,frequency,confidence\n" + b"".join(_curve_lines())),
+        (".record", aria),
     ]
+
+
+def _curve_lines() -> Iterator[bytes]:
+    return (f"{n / 100},{220 + n % 30}.5,0.9\r\n".encode() for n in range(60))
 
 
 def main() -> NoReturn:
@@ -70,7 +80,8 @@ def main() -> NoReturn:
         for line in sys.stdin:
             seed = int(line)
             ending, content = files[seed % len(files)]
-            answer = _tried(seed, ending, mutated(content, seed), Path(scratch))
+            changed = odd_record(seed) if ending == ".record" else mutated(content, seed)
+            answer = _tried(seed, ending, changed, Path(scratch))
             print(json.dumps(answer | {"grown_bytes": peak_bytes() - start_bytes}), flush=True)
     raise SystemExit(0)
 
@@ -106,6 +117,10 @@ def _read(path: Path) -> str | None:
             load_voice(path)
         elif path.suffix == ".index":
             read_index(path, zoo.WIDTH)
+        elif path.suffix == ".csv":
+            read_curve_file(path).at_frames(100)
+        elif path.suffix == ".record":
+            _import(path)
         else:
             with tempfile.TemporaryDirectory() as root:
                 library = VoiceLibrary(Path(root), limits=LIMITS)
@@ -119,6 +134,25 @@ def _read(path: Path) -> str | None:
     except UserError as refusal:
         return str(refusal)
     return None
+
+
+def _import(path: Path) -> None:
+    """What the library has taken must load again, be listed, and be exported."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "aria.pth")
+        source.write_bytes(path.read_bytes())
+        library = VoiceLibrary(Path(folder, "library"))
+        (imported,) = library.import_files([source]).imported
+        try:
+            voice = library.voices()[1]
+            card = load_voice(voice.weights).card
+            again = library.import_files([export_voice(voice, Path(folder), overwrite=False)])
+            if again.imported[0].outcome != "already there" or card.notes:
+                raise AssertionError("another voice after its export")
+        except UserError as refusal:
+            raise AssertionError(f"refused after it was added: {refusal}") from refusal
+        if any(len(str(note)) > 600 for note in imported.notes):
+            raise AssertionError("a note too long")
 
 
 def _written(scratch: Path, ending: str, content: bytes) -> Path:

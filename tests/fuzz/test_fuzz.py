@@ -5,24 +5,26 @@ from __future__ import annotations
 from collections import Counter
 
 from tests.fuzz.reader import specimens
-from tests.fuzz.run import ENDINGS, fuzz
+from tests.fuzz.run import ENDINGS, fuzz, seeds
 
 COUNT = 1_500
+ODD_VOICES = 30
 LARGEST_SHARE_LOADED = 0.6
 """Damage to labels, padding and single weights leaves the voice usable."""
 
 
 def test_damaged_files_are_refused_or_loaded() -> None:
-    tally = fuzz(range(COUNT))
+    numbers = [n for n in range(COUNT) if ENDINGS[n % len(ENDINGS)] != ".record"]
+    tally = fuzz([*numbers, *seeds(0, ODD_VOICES, ".record")])
     assert tally.failures == []
-    assert tally.files == COUNT
+    assert tally.files == len(numbers) + ODD_VOICES
     loaded = tally.files - tally.refused
-    assert 0 < loaded < LARGEST_SHARE_LOADED * COUNT
+    assert 0 < loaded < LARGEST_SHARE_LOADED * tally.files
 
 
 def test_every_kind_of_file_is_among_them() -> None:
     assert tuple(ending for ending, _ in specimens()) == ENDINGS
-    assert Counter(ENDINGS) == {".pth": 3, ".index": 3, ".zip": 3}
+    assert Counter(ENDINGS) == {".pth": 3, ".index": 3, ".zip": 3, ".csv": 1, ".record": 1}
 
 
 def test_a_process_that_dies_is_reported_and_replaced() -> None:
