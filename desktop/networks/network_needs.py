@@ -14,7 +14,7 @@ from desktop.queue.job import Job, JobState
 from desktop.queue.job_queue import JobQueue
 from desktop.translation import translate
 from engine.errors import OptionError
-from engine.library.networks import NETWORKS, Network, encoder_for, fetch
+from engine.library.networks import NETWORKS, UNKNOWN_LICENCE, Network, encoder_for, fetch
 from engine.options import ConversionOptions
 from engine.pitch.methods import AUTO, METHODS, PitchMethod, find_method
 from engine.progress import CancelToken
@@ -100,13 +100,15 @@ def agree_to_licence(parent: QWidget | None, network: Network) -> bool:
     """Ask whether the user has read a network's licence and accepts it."""
     title = translate(network.title)
     text = _tr("“{network}” has a licence of its own: {licence}.")
+    todo = _tr("Read it on {page} and accept it before the download.")
+    if network.licence == UNKNOWN_LICENCE:
+        text = _tr("The licence of “{network}” is not known.")
+        todo = _tr("Look at {page} and download it only if you may use it.")
     box = QMessageBox(parent)
     box.setWindowTitle(title)
     box.setTextFormat(Qt.TextFormat.PlainText)
     box.setText(text.format(network=title, licence=network.licence))
-    box.setInformativeText(
-        _tr("Read it on {page} and accept it before the download.").format(page=network.source_page)
-    )
+    box.setInformativeText(todo.format(page=network.source_page))
     yes = box.addButton(_tr("Accept and Download"), QMessageBox.ButtonRole.AcceptRole)
     read = box.addButton(_tr("Read Licence"), QMessageBox.ButtonRole.ActionRole)
     read.clicked.disconnect()  # it does not answer the question

@@ -7,6 +7,7 @@ from itertools import chain
 from pathlib import Path
 
 OFFICIAL_HUB = "https://huggingface.co"
+UNKNOWN_LICENCE = "not known"
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Network:
     ----------
     key : its name on the command line
     title, purpose : for users
-    licence, source_page : of the weights
+    licence, source_page : of the weights; the licence may be `UNKNOWN_LICENCE`
     variants : sets of files, each of which is the whole network; the first one is downloaded.
         Small files come first, so that a wrong address is noticed early
     licence_first : the user must have read the licence before the download

@@ -34,6 +34,7 @@ from engine.library.download.download import download
 from engine.library.download.part_file import note_path, part_path
 from engine.library.download.retry import DEFAULT_PACING, Pacing
 from engine.library.network import OFFICIAL_HUB as OFFICIAL_HUB
+from engine.library.network import UNKNOWN_LICENCE as UNKNOWN_LICENCE
 from engine.library.network import Network as Network
 from engine.library.network import NetworkFile as NetworkFile
 from engine.library.separation_networks import DEREVERB, KARAOKE, VOCALS_BEST, VOCALS_FAST
@@ -164,7 +165,7 @@ def _other_encoder(
         key=name,
         title=title,
         purpose="Only voices that were trained with it need it.",
-        licence=licence or "not known",
+        licence=licence or UNKNOWN_LICENCE,
         source_page=OFFICIAL_HUB + address.replace("/resolve/", "/tree/"),
         variants=(first, (NetworkFile(config), NetworkFile(other))),
         licence_first=licence is None,
@@ -285,10 +286,7 @@ def fetch(
         if not network.can_be_downloaded:
             raise Refusal("it has no download address", _get_it(network))
         if network.licence_first and not licence_read:
-            why = Text("its licence ({licence}) was not accepted", licence=network.licence)
-            raise Refusal(
-                why, Text("read it on {page} and accept it first", page=network.source_page)
-            )
+            raise _licence_refusal(network)
     files = network.missing(folder)
     total_bytes = sum(file.about_bytes for file in files)
     before_bytes = 0
@@ -363,6 +361,15 @@ def remove(network: Network, folder: Path) -> bool:
 
 def _about(template: str, network: Network) -> Text:
     return Text(template, network=Text(network.title))
+
+
+def _licence_refusal(network: Network) -> Refusal:
+    page = network.source_page
+    if network.licence == UNKNOWN_LICENCE:
+        advice = Text("look at {page} and allow the download if you may use it", page=page)
+        return Refusal("its licence is not known", advice)
+    why = Text("its licence ({licence}) was not accepted", licence=network.licence)
+    return Refusal(why, Text("read it on {page} and accept it first", page=page))
 
 
 def _get_it(network: Network) -> Text:

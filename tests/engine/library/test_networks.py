@@ -78,6 +78,22 @@ def test_the_content_encoder_of_a_voice_is_in_the_table(
     }
 
 
+def test_a_network_without_a_known_licence_is_not_fetched_unasked(
+    server: FaultServer, tmp_path: Path
+) -> None:
+    spin = encoder_for("spin")
+    assert spin is not None
+    with pytest.raises(DownloadError, match="its licence is not known; look at https://"):
+        fetch(spin, tmp_path, hub=server.base)
+    for file in spin.variants[0]:
+        server.put(BODY, file.url_path or "")
+    fetch(spin, tmp_path, hub=server.base, licence_read=True)
+    assert sorted(each.name for each in (tmp_path / "spin").iterdir()) == [
+        "config.json",
+        "pytorch_model.bin",
+    ]
+
+
 def test_an_unknown_content_encoder_is_in_no_table() -> None:
     assert encoder_for("my own") is None
 
