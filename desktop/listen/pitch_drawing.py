@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QPalette, QPen, QPolygonF
 from PySide6.QtWidgets import QApplication
 
@@ -34,6 +35,10 @@ _AFTER_WHITE = frozenset({0, 5})
 """Keys with a white one right below: C and F."""
 
 _MOST_POINTS_PER_PIXEL = 4
+_BLOCK = 16
+"""Frames whose lowest and highest are kept for zooming out."""
+
+_ALL = 1 << 40
 _LEAP_SEMITONES = 7.0
 """Neighbouring frames further apart are not joined by a line."""
 
@@ -50,24 +55,83 @@ def note_name(hz: float) -> str:
     return f"{_NOTES[number % 12]}{number // 12 - 1}"
 
 
+class Trace:
+    """A curve ready to be drawn at any zoom.
+
+    Parameters
+    ----------
+    hz : float32 [T] at 100 frames a second, 0 where there is nothing
+    only : bool [T]  the frames to keep
+    start : the frame of the first one
+
+    Attributes
+    ----------
+    midi : float32 [T]  in semitones, NaN where there is nothing
+    low, high : of all
+    """
+
+    def __init__(self, hz: Floats, only: Mask | None = None, start: int = 0) -> None:
+        kept = hz > 0 if only is None else (hz > 0) & only
+        self.start = start
+        self.midi = np.full(len(hz), np.nan, np.float32)
+        self.midi[kept] = midi_of(hz[kept])
+        self.is_empty = not kept.any()
+        blocks = self.midi[: len(hz) // _BLOCK * _BLOCK].reshape(-1, _BLOCK)
+        self._highs = np.fmax.reduce(blocks, axis=1)
+        self._lows = np.fmin.reduce(blocks, axis=1)
+
+    @property
+    def range(self) -> tuple[float, float] | None:
+        """Lowest and highest, but for a few frames; None if it is empty."""
+        if self.is_empty:
+            return None
+        low, high = np.nanpercentile(self.midi[:: max(len(self.midi) // 50_000, 1)], (0.2, 99.8))
+        found = float(low), float(high)
+        return found if math.isfinite(found[0]) else None
+
+    def extremes(self, starts: NDArray[np.int64]) -> tuple[Floats, Floats]:
+        """Lowest and highest from each of these frames to the next, NaN where there is nothing."""
+        lows, highs = self.midi, self.midi
+        if len(starts) > 1 and starts[1] - starts[0] >= 4 * _BLOCK and len(self._lows):
+            lows, highs = self._lows, self._highs
+            starts = np.minimum(starts // _BLOCK, len(lows) - 1)
+        return np.fmin.reduceat(lows, starts), np.fmax.reduceat(highs, starts)
+
+
 @dataclass(frozen=True, eq=False)
 class Curves:
     """What is shown, each [T] at 100 frames a second.
 
     Attributes
     ----------
-    source_hz : 0 where unvoiced
+    source_hz : float32, 0 where unvoiced
     edited : where the user changed it
     filled : voiced only because its neighbours are, with little confidence of the network
-    result_hz : of the result, None without one
+    result : the curve of the result, None without one
     strays : where the result does not follow the source
     """
 
     source_hz: Floats
     edited: Mask
     filled: Mask
-    result_hz: Floats | None = None
+    result: Trace | None = None
     strays: Mask | None = None
+
+    @cached_property
+    def source(self) -> Trace:
+        """The whole source."""
+        return Trace(self.source_hz)
+
+    @cached_property
+    def marked(self) -> tuple[Trace, Trace]:
+        """The parts of it that are filled in, and those that are edited."""
+        return Trace(self.source_hz, self.filled), Trace(self.source_hz, self.edited)
+
+    @cached_property
+    def strip(self) -> tuple[Mask, ...]:
+        """Voiced, filled in, not followed."""
+        rows = (self.source_hz > 0, self.filled)
+        return rows if self.strays is None else (*rows, self.strays)
 
 
 @dataclass(frozen=True)
@@ -92,11 +156,11 @@ class Scale:
 
     def fitted(self, curves: Curves) -> Scale:
         """With room for both curves, at least two octaves."""
-        kept = [hz[hz > 0] for hz in (curves.source_hz, curves.result_hz) if hz is not None]
-        voiced = np.concatenate(kept)
+        traces = (curves.source, curves.result)
+        found = [trace.range for trace in traces if trace is not None and trace.range is not None]
         low, high = 48.0, 72.0
-        if len(voiced):
-            low, high = np.percentile(midi_of(voiced), (0.2, 99.8)).tolist()
+        if found:
+            low, high = min(each[0] for each in found), max(each[1] for each in found)
         missing = max(_FEWEST_SEMITONES - (high - low), 4.0)
         return replace(self, low=low - missing / 2, high=high + missing / 2)
 
@@ -132,6 +196,16 @@ class Scale:
     def frame(self, x: float) -> int:
         """The frame at a place."""
         return math.floor(self.seconds(x) * FRAMES_PER_SECOND)
+
+    @property
+    def frames_per_pixel(self) -> float:
+        """How many frames share a pixel."""
+        return (self.to_s - self.from_s) * FRAMES_PER_SECOND / self.room.width()
+
+    def frames_at(self, x: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The frames at some places, with fractions."""
+        shares = (x.astype(np.float64) - self.room.left()) / self.room.width()
+        return (self.from_s + shares * (self.to_s - self.from_s)) * FRAMES_PER_SECOND
 
     def frames(self, n: int) -> tuple[int, int]:
         """The visible ones of ``n`` frames: ``[first, stop)``."""
@@ -202,38 +276,35 @@ class PitchDrawing:
 
     def curves(self, curves: Curves) -> None:
         """The result's curve below the source's."""
-        if curves.result_hz is not None:
-            self.line(curves.result_hz, None, result_colour(self._palette), 1.4)
-        self.line(curves.source_hz, None, style.accent(self._palette))
-        self.line(curves.source_hz, curves.filled, style.caution(self._palette))
-        self.line(curves.source_hz, curves.edited, style.good(self._palette))
+        filled, edited = curves.marked
+        if curves.result is not None:
+            self.line(curves.result, result_colour(self._palette), 1.4)
+        self.line(curves.source, style.accent(self._palette))
+        self.line(filled, style.caution(self._palette))
+        self.line(edited, style.good(self._palette))
 
     def line(
         self,
-        hz: Floats,
-        only: Mask | None,
+        trace: Trace,
         colour: QColor,
         width: float = 2.0,
         shape: Qt.PenStyle = Qt.PenStyle.SolidLine,
     ) -> None:
-        """A curve, or the frames of it that are marked."""
-        first, stop = self._scale.frames(len(hz))
-        voiced = hz[first:stop] > 0
-        if only is not None:
-            voiced &= only[first:stop]
-        if not voiced.any():
+        """A curve: a line, or a column for each pixel where there are many frames in one."""
+        first, stop = (frame - trace.start for frame in self._scale.frames(_ALL))
+        first, stop = max(first, 0), min(stop, len(trace.midi))
+        if trace.is_empty or first >= stop:
             return
         round_cap, round_join = Qt.PenCapStyle.RoundCap, Qt.PenJoinStyle.RoundJoin
         self._painter.setPen(QPen(colour, width, shape, round_cap, round_join))
-        midi = midi_of(np.where(voiced, hz[first:stop], 440.0))
-        if stop - first > _MOST_POINTS_PER_PIXEL * self._scale.room.width():
-            self._columns(midi, voiced, first)
+        if self._scale.frames_per_pixel > _MOST_POINTS_PER_PIXEL:
+            self._columns(trace)
             return
-        x = self._scale.x((first + np.arange(stop - first)) / FRAMES_PER_SECOND)
-        points = [
-            QPointF(*each) for each in zip(x.tolist(), self._scale.y(midi).tolist(), strict=True)
-        ]
-        for start, end in _runs(midi, voiced):
+        midi = trace.midi[first:stop].astype(np.float64)
+        x = self._scale.x((trace.start + np.arange(first, stop)) / FRAMES_PER_SECOND)
+        y = self._scale.y(midi)
+        points = [QPointF(*each) for each in zip(x.tolist(), y.tolist(), strict=True)]
+        for start, end in _runs(midi):
             if end - start == 1:
                 self._painter.drawPoint(points[start])
             else:
@@ -245,22 +316,10 @@ class PitchDrawing:
         top = self._scale.height - _STRIP_HEIGHT - 2
         ground = QRectF(room.left(), top, room.width(), _STRIP_HEIGHT)
         self._painter.fillRect(ground, faded(self._text, 0.10))
-        rows = [(curves.source_hz > 0, faded(style.accent(palette), 0.55))]
-        rows.append((curves.filled, style.caution(palette)))
-        if curves.strays is not None:
-            rows.append((curves.strays, style.bad(palette)))
-        first, stop = self._scale.frames(len(curves.source_hz))
-        if first == stop:
-            return
-        pixels, starts = self._pixels(first, stop)
-        for mask, colour in rows:
-            marked = np.logical_or.reduceat(mask[first:stop], starts)
-            ends = np.append(
-                pixels[1:], max(pixels[-1] + 1, math.ceil(self._scale.x(self._scale.to_s)))
-            )
-            for start, end in _stretches(marked):
-                place = QRectF(pixels[start], top, ends[end - 1] - pixels[start], _STRIP_HEIGHT)
-                self._painter.fillRect(place, colour)
+        colours = faded(style.accent(palette), 0.55), style.caution(palette), style.bad(palette)
+        for mask, colour in zip(curves.strip, colours, strict=False):
+            for left, right in self._marked(mask):
+                self._painter.fillRect(QRectF(left, top, right - left, _STRIP_HEIGHT), colour)
 
     def legend(self, entries: Sequence[tuple[str, Colour]], font: QFont) -> None:
         """Names of the lines, in the upper right corner."""
@@ -281,22 +340,40 @@ class PitchDrawing:
     def _semitone(self) -> float:
         return self._scale.semitone
 
-    def _pixels(self, first: int, stop: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The pixels in which frames are, and the first frame of each, from ``first`` on."""
-        x = np.floor(self._scale.x(np.arange(first, stop) / FRAMES_PER_SECOND)).astype(np.int64)
-        starts = np.flatnonzero(np.diff(x, prepend=x[0] - 1))
-        return x[starts], starts
+    def _marked(self, mask: Mask) -> Iterator[tuple[float, float]]:
+        """From where to where it is true; at least a pixel each."""
+        if self._scale.frames_per_pixel > _MOST_POINTS_PER_PIXEL:
+            pixels, starts = self._pixels(0, len(mask))
+            if len(starts):
+                seen = np.logical_or.reduceat(mask[: self._scale.frames(len(mask))[1]], starts)
+                for start, stop in _stretches(seen):
+                    yield float(pixels[start]), float(pixels[stop - 1] + 1)
+            return
+        first, last = self._scale.frames(len(mask))
+        for start, stop in _stretches(mask[first:last]):
+            left, right = (
+                self._scale.x((first + frame) / FRAMES_PER_SECOND) for frame in (start, stop)
+            )
+            yield left, max(right, left + 1.0)
 
-    def _columns(self, midi: NDArray[np.float64], voiced: Mask, first: int) -> None:
+    def _pixels(self, offset: int, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The pixels of a trace's frames, and the first frame in each."""
+        room = self._scale.room
+        pixels = np.arange(math.floor(room.left()), math.ceil(room.right()))
+        first = np.ceil(self._scale.frames_at(pixels)).astype(np.int64) - offset
+        inside = (first >= 0) & (first < n)
+        return pixels[inside], first[inside]
+
+    def _columns(self, trace: Trace) -> None:
         """Lowest to highest of each pixel's frames."""
-        pixels, starts = self._pixels(first, first + len(midi))
-        marked = np.where(voiced, midi, np.nan)
-        top, bottom = (
-            self._scale.y(reduce.reduceat(marked, starts)) for reduce in (np.fmax, np.fmin)
-        )
-        seen = np.isfinite(top)
-        for x, high, low in zip(pixels[seen] + 0.5, top[seen], bottom[seen], strict=True):
-            self._painter.drawLine(QPointF(x, high), QPointF(x, low))
+        pixels, starts = self._pixels(trace.start, len(trace.midi))
+        if not len(pixels):
+            return
+        lows, highs = trace.extremes(starts)
+        seen = np.isfinite(lows)
+        bottom, top = (self._scale.y(each[seen].astype(np.float64)) for each in (lows, highs))
+        lines = zip((pixels[seen] + 0.5).tolist(), top.tolist(), bottom.tolist(), strict=True)
+        self._painter.drawLines([QLineF(x, high, x, low) for x, high, low in lines])
 
 
 def result_colour(palette: QPalette) -> QColor:
@@ -322,8 +399,8 @@ def _stretches(mask: Mask) -> Iterator[tuple[int, int]]:
     yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
 
 
-def _runs(midi: NDArray[np.float64], voiced: Mask) -> Iterator[tuple[int, int]]:
+def _runs(midi: NDArray[np.float64]) -> Iterator[tuple[int, int]]:
     """Voiced stretches, cut where the pitch leaps."""
-    for start, stop in _stretches(voiced):
+    for start, stop in _stretches(np.isfinite(midi)):
         leaps = np.flatnonzero(np.abs(np.diff(midi[start:stop])) > _LEAP_SEMITONES) + start + 1
         yield from pairwise([start, *leaps.tolist(), stop])

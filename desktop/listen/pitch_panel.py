@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout
 
 from desktop import style
 from desktop.background import BackgroundTask, Outcome
-from desktop.listen.pitch_drawing import Curves, Mask, note_name, result_colour
+from desktop.listen.pitch_drawing import Curves, Mask, Trace, note_name, result_colour
 from desktop.listen.pitch_edit import PitchEdit
 from desktop.listen.pitch_view import PitchView
 from desktop.pitch_scanner import PitchScanner, PitchTrack
@@ -56,6 +56,7 @@ class PitchPanel(QWidget):
         self._reading.ended.connect(self._take_given)
         self._writing = BackgroundTask(self)
         self._writing.ended.connect(self._on_written)
+        self._result: tuple[PitchTrack, Trace] | None = None
         self._read_for: Job | None = None
         self._written_for: Job | None = None
         self._build()
@@ -211,7 +212,7 @@ class PitchPanel(QWidget):
             f0_hz,
             changed & (f0_hz > 0),
             unsure & (f0_hz > 0) & ~changed,
-            None if result is None else result.f0_hz,
+            None if result is None else self._trace_of(result),
             None if result is None else _strays(edit, result.f0_hz, job),
         )
         entries = [(self.tr("Source"), style.accent)]
@@ -227,6 +228,12 @@ class PitchPanel(QWidget):
         self._view.set_legend(*entries)
         self._view.show_curves(curves, keep_place=keep_place and self._view.has_curves)
         self._refresh()
+
+    def _trace_of(self, result: PitchTrack) -> Trace:
+        """Made once, as it never changes."""
+        if self._result is None or self._result[0] is not result:
+            self._result = result, Trace(result.f0_hz)
+        return self._result[1]
 
     @Slot()
     def _refresh(self) -> None:
@@ -332,8 +339,9 @@ def _strays(edit: PitchEdit, result_hz: Floats, job: Job) -> Mask | None:
     off = np.abs(np.log2(np.where(follows & voiced, result_hz[:n] / np.where(voiced, asked, 1), 1)))
     wrong = np.zeros(len(edit.f0_hz), np.bool_)
     wrong[:n] = voiced & (~follows | (off > _STRAY_OCTAVES))
-    edges = np.flatnonzero(np.diff(wrong.astype(np.int8), prepend=0, append=0))
-    for start, stop in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-        if stop - start < _SHORTEST_STRAY_FRAMES:
-            wrong[start:stop] = False
-    return wrong
+    edges = np.flatnonzero(np.diff(wrong.astype(np.int8), prepend=0, append=0)).reshape(-1, 2)
+    lasting = edges[edges[:, 1] - edges[:, 0] >= _SHORTEST_STRAY_FRAMES]
+    marks = np.zeros(len(wrong) + 1, np.int8)
+    marks[lasting[:, 0]], marks[lasting[:, 1]] = 1, -1
+    strays: Mask = np.cumsum(marks[:-1], dtype=np.int8) > 0
+    return strays

@@ -28,6 +28,7 @@ from desktop.listen.pitch_drawing import (
     Curves,
     PitchDrawing,
     Scale,
+    Trace,
     faded,
     hz_of,
 )
@@ -198,10 +199,10 @@ class PitchView(QWidget):
             drawing.selection(*self._selection)
         drawing.curves(curves)
         if self._drag_octaves and self._selection is not None:
-            moved = np.zeros_like(curves.source_hz)
-            part = slice(*self._selection)
-            moved[part] = curves.source_hz[part] * np.float32(2.0**self._drag_octaves)
-            drawing.line(moved, None, style.good(palette), shape=Qt.PenStyle.DotLine)
+            start, stop = self._selection
+            moved_hz = curves.source_hz[start:stop] * np.float32(2.0**self._drag_octaves)
+            ghost = Trace(moved_hz, start=start)
+            drawing.line(ghost, style.good(palette), shape=Qt.PenStyle.DotLine)
         drawing.strip(curves)
         drawing.keys(self.font())
         drawing.legend(self._legend, style.small_font(self))

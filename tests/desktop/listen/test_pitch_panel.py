@@ -14,7 +14,7 @@ from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from desktop.listen.listen_panel import ListenPanel
-from desktop.listen.pitch_drawing import Curves, Scale, note_name
+from desktop.listen.pitch_drawing import Curves, Scale, Trace, note_name
 from desktop.listen.pitch_edit import PitchEdit
 from desktop.listen.pitch_panel import PitchPanel
 from desktop.listen.pitch_view import PitchView
@@ -90,9 +90,9 @@ def test_both_curves_are_found_and_what_the_result_does_not_follow(
     pitch = opened(qtbot, panel, job)
     curves = pitch._view._curves
     assert curves is not None
-    assert curves.result_hz is not None
+    assert curves.result is not None
     assert np.median(curves.source_hz[20:80]) == pytest.approx(220, rel=0.005)
-    assert np.median(curves.result_hz[20:80]) == pytest.approx(220 * 2 ** (7 / 12), rel=0.005)
+    assert np.median(curves.result.midi[20:80]) == pytest.approx(57 + 7, abs=0.1)
     assert not curves.source_hz[120:180].any()
     assert curves.strays is not None
     assert not curves.strays.any()
@@ -204,7 +204,7 @@ def test_three_hours_are_drawn_from_their_pixels(qtbot: QtBot) -> None:
     qtbot.addWidget(view)
     view.resize(600, 150)
     none = np.zeros(n, np.bool_)
-    view.show_curves(Curves(hz, none, none, hz))
+    view.show_curves(Curves(hz, none, none, Trace(hz)))
     whole = drawn(view)
     view.zoom(1000, 5400.0)
     low_s, high_s = view.shown_s
