@@ -24,13 +24,16 @@ from desktop.voices.draft import Draft
 from desktop.voices.option_controls import OptionControls, OptionRow
 from desktop.voices.voice_list import VoiceList
 from engine.errors import OptionError
-from engine.options import all_options, voice_options
+from engine.options import PITCH, ConversionOptions, all_options, voice_options
 
 WIDTH = 276
 _SEARCH_FROM = 9
 """With that many voices the picker can be typed into."""
 
 _STEPS = 1000
+
+_NEEDS_PITCH = ("semitones", "protect", "autotune", "f0_file", "voice_pitch_hz")
+"""Without effect with a voice that does not follow the pitch."""
 
 _MORE = "voice_panel.more"
 """Remembered: whether the section "More" is open."""
@@ -107,8 +110,20 @@ class VoicePanel(QWidget):
         self._reset.setEnabled(options != usual)
         own = options.changes(usual).keys() & {each.name for each in voice_options()}
         self._make_default.setEnabled(bool(own) and not self._draft.voice.built_in)
-        self.rows["index_rate"].setEnabled(self._draft.voice.index is not None)
+        self._enable(options)
         self._picker.setCurrentIndex(self._picker.findData(self._draft.voice.key))
+
+    def _enable(self, options: ConversionOptions) -> None:
+        """Only what has an effect with this voice and these settings."""
+        voice = self._draft.voice
+        has_pitch = self._voices.has_pitch(voice.key)
+        tracked = has_pitch and options.f0_file is None
+        for name, row in self.rows.items():
+            if row.option.affects == PITCH:  # settings of the pitch tracker
+                row.setEnabled(tracked)
+            elif name in _NEEDS_PITCH:
+                row.setEnabled(has_pitch)
+        self.rows["index_rate"].setEnabled(voice.index is not None)
 
     def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
         """Set off from the rest of the window by a shade and a hairline."""

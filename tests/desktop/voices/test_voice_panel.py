@@ -140,3 +140,20 @@ def test_a_double_click_on_a_title_resets_the_option(bench: Bench, qtbot: QtBot)
     assert bench.job_options().semitones == 5
     qtbot.mouseDClick(row.findChild(QLabel), Qt.MouseButton.LeftButton)
     assert bench.job_options().semitones == 0
+
+
+def test_controls_without_effect_are_disabled(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def disabled() -> set[str]:
+        return {name for name, row in bench.panel.rows.items() if not row.isEnabled()}
+
+    assert disabled() == set()
+    changed(bench.panel.rows["f0_file"], tmp_path / "curve.csv", monkeypatch)
+    assert disabled() == {"pitch_method", "f0_min_hz", "f0_max_hz", "strict_voicing"}
+    bench.draft.reset()
+    assert disabled() == set()
+    monkeypatch.setattr(bench.voices, "has_pitch", lambda _: False)
+    bench.panel.refresh()
+    assert {"semitones", "pitch_method", "f0_file", "autotune", "protect"} <= disabled()
+    assert "file_format" not in disabled()
