@@ -54,6 +54,8 @@ _JITTER_S = 0.1
 _OVERLAP_S = 10.0
 """What goes back further is another recording, not one that was sent twice."""
 _DOUBT_S = 1.0
+_LEAST_BYTES_PER_S = 100
+"""A file with less for each second of silence has a broken clock."""
 _MAX_NAME = 40
 
 # Without playlists, concatenation scripts and device formats: these can open other files or the
@@ -171,7 +173,9 @@ class _Timeline:
             late_s = start_s - container.start_time / av.time_base
             if _LATE_S < late_s < MAX_DURATION_S:
                 self.origin_s, self.late_s = start_s - late_s, late_s
-        self._end_s = (container.duration or 0) / av.time_base + self.origin_s + _DOUBT_S
+        stated_s = (container.duration or 0) / av.time_base
+        stated_s = min(stated_s, _DOUBT_S + (container.size or 0) / _LEAST_BYTES_PER_S)
+        self._end_s = stated_s + self.origin_s + _DOUBT_S
         self.first_origin_s = self.origin_s
         self.rate_hz = 0
         self.n_frames = 0

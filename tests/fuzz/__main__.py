@@ -1,4 +1,7 @@
-"""``python -m tests.fuzz --count 10000 --ending .pth``: damaged voices, indexes and archives."""
+"""``python -m tests.fuzz --count 10000 --ending .pth``: damaged voices, indexes and archives.
+
+With ``--sounds`` damaged sounds.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,13 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--ending", choices=ENDINGS, help="only files of this kind")
+    parser.add_argument("--sounds", action="store_true", help="sounds instead of voices")
     given = parser.parse_args()
     started = time.monotonic()
-    tally = fuzz(seeds(given.first, given.count, given.ending))
+    if given.sounds:
+        tally = fuzz(range(given.first, given.first + given.count), reads="tests.fuzz.sound_reader")
+    else:
+        tally = fuzz(seeds(given.first, given.count, given.ending))
     print(
         f"{tally.files} files in {time.monotonic() - started:.0f} s: {tally.refused} refused, "
         f"{tally.files - tally.refused - len(tally.failures)} loaded, "

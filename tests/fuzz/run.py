@@ -50,17 +50,22 @@ def seeds(first: int, number: int, ending: str | None = None) -> Iterator[int]:
     return islice(fitting, number)
 
 
-def fuzz(numbers: Iterable[int], most_failures: int = 20) -> Tally:
-    """Read the damaged file of every seed in a process with limits; a dead one is replaced."""
+def fuzz(
+    numbers: Iterable[int], most_failures: int = 20, reads: str = "tests.fuzz.reader"
+) -> Tally:
+    """Read the damaged file of every seed in a process with limits; a dead one is replaced.
+
+    ``reads`` is the module that is such a process.
+    """
     tally = Tally()
-    reader = _Reader()
+    reader = _Reader(reads)
     try:
         for seed in numbers:
             answer = reader.ask(seed)
             tally.files += 1
             if answer is None:
                 tally.failures.append(f"seed {seed}: the process died, {reader.ending()}")
-                reader = _Reader()
+                reader = _Reader(reads)
             else:
                 tally.refused += bool(answer["refused"])
                 tally.slowest_s = max(tally.slowest_s, float(str(answer["seconds"])))
@@ -75,9 +80,9 @@ def fuzz(numbers: Iterable[int], most_failures: int = 20) -> Tally:
 
 
 class _Reader:
-    def __init__(self) -> None:
+    def __init__(self, module: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.fuzz.reader"],
+            [sys.executable, "-m", module],
             cwd=ROOT,
             env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
             stdin=subprocess.PIPE,

@@ -22,6 +22,12 @@ def test_damaged_files_are_refused_or_loaded() -> None:
     assert 0 < loaded < LARGEST_SHARE_LOADED * tally.files
 
 
+def test_damaged_sounds_are_refused_or_read() -> None:
+    tally = fuzz(range(150), reads="tests.fuzz.sound_reader")
+    assert tally.failures == []
+    assert 0 < tally.refused < tally.files == 150
+
+
 def test_every_kind_of_file_is_among_them() -> None:
     assert tuple(ending for ending, _ in specimens()) == ENDINGS
     assert Counter(ENDINGS) == {".pth": 3, ".index": 3, ".zip": 3, ".csv": 1, ".record": 1}
