@@ -138,6 +138,16 @@ class ConversionOptions:
         unit=Text("Hz"), scope="voice", flag="--voice-pitch", metavar="HZ",
         affects=LATER,
     )
+    check_octaves: bool = option(
+        default=False, title=Text("Check high notes"),
+        help=Text("RMVPE may hear notes above 1000 Hz an octave too low; SwiftF0 corrects them."),
+        affects=PITCH,
+    )
+    reaches_higher: bool = option(
+        default=False, title=Text("Voice reaches above 1250 Hz"),
+        help=Text("Most voices break up there, so they sing higher notes an octave lower."),
+        scope="voice", affects=LATER,
+    )
     autotune: float = option(
         0.0, title=Text("Autotune"),
         help=Text("Pulls the pitch towards the nearest note; 100 % puts it onto the note."),

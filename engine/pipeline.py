@@ -29,6 +29,7 @@ from engine.memory import fit_into_memory
 from engine.networks import Models
 from engine.optimization import OptimizationConfig
 from engine.options import ConversionOptions
+from engine.pitch.ceiling import hears_high_notes, within_reach
 from engine.pitch.contour import PitchContour, pitch_contour
 from engine.run import FILTERED_FRACTION, PREPARED_FRACTION, Run
 from engine.segments import (
@@ -252,7 +253,10 @@ def _contour(
             if kept is not None:
                 kept.keep("pitch", models, place, key, found)
         tracked.append(found)
-    return pitch_contour(torch.cat(tracked), signal.frames, total, options)
+    f0_hz = torch.cat(tracked)
+    if hears_high_notes(models.pitch_method, options):
+        f0_hz = within_reach(f0_hz, options)
+    return pitch_contour(f0_hz, signal.frames, total, options)
 
 
 def _tracked(

@@ -113,8 +113,9 @@ class ModelStore:
         on_cpu = bool(methods) and all(each.on_cpu for each in methods)
         if on_cpu:
             run.placement = run.placement.with_device("pitch", CPU)
+        kind = " or ".join(sorted(each.kind for each in methods)) if tracked else None
+        kinds = _kinds(card, encoder_sizes, synthesizer, kind)
         method = methods.pop().name if len(methods) == 1 else AUTO
-        kinds = _kinds(card, encoder_sizes, synthesizer, method if tracked else None)
         files = tuple(sorted(str(_identity(self._models_dir / each.file)) for each in networks))
         identities: dict[Part, object] = {
             "content": (encoder_key, self._config),
@@ -220,6 +221,7 @@ class ModelStore:
             run.follow_pitch,
             lambda file: self._pitch_network(networks[file]).to(device),
             tracker,
+            method.others,
         )
         return tracker(method.name)
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from engine.models.fcpe import Fcpe
 from engine.paths import FCPE_FILE
+from engine.pitch.register import with_guide
 from engine.pitch.rmvpe import NEIGHBOURS, REFERENCE_HZ
 from engine.pitch.tracker import Pause, PitchTracker, TrackerContext, no_pause
 
@@ -17,7 +18,12 @@ def fcpe_tracker(context: TrackerContext) -> PitchTracker:
     """Factory of the method ``fcpe``."""
     model: Fcpe = context.network(FCPE_FILE)
     low_hz, high_hz = context.chosen_range_hz
-    return lambda audio: track_fcpe(model, audio, low_hz, high_hz, context.pause)
+
+    def track(audio: Tensor) -> Tensor:
+        f0_hz = track_fcpe(model, audio, low_hz, high_hz, context.pause)
+        return with_guide(audio, f0_hz)
+
+    return track
 
 
 def track_fcpe(

@@ -6,7 +6,7 @@ command line, app, doctor and the automatic choice read the table.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -53,8 +53,10 @@ class PitchMethod:
     factory : ``module:function``, imported on first use; see `load_factory`
     networks : that the method reads itself
     others : methods that it uses
+    improved_by : methods of which it uses the first one that is installed, too
     auto_rank : place in the automatic order, lowest first; None keeps it out
     on_cpu : whether it runs on the CPU on every machine
+    hears_high_notes : whether notes above 1000 Hz are right without being checked
     """
 
     name: str
@@ -63,8 +65,10 @@ class PitchMethod:
     factory: str
     networks: tuple[PitchNetwork, ...] = ()
     others: tuple[str, ...] = ()
+    improved_by: tuple[str, ...] = ()
     auto_rank: int | None = None
     on_cpu: bool = False
+    hears_high_notes: bool = True
 
     @cached_property
     def all_networks(self) -> tuple[PitchNetwork, ...]:
@@ -75,6 +79,20 @@ class PitchMethod:
     def is_installed(self, models_dir: Path) -> bool:
         """True if every network it needs is in the models folder."""
         return all((models_dir / network.file).is_file() for network in self.all_networks)
+
+    def improved(self, models_dir: Path) -> PitchMethod:
+        """The same with the best of the methods that improve it and are installed."""
+        ready = (name for name in self.improved_by if find_method(name).is_installed(models_dir))
+        best = next(ready, None)
+        if best is None:
+            return self
+        return replace(self, others=(*self.others, best), improved_by=())
+
+    @property
+    def kind(self) -> str:
+        """Its name, with those of other methods whose networks it uses."""
+        others = [name for name in self.others if find_method(name).all_networks]
+        return " with ".join((self.name, *others))
 
     def load_factory(self) -> Any:
         """The `engine.pitch.tracker.TrackerFactory`, imported."""
@@ -97,6 +115,7 @@ register(
         "engine.pitch.rmvpe:rmvpe_tracker",
         networks=(PitchNetwork(RMVPE_FILE, "engine.loading:load_rmvpe"),),
         auto_rank=0,
+        hears_high_notes=False,
     )
 )
 register(
@@ -116,6 +135,16 @@ register(
         Text("FCPE: closest to quick speech and leaps; takes reverb and bleed for voice."),
         "engine.pitch.fcpe:fcpe_tracker",
         networks=(PitchNetwork(FCPE_FILE, "engine.loading:load_fcpe"),),
+    )
+)
+register(
+    PitchMethod(
+        "hybrid",
+        Text("Hybrid"),
+        Text("Hybrid: as sure as SwiftF0, as fine as FCPE or RMVPE (if installed) or YIN."),
+        "engine.pitch.hybrid:hybrid_tracker",
+        others=("swift", "yin"),
+        improved_by=("fcpe", "rmvpe"),
     )
 )
 register(
@@ -146,12 +175,16 @@ def find_method(name: str) -> PitchMethod:
 
 
 def choose_method(name: str, models_dir: Path) -> PitchMethod:
-    """The method of that name; for ``auto`` the first that is installed, in the automatic order."""
+    """The method of that name; for ``auto`` the first that is installed, in the automatic order.
+
+    With the installed networks that improve it.
+    """
     if name != AUTO:
-        return find_method(name)
+        return find_method(name).improved(models_dir)
     ranked = [method for method in METHODS.values() if method.auto_rank is not None]
     ranked.sort(key=lambda method: method.auto_rank or 0)
-    return next(method for method in ranked if method.is_installed(models_dir))
+    found = next(method for method in ranked if method.is_installed(models_dir))
+    return found.improved(models_dir)
 
 
 def load_object(name: str) -> Any:

@@ -11,6 +11,7 @@ from torch import Tensor
 from engine.device import recurrent_device
 from engine.models.rmvpe import N_BINS, Rmvpe
 from engine.paths import RMVPE_FILE
+from engine.pitch.register import with_guide
 from engine.pitch.tracker import Pause, PitchTracker, TrackerContext, no_pause
 
 REFERENCE_HZ = 10.0
@@ -29,10 +30,21 @@ BIN_PITCHES_HZ = torch.from_numpy((REFERENCE_HZ * np.exp2(_BIN_CENTS / 1200)).as
 
 def rmvpe_tracker(context: TrackerContext) -> PitchTracker:
     """Factory of the method ``rmvpe``."""
+    model = place_rmvpe(context)
+    low_hz, high_hz = context.chosen_range_hz
+
+    def track(audio: Tensor) -> Tensor:
+        f0_hz = track_rmvpe(model, audio, low_hz, high_hz, context.pause)
+        return with_guide(audio, f0_hz) if context.options.check_octaves else f0_hz
+
+    return track
+
+
+def place_rmvpe(context: TrackerContext) -> Rmvpe:
+    """The network on the device, its recurrent part where that is to run."""
     model: Rmvpe = context.network(RMVPE_FILE)
     model.network.fc.to(recurrent_device(context.device))
-    low_hz, high_hz = context.chosen_range_hz
-    return lambda audio: track_rmvpe(model, audio, low_hz, high_hz, context.pause)
+    return model
 
 
 def track_rmvpe(

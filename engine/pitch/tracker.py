@@ -35,6 +35,7 @@ class TrackerContext:
     pause : to be called between batches
     network : gives the network of a file that the method's row names, on the device
     tracker : gives the tracker of another method that the row names
+    others : methods that this one uses here, with an installed one that improves it
     """
 
     options: ConversionOptions
@@ -42,6 +43,7 @@ class TrackerContext:
     pause: Pause
     network: Callable[[str], Any]
     tracker: Callable[[str], PitchTracker]
+    others: tuple[str, ...] = ()
 
     @property
     def chosen_range_hz(self) -> tuple[float | None, float | None]:

@@ -88,10 +88,10 @@ def test_the_automatic_choice_takes_it_where_its_network_is_installed(
 ) -> None:
     (tmp_path / "toy.txt").write_text("2.0")
     assert choose_method("auto", tmp_path).name == "toy"
-    assert check_pitch_methods(tmp_path).detail == "swift, yin, toy; automatic: toy"
+    assert check_pitch_methods(tmp_path).detail == "swift, hybrid, yin, toy; automatic: toy"
     (tmp_path / "toy.txt").unlink()
     assert choose_method("auto", tmp_path).name == "swift"
-    assert check_pitch_methods(tmp_path).detail == "swift, yin; automatic: swift"
+    assert check_pitch_methods(tmp_path).detail == "swift, hybrid, yin; automatic: swift"
 
 
 @pytest.mark.usefixtures("toy")

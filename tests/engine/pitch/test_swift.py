@@ -14,6 +14,7 @@ from engine.loading import load_swift
 from engine.pitch import swift
 from engine.pitch.methods import choose_method
 from engine.pitch.swift import WINDOW_FRAMES, at_ten_ms, swift_answers, swift_frames, voiced_frames
+from engine.pitch.tracker import PitchTracker, TrackerContext
 from tests.engine.second_device import give_second_device
 from tests.engine.small_set import write_small_set
 from tests.oracles.sounds import RATE_HZ, SWIFT_SOUNDS, speech
@@ -140,7 +141,7 @@ def test_it_stays_on_the_cpu_where_the_rest_runs_elsewhere(
     heard: list[torch.device] = []
     plain = swift.swift_tracker
 
-    def noting(context: swift.TrackerContext) -> swift.PitchTracker:
+    def noting(context: TrackerContext) -> PitchTracker:
         track = plain(context)
 
         def noted(audio: torch.Tensor) -> torch.Tensor:
