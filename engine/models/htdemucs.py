@@ -144,13 +144,39 @@ class _Residual(nn.ModuleDict):
         super().__init__(layers)
 
     def forward(self, x: Tensor, dilation: int) -> Tensor:
-        y = F.gelu(self["1"](self["0"](x, dilation)))
-        y = F.glu(self["4"](self["3"](y)), -1)
-        return torch.as_tensor(self["6"](x, y))
+        """Changes its input."""
+        hidden = F.gelu(self["1"](self["0"](x, dilation)))
+        hidden, weight, bias = _before_norm(hidden, self["3"], self["4"])
+        for frames in _tiles(x.shape[-2], 2 * x[..., 0, :].numel(), x.device):
+            change = F.glu(product(hidden[..., frames, :], weight, bias), -1)
+            x[..., frames, :] = self["6"](x[..., frames, :], change)
+        return x
+
+
+def _before_norm(x: Tensor, linear: nn.Module, norm: nn.Module) -> tuple[Tensor, Tensor, Tensor]:
+    """Another input, weight and bias for a linear layer, with which its result is normalised.
+
+    Mean and variance of the result follow from those of its input, which is far smaller. The
+    input gets two more channels: what the norm does is linear for each row of its own.
+    """
+    weight = torch.as_tensor(linear.weight).flatten(1)
+    bias, gain, shift = (torch.as_tensor(each) for each in (linear.bias, norm.weight, norm.bias))
+    centre = x.mean(-2, keepdim=True)
+    spread = x - centre
+    covariance = spread.transpose(-2, -1) @ spread / x.shape[-2]
+    means = centre @ weight.T + bias
+    mean = means.mean(-1, keepdim=True)
+    variances = ((weight @ covariance) * weight).sum(-1).mean(-1)[..., None, None]
+    variance = variances + (means - mean).square().mean(-1, keepdim=True)
+    scale = torch.rsqrt(variance + _EPSILON)
+    ones = x.new_ones(1).expand(*x.shape[:-1], 1)
+    x = torch.cat((x * scale, ones * scale, ones * (-mean * scale)), -1)
+    columns = (weight * gain[:, None], (bias * gain)[:, None], gain[:, None])
+    return x, torch.cat(columns, -1), shift
 
 
 class _DConv(nn.Module):
-    """Residual convolutions over time, ``[..., T, C] -> [..., T, C]``."""
+    """Residual convolutions over time, ``[..., T, C] -> [..., T, C]``; changes its input."""
 
     def __init__(self, channels: int, hidden: int, depth: int) -> None:
         super().__init__()
@@ -171,9 +197,6 @@ class _Encoder(nn.Module):
         self.rewrite = _Affine(2 * n_out, n_out, *(1 for _ in kernel))
         self.dconv = dconv
 
-    def _finish(self, x: Tensor) -> Tensor:
-        return F.glu(self.rewrite(self.dconv(F.gelu(x))), -1)
-
 
 class _SpectralEncoder(_Encoder):
     def forward(self, x: Tensor) -> Tensor:
@@ -186,7 +209,8 @@ class _SpectralEncoder(_Encoder):
         weight = self.conv.weight[..., 0].transpose(1, 2).flatten(1)
         y = x.new_empty(n_bins // STRIDE, n_frames, len(weight))
         for rows in _tiles(n_bins // STRIDE, 2 * n_frames * len(weight), x.device):
-            y[rows] = self._finish(product(windows[rows].flatten(2), weight, self.conv.bias))
+            part = F.gelu(product(windows[rows].flatten(2), weight, self.conv.bias))
+            y[rows] = F.glu(self.rewrite(self.dconv(part)), -1)
         return y
 
 
@@ -198,7 +222,14 @@ class _WaveEncoder(_Encoder):
         shape = (-(-n // STRIDE), KERNEL * channels)
         windows = padded.as_strided(shape, (STRIDE * channels, 1))
         weight = self.conv.weight.transpose(1, 2).flatten(1)
-        return self._finish(product(windows, weight, self.conv.bias))
+        y = x.new_empty(len(windows), len(weight))
+        tiles = list(_tiles(len(y), 2 * len(weight), x.device))
+        for rows in tiles:
+            y[rows] = F.gelu(product(windows[rows], weight, self.conv.bias))
+        y = torch.as_tensor(self.dconv(y))
+        for rows in tiles:
+            y[rows] = F.glu(self.rewrite(y[rows]), -1)
+        return y
 
 
 class _Decoder(nn.Module):
