@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from engine.checkpoint import quoted, read_state_file
@@ -20,6 +19,7 @@ from engine.inert_pickle import Inert
 from engine.loading import load_strictly
 from engine.models.htdemucs import HTDemucs, HTDemucsSizes
 from engine.models.roformer import BIN_FLOATS, BS_WIDTHS, Roformer, RoformerSizes, mel_bands
+from engine.safetensors_file import is_safetensors, read_header
 
 Kind = Literal["htdemucs", "mel", "bs"]
 """HTDemucs, Mel-Band RoFormer, BS-RoFormer."""
@@ -29,6 +29,7 @@ _TABLES = ("state_dict", "state", "model_state_dict")
 _DEFAULT_SEGMENT_S = Fraction(39, 5)
 _SHORTEST_S, _LONGEST_S = Fraction(1, 4), 60
 _MAX_LAYERS = 64
+_HEAD_BYTES = 9
 
 _OTHER_LINEAGES = (
     (r"static_alpha|dynamic_alpha|\.branch\.", "a RoFormer with hyper-connections"),
@@ -133,9 +134,12 @@ def _labels(state: Mapping[str, Any], path: Path) -> dict[str, Any]:
     if isinstance(found, dict):
         return found
     try:
-        with safe_open(str(path), framework="pt", device="cpu") as file:
-            found = json.loads((file.metadata() or {}).get("kwargs", "{}"))
-    except (SafetensorError, OSError, ValueError, RecursionError):
+        with path.open("rb") as file:
+            if not is_safetensors(file.read(_HEAD_BYTES), path.stat().st_size):
+                return {}
+            metadata = read_header(file).get("__metadata__", {})
+            found = json.loads(metadata.get("kwargs", "{}"))
+    except (OSError, ValueError, RecursionError, AttributeError, TypeError):
         return {}
     return found if isinstance(found, dict) else {}
 
