@@ -211,11 +211,7 @@ def find_encoder(card: VoiceCard, models_folder: Path) -> Path:
     )
     raise WeightsError(
         Text('Cannot find the content encoder "{name}"', name=path.name),
-        Text(
-            'the voice "{voice}" was trained with it, and it is not in "{folder}"',
-            voice=card.path.name,
-            folder=path,
-        ),
+        Text('the voice was trained with it, and it is not in "{folder}"', folder=path),
         advice,
     )
 

@@ -20,6 +20,7 @@ from engine.errors import (
     Message,
     Text,
     UserError,
+    WeightsError,
     as_text,
     as_user_error,
     on_disk,
@@ -47,6 +48,7 @@ from engine.paths import (
     VOICE_ROWS_FILE,
     VOICE_WEIGHTS_FILE,
     advised,
+    content_encoder_path,
     encoder_name,
     models_dir,
 )
@@ -301,6 +303,10 @@ def _encoder_note(embedder: str) -> list[Message]:
     network = encoder_for(embedder)
     if name in (None, STARTER_EMBEDDER) or (network and not network.missing(models_dir())):
         return []
+    try:
+        content_encoder_path(embedder, models_dir())
+    except WeightsError as error:
+        return [Text("the voice cannot be used yet. {reason}", reason=error.text)]
     if network is None:
         template = (
             'the voice was trained with the content encoder "{name}", which is not known here; put '

@@ -149,8 +149,8 @@ def test_labels_that_contradict_the_weights_are_corrected_and_said_once(
         ("contentvec", ""),
         ("spin-v2", 'content encoder "spin-v2"; fetch it with "urvc models download spin-v2"'),
         ("Chinese_HuBERT_base", '"urvc models download chinese-hubert-base"'),
-        ("my own", 'content encoder "my own", which is not known here; put its config.json'),
-        ('<img src="file:///dev/zero">', "which is not known here"),
+        ("my-own", 'content encoder "my-own", which is not known here; put its config.json'),
+        ('<img src="file:///dev/zero">', "cannot be used yet. Cannot find the content encoder"),
     ],
 )
 def test_a_voice_of_another_content_encoder_says_which_at_its_import(

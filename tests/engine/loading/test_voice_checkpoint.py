@@ -497,7 +497,7 @@ def test_a_missing_content_encoder_is_named_with_its_place(
     with pytest.raises(WeightsError) as caught:
         find_encoder(load_voice(path).card, tmp_path)
     place = tmp_path / embedder.replace("_", "-")
-    assert f'"{place.name}": the voice "aria.pth" was trained with it' in str(caught.value)
+    assert f'"{place.name}": the voice was trained with it' in str(caught.value)
     assert f'it is not in "{place}"' in str(caught.value)
     assert advice in str(caught.value)
     place.mkdir()
