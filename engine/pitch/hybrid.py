@@ -6,7 +6,9 @@ method is near it, that one's pitch is taken.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -22,9 +24,28 @@ from engine.pitch.yin import track_yin
 
 Floats = NDArray[np.float32]
 
-NEAR_OCTAVES = 100.0 / 1200.0
-NETWORKS_UP_TO_HZ = 950.0
-"""Above this FCPE and RMVPE are not to be trusted."""
+
+@dataclass(frozen=True)
+class Trust:
+    """How far a finer method is followed.
+
+    Attributes
+    ----------
+    cents : it may be away from the sure pitch
+    up_to_hz : of the sure pitch
+    """
+
+    cents: float
+    up_to_hz: float = math.inf
+
+
+NETWORK = Trust(100.0, up_to_hz=950.0)
+"""FCPE and RMVPE know no high notes."""
+
+YIN = Trust(20.0)
+"""It rids steady notes of the network's steps; further away, as in glides, it is the worse one.
+On the whole set 20 cents gave 95.6 % within 50 cents and 90.6 within 25, 100 cents 95.2 and 89.4.
+"""
 
 
 def hybrid_tracker(context: TrackerContext) -> PitchTracker:
@@ -35,10 +56,10 @@ def hybrid_tracker(context: TrackerContext) -> PitchTracker:
 
     def track(audio: Tensor) -> Tensor:
         # The network takes most of the time: progress follows it alone.
-        finer = [] if network is None else [(network(audio), NETWORKS_UP_TO_HZ)]
+        finer = [] if network is None else [(network(audio), NETWORK)]
         pause = context.pause if network is None else _unheard(context.pause)
         yin = track_yin(audio, options.f0_min_hz, options.f0_max_hz, pause)
-        finer.append((yin, np.inf))
+        finer.append((yin, YIN))
         sure = swift_frames(
             audio.detach().cpu().numpy(),
             strict=options.strict_voicing,
@@ -46,7 +67,7 @@ def hybrid_tracker(context: TrackerContext) -> PitchTracker:
             f0_max_hz=high_hz,
             pause=_unheard(context.pause),
         )
-        values = [(f0_hz.cpu().numpy(), up_to_hz) for f0_hz, up_to_hz in finer]
+        values = [(f0_hz.cpu().numpy(), trust) for f0_hz, trust in finer]
         return torch.from_numpy(refined(sure.f0_hz, values)).to(audio.device)
 
     return track
@@ -69,20 +90,20 @@ def _unheard(pause: Callable[[float], None]) -> Callable[[float], None]:
     return lambda _share: pause(1.0)
 
 
-def refined(sure_hz: Floats, finer: Sequence[tuple[Floats, float]]) -> Floats:
+def refined(sure_hz: Floats, finer: Sequence[tuple[Floats, Trust]]) -> Floats:
     """The pitch of the first finer method that is near the sure one, float32 [T].
 
     Parameters
     ----------
     sure_hz : float32 [T]  decides what is voiced, and in which octave
-    finer : pitches float32 [T], each with the highest sure pitch at which it is asked
+    finer : pitches float32 [T], the first choice first
     """
     made = sure_hz.copy()
     open_frames = sure_hz > 0
-    for f0_hz, up_to_hz in finer:
+    for f0_hz, trust in finer:
         with np.errstate(divide="ignore", invalid="ignore"):
-            near = np.abs(np.log2(f0_hz / sure_hz)) <= NEAR_OCTAVES
-        taken = open_frames & near & (f0_hz > 0) & (sure_hz < up_to_hz)
+            near = np.abs(1200.0 * np.log2(f0_hz / sure_hz)) <= trust.cents
+        taken = open_frames & near & (f0_hz > 0) & (sure_hz < trust.up_to_hz)
         made[taken] = f0_hz[taken]
         open_frames &= ~taken
     return made

@@ -15,14 +15,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from engine.cli.output import table
 from engine.loading import load_fcpe
 from engine.paths import FCPE_FILE, starter_dir
 from engine.pitch.fcpe import track_fcpe
-from engine.pitch.hybrid import refined
+from engine.pitch.hybrid import NETWORK, YIN, refined
 from engine.pitch.register import with_guide
 from engine.pitch.swift import swift_frames
 from engine.pitch.yin import track_yin
@@ -45,8 +44,8 @@ def methods(models_dir: Path | None) -> dict[str, Track]:
 
     def hybrid_with(network: Track | None) -> Track:
         def track(samples: Floats) -> Floats:
-            finer = [] if network is None else [(network(samples), 950.0)]
-            return refined(swift_frames(samples).f0_hz, [*finer, (yin(samples), np.inf)])
+            finer = [] if network is None else [(network(samples), NETWORK)]
+            return refined(swift_frames(samples).f0_hz, [*finer, (yin(samples), YIN)])
 
         return track
 

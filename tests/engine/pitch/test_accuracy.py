@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine.pitch.hybrid import refined
+from engine.pitch.hybrid import YIN, refined
 from engine.pitch.swift import swift_frames
 from engine.pitch.yin import track_yin
 from tests.pitch_set.item import Floats, Item
@@ -56,7 +56,7 @@ def pitches(items: list[Item]) -> dict[str, list[Floats]]:
     return {
         "swift": swift,
         "yin": yin,
-        "hybrid": [refined(sure, [(finer, np.inf)]) for sure, finer in pairs],
+        "hybrid": [refined(sure, [(finer, YIN)]) for sure, finer in pairs],
     }
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from engine import ConversionOptions
-from engine.pitch.hybrid import hybrid_tracker, refined
+from engine.pitch.hybrid import NETWORK, YIN, hybrid_tracker, refined
 from engine.pitch.methods import choose_method
 from engine.pitch.swift import swift_frames
 from engine.pitch.tracker import TrackerContext, no_pause
@@ -27,10 +27,10 @@ def hybrid(audio: np.ndarray, **options: object) -> np.ndarray:
 
 def test_the_first_method_that_is_near_gives_the_value() -> None:
     sure = np.array([200, 200, 200, 200, 1000, 0], np.float32)
-    network = np.array([201, 400, 0, 0, 1001, 300], np.float32)
-    yin = np.array([202, 202, 202, 100, 1002, 300], np.float32)
-    made = refined(sure, [(network, 950.0), (yin, np.inf)])
-    assert made.tolist() == [201, 202, 202, 200, 1002, 0]
+    network = np.array([210, 400, 0, 0, 1001, 300], np.float32)
+    yin = np.array([202, 202, 205, 100, 1002, 300], np.float32)
+    made = refined(sure, [(network, NETWORK), (yin, YIN)])
+    assert made.tolist() == [210, 202, 200, 200, 1002, 0]
 
 
 def test_voicing_is_that_of_swift_and_the_pitch_is_finer() -> None:
