@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from engine.optimization import OptimizationConfig
     from engine.options import ConversionOptions, ConversionResult
     from engine.progress import CancelToken, PerformanceProfiler, StageProgress
+    from engine.separation.separator import Separator
+    from engine.separation.stems import separate_file
     from engine.voice import VoiceFiles, starter_voice
 
 __all__ = [
@@ -33,8 +35,10 @@ __all__ = [
     "CoverOptions",
     "OptimizationConfig",
     "PerformanceProfiler",
+    "Separator",
     "StageProgress",
     "VoiceFiles",
+    "separate_file",
     "starter_voice",
 ]
 
@@ -50,8 +54,10 @@ _HOME = {
     "CoverOptions": "engine.cover.options",
     "OptimizationConfig": "engine.optimization",
     "PerformanceProfiler": "engine.progress",
+    "Separator": "engine.separation.separator",
     "StageProgress": "engine.progress",
     "VoiceFiles": "engine.voice",
+    "separate_file": "engine.separation.stems",
     "starter_voice": "engine.voice",
 }
 

@@ -225,7 +225,7 @@ class _WaveEncoder(_Encoder):
         y = x.new_empty(len(windows), len(weight))
         tiles = list(_tiles(len(y), 2 * len(weight), x.device))
         for rows in tiles:
-            y[rows] = F.gelu(product(windows[rows], weight, self.conv.bias))
+            y[rows] = F.gelu(product(windows[rows].contiguous(), weight, self.conv.bias))
         y = torch.as_tensor(self.dconv(y))
         for rows in tiles:
             y[rows] = F.glu(self.rewrite(y[rows]), -1)

@@ -19,7 +19,7 @@ from engine.inert_pickle import Inert
 from engine.loading import load_strictly
 from engine.models.htdemucs import HTDemucs, HTDemucsSizes
 from engine.models.roformer import BIN_FLOATS, BS_WIDTHS, Roformer, RoformerSizes, mel_bands
-from engine.safetensors_file import is_safetensors, read_header
+from engine.safetensors_file import is_safetensors, read_metadata
 
 Kind = Literal["htdemucs", "mel", "bs"]
 """HTDemucs, Mel-Band RoFormer, BS-RoFormer."""
@@ -137,9 +137,8 @@ def _labels(state: Mapping[str, Any], path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             if not is_safetensors(file.read(_HEAD_BYTES), path.stat().st_size):
                 return {}
-            metadata = read_header(file).get("__metadata__", {})
-            found = json.loads(metadata.get("kwargs", "{}"))
-    except (OSError, ValueError, RecursionError, AttributeError, TypeError):
+            found = json.loads(read_metadata(file).get("kwargs", "{}"))
+    except (OSError, ValueError, RecursionError, TypeError):
         return {}
     return found if isinstance(found, dict) else {}
 

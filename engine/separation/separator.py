@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine import device as devices
 from engine.agreement import agreement_db
-from engine.errors import Message, Text, WeightsError
+from engine.errors import DeviceError, Message, Text, WeightsError
 from engine.files import file_sha256
 from engine.models.htdemucs import HTDemucs
 from engine.models.roformer import Roformer
@@ -89,7 +89,14 @@ class Separator:
     @property
     def stem(self) -> str:
         """What `separate` gives, e.g. ``vocals``."""
+        if self._gives_remainder:
+            return "vocals"
         return self.stems[self._stem] if self.stems else "vocals"
+
+    @property
+    def _gives_remainder(self) -> bool:
+        """Whether the network was trained to give the instruments; the rest is then wanted."""
+        return bool(self.stems) and self.stems[self._stem] in _INSTRUMENTS
 
     def to(self, device: str) -> None:
         """Move the network; a device that returns other numbers than the CPU is not used."""
@@ -104,14 +111,25 @@ class Separator:
         self._move(CPU if device in self._refused else device)
 
     def separate(self, samples: Floats) -> Floats:
-        """A piece as long as the plan says, float32 [n, 2] -> the stem, [n, 2]."""
+        """A piece as long as the plan says, float32 [n, 2] -> the stem, [n, 2].
+
+        Raises
+        ------
+        DeviceError : the CPU has too little memory; another device gives way to it
+        """
         audio = torch.from_numpy(np.ascontiguousarray(samples.T))
         stems = slice(self._stem, self._stem + 1)
         try:
             made = self._network.separate(audio, stems)
         except (RuntimeError, MemoryError) as error:
-            if self.device == CPU or not devices.is_out_of_memory(error):
+            if not devices.is_out_of_memory(error):
                 raise
+            if self.device == CPU:
+                raise DeviceError(
+                    "Cannot separate the song",
+                    "there is not enough memory",
+                    "close other programs, or choose the fast network",
+                ) from error
             self.notes.append(
                 Text(
                     "not enough memory on {device} for the separation; continued on the CPU",
@@ -120,8 +138,9 @@ class Separator:
             )
             self._refused.add(self.device)
             self._move(CPU)
-            made = self._network.separate(audio, stems)
-        return np.ascontiguousarray(made[0].T.numpy())
+            return self.separate(samples)
+        stem = np.ascontiguousarray(made[0].T.numpy())
+        return samples - stem if self._gives_remainder else stem
 
     def _move(self, device: str) -> None:
         if device != self.device:
@@ -162,4 +181,5 @@ class Separator:
         return np.concatenate([part.flatten().cpu().numpy() for part in parts])
 
 
+_INSTRUMENTS = ("instrumental", "instruments", "instrument", "other")
 _VOICES = ("vocals", "lead", "dry", "noreverb", "karaoke")

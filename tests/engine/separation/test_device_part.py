@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from engine.errors import DeviceError
 from engine.models.htdemucs import HTDemucs, HTDemucsSizes
 from engine.models.roformer import N_FFT, Roformer, RoformerSizes, mel_bands
 from engine.separation.separator import Separator
@@ -148,3 +149,10 @@ def test_a_device_without_memory_gives_way_to_the_cpu(tmp_path: Path) -> None:
     assert "not enough memory on mps" in str(separator.notes[0])
     separator.to("mps")
     assert separator.device == "cpu"
+
+    def fuller(*_: object) -> Tensor:
+        raise MemoryError
+
+    separator._network.separate = fuller  # type: ignore[method-assign]
+    with pytest.raises(DeviceError, match="there is not enough memory"):
+        separator.separate(piece)

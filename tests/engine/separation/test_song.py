@@ -23,6 +23,7 @@ from tests.engine.separation.small_networks import (
     KINDS,
     LENGTHS,
     song_samples,
+    write_network,
 )
 from tests.sound import agreement_db
 
@@ -119,6 +120,21 @@ def test_vocals_and_the_rest_add_up_to_the_song(
     assert np.abs(rest).max() > 0.01
     at_48k = remainder(song, vocals, 48_000, 48_123)
     assert (at_48k.rate_hz, at_48k.n_frames, len(samples_of(at_48k))) == (48_000, 48_123, 48_123)
+
+
+def test_a_network_of_instruments_leaves_the_vocals(
+    separators: dict[str, Separator], tmp_path: Path
+) -> None:
+    path = write_network("bs", tmp_path)
+    with path.with_suffix(".yaml").open("a", encoding="utf-8") as file:
+        file.write("training:\n  instruments: [vocals, other]\n  target_instrument: other\n")
+    other = Separator.open(path)
+    assert (other.stem, separators["bs"].stem) == ("vocals", "vocals")
+    song = as_song(song_samples(CHUNK), tmp_path / "song")
+    stem = separate(song, separators["bs"], tmp_path / "stem")
+    vocals = separate(song, other, tmp_path / "vocals")
+    rest = song.read(0, song.n) - stem.read(0, song.n)
+    assert np.abs(vocals.read(0, song.n) - rest).max() < 1e-6
 
 
 @pytest.mark.parametrize("plan", [DemucsPlan(CHUNK), RoformerPlan(CHUNK)])
