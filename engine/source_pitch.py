@@ -20,15 +20,21 @@ Share = Callable[[float], None]
 """Receives the share, 0..1, that is done; may raise to stop."""
 
 
-def track_file(source: Path, pause: Share = lambda _share: None) -> SwiftFrames:
-    """The pitch of a file's first sound, mixed to one channel; memory stays flat with its length.
+def track_file(
+    source: Path, pause: Share = lambda _share: None, track: int | None = None
+) -> SwiftFrames:
+    """The pitch of a file's sound, mixed to one channel; memory stays flat with its length.
+
+    Parameters
+    ----------
+    track : which sound track of several; see `engine.audio.reader.decode_audio`
 
     Raises
     ------
     AudioFileError : see `engine.audio.reader.decode_audio`
     """
     recorder = AnalysisRecorder(lambda: pause(0.0))
-    decoded = decode_audio(source, recorder, channels=1)
+    decoded = decode_audio(source, recorder, channels=1, track=track)
     return swift_frames(recorder.finish(decoded.n_frames).blocks(), pause=pause)
 
 
@@ -52,7 +58,7 @@ def pitch_of_source(
     """
     if options.f0_file is None:
         token = cancel or CancelToken()
-        frames = track_file(source, lambda _share: token.raise_if_cancelled())
+        frames = track_file(source, lambda _share: token.raise_if_cancelled(), options.track)
         return source_pitch(frames.f0_hz, frames.confidence)
     curve = read_curve_file(options.f0_file)
     f0_hz = curve.at_frames(int(curve.seconds[-1] * 100) + 1)

@@ -151,6 +151,7 @@ class ListenPanel(QWidget):
         self._player: Player | None = None
         self._scanner: WaveformScanner | None = None
         self._files: tuple[Path | None, Path | None] = (None, None)
+        self._track: int | None = None
         self._waveforms: dict[Path, Waveform] = {}
         self._is_hopeless = False
         self.pitch = pitch
@@ -165,15 +166,17 @@ class ListenPanel(QWidget):
     def set_job(self, job: Job | None) -> None:
         """Show a job, or none; a job that gets its result keeps its position."""
         files = (None, None) if job is None else (job.source, job.output)
+        track = None if job is None else job.options.track
         self._is_hopeless = job is not None and job.state in _WITHOUT_RESULT
         if self.pitch is not None:
             self.pitch.set_job(job)
-        if files == self._files:
+        if (files, track) == (self._files, self._track):
             self._show_lane(1)
             return
         place_s = self._player.position_s if self._player and files[0] == self._files[0] else 0.0
-        self._files = files
-        self._waveforms = {path: w for path, w in self._waveforms.items() if path in files}
+        kept = [path for path in files if path != files[0] or track == self._track]
+        self._files, self._track = files, track
+        self._waveforms = {path: w for path, w in self._waveforms.items() if path in kept}
         if files[0] is not None:
             self._load(place_s)
         elif self._player is not None and self._scanner is not None:
@@ -317,9 +320,10 @@ class ListenPanel(QWidget):
             self._scanner.updated.connect(self._take_waveform)
             self._scanner.failed.connect(self._take_refusal)
         self._say("")
-        self._player.load(*self._files)
+        self._player.load(*self._files, self._track)
         self._player.seek(place_s)
-        self._scanner.want(*[path for path in reversed(self._files) if path is not None])
+        wanted = [path for path in reversed(self._files) if path is not None]
+        self._scanner.want(*wanted, tracks={self._files[0] or Path(): self._track})
 
     @Slot(object, object)
     def _take_waveform(self, path: Path, waveform: Waveform) -> None:

@@ -23,13 +23,15 @@ _AHEAD = 16
 """Chunks read ahead: 0.7 s at 48 kHz, enough for a busy disk, 0.5 MB."""
 
 
-def _stereo_blocks(path: Path, rate_hz: int, start_s: float) -> Iterator[NDArray[np.float32]]:
+def _stereo_blocks(
+    path: Path, rate_hz: int, start_s: float, track: int | None
+) -> Iterator[NDArray[np.float32]]:
     """A file as float32 [n, 2] at `rate_hz`; mono is duplicated, surround mixed by its layout."""
     from engine.audio.mixdown import usual_mix
     from engine.audio.reader import read_blocks
     from engine.audio.resampling import resample_blocks
 
-    blocks = read_blocks(path, start_s=start_s)
+    blocks = read_blocks(path, start_s=start_s, track=track)
     first = next(blocks, None)
     if first is None:
         return
@@ -45,12 +47,12 @@ def _stereo_blocks(path: Path, rate_hz: int, start_s: float) -> Iterator[NDArray
 
 
 def _pair_chunks(
-    first: Path | None, second: Path | None, rate_hz: int, start_s: float
+    first: Path | None, second: Path | None, rate_hz: int, start_s: float, track: int | None
 ) -> Iterator[Chunk]:
     """Both sounds until the longer one ends; a missing one is silent."""
-    tracks = [_Regular(path, rate_hz, start_s) for path in (first, second)]
+    sounds = [_Regular(first, rate_hz, start_s, track), _Regular(second, rate_hz, start_s, None)]
     while True:
-        taken = [track.take(_CHUNK_FRAMES) for track in tracks]
+        taken = [sound.take(_CHUNK_FRAMES) for sound in sounds]
         n = max(len(part) for part in taken)
         if n == 0:
             return
@@ -68,17 +70,26 @@ class PairFeeder:
     first, second : the files, or None for silence
     rate_hz : rate of the chunks
     start_s : start position
+    track : which sound track of the first; None is the one that conversions use
     """
 
     def __init__(
-        self, first: Path | None, second: Path | None, rate_hz: int, start_s: float
+        self,
+        first: Path | None,
+        second: Path | None,
+        rate_hz: int,
+        start_s: float,
+        track: int | None = None,
     ) -> None:
         self._chunks: queue.Queue[Chunk] = queue.Queue(_AHEAD)
         self._stop = threading.Event()
         self._ended = threading.Event()
         self.problem: UserError | None = None
         self._thread = threading.Thread(
-            target=self._work, args=(first, second, rate_hz, start_s), name="listen", daemon=True
+            target=self._work,
+            args=(_pair_chunks(first, second, rate_hz, start_s, track),),
+            name="listen",
+            daemon=True,
         )
         self._thread.start()
 
@@ -105,9 +116,9 @@ class PairFeeder:
         """Ask the thread to end; does not wait."""
         self._stop.set()
 
-    def _work(self, first: Path | None, second: Path | None, rate_hz: int, start_s: float) -> None:
+    def _work(self, chunks: Iterator[Chunk]) -> None:
         try:
-            for chunk in _pair_chunks(first, second, rate_hz, start_s):
+            for chunk in chunks:
                 if not self._put(chunk):
                     return
         except UserError as error:
@@ -128,8 +139,8 @@ class PairFeeder:
 class _Regular:
     """Turns blocks of any size into blocks of one size."""
 
-    def __init__(self, path: Path | None, rate_hz: int, start_s: float) -> None:
-        self._blocks = iter(()) if path is None else _stereo_blocks(path, rate_hz, start_s)
+    def __init__(self, path: Path | None, rate_hz: int, start_s: float, track: int | None) -> None:
+        self._blocks = iter(()) if path is None else _stereo_blocks(path, rate_hz, start_s, track)
         self._rest = np.zeros((0, 2), dtype=np.float32)
 
     def take(self, n_frames: int) -> NDArray[np.float32]:

@@ -32,6 +32,7 @@ class _Order:
     number: int
     first: Path | None
     second: Path | None
+    track: int | None
     start_s: float
     mixer: Mixer
 
@@ -58,6 +59,7 @@ class Player(QObject):
         self._device: OutputDevice = device or PortAudioDevice()
         self._caller = ThreadPoolExecutor(1, thread_name_prefix="sound-card")
         self._files: tuple[Path | None, Path | None] = (None, None)
+        self._track: int | None = None
         self._gains = (1.0, 1.0)
         self._side: Side = 0
         self._position_s = 0.0
@@ -91,10 +93,16 @@ class Player(QObject):
         """Whether the current side has a file."""
         return self._files[self._side] is not None
 
-    def load(self, first: Path | None, second: Path | None) -> None:
-        """Load other files; starts at 0, with the result if there is one."""
+    def load(self, first: Path | None, second: Path | None, track: int | None = None) -> None:
+        """Load other files; starts at 0, with the result if there is one.
+
+        Parameters
+        ----------
+        track : which sound track of the first file; None is the one that conversions use
+        """
         self.pause()
         self._files = (first, second)
+        self._track = track
         self._gains = (1.0, 1.0)
         self._side = 0 if second is None else 1
         self._move_to(0.0)
@@ -112,7 +120,7 @@ class Player(QObject):
             return
         self._n_orders += 1
         mixer = Mixer(self._side, self._gains)
-        self._order = _Order(self._n_orders, *self._files, self._position_s, mixer)
+        self._order = _Order(self._n_orders, *self._files, self._track, self._position_s, mixer)
         self._caller.submit(self._open, self._order)
         self.state_changed.emit()
 
@@ -145,7 +153,7 @@ class Player(QObject):
             self.play()
             return
         rate_hz = self._stream.rate_hz
-        feeder = PairFeeder(*self._files, rate_hz, self._position_s)
+        feeder = PairFeeder(*self._files, rate_hz, self._position_s, self._track)
         self._order.mixer.feed(feeder, rate_hz, self._position_s)
 
     def flip(self) -> None:
@@ -170,7 +178,8 @@ class Player(QObject):
         """On the sound card's thread: opening may be slow, and drivers expect one thread."""
         try:
             stream = self._device.open(order.mixer.fill, lambda: self._ended.emit(order))
-            feeder = PairFeeder(order.first, order.second, stream.rate_hz, order.start_s)
+            rate_hz, start_s = stream.rate_hz, order.start_s
+            feeder = PairFeeder(order.first, order.second, rate_hz, start_s, order.track)
             order.mixer.feed(feeder, stream.rate_hz, order.start_s)
             feeder.wait_until_ready(_READY_TIMEOUT_S)
             if feeder.problem is not None:

@@ -8,6 +8,7 @@ import queue
 import threading
 import time
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -171,10 +172,10 @@ class WaveformCache:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def load(self, source: Path) -> Waveform | None:
+    def load(self, source: Path, track: int | None = None) -> Waveform | None:
         """The cached waveform of the file; None if missing, outdated or damaged."""
         try:
-            with np.load(self._place(source), allow_pickle=False) as stored:
+            with np.load(self._place(source, track), allow_pickle=False) as stored:
                 facts = json.loads(str(stored["facts"]))
                 peaks = stored["peaks"]
             if facts["format"] != _FORMAT or peaks.ndim != 2 or peaks.dtype != np.float32:
@@ -191,7 +192,7 @@ class WaveformCache:
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
             return None
 
-    def save(self, source: Path, waveform: Waveform) -> None:
+    def save(self, source: Path, waveform: Waveform, track: int | None = None) -> None:
         """Save a complete waveform; ignores a full or protected disk."""
         facts = {
             "format": _FORMAT,
@@ -201,7 +202,7 @@ class WaveformCache:
             "loudness_lufs": waveform.loudness_lufs,
         }
         try:
-            place = self._place(source)
+            place = self._place(source, track)
             place.parent.mkdir(parents=True, exist_ok=True)
             temporary = place.with_suffix(".part.npz")
             np.savez_compressed(temporary, peaks=waveform.levels[0], facts=json.dumps(facts))
@@ -210,9 +211,10 @@ class WaveformCache:
         except OSError:
             return
 
-    def _place(self, source: Path) -> Path:
+    def _place(self, source: Path, track: int | None) -> Path:
         status = source.stat()
         identity = f"{source.absolute()}\0{status.st_mtime_ns}\0{status.st_size}"
+        identity += "" if track is None else f"\0{track}"
         digest = hashlib.sha256(identity.encode(errors="surrogateescape")).hexdigest()
         return self._folder / f"{digest[:32]}.npz"
 
@@ -243,15 +245,20 @@ class WaveformScanner(QObject):
     def __init__(self, cache: WaveformCache, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._cache = cache
-        self._wanted: frozenset[Path] = frozenset()
+        self._wanted: dict[Path, int | None] = {}
         self._orders: queue.Queue[Path | None] = queue.Queue()
         self._thread: threading.Thread | None = None
 
-    def want(self, *paths: Path) -> None:
-        """Read these files, in this order, and no others."""
-        before, self._wanted = self._wanted, frozenset(paths)
+    def want(self, *paths: Path, tracks: Mapping[Path, int | None] | None = None) -> None:
+        """Read these files, in this order, and no others.
+
+        Parameters
+        ----------
+        tracks : the sound tracks that were asked for
+        """
+        before, self._wanted = self._wanted, {path: (tracks or {}).get(path) for path in paths}
         for path in paths:
-            if path not in before:
+            if before.get(path, -1) != self._wanted[path]:
                 self._orders.put(path)
         if paths and self._thread is None:
             self._thread = threading.Thread(target=self._work, name="waveforms", daemon=True)
@@ -263,7 +270,7 @@ class WaveformScanner(QObject):
 
     def close(self) -> None:
         """End the thread; waits for at most one block."""
-        self._wanted = frozenset()
+        self._wanted = {}
         self._orders.put(None)
         if self._thread is not None:
             self._thread.join()
@@ -271,38 +278,40 @@ class WaveformScanner(QObject):
 
     def _work(self) -> None:
         while (path := self._orders.get()) is not None:
-            if path not in self._wanted:
+            wanted = self._wanted
+            if path not in wanted:
                 continue
             try:
-                self._scan(path)
+                self._scan(path, wanted[path])
             except UserError as error:
                 self.failed.emit(path, sentence_for(error))
             except (OSError, MemoryError, RuntimeError, ValueError) as error:
                 self.failed.emit(path, f"{path.name}: {error}")
 
-    def _scan(self, path: Path) -> None:
-        waveform = self._cache.load(path)
+    def _scan(self, path: Path, track: int | None) -> None:
+        waveform = self._cache.load(path, track)
         if waveform is None:
-            waveform = self._read(path)
+            waveform = self._read(path, track)
             if waveform is None:
                 return
-            self._cache.save(path, waveform)
-        self.updated.emit(path, waveform)
+            self._cache.save(path, waveform, track)
+        if self._wanted.get(path, -1) == track:
+            self.updated.emit(path, waveform)
 
-    def _read(self, path: Path) -> Waveform | None:
+    def _read(self, path: Path, track: int | None) -> Waveform | None:
         with OPENING:
             from desktop.listen.loudness import LoudnessMeter
             from engine.audio.reader import probe_audio, read_blocks
 
-        expected_s = probe_audio(path).duration_s or 0.0
+        expected_s = probe_audio(path, track=track).duration_s or 0.0
         builder: PeakBuilder | None = None
         meter: LoudnessMeter | None = None
         shown_at_s = time.monotonic()
-        for samples, rate_hz, _ in read_blocks(path):
+        for samples, rate_hz, _ in read_blocks(path, track=track):
             if builder is None or meter is None:
                 builder = PeakBuilder(rate_hz, expected_s)
                 meter = LoudnessMeter(rate_hz, samples.shape[1])
-            if path not in self._wanted:
+            if self._wanted.get(path, -1) != track:
                 return None
             for start in range(0, len(samples), _STEP_FRAMES):
                 builder.add(samples[start : start + _STEP_FRAMES])

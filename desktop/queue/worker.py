@@ -64,7 +64,7 @@ class ConverterEngine:
 
         job = order.job
         voice = VoiceFiles(job.voice.weights, job.voice.index, job.voice.name)
-        live.source(probe_audio(job.source).duration_s or 0.0)
+        live.source(probe_audio(job.source, track=job.options.track).duration_s or 0.0)
         looked_s = 0.0
 
         def listen(step: StageProgress) -> None:

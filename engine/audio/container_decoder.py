@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +23,6 @@ from numpy.typing import NDArray
 from engine.audio.headers import is_cut_off, promised_ratio
 from engine.audio.source import (
     DAMAGED_NOTE,
-    MAX_DURATION_S,
     SILENT_PEAK,
     AudioInfo,
     Decoded,
@@ -33,6 +33,7 @@ from engine.audio.source import (
     refused,
 )
 from engine.audio.spool import BLOCK_FRAMES
+from engine.audio.timeline import Timeline
 from engine.errors import Message, Text
 
 _CUT_S = 0.5
@@ -47,15 +48,6 @@ _EDIT_LIST_TICK_S = Fraction(1, 1000)
 
 _TIMED = frozenset({"mov", "matroska", "mpegts", "mpeg", "flv"})
 """Their time stamps are meant, and as exact as they say."""
-_LATE_S = 0.04
-"""A sound that begins less later than the picture is taken for one that begins with it."""
-_JITTER_S = 0.1
-"""Time stamps of recorders and streams waver; frames that fit that well follow each other."""
-_OVERLAP_S = 10.0
-"""What goes back further is another recording, not one that was sent twice."""
-_DOUBT_S = 1.0
-_LEAST_BYTES_PER_S = 100
-"""A file with less for each second of silence has a broken clock."""
 _MAX_NAME = 40
 
 # Without playlists, concatenation scripts and device formats: these can open other files or the
@@ -122,20 +114,20 @@ def decode(
     """
     with _opened(path, track) as (container, stream):
         tally = _Tally(damaged=damaged)
-        timeline = _Timeline(container, stream)
+        timeline = _timeline(container, stream)
         intake.take(block for _, block in _placed(container, stream, timeline, tally))
         if not intake.rate_hz:
             why_none = "it is damaged throughout" if tally.damaged else "it holds no sound"
             raise refused(path, why_none, "choose another file")
         notes = _length_notes(path, container, stream, tally, intake)
-        intake.finish(_true_frames(container, stream, tally, timeline, intake))
+        intake.finish(_true_frames(container, stream, tally, timeline, intake.n_frames))
         if track is None:
             notes = (*_track_notes(container, stream), *notes)
         return Decoded(_kind(container, stream), intake.rate_hz, intake.n_frames, notes)
 
 
 def blocks(path: Path, start_s: float, track: int | None = None) -> Iterator[SoundBlock]:
-    """Decode from `start_s` on, a frame at a time; the encoder's padding at the end is kept.
+    """Decode from `start_s` on, a frame at a time; without the padding, like `decode`.
 
     Raises
     ------
@@ -143,89 +135,35 @@ def blocks(path: Path, start_s: float, track: int | None = None) -> Iterator[Sou
     OSError : if the file cannot be opened
     """
     with _opened(path, track) as (container, stream):
-        timeline = _Timeline(container, stream)
+        timeline = _timeline(container, stream)
         if start_s > _SEEK_LEAD_S and _container_name(container) in _SEEKABLE:
             timeline.begin_at(start_s)
             container.seek(int((start_s + timeline.origin_s - _SEEK_LEAD_S) * av.time_base))
-        for at, block in _placed(container, stream, timeline, _Tally(damaged=False)):
-            kept = block.samples[max(0, round(start_s * timeline.rate_hz) - at) :]
-            if len(kept):
-                yield block._replace(samples=kept)
+        tally = _Tally(damaged=False)
+        held: deque[tuple[int, SoundBlock]] = deque()  # until it is known to be no padding
+        for place in _placed(container, stream, timeline, tally):
+            held.append(place)
+            while held[-1][0] - held[0][0] > _MAX_PADDING_FRAMES:
+                yield from _part(*held.popleft(), round(start_s * timeline.rate_hz))
+        end = _true_frames(container, stream, tally, timeline, timeline.n_frames)
+        for at, block in held:
+            yield from _part(at, block, round(start_s * timeline.rate_hz), end)
 
 
-class _Timeline:
-    """Where each frame belongs, by its time stamp: a phone or a stream may leave sound out.
+def _part(at: int, block: SoundBlock, start: int, stop: int | None = None) -> Iterator[SoundBlock]:
+    """What of a block lies between two positions."""
+    end = len(block.samples) if stop is None else max(0, stop - at)
+    kept = block.samples[max(0, start - at) : end]
+    if len(kept):
+        yield block._replace(samples=kept)
 
-    Attributes
-    ----------
-    origin_s, first_origin_s : time stamp of the beginning, now and before a new recording
-    late_s : how much later than the picture the sound begins
-    rate_hz : of the first frame
-    n_frames, n_silent : how many have been placed, and how many of them are silence
-    """
 
-    def __init__(self, container: InputContainer, stream: AudioStream) -> None:
-        self._is_timed = _container_name(container) in _TIMED
-        start_s = float((stream.start_time or 0) * (stream.time_base or 0))
-        self.origin_s, self.late_s = start_s, 0.0
-        streams = [each for each in container.streams if each.type in ("audio", "video")]
-        if len(streams) > 1 and self._is_timed and container.start_time is not None:
-            late_s = start_s - container.start_time / av.time_base
-            if _LATE_S < late_s < MAX_DURATION_S:
-                self.origin_s, self.late_s = start_s - late_s, late_s
-        stated_s = (container.duration or 0) / av.time_base
-        stated_s = min(stated_s, _DOUBT_S + (container.size or 0) / _LEAST_BYTES_PER_S)
-        self._end_s = stated_s + self.origin_s + _DOUBT_S
-        self.first_origin_s = self.origin_s
-        self.rate_hz = 0
-        self.n_frames = 0
-        self.n_silent = 0
-        self._from_s: float | None = None
-        self._is_dropping = False
-
-    def begin_at(self, start_s: float) -> None:
-        """The first frame will be one near this time, because of a seek."""
-        self._from_s = start_s
-
-    def place(self, frame: AudioFrame) -> tuple[int, int, int]:
-        """Samples of silence before a frame, of it to leave out, and the place of its others."""
-        self.rate_hz = self.rate_hz or frame.sample_rate
-        samples = round(frame.samples * self.rate_hz / frame.sample_rate)
-        silent, dropped = self._misplaced(frame, samples)
-        self.n_silent += silent
-        at = self.n_frames + silent
-        self.n_frames = at + samples - dropped
-        return silent, round(dropped * frame.sample_rate / self.rate_hz), at
-
-    def _misplaced(self, frame: AudioFrame, samples: int) -> tuple[int, int]:
-        if frame.pts is None or frame.time_base is None:
-            return 0, 0
-        stamp_s = float(frame.pts * frame.time_base)
-        index = round((stamp_s - self.origin_s) * self.rate_hz)
-        if self._from_s is not None:
-            self.n_frames = max(0, min(index, round(self._from_s * self.rate_hz)))
-            self._from_s = None
-            return max(0, index - self.n_frames), 0
-        gap = index - self.n_frames
-        is_late = self.n_frames == 0 and self.late_s > 0 and gap > 0
-        is_near = abs(gap) <= _JITTER_S * self.rate_hz and not is_late
-        if not self._is_timed or (is_near and not (self._is_dropping and gap < 0)):
-            self._is_dropping = False
-            return 0, 0
-        if gap > 0 and stamp_s <= self._end_s:
-            return gap, 0
-        starts_again = index < _DOUBT_S * self.rate_hz
-        if gap > 0 or starts_again or gap < -_OVERLAP_S * self.rate_hz:
-            # Recordings written one after the other, or a broken clock: go on from here.
-            self.origin_s += gap / self.rate_hz
-            self._end_s += max(0.0, gap / self.rate_hz)
-            return 0, 0
-        self._is_dropping = -gap >= samples  # to the sample, once it is begun
-        return 0, min(-gap, samples)
+def _timeline(container: InputContainer, stream: AudioStream) -> Timeline:
+    return Timeline(container, stream, is_timed=_container_name(container) in _TIMED)
 
 
 def _placed(
-    container: InputContainer, stream: AudioStream, timeline: _Timeline, tally: _Tally
+    container: InputContainer, stream: AudioStream, timeline: Timeline, tally: _Tally
 ) -> Iterator[tuple[int, SoundBlock]]:
     """Blocks, silence among them, and the position of each."""
     for frame in _frames(container, stream, tally):
@@ -440,15 +378,15 @@ def _late_s(container: InputContainer, stream: AudioStream) -> float:
     """
     if stream.duration is None and not any("STATISTICS" in name for name in stream.metadata):
         return 0.0
-    return _Timeline(container, stream).late_s
+    return _timeline(container, stream).late_s
 
 
 def _true_frames(
     container: InputContainer,
     stream: AudioStream,
     tally: _Tally,
-    timeline: _Timeline,
-    intake: Intake,
+    timeline: Timeline,
+    n_decoded: int,
 ) -> int | None:
     """Frames without the encoder's padding, where an MP4 states it.
 
@@ -460,20 +398,20 @@ def _true_frames(
     gapless = container.metadata.get("iTunSMPB", "").split()
     try:
         n_tagged = int(gapless[3], 16) + timeline.n_silent
-        if n_tagged > timeline.n_silent and intake.n_frames - n_tagged <= _MAX_PADDING_FRAMES:
+        if n_tagged > timeline.n_silent and n_decoded - n_tagged <= _MAX_PADDING_FRAMES:
             return n_tagged
     except (ValueError, IndexError):
         pass  # no tag, or not Apple's: use the edit list
     header_s = _stated_s(stream)
     if header_s is None or header_s <= 0:
         return None
-    n_stated = round((float(header_s) + _late_s(container, stream)) * intake.rate_hz)
+    n_stated = round((float(header_s) + _late_s(container, stream)) * timeline.rate_hz)
     if tally.end_ticks is None or stream.time_base is None:
         return n_stated
     end_s = float(tally.end_ticks * stream.time_base) - timeline.first_origin_s
-    n_packets = round(end_s * intake.rate_hz)
+    n_packets = round(end_s * timeline.rate_hz)
     # The packets count samples, the edit list perhaps only milliseconds.
-    return n_packets if n_packets - n_stated <= _EDIT_LIST_TICK_S * intake.rate_hz else n_stated
+    return n_packets if n_packets - n_stated <= _EDIT_LIST_TICK_S * timeline.rate_hz else n_stated
 
 
 def _length_notes(

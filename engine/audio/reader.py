@@ -254,8 +254,8 @@ def read_blocks(
 ) -> Iterator[SoundBlock]:
     """Decode the sound of a file a block at a time, in memory of one block.
 
-    Unlike `decode_audio` it can start anywhere, gives no notes, and keeps the fraction of a
-    second of padding that some encoders leave at the end. Closing the iterator closes the file.
+    Unlike `decode_audio` it can start anywhere, and gives no notes. Closing the iterator closes the
+    file.
 
     Parameters
     ----------

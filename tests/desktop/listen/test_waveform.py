@@ -11,7 +11,9 @@ from pytestqt.qtbot import QtBot
 
 from desktop.listen import waveform as waveform_module
 from desktop.listen.listen_panel import position_text
+from desktop.listen.mixer import PairFeeder
 from desktop.listen.waveform import PeakBuilder, Waveform, WaveformCache, WaveformScanner
+from tests.engine.audio.sound_file import Track, music, mux
 
 
 def noise(n: int, channels: int = 1, seed: int = 0) -> np.ndarray:
@@ -166,6 +168,27 @@ def test_a_long_file_is_scanned_in_bounded_memory_and_appears_as_it_grows(
     assert peak_bytes < 60 * 2**20  # the sound itself would be 230 MB
     assert all(duration_s == pytest.approx(600) for _, duration_s in seen)
     assert len(seen) >= min(2, (time.monotonic() - started_s) / 0.5)
+
+
+def test_the_track_that_a_job_asks_for_is_drawn_and_played(qtbot: QtBot, tmp_path: Path) -> None:
+    sound = 0.5 * music(16_000, 16_000)
+    path = mux(tmp_path / "a.mkv", 16_000, [Track(sound), Track(0.1 * sound)])
+    scanner = WaveformScanner(WaveformCache(tmp_path / "cache"))
+    found: list[float] = []
+    scanner.updated.connect(lambda _path, waveform: found.append(waveform.levels[0].max()))
+    for track in (None, 2, None):
+        found.clear()
+        scanner.want(path, tracks={path: track})
+        qtbot.waitUntil(lambda: bool(found), timeout=10_000)
+        feeder = PairFeeder(path, None, 16_000, 0.0, track)
+        feeder.wait_until_ready(10.0)
+        chunk = feeder.take()
+        feeder.close()
+        assert chunk is not None
+        peak = np.abs(sound).max() * (0.1 if track == 2 else 1)
+        assert found[0] == pytest.approx(peak, rel=0.02)
+        assert np.abs(chunk[:, 0]).max() == pytest.approx(peak, rel=0.2)
+    scanner.close()
 
 
 def test_files_no_longer_wanted_are_skipped(qtbot: QtBot, tmp_path: Path) -> None:
