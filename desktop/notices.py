@@ -71,6 +71,12 @@ class _Notice(QWidget):
         super().hideEvent(event)
         self._read.stop()
 
+    def event(self, event: QEvent) -> bool:
+        """Nor does anybody read while another program is in front."""
+        if event.type() in (QEvent.Type.WindowActivate, QEvent.Type.WindowDeactivate):
+            self._count_down()
+        return super().event(event)
+
     def enterEvent(self, event: QEnterEvent) -> None:  # noqa: N802 - Qt's name
         """Stay while the mouse is here."""
         super().enterEvent(event)
@@ -103,8 +109,10 @@ class _Notice(QWidget):
         self._row.addWidget(button)
 
     def _count_down(self) -> None:
-        if self.importance == 0:
+        if self.importance == 0 and self.isVisible() and self.isActiveWindow():
             self._read.start()
+        else:
+            self._read.stop()
 
 
 class NoticeBar(QWidget):

@@ -44,13 +44,37 @@ def test_information_goes_by_itself_and_the_rest_stays(
     bar.tell("Skipped: a.txt", warning=True)
     bar.tell("Continue?", (("Yes", lambda: None),))
     assert bar.text.splitlines() == ["Continue?", "Skipped: a.txt", "Copied"]
-    bar.show()
+    bar.move(300, 300)  # not under the mouse
+    with qtbot.waitActive(bar, timeout=WAIT_MS):
+        bar.show()
+        bar.activateWindow()
     qtbot.waitUntil(lambda: "Copied" not in bar.text, timeout=WAIT_MS)
     assert bar.text.splitlines() == ["Continue?", "Skipped: a.txt"]
     for button in bar.buttons():
         button.click()
     assert bar.isHidden()
     assert bar.text == ""
+
+
+def test_information_stays_while_another_window_is_in_front(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notices, "READ_MS", 1)
+    monkeypatch.setattr(notices, "READ_MS_PER_CHARACTER", 0)
+    window, other = QWidget(), QWidget()
+    bar = NoticeBar()
+    QVBoxLayout(window).addWidget(bar)
+    for each in (window, other):
+        qtbot.addWidget(each)
+        each.setGeometry(300, 300, 400, 100)  # not under the mouse
+        with qtbot.waitActive(each, timeout=WAIT_MS):
+            each.show()
+            each.activateWindow()
+    bar.tell("Copied")
+    qtbot.wait(50)
+    assert bar.text == "Copied"
+    window.activateWindow()
+    qtbot.waitUntil(lambda: bar.text == "", timeout=WAIT_MS)
 
 
 def test_the_same_notice_is_told_once(bar: NoticeBar) -> None:
