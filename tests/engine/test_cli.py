@@ -141,7 +141,8 @@ def _damaged_voices(folder: Path) -> dict[str, bytes]:
     config = record["config"]
     save("wrong version.pth", version="v1")
     save("unknown version.pth", version="v9")
-    save("mislabelled.pth", vocoder="MRF HiFi-GAN")
+    foreign = {"dec.conformers.0.net.weight": torch.zeros(8, 8)}
+    save("foreign.pth", vocoder="RingFormer", weight=record["weight"] | foreign)
     save("wrong rates.pth", config=[*config[:12], [10, 5, 4], *config[13:]])
     save("short config.pth", config=config[:17])
     save("ddpn.pth", config=[*config, 1])
