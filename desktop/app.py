@@ -194,6 +194,9 @@ class App(QObject):
         self.store.save(self.queue.jobs())
         in_time = self.voices.close(_PATIENCE_S)
         in_time = self.runner.close(_ENGINE_PATIENCE_S) and in_time
+        windows = filter(None, (self.window, self.settings_window))
+        tasks = [task for each in windows for task in each.findChildren(BackgroundTask)]
+        in_time = in_time and not any(task.is_alive for task in tasks)
         self.store.close()
         self.crash.uninstall()
         self.garbage.close()

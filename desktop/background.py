@@ -64,6 +64,11 @@ class BackgroundTask(QObject):
         """Whether the outcome has not been emitted yet."""
         return self._thread is not None
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether its thread is still at work, e.g. after `close`."""
+        return self._thread is not None and self._thread.is_alive()
+
     def start(self, work: Work) -> bool:
         """Start; False if something is running already."""
         if self._thread is not None:

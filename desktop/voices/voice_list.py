@@ -22,7 +22,7 @@ from engine.options import ConversionOptions, voice_options
 from engine.progress import CancelToken
 
 _IMPORT = "voice import"
-_IMPORT_PATIENCE_S = 1.0
+IMPORT_PATIENCE_S = 1.0
 """When the app quits; while torch is being loaded an import cannot be stopped."""
 
 
@@ -144,7 +144,7 @@ class VoiceList(QObject):
         begun_s = time.monotonic()
         for thread in self._threads:
             short = thread.name == _IMPORT
-            end_s = begun_s + (min(_IMPORT_PATIENCE_S, patience_s) if short else patience_s)
+            end_s = begun_s + (min(IMPORT_PATIENCE_S, patience_s) if short else patience_s)
             thread.join(max(0.0, end_s - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 

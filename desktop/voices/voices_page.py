@@ -26,7 +26,7 @@ from desktop.queue.drop_window import link_of
 from desktop.style import SecondaryLabel
 from desktop.voices.link_dialog import LinkDialog
 from desktop.voices.voice_card import VoiceCard
-from desktop.voices.voice_list import shown_name
+from desktop.voices.voice_list import IMPORT_PATIENCE_S, shown_name
 from desktop.voices.voice_tasks import (
     DefaultsKeeper,
     Trashed,
@@ -150,8 +150,9 @@ class VoicesPage(QWidget):
     def close_tasks(self) -> None:
         """Stop what is running before the app quits."""
         self.card.flush()
-        for each in (self.task, self.links.task, self.keeper):
-            each.close()
+        for task in (self.task, self.links.task):
+            task.close(IMPORT_PATIENCE_S)
+        self.keeper.close()
 
     def ask_for_link(self, link: str = "") -> None:
         """Show the link dialog, with this link."""

@@ -172,3 +172,21 @@ def test_the_panel_shows_how_far_an_import_is(app: App, qtbot: QtBot, tmp_path: 
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
     assert bar.isHidden()
+
+
+def test_quitting_does_not_wait_for_an_import_in_the_settings_that_does_not_stop(
+    app: App, tmp_path: Path, left: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Held(deaf=True)
+    monkeypatch.setattr(voice_library, "prepare", held)
+    app.show_settings()
+    assert app.settings_window is not None
+    app.settings_window.show_pane("voices")
+    page = app.settings_window.findChild(VoicesPage)
+    page.import_paths([tmp_path / "Aria.pth"])
+    assert held.reached.wait(WAIT_S)
+    app.close()
+    assert left == [0]
+    held.go.set()
+    page.task.close(WAIT_S)
+    assert not page.task.is_alive
