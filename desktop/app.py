@@ -255,6 +255,7 @@ class App(QObject):
         self.window.areas.voice_panel.add_below_pitch(self.key_suggestion)
         self.window.job_selected.connect(self.key_suggestion.set_job)
         pitch = PitchPanel(self.pitch_scanner, self._paths.data / "curves")
+        self.runner.pitch_found.connect(pitch.take_used)
         pitch.convert_wanted.connect(self.window.convert_with_curve)
         self.listen_panel = ListenPanel(self.settings, self._paths.cache / "waveforms", pitch=pitch)
         self.window.set_listen_panel(self.listen_panel)

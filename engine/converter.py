@@ -392,6 +392,7 @@ class Converter:
             device=self.device.type,
             peak_memory_bytes=devices.peak_memory_bytes(self.device),
             notes=tuple(run.notes),
+            f0_hz=run.f0_hz,
         )
 
 

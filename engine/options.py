@@ -320,6 +320,8 @@ class ConversionResult:
     device : where the networks ran
     peak_memory_bytes : the highest the process (and its device) has held so far
     notes : sentences the user should see, e.g. that the source file is cut off
+    f0_hz : float32 [T], the pitch that was found in the source, before it was tuned and shifted;
+        100 frames a second, 0 where unvoiced; None where none was looked for
     """
 
     samples: NDArray[np.float32] | None
@@ -331,6 +333,7 @@ class ConversionResult:
     device: str = "cpu"
     peak_memory_bytes: int = 0
     notes: tuple[Message, ...] = ()
+    f0_hz: NDArray[np.float32] | None = None
 
     @property
     def realtime_factor(self) -> float:

@@ -256,6 +256,7 @@ def _contour(
     f0_hz = torch.cat(tracked)
     if hears_high_notes(models.pitch_method, options):
         f0_hz = within_reach(f0_hz, options)
+    run.f0_hz = f0_hz[CONTEXT_FRAMES : CONTEXT_FRAMES + signal.frames].numpy()
     return pitch_contour(f0_hz, signal.frames, total, options)
 
 

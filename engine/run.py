@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch.overrides import TorchFunctionMode
 
 from engine import device as devices
@@ -50,6 +52,7 @@ class Run:
     ----------
     placement : where each part runs; changes when a device has too little memory
     notes : sentences for the user
+    f0_hz : float32 [T], the pitch found in the source, 100 frames a second, 0 where unvoiced
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Run:
     ) -> None:
         self.stage_s: dict[str, float] = {}
         self.notes: list[Message] = []
+        self.f0_hz: NDArray[np.float32] | None = None
         self._profiler = profiler
         self.placement = placement
         self._listener = listener

@@ -106,14 +106,14 @@ class Curves:
     ----------
     source_hz : float32, 0 where unvoiced
     edited : where the user changed it
-    filled : voiced only because its neighbours are, with little confidence of the network
+    unsure : where the pitch was repaired, or found with little confidence
     result : the curve of the result, None without one
     strays : where the result does not follow the source
     """
 
     source_hz: Floats
     edited: Mask
-    filled: Mask
+    unsure: Mask
     result: Trace | None = None
     strays: Mask | None = None
 
@@ -124,13 +124,13 @@ class Curves:
 
     @cached_property
     def marked(self) -> tuple[Trace, Trace]:
-        """The parts of it that are filled in, and those that are edited."""
-        return Trace(self.source_hz, self.filled), Trace(self.source_hz, self.edited)
+        """The parts of it that are uncertain, and those that are edited."""
+        return Trace(self.source_hz, self.unsure), Trace(self.source_hz, self.edited)
 
     @cached_property
     def strip(self) -> tuple[Mask, ...]:
-        """Voiced, filled in, not followed."""
-        rows = (self.source_hz > 0, self.filled)
+        """Voiced, uncertain, not followed."""
+        rows = (self.source_hz > 0, self.unsure)
         return rows if self.strays is None else (*rows, self.strays)
 
 
@@ -276,11 +276,11 @@ class PitchDrawing:
 
     def curves(self, curves: Curves) -> None:
         """The result's curve below the source's."""
-        filled, edited = curves.marked
+        unsure, edited = curves.marked
         if curves.result is not None:
             self.line(curves.result, result_colour(self._palette), 1.4)
         self.line(curves.source, style.accent(self._palette))
-        self.line(filled, style.caution(self._palette))
+        self.line(unsure, style.caution(self._palette))
         self.line(edited, style.good(self._palette))
 
     def line(
@@ -311,7 +311,7 @@ class PitchDrawing:
                 self._painter.drawPolyline(QPolygonF(points[start:end]))
 
     def strip(self, curves: Curves) -> None:
-        """Under the curves: where the source is voiced, filled in, or not followed."""
+        """Under the curves: where the source is voiced, uncertain, or not followed."""
         room, palette = self._scale.room, self._palette
         top = self._scale.height - _STRIP_HEIGHT - 2
         ground = QRectF(room.left(), top, room.width(), _STRIP_HEIGHT)

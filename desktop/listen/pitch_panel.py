@@ -56,6 +56,7 @@ class PitchPanel(QWidget):
         self._reading.ended.connect(self._take_given)
         self._writing = BackgroundTask(self)
         self._writing.ended.connect(self._on_written)
+        self._used: OrderedDict[Path, Floats] = OrderedDict()
         self._result: tuple[PitchTrack, Trace] | None = None
         self._read_for: Job | None = None
         self._written_for: Job | None = None
@@ -84,6 +85,18 @@ class PitchPanel(QWidget):
         """Search only while it can be seen."""
         super().setVisible(visible)
         self._search()
+
+    @Slot(object, object)
+    def take_used(self, result: Path, f0_hz: Floats) -> None:
+        """The pitch with which a result was made, by whatever method."""
+        self._used[result] = f0_hz
+        while len(self._used) > _KEPT_EDITS:
+            self._used.popitem(last=False)
+        job, edit = self._job, self._edit
+        if job is None or job.output != result or edit is None:
+            return
+        if not edit.can_undo and not edit.changed.any():
+            self._begin(PitchEdit(f0_hz))
 
     def close_tasks(self) -> None:
         """End the threads, before the app quits or the window is made anew."""
@@ -162,7 +175,8 @@ class PitchPanel(QWidget):
         if path != source or self._edit is not None:
             self._show()
         elif given is None:
-            self._begin(PitchEdit(track.f0_hz))
+            used = None if self._job.output is None else self._used.get(self._job.output)
+            self._begin(PitchEdit(track.f0_hz if used is None else used))
         elif not self._reading.is_running:
             self._read_for, n_frames = self._job, len(track.f0_hz)
             self._reading.start(lambda _cancel, _tell: _read(given, n_frames))
@@ -207,7 +221,7 @@ class PitchPanel(QWidget):
         track = self._tracks.get(job.source)
         result = self._tracks.get(job.output) if job.output is not None else None
         f0_hz, changed = edit.f0_hz.copy(), edit.changed
-        unsure = np.zeros(len(f0_hz), np.bool_) if track is None else track.confidence < _CONFIDENT
+        unsure = np.zeros(len(f0_hz), np.bool_) if track is None else _unsure(f0_hz, track)
         curves = Curves(
             f0_hz,
             changed & (f0_hz > 0),
@@ -219,7 +233,7 @@ class PitchPanel(QWidget):
         if result is not None:
             entries.append((self.tr("Result"), result_colour))
         for name, colour, mask in (
-            (self.tr("Filled in"), style.caution, curves.filled),
+            (self.tr("Uncertain"), style.caution, curves.unsure),
             (self.tr("Edited"), style.good, curves.edited),
             (self.tr("Not followed"), style.bad, curves.strays),
         ):
@@ -327,6 +341,18 @@ def _write(path: Path, f0_hz: Floats) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_curve_file(path, f0_hz)
     return path
+
+
+def _unsure(f0_hz: Floats, track: PitchTrack) -> Mask:
+    """Where SwiftF0 is not confident, or the method that was used says something else."""
+    n = min(len(f0_hz), len(track.f0_hz))
+    unsure = np.zeros(len(f0_hz), np.bool_)
+    used_hz, swift_hz = f0_hz[:n], track.f0_hz[:n]
+    both = (used_hz > 0) & (swift_hz > 0)
+    ratio = np.where(both, used_hz, 1) / np.where(both, swift_hz, 1)
+    unsure[:n] = (used_hz > 0) & (~both | (track.confidence[:n] < _CONFIDENT))
+    unsure[:n] |= np.abs(np.log2(ratio)) > _STRAY_OCTAVES
+    return unsure
 
 
 def _strays(edit: PitchEdit, result_hz: Floats, job: Job) -> Mask | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from desktop.queue.job import Job, StageTime, Voice
 from desktop.queue.live_timings import LiveTimings
@@ -13,6 +13,10 @@ from engine.errors import Text
 from engine.key import VoicePitch
 from engine.optimization import OptimizationConfig
 from engine.progress import CancelToken
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Finished:
-    """The result is complete and has its final name."""
+    """The result is complete and has its final name; ``f0_hz`` as in the engine's result."""
 
     job_id: str
     output: Path
@@ -37,6 +41,7 @@ class Finished:
     peak_memory_bytes: int
     memory_bytes: int
     notes: tuple[Text, ...] = ()
+    f0_hz: NDArray[np.float32] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

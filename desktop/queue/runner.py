@@ -38,9 +38,11 @@ class JobRunner(QObject):
     Signals
     -------
     learnt : (Voice, VoicePitch or None)  see `learn`
+    pitch_found : (Path, float32 [T])  the result of a job, and the pitch of its source
     """
 
     learnt = Signal(object, object)
+    pitch_found = Signal(object, object)
 
     _ordered = Signal(object)
     _unload_wanted = Signal()
@@ -149,6 +151,8 @@ class JobRunner(QObject):
             return
         order, self._order = self._order, None
         self._queue.finish(outcome)
+        if isinstance(outcome, Finished) and outcome.f0_hz is not None:
+            self.pitch_found.emit(outcome.output, outcome.f0_hz)
         self._take_next()
         if self._order is None:
             self._idle.start(self._settings.value(IDLE_MINUTES) * _MINUTE_MS)

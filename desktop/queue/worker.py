@@ -104,6 +104,7 @@ class ConverterEngine:
             result.peak_memory_bytes,
             self._memory_bytes(),
             tuple(map(as_text, result.notes)),
+            result.f0_hz,
         )
 
     def warm_up(self, voice: Voice, cancel: CancelToken) -> bool:

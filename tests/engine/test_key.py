@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from engine import Converter
 from engine.cli import main
 from engine.key import SourcePitch, VoicePitch, learnt_pitch, source_pitch, suggest_key
 from engine.library.installed_voice import VOICES_VARIABLE, InstalledVoice, starter_voice
@@ -23,7 +24,9 @@ from engine.library.voice_range import (
 )
 from engine.options import ConversionOptions
 from engine.paths import starter_dir
+from engine.pitch.swift import swift_frames
 from engine.source_pitch import pitch_of_source
+from engine.voice import starter_voice as voice_files
 
 MAN = SourcePitch(110.0, 90.0, 140.0)
 WOMAN = VoicePitch(220.0, 160.0, 400.0, "learnt")
@@ -175,3 +178,16 @@ def test_a_voice_is_rendered_once_and_each_source_gets_its_key(
     assert "only once" not in err
     assert "man.wav: pitch +24" in err
     assert "silent.wav: pitch 0 (the source has less than 0.5 s of clear pitch)" in err
+
+
+def test_the_pitch_that_was_found_comes_with_the_result_before_it_is_shifted() -> None:
+    samples, rate_hz = soundfile.read(starter_dir() / "sample.wav", frames=16_000, dtype="float32")
+    options = ConversionOptions(semitones=12, autotune=1.0, pitch_method="swift")
+    result = Converter().convert(samples, rate_hz, voice_files(), options)
+    found = swift_frames(samples)
+    assert result.f0_hz is not None
+    assert len(result.f0_hz) == 100
+    both = (result.f0_hz > 0) & (found.f0_hz[:100] > 0)
+    assert both.sum() > 30
+    off_cents = 1200 * np.abs(np.log2(result.f0_hz[both] / found.f0_hz[:100][both]))
+    assert np.median(off_cents) < 5

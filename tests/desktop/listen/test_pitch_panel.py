@@ -223,3 +223,25 @@ def test_places_and_times_belong_together() -> None:
         assert scale.seconds(scale.x(seconds)) == pytest.approx(seconds)
     for midi in (40.0, 55.5, 70.0):
         assert scale.midi(scale.y(midi)) == pytest.approx(midi)
+
+
+def test_the_curve_is_the_one_a_result_was_made_with_and_shows_what_differs(
+    qtbot: QtBot, panel: ListenPanel, job: Job
+) -> None:
+    pitch = opened(qtbot, panel, job)
+    assert job.output is not None
+    assert pitch._view._curves is not None
+    assert not pitch._view._curves.unsure[20:80].any()
+    used = np.full(300, 220, np.float32)
+    used[40:60] = 440
+    pitch.take_used(job.output, used)
+    curves = pitch._view._curves
+    assert curves.source_hz.tolist() == used.tolist()
+    assert curves.unsure[40:60].all()
+    assert not curves.unsure[65:90].any()
+    assert curves.unsure[120:180].all()
+    assert not pitch._convert.isEnabled()
+    pitch._view.select(0, 300)
+    pitch._up.click()
+    pitch.take_used(job.output, used)
+    assert pitch._convert.isEnabled()
