@@ -50,7 +50,8 @@ def _vocoder(
 def _tuned(network: Network, part: Part, config: OptimizationConfig, device: str) -> Network:
     """The network on its device, in the layout and precision of the configuration."""
     if config.use_channels_last:
-        use_channels_last(network, CACHE_TILES if device == CPU else DEVICE_TILES)
+        on_gpu = device != CPU
+        use_channels_last(network, DEVICE_TILES if on_gpu else CACHE_TILES, doubling=on_gpu)
     dtype = _half_type(part, config, device)
     if dtype is not None:
         to_half(network, dtype)

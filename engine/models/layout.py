@@ -50,7 +50,10 @@ _FEWEST_PRODUCTS = 16
 
 
 def use_channels_last(
-    network: nn.Module, tiles: Mapping[str, int | None] = CACHE_TILES
+    network: nn.Module,
+    tiles: Mapping[str, int | None] = CACHE_TILES,
+    *,
+    doubling: bool = False,
 ) -> nn.Module:
     """Replace a network's layers by their fast forms, in place, without copies of the weights.
 
@@ -63,6 +66,9 @@ def use_channels_last(
     ----------
     network : evaluation mode; any of the networks in this folder, or a part of one
     tiles : their sizes, under the names by which networks keep them; None there means no tiles
+    doubling : run 2-D transposed convolutions that double a picture as plain ones, too. Metal is
+        reported to need 13 to 30 times as long for transposed ones channels last
+        (pytorch/pytorch#193349); a CPU is faster without
 
     Returns
     -------
@@ -70,6 +76,8 @@ def use_channels_last(
     """
     _fold_batch_norms(network)
     for part in network.modules():
+        if doubling and type(part) is nn.ConvTranspose2d and _doubles(part):
+            part.__class__ = PhasedConvTranspose2d
         _arrange(part)
         for name, size in tiles.items():
             if hasattr(part, name):
@@ -288,6 +296,49 @@ class PhasedConvTranspose(nn.ConvTranspose1d):
         return by_time[:, padding : padding + length].transpose(1, 2)
 
 
+class PhasedConvTranspose2d(nn.ConvTranspose2d):
+    """A transposed convolution that doubles a picture, as a plain one that gives four phases.
+
+    For kernel 3, stride 2, padding 1 and output padding 1 each output pixel depends on a square of
+    2 x 2 pixels at most. Weight ``[4 out, in, 2, 2]``.
+    """
+
+    def arrange_weights(self) -> None:
+        """Convert the weights of the plain transposed convolution."""
+        weight = self.weight.data.transpose(0, 1)
+        out, n_in = weight.shape[:2]
+        phases = weight.new_zeros(out, 2, 2, n_in, 2, 2)
+        # Output 2 m is made of x[m] by tap 1, output 2 m + 1 of x[m] by tap 2 and x[m + 1] by 0.
+        taps = ((0, 0, 1), (1, 0, 2), (1, 1, 0))
+        for row, y, tap_y in taps:
+            for column, x, tap_x in taps:
+                phases[:, row, column, :, y, x] = weight[:, :, tap_y, tap_x]
+        kernels = phases.reshape(4 * out, n_in, 2, 2)
+        self.weight.data = kernels.contiguous(memory_format=torch.channels_last)
+        if self.bias is not None:
+            self.bias.data = self.bias.data.repeat_interleave(4)
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """``[B, C, H, W] -> [B, C', 2 H, 2 W]``."""
+        if output_size is not None:
+            raise ValueError("the output's size follows from the input's")
+        return F.pixel_shuffle(F.conv2d(F.pad(x, (0, 1, 0, 1)), self.weight, self.bias), 2)
+
+
+_WITH_OWN_WEIGHTS = (
+    ChannelsLastConv,
+    OneChannelConv,
+    PhasedConvTranspose,
+    PhasedConvTranspose2d,
+    PointwiseConv,
+)
+
+
+def _doubles(layer: nn.ConvTranspose2d) -> bool:
+    sizes = (layer.kernel_size, layer.stride, layer.padding, layer.output_padding)
+    return sizes == ((3, 3), (2, 2), (1, 1), (1, 1)) and layer.groups == 1
+
+
 def as_picture(x: Tensor) -> Tensor:
     """``[B, C, T] -> [B, C, 1, T]`` channels last; copied only if needed."""
     return x.unsqueeze(2).contiguous(memory_format=torch.channels_last)
@@ -301,9 +352,11 @@ def _arrange(layer: nn.Module) -> None:
         layer.__class__ = PhasedConvTranspose
     elif type(layer) is nn.Linear:
         layer.__class__ = FastLinear
-    elif isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+    elif isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and not isinstance(
+        layer, PhasedConvTranspose2d
+    ):
         layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
-    if isinstance(layer, ChannelsLastConv | OneChannelConv | PointwiseConv | PhasedConvTranspose):
+    if isinstance(layer, _WITH_OWN_WEIGHTS):
         layer.arrange_weights()
 
 

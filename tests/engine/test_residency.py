@@ -60,7 +60,7 @@ class Way:
     def prepare(self, network: torch.nn.Module) -> torch.nn.Module:
         network = network.eval().requires_grad_(requires_grad=False)
         if self.fast:
-            network = use_channels_last(network, DEVICE_TILES)
+            network = use_channels_last(network, DEVICE_TILES, doubling=True)
         return to_half(network) if self.half else network
 
 

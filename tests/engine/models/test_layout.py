@@ -81,6 +81,23 @@ def test_a_phased_transposed_convolution_equals_the_plain_one(
     torch.testing.assert_close(fast(x), plain(x), rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shape", [(1, 1), (5, 8), (16, 3)])
+def test_a_doubling_convolution_equals_the_transposed_one(
+    bias: bool, shape: tuple[int, int]
+) -> None:
+    plain = seeded(nn.ConvTranspose2d(6, 4, 3, 2, 1, output_padding=1, bias=bias))
+    fast = use_channels_last(copy.deepcopy(plain), doubling=True)
+    assert isinstance(fast, layout.PhasedConvTranspose2d)
+    x = torch.randn(2, 6, *shape, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(fast(x), plain(x), rtol=0, atol=1e-5)
+
+
+def test_another_transposed_convolution_stays_as_it_is() -> None:
+    plain = seeded(nn.ConvTranspose2d(6, 4, 4, 2, 1))
+    assert type(use_channels_last(plain, doubling=True)) is nn.ConvTranspose2d
+
+
 @pytest.mark.parametrize(
     ("channels_in", "channels_out", "kernel", "stride", "dilation", "groups"),
     [(4, 6, 7, 1, 3, 1), (1, 5, 8, 4, 1, 1), (16, 32, 1, 1, 1, 1), (8, 8, 4, 2, 1, 4)],

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+
 import librosa
 import numpy as np
 import pytest
 import soundfile
 import torch
 
+from engine.models.layout import DEVICE_TILES, PhasedConvTranspose2d, use_channels_last
 from engine.models.mel import LogMel, mel_filter_bank, reflect
 from engine.models.rmvpe import CONTEXT_FRAMES, Rmvpe, RmvpeNetwork
 from engine.pitch.rmvpe import decode_salience
@@ -48,6 +51,15 @@ def test_the_salience_and_the_pitch_equal_the_golden_numbers(rmvpe: Rmvpe) -> No
         f0_hz = decode_salience(salience).numpy()
         cents = 1200 * np.log2(f0_hz / golden["f0"])
         assert np.abs(cents).max() < 0.5
+
+
+def test_the_network_as_a_gpu_runs_it_gives_the_golden_salience(rmvpe: Rmvpe) -> None:
+    fast = copy.deepcopy(rmvpe)
+    use_channels_last(fast, DEVICE_TILES, doubling=True)
+    assert any(isinstance(part, PhasedConvTranspose2d) for part in fast.modules())
+    with np.load(GOLDEN / "rmvpe.npz") as golden:
+        salience = fast.salience(torch.from_numpy(golden["audio"]))
+        assert agreement_db(salience, golden["salience"]) > 80
 
 
 def test_the_filter_bank_equals_librosas() -> None:
