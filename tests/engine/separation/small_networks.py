@@ -6,6 +6,7 @@ import sys
 from collections import OrderedDict
 from dataclasses import replace
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -47,6 +48,7 @@ LENGTHS = {
 }
 
 
+@cache
 def tensors(kind: str) -> OrderedDict[str, torch.Tensor]:
     """The weights of a small network, a function of the names alone."""
     with torch.device("meta"):
