@@ -12,6 +12,8 @@ Floats = NDArray[np.float32]
 _LOWEST_HZ, _HIGHEST_HZ = 20.0, 4000.0
 """A step that would leave this range is not made."""
 
+_AUDIBLE = np.float32(2 ** (20 / 1200))
+
 
 @dataclass(frozen=True, eq=False)
 class _Step:
@@ -44,8 +46,9 @@ class PitchEdit:
 
     @property
     def changed(self) -> NDArray[np.bool_]:
-        """Where it differs from what was found, bool [T]."""
-        different: NDArray[np.bool_] = self._f0_hz != self.found
+        """Where it differs audibly from what was found, bool [T]."""
+        higher, lower = self._f0_hz > self.found * _AUDIBLE, self._f0_hz < self.found / _AUDIBLE
+        different: NDArray[np.bool_] = higher | lower
         return different
 
     @property

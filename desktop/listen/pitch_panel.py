@@ -255,15 +255,19 @@ class PitchPanel(QWidget):
         usable = edit is not None and chosen is not None
         for button in (self._up, self._down, self._unvoiced):
             button.setEnabled(usable)
-        changed = edit is not None and bool(edit.changed.any())
+        is_new = edit is not None and (edit.can_undo or self._job_has_no_curve())
+        changed = is_new and edit is not None and bool(edit.changed.any())
         restorable = usable and edit is not None and bool(edit.changed[slice(*chosen)].any())  # type: ignore[misc]  # chosen is not None here
         self._restore.setEnabled(restorable)
         self._undo_button.setEnabled(edit is not None and edit.can_undo)
         self._convert.setEnabled(changed and not self._writing.is_running)
         if edit is not None and not usable:
             self._readout.setText(
-                self.tr("Drag sideways to select; drag the selection up or down by an octave")
+                self.tr("Drag to select, then drag up or down by octaves; + and − zoom")
             )
+
+    def _job_has_no_curve(self) -> bool:
+        return self._job is not None and self._job.options.f0_file is None
 
     @Slot(float, float)
     def _point(self, seconds: float, hz: float) -> None:
