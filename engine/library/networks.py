@@ -166,7 +166,7 @@ def _other_encoder(
         title=title,
         purpose="Only voices that were trained with it need it.",
         licence=licence or UNKNOWN_LICENCE,
-        source_page=OFFICIAL_HUB + address.replace("/resolve/", "/tree/"),
+        source_page=OFFICIAL_HUB + address.partition("/resolve/")[0],
         variants=(first, (NetworkFile(config), NetworkFile(other))),
         licence_first=licence is None,
         usual=False,
