@@ -20,9 +20,9 @@ def main(arguments: Sequence[str]) -> int:
 
         return examine(("engine", "desktop"))
     if arguments[:1] == [ENGINE]:
-        from engine.cli import program as command
+        from engine.cli import main as command
 
-        command(arguments[1:])
+        return command(arguments[1:])
     from desktop.app import main as run
 
     return run([sys.argv[0], *arguments])
