@@ -32,15 +32,15 @@ _MAX_LAYERS = 64
 _HEAD_BYTES = 9
 
 _OTHER_LINEAGES = (
-    (r"static_alpha|dynamic_alpha|\.branch\.", "a RoFormer with hyper-connections"),
-    (r"to_value_residual_mix", "a RoFormer with value residuals"),
-    (r"pope", "a RoFormer with PoPE positions"),
-    (r"lora_[ab]\b", "a LoRA adapter"),
-    (r"conformer|conv_module|depthwise", "a Conformer"),
-    (r"hyperace|segm\.", "a HyperACE RoFormer"),
-    (r"^(separation_net|sr_layer)|^encoder\.\d+\.sd_blocks|sd_layers", "an SCNet"),
-    (r"^(first_conv|tfc_tdf)|encoder_blocks\.", "an MDX23C network"),
-    (r"^stg1_", "a VR network"),
+    (r"static_alpha|dynamic_alpha|\.branch\.", Text("it is a RoFormer with hyper-connections")),
+    (r"to_value_residual_mix", Text("it is a RoFormer with value residuals")),
+    (r"pope", Text("it is a RoFormer with PoPE positions")),
+    (r"lora_[ab]\b", Text("it is a LoRA adapter")),
+    (r"conformer|conv_module|depthwise", Text("it is a Conformer")),
+    (r"hyperace|segm\.", Text("it is a HyperACE RoFormer")),
+    (r"^separation_net\.", Text("it is an SCNet")),
+    (r"^(first_conv|tfc_tdf)|encoder_blocks\.", Text("it is an MDX23C network")),
+    (r"^stg1_", Text("it is a VR network")),
 )
 """Names of tensors that only these have; most specific first."""
 
@@ -108,9 +108,9 @@ def _refused(path: Path, why: Message) -> WeightsError:
 
 
 def _refuse_other_lineages(tensors: Mapping[str, Tensor], path: Path) -> None:
-    for pattern, lineage in _OTHER_LINEAGES:
+    for pattern, why in _OTHER_LINEAGES:
         if any(re.search(pattern, name, re.IGNORECASE) for name in tensors):
-            raise _refused(path, Text("it is {lineage}", lineage=Text(lineage)))
+            raise _refused(path, why)
 
 
 def _tensors(state: Mapping[str, Any], path: Path) -> dict[str, Tensor]:

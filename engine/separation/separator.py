@@ -104,9 +104,7 @@ class Separator:
             self._checked.add(device)
             why = self._fault_of(device)
             if why is not None:
-                self.notes.append(
-                    Text("the separation runs on the CPU, because {reason}", reason=why)
-                )
+                self.notes.append(why)
                 self._refused.add(device)
         self._move(CPU if device in self._refused else device)
 
@@ -150,18 +148,28 @@ class Separator:
             self.device = device
 
     def _fault_of(self, device: str) -> Message | None:
-        """What is wrong with a device, by a second of noise; None if nothing is."""
+        """What is wrong with a device, by half a second of noise; None if nothing is."""
         expected = self._test(CPU)
         try:
             found = self._test(device)
         except (RuntimeError, NotImplementedError, MemoryError) as error:
             reason = str(error).strip().partition("\n")[0][:200]
-            return Text("{device} fails: {reason}", device=device, reason=reason)
+            return Text(
+                "the separation runs on the CPU, because {device} fails: {reason}",
+                device=device,
+                reason=reason,
+            )
         level_db = agreement_db(expected, found)
         if not np.isfinite(found).all():
-            return Text("{device} returned NaN or infinite values", device=device)
+            return Text(
+                "the separation runs on the CPU, because {device} returned NaN or infinite values",
+                device=device,
+            )
         if level_db is not None and not level_db >= LEAST_DB:
-            return Text("the result of {device} is wrong", device=device)
+            return Text(
+                "the separation runs on the CPU, because the result of {device} is wrong",
+                device=device,
+            )
         return None
 
     @torch.no_grad()
