@@ -93,7 +93,11 @@ def load_rmvpe(path: Path) -> Rmvpe:
     ------
     WeightsError : the file is missing, damaged, or another network
     """
-    file = _pitch_file(path, RMVPE_FILE, "Cannot find the pitch network RMVPE")
+    advice = advised(
+        'fetch it with "urvc models download", or choose the pitch method swift',
+        "download it in Settings › Models, or choose the pitch method swift",
+    )
+    file = _pitch_file(path, RMVPE_FILE, "Cannot find the pitch network RMVPE", advice)
     tensors = _tensors_of(read_state_file(file, WeightsError), file)
     with torch.device("meta"):
         network = RmvpeNetwork()
@@ -121,7 +125,11 @@ def load_fcpe(path: Path) -> Fcpe:
     ------
     WeightsError : the file is missing, damaged, or another network
     """
-    file = _pitch_file(path, FCPE_FILE, "Cannot find the pitch network FCPE")
+    advice = advised(
+        'fetch it with "urvc models download fcpe", or choose the pitch method swift',
+        "download it in Settings › Models, or choose the pitch method swift",
+    )
+    file = _pitch_file(path, FCPE_FILE, "Cannot find the pitch network FCPE", advice)
     state = read_state_file(file, WeightsError)
     config = state.get("config_dict")
     kind = config.get("model") if isinstance(config, Mapping) else None
@@ -165,17 +173,14 @@ def load_swift(file: Path) -> Swift:
     return Swift(load_strictly(network, tensors, file)).eval()
 
 
-def _pitch_file(path: Path, name: str, what: str) -> Path:
+def _pitch_file(path: Path, name: str, what: str, advice: str) -> Path:
     """The file that ``path`` is or holds."""
     file = path / name if path.is_dir() else path
     if not file.is_file():
         raise WeightsError(
             what,
             Text('there is no "{name}" in "{folder}"', name=file.name, folder=file.parent),
-            advised(
-                'fetch it with "urvc models download", or choose the pitch method swift',
-                "download it in Settings › Models, or choose the pitch method swift",
-            ),
+            advice,
         )
     return file
 

@@ -147,6 +147,7 @@ class ConversionOptions:
         default=False, title=Text("Voice reaches above 1250 Hz"),
         help=Text("Most voices break up there, so they sing higher notes an octave lower."),
         scope="voice", affects=LATER,
+        cli_help="the voice can sing above 1250 Hz; else such notes are sung an octave lower",
     )
     autotune: float = option(
         0.0, title=Text("Autotune"),

@@ -20,7 +20,7 @@ from engine.audio.system_decoder import AFCONVERT
 from engine.device import DEVICE_NAMES, DeviceName, choose_device, describe
 from engine.errors import DeviceError
 from engine.files import file_sha256, scratch_folder, size_text
-from engine.library.networks import NETWORKS, Network, is_expected
+from engine.library.networks import NETWORKS, RMVPE, Network, is_expected
 from engine.measure.child import Child, ChildError
 from engine.paths import bundle_contents, models_dir, starter_dir
 from engine.pitch.methods import AUTO, METHODS, choose_method
@@ -197,10 +197,10 @@ def check_network(network: Network, folder: Path, *, verify: bool = False) -> Ch
     files = network.files_in(folder)
     missing = [file.relative_path for file in files if not file.has_content(folder)]
     if missing:
-        advice = (
-            f'{_DOWNLOAD} to download it into "{folder}"; community voices need it, the starter '
-            "voice does not"
-        )
+        use = "community voices need it, the starter voice does not"
+        if network is RMVPE:
+            use = "without it SwiftF0 finds the pitch"
+        advice = f'{_DOWNLOAD} to download it into "{folder}"; {use}'
         return Check(network.title, "warn", f"missing or empty: {' and '.join(missing)}", advice)
     found = ", ".join(
         f"{file.relative_path} {size_text(file.path(folder).stat().st_size)}" for file in files

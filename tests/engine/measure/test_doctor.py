@@ -38,6 +38,7 @@ def test_a_missing_shared_file_is_named_with_its_folder(models: Path) -> None:
     assert found["Pitch network (RMVPE)"].state == "warn"
     assert "rmvpe.pt" in found["Pitch network (RMVPE)"].detail
     assert str(models) in found["Pitch network (RMVPE)"].advice
+    assert "without it SwiftF0 finds the pitch" in found["Pitch network (RMVPE)"].advice
 
 
 def test_an_empty_shared_file_counts_as_missing(models: Path) -> None:

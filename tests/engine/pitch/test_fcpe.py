@@ -148,6 +148,7 @@ def test_a_file_that_does_not_fit_is_refused_by_name(
 def test_a_missing_file_is_named_with_an_alternative(tmp_path: Path) -> None:
     said = refused(tmp_path)
     assert '"fcpe.pt"' in said
+    assert "models download fcpe" in said
     assert "swift" in said
 
 
