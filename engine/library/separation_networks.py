@@ -69,7 +69,7 @@ KARAOKE = Network(
     key="karaoke",
     title="Lead and backing vocals (Mel-Band RoFormer)",
     purpose="Separates the lead voice from backing voices.",
-    licence="no licence stated",
+    licence="not stated",
     source_page=_UVR,
     variants=(
         (

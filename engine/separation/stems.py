@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from engine.audio.source import Sound
 from engine.audio.spool import temporary_disk_errors
 from engine.audio.writer import SUBTYPES_OF, check_output, file_rate, write_free
 from engine.errors import Message
+from engine.files import scratch_folder
 from engine.options import ConversionOptions, FileFormat, Subtype
 from engine.separation.separator import Separator
 from engine.separation.song import Cancelled, Progress, remainder, separate, song_of, unheard
@@ -82,12 +82,12 @@ def separate_file(
     for name in stem_names(separator):
         path = output_path_for(source, name, output_dir, file_format)
         check_output(path, file_format, None, overwrite=False)
-    with temporary_disk_errors():
-        folder = tempfile.TemporaryDirectory(prefix="urvc-", ignore_cleanup_errors=True)
-    with folder as place:
-        song, decoded = song_of(source, Path(place, "song"), cancelled=cancelled)
+    with ExitStack() as stack:
+        with temporary_disk_errors():
+            place = stack.enter_context(scratch_folder())
+        song, decoded = song_of(source, place / "song", cancelled=cancelled)
         stem = separate(
-            song, separator, Path(place, "stem"), device=device, progress=progress,
+            song, separator, place / "stem", device=device, progress=progress,
             cancelled=cancelled,
         )  # fmt: skip
         rate_hz = file_rate(file_format, decoded.rate_hz)

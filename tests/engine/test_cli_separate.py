@@ -132,7 +132,7 @@ def test_the_networks_for_songs_are_never_downloaded_unasked() -> None:
     assert networks <= set(NETWORKS)
     assert not any(network.usual for network in networks)
     assert all(network.can_be_downloaded for network in QUALITIES.values())
-    assert KARAOKE.licence == "no licence stated"
+    assert KARAOKE.licence == "not stated"
     assert KARAOKE.licence_first
     assert DEREVERB.licence_first
 
