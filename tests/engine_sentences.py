@@ -25,6 +25,7 @@ LEFT_OUT = (
     "engine/cli/",
     "engine/measure/benchmark.py",
     "engine/inert_pickle.py",
+    "engine/safetensors_file.py",
     "engine/measure/doctor.py",
     "engine/models/",
     "engine/measure/self_test.py",
@@ -35,6 +36,7 @@ LEFT_OUT = (
 NOT_SHOWN = frozenset(
     {
         "(from source)",
+        "MRF HiFi-GAN",
         "Tunnel connection failed",
         "Tunnel connection failed:",
         "Ultimate RVC",
