@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch.overrides import TorchFunctionMode
 
 from engine import device as devices
 from engine.errors import Message
 from engine.progress import CancelToken, PerformanceProfiler, ProgressListener, StageProgress
 from engine.stages import Placement, done_after
+from engine.stopping import StopBetweenOperations
 
 _LOG = logging.getLogger(__name__)
 
@@ -22,27 +21,6 @@ FILTERED_FRACTION = done_after("filter")
 PREPARED_FRACTION = done_after("pitch")
 """Share of the whole work that is done when the pieces begin."""
 SYNTHESIZED_FRACTION = done_after("synthesis")
-
-
-class _StopBetweenOperations(TorchFunctionMode):
-    """Lets a cancel stop this thread before each operation of torch, whatever code calls it.
-
-    A network's layer or the reading of its weights may take seconds beside other busy programs.
-    """
-
-    def __init__(self, cancel: CancelToken) -> None:
-        super().__init__()
-        self._cancel = cancel
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        _types: Iterable[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        self._cancel.raise_if_cancelled()
-        return func(*args, **(kwargs or {}))
 
 
 class Run:
@@ -99,19 +77,9 @@ class Run:
         self._fraction = max(self._fraction, fraction or 0.0)
         self._tell(stage)
 
-    @contextmanager
-    def stopping_at_once(self) -> Iterator[None]:
-        """Stop between any two operations of torch on this thread if the user wants to.
-
-        Costs about a microsecond for each, which only a GPU notices: its operations take no longer
-        to start, and none of them waits.
-
-        Raises
-        ------
-        ConversionCancelled : the user wants to stop
-        """
-        with _StopBetweenOperations(self._cancel):
-            yield
+    def stopping_at_once(self) -> StopBetweenOperations:
+        """Stop between any two operations of torch on this thread if the user wants to."""
+        return StopBetweenOperations(lambda: self._cancel.cancelled)
 
     def pause(self) -> None:
         """Stop here if the user wants to.

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import torch
 from numpy.typing import NDArray
 from torch.overrides import TorchFunctionMode
 
 from engine import CancelToken, ConversionOptions, Converter, OptimizationConfig
 from engine.errors import ConversionCancelled
 from engine.paths import starter_dir
+from engine.stopping import StopBetweenOperations
 from tests.engine.second_device import give_second_device
 from tests.engine.small_set import SmallSet, write_small_set
 
@@ -28,7 +30,7 @@ class Cancelling(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, _types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if self._token.cancelled:
+        if self._token.cancelled and func is not torch._C._set_grad_enabled:
             self.after.append(func)
         if getattr(func, "__name__", "") == self._where:
             self._token.cancel()
@@ -60,6 +62,27 @@ def test_a_cancel_is_heard_at_once_and_the_next_result_is_the_same(small: SmallS
         assert spy.after == [], where
     plain = Converter(small.models_dir, OptimizationConfig(device="cpu"))
     assert np.array_equal(converted(converter, small), converted(plain, small))
+
+
+def test_what_cleans_up_after_a_cancel_is_left_to_do_so() -> None:
+    token = CancelToken()
+    cleaned: list[torch.Tensor] = []
+
+    def work() -> None:
+        with StopBetweenOperations(lambda: token.cancelled), torch.no_grad():
+            token.cancel()
+            try:
+                torch.ones(1)
+            finally:
+                cleaned.append(torch.zeros(1))
+
+    with pytest.raises(ConversionCancelled):
+        work()
+    assert len(cleaned) == 1
+    assert torch.is_grad_enabled()
+    with StopBetweenOperations(lambda: token.cancelled), torch.no_grad():
+        pass
+    assert torch.is_grad_enabled()
 
 
 def test_on_a_gpu_the_reading_of_weights_stops_at_once(

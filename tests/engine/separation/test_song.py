@@ -208,6 +208,24 @@ def test_what_lies_outside_a_song_is_silent(tmp_path: Path) -> None:
     assert song.read(-9, -4).tolist() == song.read(20, 25).tolist() == [[0, 0]] * 5
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_cancel_is_heard_in_the_middle_of_a_piece(
+    kind: str, separators: dict[str, Separator], tmp_path: Path
+) -> None:
+    """A piece takes many seconds on the CPU."""
+    song = as_song(song_samples(4410), tmp_path / "song")
+    asked: list[None] = []
+
+    def cancelled() -> bool:
+        asked.append(None)
+        return len(asked) > 20
+
+    with pytest.raises(ConversionCancelled):
+        separate(song, separators[kind], tmp_path / "v", cancelled=cancelled)
+    assert len(asked) == 21
+    assert not (tmp_path / "v").exists()
+
+
 def test_cancelling_while_a_source_is_decoded_writes_nothing(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", song_samples(100_000), 44_100)
     with pytest.raises(ConversionCancelled):
