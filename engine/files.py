@@ -248,6 +248,8 @@ def require_room(folder: Path, needed_bytes: int) -> None:
 
 def size_text(size_bytes: int) -> str:
     """A size as shown to users, e.g. ``181.2 MB`` (decimal, as Finder counts)."""
+    if size_bytes == 1:
+        return "1 byte"
     size = float(size_bytes)
     for unit in ("bytes", "kB", "MB"):
         if size < 1000:

@@ -65,7 +65,7 @@ def start_app_log(folder: Path) -> None:
 
 def log_to_stderr(level: int) -> None:
     """Print what is logged from this level on; a second call replaces the level of the first."""
-    if level > logging.CRITICAL:
+    if level > logging.CRITICAL or sys.stderr is None:  # None where it was closed
         return
     handler = logging.StreamHandler(sys.stderr)
     # On a terminal the line replaces a progress bar, which is drawn again below it.

@@ -84,6 +84,9 @@ def test_the_app_logs_even_where_its_variable_is_wrong_or_its_folder_cannot_be_w
     (tmp_path / "file").write_text("no folder")
     start_app_log(tmp_path / "file")
     assert capfd.readouterr().err.count("Ultimate RVC") == 2
+    stop_logging()
+    monkeypatch.setattr("sys.stderr", None)  # as Python has it where it was closed
+    start_app_log(tmp_path / "logs")
 
 
 def test_a_program_that_uses_the_engine_hears_nothing_it_did_not_ask_for() -> None:
