@@ -21,7 +21,7 @@ def fcpe_tracker(context: TrackerContext) -> PitchTracker:
 
     def track(audio: Tensor) -> Tensor:
         f0_hz = track_fcpe(model, audio, low_hz, high_hz, context.pause)
-        return with_guide(audio, f0_hz)
+        return with_guide(audio, f0_hz, low_hz, high_hz, context.pause)
 
     return track
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.pitch.swift import swift_frames
+from engine.pitch.tracker import Pause, no_pause
 from engine.segments import HOP_SAMPLES
 
 Floats = NDArray[np.float32]
@@ -28,20 +29,30 @@ _HALF_HOPS_AROUND = 5
 """50 ms, in half frames to either side."""
 
 
-def with_guide(audio: Tensor, f0_hz: Tensor) -> Tensor:
+def with_guide(
+    audio: Tensor,
+    f0_hz: Tensor,
+    f0_min_hz: float | None = None,
+    f0_max_hz: float | None = None,
+    pause: Pause = no_pause,
+) -> Tensor:
     """A network's pitch with its high notes put right by SwiftF0.
 
     Parameters
     ----------
     audio : float32 [N]  mono, 16 kHz
     f0_hz : float32 [N // 160 + 1]  of that sound, 0 where unvoiced
+    f0_min_hz, f0_max_hz : the guide looks for nothing outside
+    pause : may raise to stop
 
     Returns
     -------
     float32 [N // 160 + 1]
     """
     samples = audio.detach().cpu().numpy()
-    guide = swift_frames(samples).f0_hz
+    guide = swift_frames(
+        samples, f0_min_hz=f0_min_hz, f0_max_hz=f0_max_hz, pause=lambda _share: pause(1.0)
+    ).f0_hz
     made = repaired(f0_hz.cpu().numpy(), guide, loud_frames(samples))
     return torch.from_numpy(made).to(f0_hz.device)
 

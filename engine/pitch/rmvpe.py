@@ -35,7 +35,9 @@ def rmvpe_tracker(context: TrackerContext) -> PitchTracker:
 
     def track(audio: Tensor) -> Tensor:
         f0_hz = track_rmvpe(model, audio, low_hz, high_hz, context.pause)
-        return with_guide(audio, f0_hz) if context.options.check_octaves else f0_hz
+        if not context.options.check_octaves:
+            return f0_hz
+        return with_guide(audio, f0_hz, low_hz, high_hz, context.pause)
 
     return track
 

@@ -11,12 +11,15 @@ import numpy as np
 import pytest
 import torch
 
+from engine import ConversionOptions
 from engine.errors import WeightsError
 from engine.library.networks import NETWORKS, use_file, verify
 from engine.loading import load_fcpe
 from engine.models.fcpe import CONTEXT_FRAMES, Fcpe, FcpeNetwork
 from engine.models.mel import mel_filter_bank
-from engine.pitch.fcpe import decode_salience, track_fcpe
+from engine.pitch.fcpe import decode_salience, fcpe_tracker, track_fcpe
+from engine.pitch.hybrid import hybrid_tracker
+from engine.pitch.tracker import TrackerContext, no_pause
 from tests.engine.operator_table import runs_on_metal
 from tests.engine.residency import Recorder
 from tests.oracles.sounds import FCPE_SOUNDS, speech
@@ -70,6 +73,24 @@ def test_a_frame_does_not_depend_on_what_follows_its_piece(fcpe: Fcpe) -> None:
     )
     assert torch.equal(first, same)
     assert len(audio) // 160 > 300 + CONTEXT_FRAMES
+
+
+def test_the_methods_that_use_it_take_a_whistle_from_the_guide(fcpe: Fcpe) -> None:
+    """Its weights are random here, so every octave is wrong."""
+    time_s = np.arange(8000) / 16_000
+    whistle = torch.from_numpy((0.3 * np.sin(2 * np.pi * 1400 * time_s)).astype(np.float32))
+
+    def network(file: str) -> Fcpe:
+        assert file == "fcpe.pt"
+        return fcpe
+
+    context = TrackerContext(
+        ConversionOptions(), "cpu", no_pause, network, {}.__getitem__, ("swift", "yin", "fcpe")
+    )
+    for factory in (fcpe_tracker, hybrid_tracker):
+        f0_hz = factory(context)(whistle)
+        assert f0_hz.shape == (51,)
+        assert f0_hz[6:44].numpy() == pytest.approx(1400, rel=0.02)
 
 
 def test_decoding_equals_that_of_one_frame_after_another() -> None:

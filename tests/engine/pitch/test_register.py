@@ -64,6 +64,14 @@ def test_a_network_that_hears_whistles_an_octave_low_is_put_right() -> None:
     assert np.abs(1200 * np.log2(made / f0_hz[::160][6:94])).max() < 30
 
 
+def test_the_guide_keeps_to_the_range_that_was_asked_for() -> None:
+    time_s = np.arange(RATE_HZ) / RATE_HZ
+    whistle = torch.from_numpy((0.3 * np.sin(2 * np.pi * 1400 * time_s)).astype(np.float32))
+    heard = torch.full((101,), 700.0)
+    assert with_guide(whistle, heard, None, 1100.0).tolist() == heard.tolist()
+    assert with_guide(whistle, heard)[50] == 1400
+
+
 def test_notes_above_the_ceiling_are_an_octave_lower_and_vibrato_does_not_leap() -> None:
     f0_hz = np.array([1200, 1260, 1240, 1260, 1100, 1260, 0, 1200], np.float32)
     assert folded(f0_hz, 1250.0).tolist() == [1200, 630, 620, 630, 1100, 630, 0, 1200]
