@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -191,3 +192,14 @@ def test_the_pitch_that_was_found_comes_with_the_result_before_it_is_shifted() -
     assert both.sum() > 30
     off_cents = 1200 * np.abs(np.log2(result.f0_hz[both] / found.f0_hz[:100][both]))
     assert np.median(off_cents) < 5
+
+
+def test_a_voice_without_pitch_gets_no_key(
+    full_voice: Callable[[str], Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    voice = full_voice("voice_v2_32k_nof0")
+    source = str(starter_dir() / "sample.wav")
+    command = ["convert", source, "--voice", str(voice), "--pitch", "auto"]
+    assert main([*command, "--output-dir", str(tmp_path)]) == 2
+    assert "trained without pitch" in capfd.readouterr().err
+    assert not list(tmp_path.iterdir())
