@@ -27,7 +27,7 @@ def run(capfd: pytest.CaptureFixture[str]) -> Run:
 
 
 def write_sound(path: Path) -> Path:
-    samples, rate_hz = soundfile.read(starter_dir() / "sample.wav", frames=1600)
+    samples, rate_hz = soundfile.read(starter_dir() / "sample.wav", start=16_000, frames=1600)
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, samples, rate_hz)
     return path
@@ -55,7 +55,6 @@ def test_results_in_a_folder_are_not_converted_again(run: Run, tmp_path: Path) -
     assert (code, out.count("\n")) == (0, 1)
     assert "skipped 1 file in folders: made by an earlier conversion" in err
     assert len(list(tmp_path.iterdir())) == 3
-    assert run("convert", tmp_path / "song (Starter).wav")[0] == 0  # asked for by name
 
 
 def test_a_folder_inside_which_results_go_is_not_searched(run: Run, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def run(capfd: pytest.CaptureFixture[str]) -> Run:
 
 
 def write_sound(path: Path) -> Path:
-    samples, rate_hz = soundfile.read(starter_dir() / "sample.wav", frames=1600)
+    samples, rate_hz = soundfile.read(starter_dir() / "sample.wav", start=16_000, frames=1600)
     soundfile.write(path, samples, rate_hz)
     return path
 

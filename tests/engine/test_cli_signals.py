@@ -58,7 +58,7 @@ def run_and_send(
 
 @pytest.fixture
 def short(tmp_path: Path) -> Path:
-    samples, rate_hz = soundfile.read(starter_dir() / "sample.wav", frames=8000)
+    samples, rate_hz = soundfile.read(starter_dir() / "sample.wav", start=16_000, frames=8000)
     soundfile.write(tmp_path / "short.wav", samples, rate_hz)
     return tmp_path / "short.wav"
 
