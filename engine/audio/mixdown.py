@@ -25,6 +25,7 @@ _PLACES: dict[str, tuple[float, float]] = {
 """Share of each place in the left and the right channel (ITU-R BS.775, extended)."""
 
 _WINDOWS_PER_S = 10
+_JUDGED_RATE_HZ = 12_000
 _LOWEST_HZ, _HIGHEST_HZ = 200, 4_000
 """The voice is judged, without rumble, mains hum and constants, and without hiss."""
 _EMPTY = 1e-5
@@ -111,11 +112,14 @@ class MixReview:
         self._mix = mix
         self._rate_hz = rate_hz
         self._channels = channels
-        self._size = max(8, rate_hz // _WINDOWS_PER_S)
-        frequencies = np.fft.rfftfreq(self._size, 1 / rate_hz)
+        self._step = max(1, rate_hz // _JUDGED_RATE_HZ)
+        per_window = max(8, rate_hz // _WINDOWS_PER_S // self._step)
+        self._size = per_window * self._step
+        frequencies = np.fft.rfftfreq(per_window, self._step / rate_hz)
         band = np.flatnonzero((frequencies >= _LOWEST_HZ) & (frequencies <= _HIGHEST_HZ))
         self._band = slice(int(band[0]), int(band[-1]) + 1) if len(band) else slice(1, None)
-        self._shape = np.hanning(self._size + 1)[:-1, None].astype(np.float32)
+        self._shape = np.hanning(per_window + 1)[:-1].astype(np.float32)
+        self._shares = self._shares_of(mix)
         self._rest: Floats = np.zeros((0, channels), np.float32)
         self._last: Floats = self._rest
         self._energies: list[Floats] = []
@@ -125,7 +129,7 @@ class MixReview:
         if block.shape[1] != self._channels:
             return
         block = np.concatenate([self._rest, block]) if len(self._rest) else block
-        self._last = np.concatenate([self._last, block])[-self._size :]
+        self._last = np.concatenate([self._last, block[-self._size :]])[-self._size :]
         whole = len(block) // self._size * self._size
         if whole:
             self._energies.append(self._measured(block[:whole]))
@@ -157,10 +161,14 @@ class MixReview:
 
     def _measured(self, block: Floats) -> Floats:
         """Energies of each window's channels and mix in the band, float32 [k, channels + 1]."""
-        sound = np.concatenate([block, self._mix.apply(block, 0)[:, :1]], axis=1)
-        windows = sound.reshape(-1, self._size, self._channels + 1) * self._shape
-        spectrum = np.fft.rfft(windows, axis=1)[:, self._band]
-        power: Floats = (spectrum.real**2 + spectrum.imag**2).sum(axis=1).astype(np.float32)
+        parts = [block[k :: self._step] for k in range(self._step)]
+        coarse = np.ascontiguousarray(np.add.reduce(parts).T)
+        windows = coarse.reshape(self._channels, -1, len(self._shape)) * self._shape
+        spectrum = np.fft.rfft(windows)[:, :, self._band]
+        mixed = sum(float(share) * each for share, each in zip(self._shares, spectrum, strict=True))
+        power: Floats = np.stack(
+            [(each.real**2 + each.imag**2).sum(axis=-1) for each in (*spectrum, mixed)], axis=1
+        ).astype(np.float32)
         return power
 
     def _without_empty(self, holds_sound: NDArray[np.bool_]) -> Mix:
@@ -187,7 +195,7 @@ class MixReview:
     def _without_cancelling(
         self, mix: Mix, channels: NDArray[np.float64], mixed: NDArray[np.float64]
     ) -> Mix:
-        shares = self._shares(mix) ** 2 * channels
+        shares = self._shares_of(mix) ** 2 * channels
         greatest = shares.max(axis=1)
         judged = greatest > _QUIET * greatest.max()
         cancelled = judged & (mixed < _CANCELLED * greatest)
@@ -211,7 +219,7 @@ class MixReview:
         notes = (*mix.notes, note)
         return replace(mix, rate_hz=self._rate_hz, single=tuple(single), notes=notes)
 
-    def _shares(self, mix: Mix) -> NDArray[np.float64]:
+    def _shares_of(self, mix: Mix) -> NDArray[np.float64]:
         """Weight of each channel in the mix, float64 [channels]."""
         if mix.weights is not None:
             return mix.weights[:, 0].astype(np.float64)

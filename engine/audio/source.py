@@ -226,9 +226,10 @@ class Intake:
     def _append(self, block: Floats) -> None:
         require_sound(self._path, block, self.n_frames / self.rate_hz)
         if not self.n_frames:
-            self._low = self._high = block[0]
-        self._low = np.minimum(self._low, block.min(axis=0))
-        self._high = np.maximum(self._high, block.max(axis=0))
+            self._low, self._high = block[0].copy(), block[0].copy()
+        for k, channel in enumerate(block.T):  # much faster than over the first axis
+            self._low[k] = min(self._low[k], channel.min())
+            self._high[k] = max(self._high[k], channel.max())
         if self._review is not None:
             self._review.add(block)
         kept = block if self._mix is None else self._mix.apply(block, self.n_frames)
