@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from engine.converter import Converter
-    from engine.cover.cover import Cover, CoverNetworks
-    from engine.cover.options import CoverOptions
+    from engine.cover.cover import Cover
+    from engine.cover.options import CoverNetworks, CoverOptions
     from engine.optimization import OptimizationConfig
     from engine.options import ConversionOptions, ConversionResult
     from engine.progress import CancelToken, PerformanceProfiler, StageProgress
@@ -50,7 +50,7 @@ _HOME = {
     "ConversionResult": "engine.options",
     "Converter": "engine.converter",
     "Cover": "engine.cover.cover",
-    "CoverNetworks": "engine.cover.cover",
+    "CoverNetworks": "engine.cover.options",
     "CoverOptions": "engine.cover.options",
     "OptimizationConfig": "engine.optimization",
     "PerformanceProfiler": "engine.progress",

@@ -29,6 +29,7 @@ class Stage:
     hue : of its colour in charts, degrees; neighbours should differ
     parts : what can be placed on a device, by name, with its title inside a sentence
     counted : False where it depends on what was loaded before, so that speed leaves it out
+    of_songs : whether only covers of whole songs have it
     """
 
     name: str
@@ -37,6 +38,7 @@ class Stage:
     hue: int
     parts: Mapping[Part, Text] = field(default_factory=dict)
     counted: bool = True
+    of_songs: bool = False
 
     @property
     def saturation(self) -> float:
@@ -47,6 +49,7 @@ class Stage:
 STAGES: tuple[Stage, ...] = (
     Stage("load", Text("Load"), 0.0, 220, counted=False),
     Stage("decode", Text("Decode"), 0.0, 200),
+    Stage("separate", Text("Separate"), 0.0, 16, of_songs=True),
     Stage("filter", Text("Filter"), 0.01, 178, {"filter": Text("the filter")}),
     Stage("pitch", Text("Pitch"), 0.09, 38, {"pitch": Text("the pitch tracker")}),
     Stage("content", Text("Content"), 0.25, 268, {"content": Text("the content encoder")}),
@@ -58,9 +61,13 @@ STAGES: tuple[Stage, ...] = (
         212,
         {"latent": Text("the first half of the synthesis"), "vocoder": Text("the vocoder")},
     ),
+    Stage("mix", Text("Mix"), 0.0, 82, of_songs=True),
     Stage("write", Text("Write"), 0.01, 140),
 )
 """In the order in which a conversion first enters them."""
+
+CONVERSION_STAGES: tuple[Stage, ...] = tuple(stage for stage in STAGES if not stage.of_songs)
+"""Those of a voice alone."""
 
 PART_TITLES: dict[Part, Text] = {
     part: title for stage in STAGES for part, title in stage.parts.items()

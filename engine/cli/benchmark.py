@@ -11,7 +11,7 @@ from engine.cli.output import EXIT_FAILED, EXIT_OK, say, table, tell
 from engine.device import DEVICE_NAMES
 from engine.errors import OptionError, OutputFileError
 from engine.files import scratch_folder
-from engine.stages import STAGES
+from engine.stages import CONVERSION_STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,7 +106,7 @@ def _measure(job: Job, given: argparse.Namespace) -> int:
 
 def as_table(measured: Sequence[Measurement]) -> str:
     """One line for each configuration."""
-    stages = [stage.name for stage in STAGES if stage.counted]
+    stages = [stage.name for stage in CONVERSION_STAGES if stage.counted]
     head = ["", "seconds", "x realtime", "speed-up", "memory", "vs. baseline", *stages]
     return table([head, *(_row(each, stages) for each in measured)], numbers=True)
 

@@ -23,13 +23,13 @@ from engine.cli.sources import Source, find_sources, result_folder, tell_of_othe
 from engine.cover.options import COVER_OPTIONS, CoverOptions
 from engine.errors import UserError
 from engine.library.installed_voice import InstalledVoice
-from engine.library.separation_networks import DEREVERB, KARAOKE, QUALITIES, separation_file
+from engine.library.separation_networks import cover_networks
 from engine.options import ConversionOptions, all_options
 from engine.paths import models_dir
 from engine.plain_text import plain
 
 if TYPE_CHECKING:
-    from engine.cover.cover import Cover, CoverNetworks, CoverResult
+    from engine.cover.cover import Cover, CoverResult
     from engine.progress import StageProgress
     from engine.voice import VoiceFiles
 
@@ -81,7 +81,7 @@ def _cover(given: argparse.Namespace) -> int:
     if given.output is not None:
         require_one_input(given, sources.files)
     options = conversion_options(given, installed)
-    networks = _networks(cover, models_dir(given.models_dir))
+    networks = cover_networks(cover, models_dir(given.models_dir))
     from engine.converter import Converter
     from engine.cover.cover import Cover
 
@@ -114,27 +114,6 @@ def _files_of(installed: InstalledVoice, index: Path | None = None) -> VoiceFile
     from engine.voice import VoiceFiles
 
     return VoiceFiles(installed.weights, index or installed.index, installed.name)
-
-
-def _networks(cover: CoverOptions, folder: Path) -> CoverNetworks:
-    """The separation networks that are here.
-
-    Raises
-    ------
-    WeightsError : one that the cover cannot do without is not
-    """
-    from engine.cover.cover import CoverNetworks
-
-    vocals = None
-    if cover.source_kind == "song":
-        vocals = separation_file(QUALITIES[cover.quality], folder)
-    if cover.karaoke == "on":
-        separation_file(KARAOKE, folder)
-    karaoke, dereverb = (
-        None if network.missing(folder) else separation_file(network, folder)
-        for network in (KARAOKE, DEREVERB)
-    )
-    return CoverNetworks(vocals, karaoke, dereverb)
 
 
 def _cover_file(job: _Job, source: Source, given: argparse.Namespace) -> bool:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from engine import device as devices
 from engine.audio.names import output_path_for
 from engine.audio.reader import decode_audio
 from engine.audio.source import Sound
 from engine.audio.spool import Spool, temporary_disk_errors
-from engine.audio.writer import check_output, file_rate, write_free
+from engine.audio.writer import SUBTYPES_OF, check_output, file_rate, write_free
 from engine.converter import Converter, check_target
 from engine.cover.limiter import limited_blocks
 from engine.cover.loudness import GRID_HZ, Floats, Track
@@ -28,17 +29,20 @@ from engine.cover.mix import (
     sound_of,
     window_correlation,
 )
-from engine.cover.options import CoverOptions
-from engine.cover.placement import VoicePlacement, delay_ms, is_double_tracked
+from engine.cover.options import CoverNetworks, CoverOptions
+from engine.cover.placement import VoicePlacement, delay_ms, has_voice, is_double_tracked
+from engine.cover.work import Work
 from engine.disk_cache import DiskCache, cache_dir
 from engine.errors import Message, Text, WeightsError
 from engine.files import file_sha256
 from engine.key import SourcePitch
 from engine.options import ConversionOptions
-from engine.progress import CancelToken, ProgressListener, StageProgress
+from engine.progress import CancelToken, ProgressListener
 from engine.separation.separator import Separator
 from engine.separation.song import Song, separate, song_of_sound
+from engine.separation.stems import subtype_for
 from engine.source_pitch import pitch_of_sound
+from engine.stopping import StopBetweenOperations
 from engine.voice import VoiceFiles
 
 STEM_CACHE_BYTES = 4 * 10**9
@@ -46,6 +50,9 @@ STEM_CACHE_BYTES = 4 * 10**9
 _CACHE_VERSION = 1
 """Part of every key; to be raised when the separation's arithmetic changes."""
 _STEM_FRAME_BYTES = 8
+_STEM_ENDING = ".f32"
+_MOST_STEMS = 4
+"""That one song can have: vocals, two attempts at the lead, and the dry lead."""
 
 _LEAST_BACKING = 0.01
 """Energy of backing voices against all vocals; below this there are none."""
@@ -58,26 +65,9 @@ _OUT_OF_TUNE = Text(
     "semitones fit every song"
 )
 
+_NO_VOICE = Text("no voice was found in the song, so nothing in it was converted")
+
 _Key = tuple[object, ...]
-
-_SEPARATED_FRACTION = 0.7
-_CONVERTED_FRACTION = 0.95
-
-
-@dataclass(frozen=True)
-class CoverNetworks:
-    """Files of the separation networks; None where a network is not here.
-
-    Attributes
-    ----------
-    vocals : separates vocals from the instruments
-    karaoke : separates the lead from backing voices
-    dereverb : removes the room from the lead
-    """
-
-    vocals: Path | None = None
-    karaoke: Path | None = None
-    dereverb: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +82,7 @@ class CoverResult:
     taken_s : seconds that everything took
     stage_s : seconds per stage
     semitones : by which the lead was shifted
+    device, peak_memory_bytes : as in `engine.options.ConversionResult`
     notes : sentences the user should see
     """
 
@@ -102,82 +93,28 @@ class CoverResult:
     taken_s: float
     stage_s: dict[str, float]
     semitones: float
+    device: str
+    peak_memory_bytes: int
     notes: tuple[Message, ...]
 
 
 class _Decoded:
     """Receives a decoded file; see `engine.audio.source.Receiver`."""
 
-    def __init__(self) -> None:
+    def __init__(self, work: Work) -> None:
+        self._work = work
         self.begin(GRID_HZ, 1)
 
     def begin(self, rate_hz: int, channels: int) -> None:
         self.samples, self.rate_hz = Spool(channels), rate_hz
 
     def append(self, block: Floats) -> None:
+        self._work.pause()
         self.samples.append(block)
 
     @property
     def sound(self) -> Sound:
-        return sound_of(self.samples, self.samples.channels, self.rate_hz)
-
-
-class _Work:
-    """Times, progress and notes of one cover."""
-
-    def __init__(self, listener: ProgressListener | None, cancel: CancelToken | None) -> None:
-        self.cancel = cancel or CancelToken()
-        self.stage_s: dict[str, float] = {}
-        self.notes: list[Message] = []
-        self._listener = listener
-        self._low, self._high = 0.0, 0.0
-        self._step, self._most = 0.0, 0.0
-
-    def cancelled(self) -> bool:
-        """Whether the user wants to stop."""
-        return self.cancel.cancelled
-
-    def plan(self, high: float, separations: int) -> None:
-        """The next separations together bring the whole to the share ``high``."""
-        self._step = high / max(separations, 1)
-        self._most = high
-        self.expect(self._step if separations else 0.0)
-
-    def end_separation(self) -> None:
-        """One separation is over."""
-        self.expect(min(self._high + self._step, self._most))
-
-    def expect(self, high: float) -> None:
-        """The next work brings the whole from where it is to the share ``high``."""
-        self._low, self._high = self._high, high
-
-    @contextmanager
-    def stage(self, name: str, device: str = "cpu") -> Iterator[Callable[[float], None]]:
-        """Time a stage; gives a function that takes the share 0..1 of it that is done."""
-        self.cancel.raise_if_cancelled()
-        started, before = time.perf_counter(), self.stage_s.get(name, 0.0)
-
-        def tell(share: float) -> None:
-            self.cancel.raise_if_cancelled()
-            self.stage_s[name] = before + time.perf_counter() - started
-            self.show(StageProgress(name, self.stage_s[name], device, share))
-
-        try:
-            yield tell
-        finally:
-            self.stage_s[name] = before + time.perf_counter() - started
-
-    def show(self, progress: StageProgress) -> None:
-        """Pass on the progress of a part of the work as that of the whole."""
-        if self._listener is not None:
-            span = self._high - self._low
-            share = self._low + span * progress.fraction
-            self._listener(dataclasses.replace(progress, fraction=share))
-
-    def note(self, sentence: Message) -> None:
-        """Tell the user something, once."""
-        if sentence not in self.notes:
-            self.notes.append(sentence)
+        return sound_of(self._work.watched(self.samples), self.samples.channels, self.rate_hz)
 
 
 @dataclass(frozen=True)
@@ -190,10 +127,12 @@ class _Stems:
     lead : what is converted, without its room where that could be removed
     backing : other voices; None where there are none
     room : what was removed from the lead; None where nothing was
+    key : tells the lead from all others
     """
 
     vocals: Track
     lead: Track
+    key: _Key
     backing: Track | None = None
     room: Track | None = None
 
@@ -205,6 +144,14 @@ class _Stems:
         if self.backing is not None or self.room is not None:
             tracks["lead"] = self.lead
         return {name: track for name, track in tracks.items() if track is not None}
+
+
+@dataclass(frozen=True)
+class _Sung:
+    """The voices of the cover; no backing where there is none."""
+
+    lead: Track
+    backing: Track | None
 
 
 class Cover:
@@ -228,7 +175,8 @@ class Cover:
     ) -> None:
         self._converter = converter
         self._networks = networks
-        self._cache = DiskCache(cache_dir("stems", cache_folder), ".f32", cache_bytes)
+        self._cache_bytes = cache_bytes
+        self._cache = DiskCache(cache_dir("stems", cache_folder), _STEM_ENDING, cache_bytes)
 
     def make(
         self,
@@ -263,7 +211,9 @@ class Cover:
         ConversionCancelled : ``cancel`` was set; nothing was written
         """
         options, cover = options or ConversionOptions(), cover or CoverOptions()
-        started, work = time.perf_counter(), _Work(listener, cancel)
+        started = time.perf_counter()
+        work = Work(self._converter.profiler, listener, cancel)
+        options = _with_possible_subtype(options, work)
         overwrite = options.overwrite and output is not None
         choose = partial(output_path_for, source, voice.title, output_dir, options.file_format)
         check_target(output or choose(), source, options, overwrite=overwrite)
@@ -273,37 +223,41 @@ class Cover:
             folder = tempfile.TemporaryDirectory(prefix="urvc-", ignore_cleanup_errors=True)
         with folder as place:
             with work.stage("decode"):
-                song = _decoded(source, work)
+                song = _decoded(source, work, options.track)
                 own = cover.instrumental
                 bed = song if cover.source_kind == "song" else None
                 bed = bed if own is None else _decoded(own, work)
                 whole = song_of_sound(song.sound, Path(place, "song"), cancelled=work.cancelled)
-            stems = self._taken_apart(source, whole, cover, work)
-            if choose_key is not None:
-                with work.stage("pitch") as tell:
-                    found = pitch_of_sound(sound_of(stems.lead, 2), tell)
-                options = dataclasses.replace(options, semitones=choose_key(found))
-            if bed is not None and options.semitones % 12:
-                work.note(_OUT_OF_TUNE)
-            work.expect(_CONVERTED_FRACTION)
-            lead = self._sung(stems.lead, voice, options, work)
-            backing = stems.backing
-            if backing is not None and cover.backing == "convert":
-                moved = dataclasses.replace(options, semitones=cover.backing_semitones)
-                backing = self._sung(backing, backing_voice or voice, moved, work)
-            work.expect(1.0)
+            key = (file_sha256(source, work.cancel), options.track, len(whole))
+            stems = self._taken_apart(key, whole, cover, work)
+            heard = work.watched(whole) if cover.source_kind == "song" else None
+            sung: _Sung | None = None
+            if heard is not None and not has_voice(stems.lead, heard):
+                work.note(_NO_VOICE)
+            else:
+                if choose_key is not None:
+                    with work.stage("pitch") as tell:
+                        found = pitch_of_sound(sound_of(stems.lead, 2), tell)
+                    options = dataclasses.replace(options, semitones=choose_key(found))
+                if bed is not None and options.semitones % 12:
+                    work.note(_OUT_OF_TUNE)
+                voices = voice, backing_voice or voice
+                sung = self._sing(stems, heard, voices, options, cover, work)
+            work.plan_mix()
             with work.stage("mix") as tell:
-                layers = _layers(stems, lead, backing, cover, out_of_bed=bed is song)
+                layers = _layers(stems, sung, cover, out_of_bed=bed is song)
                 channels = max(each.samples.channels for each in (song, bed) if each is not None)
                 natural_hz = options.output_rate_hz or (bed or song).rate_hz
                 rate_hz = file_rate(options.file_format, natural_hz)
                 bed_sound = None if bed is None else bed.sound
-                made = mixed(bed_sound, cover.gain("instrumental"), layers, rate_hz, channels)
+                gain = cover.gain("instrumental")
+                made = work.watched(mixed(bed_sound, gain, layers, rate_hz, channels))
                 tell(0.5)
                 limited = Sound(rate_hz, len(made), channels, partial(limited_blocks, made))
                 kept: dict[str, Track] = {}
                 if cover.keep_stems:
-                    kept = stems.named(whole if bed is song else None) | {"converted": lead}
+                    kept = stems.named(heard if bed is song else None)
+                    kept |= {} if sung is None else {"converted": sung.lead}
                 paths = _written(
                     source, limited, kept, output or choose, options, overwrite=overwrite
                 )
@@ -316,6 +270,8 @@ class Cover:
             taken_s=time.perf_counter() - started,
             stage_s=work.stage_s,
             semitones=options.semitones,
+            device=self._converter.device.type,
+            peak_memory_bytes=devices.peak_memory_bytes(self._converter.device),
             notes=tuple(work.notes),
         )
 
@@ -328,13 +284,15 @@ class Cover:
             )
         return self._networks.vocals
 
-    def _taken_apart(self, source: Path, whole: Song, cover: CoverOptions, work: _Work) -> _Stems:
-        key: _Key = (file_sha256(source, work.cancel), len(whole))
+    def _taken_apart(self, key: _Key, whole: Song, cover: CoverOptions, work: Work) -> _Stems:
         networks = [self._networks.vocals if cover.source_kind == "song" else None]
         networks += [self._networks.karaoke if cover.karaoke != "off" else None]
         networks += [self._networks.dereverb if cover.dereverb == "auto" else None]
-        work.plan(_SEPARATED_FRACTION, sum(each is not None for each in networks))
         vocals, lead_network, dry_network = networks
+        first = next((each for each in networks if each is not None), None)
+        known = first is None or self._kept(self._stem_key(key, first, work), whole) is not None
+        count = sum(each is not None for each in networks)
+        work.plan_separations(0 if known else count)
         stem, stem_key = whole, key
         if vocals is not None:
             stem, stem_key = self._separated(whole, key, vocals, work)
@@ -343,8 +301,9 @@ class Cover:
             # Trained on whole songs, and used on vocals too: what passes the test is taken.
             for given, given_key in ((whole, key), (stem, stem_key)):
                 tried, tried_key = self._separated(given, given_key, lead_network, work)
-                rest = Difference(stem, tried)
-                if _splits(stem, tried, rest, forced=cover.karaoke == "on"):
+                watched = work.watched(stem), work.watched(tried)
+                rest = Difference(*watched)
+                if _splits(*watched, rest, forced=cover.karaoke == "on"):
                     lead, lead_key, backing = tried, tried_key, rest
                     break
                 if given is stem or energy_of(rest) < _LEAST_BACKING * energy_of(stem):
@@ -352,23 +311,34 @@ class Cover:
         elif cover.karaoke == "on":
             work.note("lead and backing voices were not split: the network for it is not here")
         if dry_network is None:
-            return _Stems(stem, lead, backing)
-        dry, _ = self._separated(lead, lead_key, dry_network, work)
-        return _Stems(stem, dry, backing, Difference(lead, dry))
+            return _Stems(work.watched(stem), work.watched(lead), lead_key, backing)
+        dry, dry_key = self._separated(lead, lead_key, dry_network, work)
+        watched = work.watched(lead), work.watched(dry)
+        return _Stems(work.watched(stem), watched[1], dry_key, backing, Difference(*watched))
 
-    def _separated(self, given: Song, key: _Key, network: Path, work: _Work) -> tuple[Song, _Key]:
-        """A network's stem, from the cache where it was made before, and its key."""
-        made_by = file_sha256(network, work.cancel)
-        stem_key = (*key, made_by, _CACHE_VERSION)
-        n_bytes = len(given) * _STEM_FRAME_BYTES
+    def _stem_key(self, key: _Key, network: Path, work: Work) -> _Key:
+        return (*key, file_sha256(network, work.cancel), _CACHE_VERSION)
+
+    def _kept(self, stem_key: _Key, given: Song) -> Path | None:
+        """A stem that was made before."""
         found = self._cache.find(stem_key)
-        if found is not None and found.stat().st_size == n_bytes:
-            work.end_separation()
+        complete = found is not None and found.stat().st_size == len(given) * _STEM_FRAME_BYTES
+        return found if complete else None
+
+    def _separated(self, given: Song, key: _Key, network: Path, work: Work) -> tuple[Song, _Key]:
+        """A network's stem, from the cache where it was made before, and its key."""
+        stem_key = self._stem_key(key, network, work)
+        found = self._kept(stem_key, given)
+        if found is not None:
             return Song.open(found), stem_key
         self._converter.unload()  # one network at a time
-        separator = Separator.open(network)
+        n_bytes = len(given) * _STEM_FRAME_BYTES
+        # The stems of one song are kept together, however long it is.
+        cache_bytes = max(self._cache_bytes, _MOST_STEMS * n_bytes)
         device = str(self._converter.device)
-        with work.stage("separate", device) as tell:
+        with work.separation(device) as tell:
+            with StopBetweenOperations(work.cancelled):
+                separator = Separator.open(network)
 
             def make(path: Path) -> None:
                 separate(
@@ -380,29 +350,59 @@ class Cover:
                     cancelled=work.cancelled,
                 )
 
-            path = self._cache.keep(stem_key, n_bytes, make)
-        work.end_separation()
+            cache = DiskCache(self._cache.folder, _STEM_ENDING, cache_bytes)
+            path = cache.keep(stem_key, n_bytes, make)
         for note in separator.notes:
             work.note(note)
         return Song.open(path), stem_key
 
-    def _sung(
-        self, lead: Track, voice: VoiceFiles, options: ConversionOptions, work: _Work
-    ) -> Track:
+    def _sing(
+        self,
+        stems: _Stems,
+        heard: Track | None,
+        voices: tuple[VoiceFiles, VoiceFiles],
+        options: ConversionOptions,
+        cover: CoverOptions,
+        work: Work,
+    ) -> _Sung:
+        """The voices of a song: the lead in another one, the backing as it was asked for."""
+        backing = stems.backing
+        converts = backing is not None and cover.backing == "convert"
+        of = 2 if converts else 1
+        work.plan_conversion(0, of)
+        lead = self._converted(stems.lead, stems.key, heard, voices[0], options, work)
+        if converts and backing is not None:
+            work.plan_conversion(1, of)
+            moved = dataclasses.replace(options, semitones=cover.backing_semitones)
+            key = (*stems.key, "backing")
+            backing = self._converted(backing, key, heard, voices[1], moved, work)
+        return _Sung(lead, backing)
+
+    def _converted(
+        self,
+        lead: Track,
+        key: _Key,
+        heard: Track | None,
+        voice: VoiceFiles,
+        options: ConversionOptions,
+        work: Work,
+    ) -> PlacedVoice:
         """A lead in another voice, at its place in the song."""
         stereo = is_double_tracked(lead)
         asked = dataclasses.replace(options, stereo=stereo, output_rate_hz=GRID_HZ)
         before = dict(work.stage_s)
+        listener = work.follow(before)
         made, result = self._converter.convert_sound(
-            sound_of(lead, 2), voice, asked, listener=work.show, cancel=work.cancel
+            sound_of(lead, 2), voice, asked, key=key, listener=listener, cancel=work.cancel
         )
         for stage, seconds in result.stage_s.items():
             work.stage_s[stage] = before.get(stage, 0.0) + seconds
         for note in result.notes:
             work.note(note)
         with work.stage("mix"):
-            placed = PlacedVoice(made, VoicePlacement.match(lead, made))
-            delay = delay_ms(lead, made)
+            voiced = work.watched(made)
+            placed = PlacedVoice(voiced, VoicePlacement.match(lead, voiced, heard))
+            delay = delay_ms(lead, voiced)
         if delay is not None and abs(delay) > _MOST_DELAY_MS:
             work.note(
                 Text("the converted voice is {delay} ms later than the lead", delay=f"{delay:+.0f}")
@@ -410,9 +410,18 @@ class Cover:
         return placed
 
 
-def _decoded(source: Path, work: _Work) -> _Decoded:
-    received = _Decoded()
-    for note in decode_audio(source, received, channels=2).notes:
+def _with_possible_subtype(options: ConversionOptions, work: Work) -> ConversionOptions:
+    """As `Converter.convert_file` does: lossy files have no sample format."""
+    if options.subtype is None or SUBTYPES_OF[options.file_format]:
+        return options
+    kind = options.file_format.upper()
+    work.note(Text("{format} files have no sample format; it was left out", format=kind))
+    return dataclasses.replace(options, subtype=None)
+
+
+def _decoded(source: Path, work: Work, track: int | None = None) -> _Decoded:
+    received = _Decoded(work)
+    for note in decode_audio(source, received, channels=2, track=track).notes:
         work.note(note)
     return received
 
@@ -427,14 +436,16 @@ def _splits(vocals: Track, lead: Track, backing: Track, *, forced: bool) -> bool
 
 
 def _layers(
-    stems: _Stems, lead: Track, backing: Track | None, cover: CoverOptions, *, out_of_bed: bool
+    stems: _Stems, sung: _Sung | None, cover: CoverOptions, *, out_of_bed: bool
 ) -> list[Layer]:
     """What is added to the bed: the new voices, less the old ones where they are in it."""
-    layers = [Layer(lead, cover.gain("lead"))]
+    if sung is None:
+        return []
+    layers = [Layer(sung.lead, cover.gain("lead"))]
     if stems.room is not None:
         layers.append(Layer(stems.room, cover.gain("room")))
-    if backing is not None and cover.backing != "mute":
-        layers.append(Layer(backing, cover.gain("backing")))
+    if sung.backing is not None and cover.backing != "mute":
+        layers.append(Layer(sung.backing, cover.gain("backing")))
     if out_of_bed:
         layers.append(Layer(stems.vocals, -cover.gain("instrumental")))
     return layers
@@ -458,7 +469,11 @@ def _written(
             free = partial(output_path_for, source, stem, folder, options.file_format)
             check_output(free(), options.file_format, options.subtype, overwrite=False)
             rate_hz = file_rate(options.file_format, GRID_HZ)
-            paths.append(write_free(free, sound_of(track, 2, rate_hz), options, overwrite=False))
+            sound = sound_of(track, 2, rate_hz)
+            as_asked = dataclasses.replace(
+                options, subtype=options.subtype or subtype_for(options.file_format, (sound,))
+            )
+            paths.append(write_free(free, sound, as_asked, overwrite=False))
     except BaseException:
         for path in paths:
             with suppress(OSError):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from engine.errors import Text
+from engine.errors import OptionError, Text
 from engine.option import Choice, Option, choices, option, options_of
 
 MUTED_DB = -60.0
@@ -23,6 +25,22 @@ def _gain(default: float, title: Text, help_: Text, flag: str) -> float:
         signed=True, flag=flag, metavar="DB",
     )  # fmt: skip
     return row
+
+
+@dataclass(frozen=True)
+class CoverNetworks:
+    """Files of the separation networks; None where a network is not here.
+
+    Attributes
+    ----------
+    vocals : separates vocals from the instruments
+    karaoke : separates the lead from backing voices
+    dereverb : removes the room from the lead
+    """
+
+    vocals: Path | None = None
+    karaoke: Path | None = None
+    dereverb: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +114,50 @@ class CoverOptions:
         for each in COVER_OPTIONS:
             each.require(getattr(self, each.name))
 
+    def value(self, name: str) -> Any:
+        """The value of an option by name."""
+        return getattr(self, _find(name).name)
+
+    def with_values(self, values: Mapping[str, Any]) -> CoverOptions:
+        """The same with other values, by name.
+
+        Raises
+        ------
+        OptionError : there is no such option, or a value makes no sense
+        """
+        for name in values:
+            _find(name)
+        return dataclasses.replace(self, **values)
+
+    def summary(self) -> list[Text]:
+        """What differs from the defaults; a few words each."""
+        return [
+            Text("{option} {value}", option=each.title, value=each.shown(self.value(each.name)))
+            for each in COVER_OPTIONS
+            if self.value(each.name) != each.default
+        ]
+
+    def to_record(self) -> dict[str, Any]:
+        """What differs from the defaults, as JSON can hold it."""
+        return {
+            each.name: str(value) if isinstance(value, Path) else value
+            for each in COVER_OPTIONS
+            for value in (self.value(each.name),)
+            if value != each.default
+        }
+
+    @classmethod
+    def from_record(cls, record: object) -> CoverOptions:
+        """The options of a record; a value that makes no sense (any more) has its default."""
+        made = cls()
+        for name, value in record.items() if isinstance(record, dict) else ():
+            try:
+                is_file = _find(name).kind == "file" and isinstance(value, str)
+                made = made.with_values({name: Path(value) if is_file else value})
+            except OptionError:
+                continue
+        return made
+
     def gain(self, name: str) -> float:
         """Factor of ``lead``, ``backing``, ``room`` or ``instrumental``."""
         level_db: float = getattr(self, f"{name}_db")
@@ -103,3 +165,14 @@ class CoverOptions:
 
 
 COVER_OPTIONS: tuple[Option, ...] = options_of(CoverOptions)
+
+
+def _find(name: str) -> Option:
+    found = next((each for each in COVER_OPTIONS if each.name == name), None)
+    if found is None:
+        raise OptionError(
+            Text('Cannot set the option "{name}"', name=name),
+            "there is no such option",
+            "check its spelling",
+        )
+    return found

@@ -21,6 +21,8 @@ from engine.cover.loudness import (
 
 SILENCE_DB = -60.0
 """Of the lead in a frame: quieter is bleed of the instruments, which must not be sung."""
+MASKED_DB = -30.0
+"""Of the lead in a frame against the whole song: quieter is bleed, or cannot be heard."""
 _HOLD_FRAMES = 10
 """A quiet frame this close to a loud one stays open: the ends of words."""
 _GAP_FRAMES = 30
@@ -51,7 +53,7 @@ class VoicePlacement:
     gains: Energies
 
     @classmethod
-    def match(cls, lead: Track, voice: Track) -> VoicePlacement:
+    def match(cls, lead: Track, voice: Track, song: Track | None = None) -> VoicePlacement:
         """Compare the converted voice with the lead it was made from.
 
         Every phrase gets the lead's K-weighted level (within 9 dB), the whole its integrated
@@ -62,10 +64,14 @@ class VoicePlacement:
         ----------
         lead : float32 [n, 2] at 44.1 kHz
         voice : float32 [n, 1 or 2] at 44.1 kHz
+        song : float32 [n, 2] at 44.1 kHz  that the lead was separated from, bleed of the
+            instruments included; None where there is none in it
         """
         energy = frame_energies(lead)
         total = energy.sum(1)
         audible = decibels(total / 2) > SILENCE_DB
+        if song is not None:
+            audible &= decibels(total) > decibels(frame_energies(song).sum(1)) + MASKED_DB
         weighted, made = frame_energies(lead, weighted=True), frame_energies(voice, weighted=True)
         wanted = weighted.sum(1)
         heard = made.sum(1) * (2 if made.shape[1] == 1 else 1)  # a mono voice will be in both
@@ -96,6 +102,17 @@ class VoicePlacement:
 
 def _within_limit(level_db: float) -> float:
     return min(max(level_db, -_MOST_CORRECTION_DB), _MOST_CORRECTION_DB)
+
+
+def has_voice(lead: Track, song: Track) -> bool:
+    """Whether what was separated from a song is more than bleed of its instruments.
+
+    Parameters
+    ----------
+    lead, song : float32 [n, 2] at 44.1 kHz
+    """
+    levels = [integrated_lufs(frame_energies(each, weighted=True)) for each in (lead, song)]
+    return levels[0] > max(SILENCE_DB, levels[1] + MASKED_DB)
 
 
 def phrases(audible: NDArray[np.bool_]) -> list[tuple[int, int]]:

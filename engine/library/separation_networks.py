@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from engine.cover.options import CoverNetworks, CoverOptions
 from engine.errors import Text, WeightsError
 from engine.files import size_text
 from engine.library.network import OFFICIAL_HUB, Network, NetworkFile
@@ -114,6 +115,27 @@ DEREVERB = Network(
 )
 QUALITIES: Mapping[str, Network] = {"fast": VOCALS_FAST, "best": VOCALS_BEST}
 """The networks that separate vocals from instruments, by the quality that users choose."""
+
+
+def networks_of(cover: CoverOptions) -> tuple[Network, ...]:
+    """Those that a cover cannot be made without."""
+    vocals = (QUALITIES[cover.quality],) if cover.source_kind == "song" else ()
+    return vocals + ((KARAOKE,) if cover.karaoke == "on" else ())
+
+
+def cover_networks(cover: CoverOptions, folder: Path) -> CoverNetworks:
+    """The files of those that a cover needs, and of those that it can use and that are here.
+
+    Raises
+    ------
+    WeightsError : one that it needs is not installed
+    """
+    needed = networks_of(cover)
+    vocals, karaoke, dereverb = (
+        separation_file(each, folder) if each in needed or not each.missing(folder) else None
+        for each in (QUALITIES[cover.quality], KARAOKE, DEREVERB)
+    )
+    return CoverNetworks(vocals, karaoke, dereverb)
 
 
 def separation_file(network: Network, folder: Path) -> Path:

@@ -25,11 +25,11 @@ from engine.files import scratch_folder
 from engine.measure.child import Child, ChildError
 from engine.optimization import OptimizationConfig
 from engine.paths import starter_dir
-from engine.stages import STAGES
+from engine.stages import CONVERSION_STAGES
 
 HALF_FLAG = "use_fp16"
 
-COUNTED_STAGES = tuple(stage.name for stage in STAGES if stage.counted)
+COUNTED_STAGES = tuple(stage.name for stage in CONVERSION_STAGES if stage.counted)
 """Loading happens once in a session and does not count."""
 
 BASELINE, TOGETHER, IN_HALF = "baseline", "all together", "all, half precision"
@@ -39,7 +39,9 @@ _MARGIN, _NAME_WIDTH, _FIGURES_WIDTH, _TITLE_HEIGHT, _LEGEND_HEIGHT = 32, 230, 2
 _TITLE_SIZE, _TEXT_SIZE = 24, 18
 _PAPER, _INK, _FAINT = "#ffffff", "#1d1d1f", "#6e6e73"
 _STAGE_COLOURS = {
-    stage.name: f"hsv({stage.hue},{stage.saturation:.0%},80%)" for stage in STAGES if stage.counted
+    stage.name: f"hsv({stage.hue},{stage.saturation:.0%},80%)"
+    for stage in CONVERSION_STAGES
+    if stage.counted
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -93,7 +94,9 @@ def separate_file(
         rate_hz = file_rate(file_format, decoded.rate_hz)
         n = resampled_length(decoded.n_frames, decoded.rate_hz, rate_hz)
         sounds = (stem.sound(rate_hz, n), remainder(song, stem, rate_hz, n))
-        options = ConversionOptions(file_format=file_format, subtype=_subtype(file_format, sounds))
+        options = ConversionOptions(
+            file_format=file_format, subtype=subtype_for(file_format, sounds)
+        )
         paths: dict[str, Path] = {}
         try:
             for stem_name, sound in zip(stem_names(separator), sounds, strict=True):
@@ -114,7 +117,7 @@ def separate_file(
     )
 
 
-def _subtype(file_format: FileFormat, sounds: tuple[Sound, Sound]) -> Subtype | None:
+def subtype_for(file_format: FileFormat, sounds: Iterable[Sound]) -> Subtype | None:
     """Float where integers would clip; None for the format's own."""
     if "float" not in SUBTYPES_OF[file_format]:
         return None

@@ -18,10 +18,10 @@ import soundfile
 from engine import CancelToken, ConversionOptions, Converter, OptimizationConfig, starter_voice
 from engine.audio.resampling import resample
 from engine.cli import main
-from engine.cover.cover import Cover, CoverNetworks, CoverResult
+from engine.cover.cover import Cover, CoverResult
 from engine.cover.limiter import CEILING, true_peaks
 from engine.cover.loudness import GRID_HZ, frame_energies, integrated_lufs
-from engine.cover.options import CoverOptions
+from engine.cover.options import CoverNetworks, CoverOptions
 from engine.errors import ConversionCancelled, OptionError, UserError
 from engine.paths import starter_dir
 from engine.separation.chunks import RoformerPlan
