@@ -43,6 +43,7 @@ from desktop.voices.key_suggestion import KeySuggestion
 from desktop.voices.voice_list import VoiceList
 from desktop.widgets import Ask, ask_user
 from engine.device import prepare_environment
+from engine.disk_cache import CACHE_VARIABLE
 from engine.log import start_app_log
 from engine.machine import TUNING_VARIABLE
 from engine.paths import models_dir
@@ -343,6 +344,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     paths = AppPaths.standard()
     start_app_log(paths.logs)
     os.environ.setdefault(TUNING_VARIABLE, str(paths.data / "tuning"))
+    os.environ.setdefault(CACHE_VARIABLE, str(paths.cache))
     files = [Path(each).absolute() for each in given[1:] if not each.startswith("-")]
     name = server_name(paths.data)
     language = chosen_language(Settings(paths.settings_file).value(LANGUAGE))

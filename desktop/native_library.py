@@ -1,4 +1,4 @@
-"""Opens torch's large library while the window goes on.
+"""Loads large libraries while the window goes on.
 
 Python opens a library with its lock held: no other thread runs meanwhile, and torch's takes a
 sixth of a second. The system's own function, called as a foreign one, is called without the lock;
@@ -11,12 +11,15 @@ import ctypes
 import os
 import sys
 import threading
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
 OPENING = threading.Lock()
 """Whoever imports other native libraries meanwhile would wait with Python's lock in its hands: the
 system opens one at a time. It waits here instead, without."""
+
+_IMPORTING = threading.Lock()
 
 _NAMES = {"darwin": ("libtorch_cpu.dylib",), "linux": ("libtorch_cpu.so",)}
 
@@ -38,3 +41,13 @@ def open_torch_libraries() -> int:
     files = [folder / name for name in _NAMES.get(sys.platform, ())]
     with OPENING:
         return sum(bool(dlopen(os.fsencode(file), mode)) for file in files if file.is_file())
+
+
+def import_signal_processing() -> None:
+    """Import ``scipy.signal`` whole, whichever thread asks first.
+
+    Its packages import each other in circles; of two threads that import them at the same time,
+    Python lets one see a package that is not complete, which fails.
+    """
+    with _IMPORTING:
+        import_module("scipy.signal")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal, Slot
 
-from desktop.native_library import open_torch_libraries
+from desktop.native_library import import_signal_processing, open_torch_libraries
 from desktop.problems import sentence_for
 from engine.errors import ConversionCancelled, UserError
 
@@ -101,6 +101,7 @@ class PitchScanner(QObject):
 
     def _track(self, path: Path) -> PitchTrack:
         open_torch_libraries()
+        import_signal_processing()
         from engine.source_pitch import track_file
 
         def pause(_share: float) -> None:

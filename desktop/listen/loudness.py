@@ -12,6 +12,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from desktop.native_library import import_signal_processing
+
 _SHELF_HZ, _SHELF_DB, _SHELF_Q = 1681.974450955533, 3.999843853973347, 0.7071752369554196
 _HIGHPASS_HZ, _HIGHPASS_Q = 38.13547087602444, 0.5003270373238773
 
@@ -70,7 +72,8 @@ class LoudnessMeter:
 
     def add(self, block: NDArray[np.float32]) -> None:
         """Add a block, float32 [n, channels]."""
-        from scipy.signal import sosfilt  # here: its import takes a third of a second
+        import_signal_processing()  # here: it takes a third of a second
+        from scipy.signal import sosfilt
 
         heard, self._state = sosfilt(self._sections, block, axis=0, zi=self._state)
         power = np.concatenate([self._rest, np.square(heard).sum(axis=1)])

@@ -15,6 +15,7 @@ from desktop.queue.job_queue import JobQueue
 from desktop.translation import translate
 from engine.errors import OptionError
 from engine.library.networks import NETWORKS, UNKNOWN_LICENCE, Network, encoder_for, fetch
+from engine.library.separation_networks import networks_of
 from engine.options import ConversionOptions
 from engine.pitch.methods import AUTO, METHODS, PitchMethod, find_method
 from engine.progress import CancelToken
@@ -45,23 +46,27 @@ class NetworkNeeds:
     def missing(self, jobs: Sequence[Job]) -> list[tuple[str, ...]]:
         """For each job the keys of the networks that it waits for; empty if it can start.
 
-        A job that has to wait anyway also waits for the best method of pitch detection, and goes
-        on waiting for it; others take a method that is installed.
+        A job that has to wait anyway for its voice's networks also waits for the best method of
+        pitch detection, and goes on waiting for it; others take a method that is installed.
         """
         known: dict[tuple[object, ...], tuple[str, ...]] = {}
         found = []
         for job in jobs:
             options = job.options
-            kind = job.voice.key, options.pitch_method, options.f0_file is None, job.needs
+            method = options.pitch_method, options.f0_file is None
+            kind = job.voice.key, *method, self._of_cover(job), job.needs
             if kind not in known:
                 known[kind] = self._missing(job)
             found.append(known[kind])
         return found
 
     def _missing(self, job: Job) -> tuple[str, ...]:
-        needed = [*self._encoders(job.voice.key), *self._of_method(job.options)]
-        if job.needs or any(each.missing(self.folder) for each in needed):
-            needed += [self.networks[key] for key in job.needs if key in self.networks]
+        of_voice = [*self._encoders(job.voice.key), *self._of_method(job.options)]
+        of_song = self._of_cover(job)
+        waits = [self.networks[key] for key in job.needs if key in self.networks]
+        needed = [*(self.networks[key] for key in of_song), *of_voice, *waits]
+        known = {each.key for each in waits}.difference(of_song)
+        if known or any(each.missing(self.folder) for each in of_voice):
             needed += self._recommended(job.options)
         return tuple(dict.fromkeys(each.key for each in needed if each.missing(self.folder)))
 
@@ -70,6 +75,11 @@ class NetworkNeeds:
         embedder = self._encoder_of(voice_key)
         encoder = None if embedder is None else encoder_for(embedder)
         return [self.networks[encoder.key]] if encoder and encoder.key in self.networks else []
+
+    def _of_cover(self, job: Job) -> tuple[str, ...]:
+        """Keys of the networks that take a song apart."""
+        networks = () if job.cover is None else networks_of(job.cover)
+        return tuple(each.key for each in networks if each.key in self.networks)
 
     def _of_method(self, options: ConversionOptions) -> list[Network]:
         """The networks of the chosen pitch method."""

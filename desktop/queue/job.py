@@ -10,6 +10,7 @@ from random import getrandbits
 from typing import Any
 
 from desktop.storage import folder_for_result
+from engine.cover.options import CoverOptions
 from engine.errors import Text
 from engine.options import ConversionOptions
 from engine.plain_text import plain
@@ -101,6 +102,7 @@ class Job:
 
     Attributes
     ----------
+    cover : of a song; None converts the file as a voice
     output_dir : folder of the result; None is next to the source
     source_s, taken_s : duration of the source (0: unknown), and of the conversion
     fraction : 0..1 that was done when it ended
@@ -113,6 +115,7 @@ class Job:
     source: Path
     voice: Voice
     options: ConversionOptions = field(default_factory=ConversionOptions)
+    cover: CoverOptions | None = None
     output_dir: Path | None = None
     id: str = field(default_factory=_new_id)
     state: JobState = JobState.WAITING
@@ -156,6 +159,7 @@ class Job:
             source=self.source,
             voice=self.voice,
             options=self.options,
+            cover=self.cover,
             output_dir=self.output_dir,
             source_s=self.source_s,
         )
@@ -166,6 +170,7 @@ def job_to_record(job: Job) -> dict[str, Any]:
     record = _fields(job)
     record["voice"] = _fields(job.voice)
     record["options"] = job.options.to_record()
+    record["cover"] = None if job.cover is None else job.cover.to_record()
     record["notes"] = [note.to_record() for note in job.notes]
     record["needs"] = list(job.needs)
     record["stages"] = [list(_fields(each).values()) for each in job.stages]
@@ -187,6 +192,7 @@ def job_from_record(record: dict[str, Any]) -> Job | None:
                 bool(voice["built_in"]),
             ),
             options=ConversionOptions.from_record(record["options"]),
+            cover=_cover(record.get("cover")),
             output_dir=_path(record["output_dir"]),
             state=JobState(record["state"]),
             stages=tuple(_stage_from_record(*each) for each in record["stages"]),
@@ -219,6 +225,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Text):
         return value.to_record()
     return str(value) if isinstance(value, Path) else value
+
+
+def _cover(record: Any) -> CoverOptions | None:
+    return None if record is None else CoverOptions.from_record(record)
 
 
 def _path(value: Any) -> Path | None:

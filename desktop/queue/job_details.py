@@ -30,7 +30,7 @@ from desktop.queue.needs_panel import NeedsPanel
 from desktop.queue.queue_cell import paint_mark
 from desktop.translation import translate
 from desktop.widgets import ElidedLabel
-from engine.stages import STAGES, stage_of
+from engine.stages import CONVERSION_STAGES, STAGES, stage_of
 
 _BAR_HEIGHT = 14
 _LINE_HEIGHT = 21
@@ -46,12 +46,24 @@ class TimingView(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        self._rows = CONVERSION_STAGES
         self._stages: dict[str, StageTime] = {}
         self._running: str | None = None
         self._fraction = 0.0
         self._source_s = 0.0
-        self.setFixedHeight(_BAR_HEIGHT + 10 + _LINE_HEIGHT * -(-len(STAGES) // _COLUMNS))
         self.setAccessibleName(self.tr("Stage timings"))
+        self.show_rows_of(None)
+
+    def show_rows_of(self, job: Job | None) -> None:
+        """Make room for the stages of a job; songs have more of them."""
+        whole = job is not None and job.cover is not None
+        self._rows = STAGES if whole else CONVERSION_STAGES
+        self.setFixedHeight(_BAR_HEIGHT + 10 + _LINE_HEIGHT * self._lines)
+        self.update()
+
+    @property
+    def _lines(self) -> int:
+        return -(-len(self._rows) // _COLUMNS)
 
     def show_stages(
         self,
@@ -94,10 +106,9 @@ class TimingView(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         self._paint_bar(painter, QRectF(0, 0, self.width(), _BAR_HEIGHT))
         wide = (self.width() - _COLUMN_GAP * (_COLUMNS - 1)) / _COLUMNS
-        per_column = -(-len(STAGES) // _COLUMNS)
         painter.setFont(style.figures_font(style.small_font(self)))
-        for place, stage in enumerate(each.name for each in STAGES):
-            column, row = divmod(place, per_column)
+        for place, stage in enumerate(each.name for each in self._rows):
+            column, row = divmod(place, self._lines)
             left = column * (wide + _COLUMN_GAP)
             top = _BAR_HEIGHT + 10 + row * _LINE_HEIGHT
             self._paint_line(painter, stage, QRectF(left, top, wide, _LINE_HEIGHT))
@@ -278,6 +289,8 @@ class DetailPanel(QWidget):
         lacking = job is not None and job.state is JobState.NEEDS_NETWORKS
         page = self._failure if failed else self.needs if lacking else self._timings
         self._pages.setCurrentWidget(page)
+        self._timings.show_rows_of(job)
+        self._pages.setFixedHeight(self._timings.height())
         self._summary.setText("")
         if job is None:
             self._timings.show_stages((), 0.0, 0.0)

@@ -7,7 +7,6 @@ from PySide6.QtCore import QCoreApplication
 from desktop.queue.job import Job, JobProgress, JobState, StageTime
 from desktop.translation import translate
 from engine.library.networks import NETWORKS
-from engine.options import ConversionOptions
 from engine.stages import stage_of
 
 _DASH = "–"
@@ -126,7 +125,7 @@ def cell_text(
 
 def describe_job(job: Job) -> str:
     """The tool tip of a row: everything that may not fit into it."""
-    lines = [job.title, job.voice.name, *map(translate, job.options.summary())]
+    lines = [job.title, job.voice.name, *_settings(job)]
     if job.message is not None:
         lines.append(translate(job.message))
     lines += note_sentences(job)
@@ -166,6 +165,14 @@ def _stage_speed(stage: StageTime, source_s: float) -> str:
     return speed(source_s / stage.seconds if counts else None)
 
 
-def options_text(options: ConversionOptions) -> str:
-    """The settings that differ from the defaults, to follow the voice's name."""
-    return "".join(f" · {translate(each)}" for each in options.summary())
+def settings_text(job: Job) -> str:
+    """What differs from converting a voice with the defaults, to follow the voice's name."""
+    return "".join(f" · {each}" for each in _settings(job))
+
+
+def _settings(job: Job) -> list[str]:
+    words = [translate(each) for each in job.options.summary()]
+    if job.cover is None:
+        return words
+    kind = {"song": _tr("whole song"), "vocals": _tr("vocals of a song")}[job.cover.source_kind]
+    return [kind, *words, *map(translate, job.cover.summary())]

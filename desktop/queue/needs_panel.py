@@ -68,12 +68,16 @@ class NeedsPanel(QWidget):
         download : 0..1 of it; None if it is not downloaded now
         """
         size = memory(needed_bytes(job))
-        self._why.setText(
-            self.tr(
-                "“{voice}” needs networks that aren't installed yet. They are downloaded once, for "
-                "all voices; then this file is converted by itself."
-            ).format(voice=job.voice.name)
+        of_voice = self.tr(
+            "“{voice}” needs networks that aren't installed yet. They are downloaded once, for "
+            "all voices; then this file is converted by itself."
         )
+        of_song = self.tr(
+            "Taking this song apart needs networks that aren't installed yet. They are downloaded "
+            "once, for all songs; then this file is converted by itself."
+        )
+        why = of_voice if job.cover is None else of_song
+        self._why.setText(why.format(voice=job.voice.name))
         fact = self.tr("{network} · {size} · licence {licence}")
         facts = (
             fact.format(

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 from desktop import style
 from desktop.queue.job import Job, JobState
 from desktop.queue.job_table import DOWNLOAD_ROLE, JOB_ROLE, PROGRESS_ROLE, STOPPING_ROLE, Column
-from desktop.queue.job_text import options_text
+from desktop.queue.job_text import settings_text
 from desktop.queue.row_buttons import BUTTON_POINTS, paint_pill, pill_font, pill_size
 from desktop.translation import translate
 
@@ -131,7 +131,7 @@ def _paint_name(
     font.setPointSizeF(font.pointSizeF() * 0.88)
     painter.setFont(font)
     failed = job.state is JobState.FAILED
-    second = f"{job.voice.name}{options_text(job.options)}"
+    second = f"{job.voice.name}{settings_text(job)}"
     if failed:
         second = translate(job.message or "")
     if failed and not selected:

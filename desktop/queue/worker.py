@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from desktop.native_library import open_torch_libraries
+from desktop.native_library import import_signal_processing, open_torch_libraries
 from desktop.problems import message_for, report_for
 from desktop.queue.engine_protocol import (
     Cancelled,
@@ -32,6 +32,8 @@ from engine.progress import CancelToken, StageProgress
 
 if TYPE_CHECKING:
     from engine.converter import Converter
+    from engine.cover.cover import CoverResult
+    from engine.options import ConversionResult
 
 _LOG = logging.getLogger(__name__)
 
@@ -43,6 +45,7 @@ class ConverterEngine:
 
     def __init__(self, optimization: OptimizationConfig) -> None:
         open_torch_libraries()
+        import_signal_processing()
         from engine import device
         from engine.converter import Converter
 
@@ -60,6 +63,8 @@ class ConverterEngine:
     def convert(self, order: Order, live: LiveTimings) -> Finished:
         """See `Engine`."""
         from engine.audio.reader import probe_audio
+        from engine.cover.cover import Cover
+        from engine.library.separation_networks import cover_networks
         from engine.voice import VoiceFiles
 
         job = order.job
@@ -82,14 +87,27 @@ class ConverterEngine:
         self._profiler.reset()
         self._profiler.live = live
         try:
-            result = self._converter.convert_file(
-                job.source,
-                voice,
-                job.options,
-                output_dir=folder,
-                listener=listen,
-                cancel=order.cancel,
-            )
+            result: ConversionResult | CoverResult
+            if job.cover is None:
+                result = self._converter.convert_file(
+                    job.source,
+                    voice,
+                    job.options,
+                    output_dir=folder,
+                    listener=listen,
+                    cancel=order.cancel,
+                )
+            else:
+                networks = cover_networks(job.cover, self._converter.models_dir)
+                result = Cover(self._converter, networks).make(
+                    job.source,
+                    voice,
+                    job.options,
+                    job.cover,
+                    output_dir=folder,
+                    listener=listen,
+                    cancel=order.cancel,
+                )
         finally:
             self._profiler.live = None
         if result.output_path is None:

@@ -192,7 +192,13 @@ class MainWindow(DropWindow):
     def convert_with_curve(self, job: Job, curve: Path) -> None:
         """Convert a job's source once more, with a pitch curve of the user's."""
         options = job.options.with_values({"f0_file": curve})
-        made = Job(source=job.source, voice=job.voice, options=options, output_dir=job.output_dir)
+        made = Job(
+            source=job.source,
+            voice=job.voice,
+            options=options,
+            cover=job.cover,
+            output_dir=job.output_dir,
+        )
         self.queue.add([made])
         self._show_new([made.id])
 

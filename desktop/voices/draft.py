@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal, get_args
 
 from PySide6.QtCore import QObject, Signal
 
 from desktop.queue.job import Job, Voice
 from desktop.settings.store import VOICE_OPTIONS, Settings
 from desktop.voices.voice_list import VoiceList
+from engine.cover.options import CoverOptions
 from engine.options import ConversionOptions
 
+FileKind = Literal["voice", "song", "vocals"]
+"""What a file is: a voice alone, a whole song, or the vocals of one."""
+VOICE: FileKind = "voice"
+SONG: FileKind = "song"
+VOCALS: FileKind = "vocals"
+
 _VOICE = "draft.voice"
+_KIND = "draft.file_kind"
+_SONG = "draft.song"
 
 
 class Draft(QObject):
@@ -26,6 +36,9 @@ class Draft(QObject):
         self._voices = voices
         self._voice = voices.find(settings.memory(_VOICE)) or voices.voices()[0]
         self._options = self._remembered()
+        kind = settings.memory(_KIND)
+        self._kind: FileKind = kind if kind in get_args(FileKind) else VOICE
+        self._song = CoverOptions.from_record(settings.memory(_SONG))
         voices.changed.connect(self._on_voices_changed)
         settings.changed.connect(self._on_setting)
 
@@ -43,6 +56,38 @@ class Draft(QObject):
     def usual(self) -> ConversionOptions:
         """The default settings of the chosen voice."""
         return self._voices.usual_options(self._voice.key)
+
+    @property
+    def file_kind(self) -> FileKind:
+        """What the next file is."""
+        return self._kind
+
+    @property
+    def song(self) -> CoverOptions:
+        """The settings of covers, also while none is asked for."""
+        return self._song
+
+    @property
+    def cover(self) -> CoverOptions | None:
+        """The settings of the next file's cover; None if it is a voice alone."""
+        if self._kind == VOICE:
+            return None
+        return self._song.with_values({"source_kind": self._kind})
+
+    def set_file_kind(self, kind: FileKind) -> None:
+        """Choose what the next file is; remembered for all voices."""
+        if kind != self._kind:
+            self._kind = kind
+            self._settings.remember(_KIND, kind)
+            self.changed.emit()
+
+    def set_song(self, song: CoverOptions) -> None:
+        """Change the settings of covers; remembered, but for the instrumental of one song."""
+        if song != self._song:
+            self._song = song
+            kept = song.with_values({"instrumental": None})
+            self._settings.remember(_SONG, kept.to_record())
+            self.changed.emit()
 
     def set_voice(self, voice: Voice) -> None:
         """Choose a voice, with the settings it was last used with."""
@@ -71,7 +116,13 @@ class Draft(QObject):
         """A job for each source, with the current voice and settings."""
         folder = self._settings.output_dir()
         return tuple(
-            Job(source=path, voice=self._voice, options=self._options, output_dir=folder)
+            Job(
+                source=path,
+                voice=self._voice,
+                options=self._options,
+                cover=self.cover,
+                output_dir=folder,
+            )
             for path in sources
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol
 
 from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt, Signal, Slot
 from PySide6.QtGui import QWheelEvent
@@ -13,7 +13,6 @@ from desktop import style
 from desktop.editors import ChoiceEditor, Editor, NumberEditor, PathEditor, SwitchEditor
 from desktop.translation import translate
 from engine.option import Option
-from engine.options import ConversionOptions
 
 _FIELD_WIDTH = 80
 _MOST_SLIDER_STEPS = 2000
@@ -217,6 +216,13 @@ _ROWS: dict[str, type[OptionRow]] = {
 }
 
 
+class Values(Protocol):
+    """Options with their values, e.g. `engine.options.ConversionOptions`."""
+
+    def value(self, name: str) -> Any:
+        """The value of an option by name."""
+
+
 class OptionControls(QWidget):
     """The rows of some options.
 
@@ -242,7 +248,7 @@ class OptionControls(QWidget):
         """Put a widget below the row of an option."""
         self._column.insertWidget(self._column.indexOf(self.rows[name]) + 1, widget)
 
-    def show_options(self, options: ConversionOptions, usual: ConversionOptions) -> None:
+    def show_options(self, options: Values, usual: Values) -> None:
         """Show options; a double click on a title goes back to the usual ones."""
         for name, row in self.rows.items():
             row.set_usual(usual.value(name))

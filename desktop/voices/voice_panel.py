@@ -22,6 +22,7 @@ from desktop import style
 from desktop.settings.store import Settings
 from desktop.voices.draft import Draft
 from desktop.voices.option_controls import OptionControls, OptionRow
+from desktop.voices.song_controls import SongControls
 from desktop.voices.voice_list import VoiceList
 from engine.errors import OptionError
 from engine.options import PITCH, ConversionOptions, all_options, voice_options
@@ -40,7 +41,12 @@ _MORE = "voice_panel.more"
 
 
 class VoicePanel(QWidget):
-    """Edits the `Draft`; the controls are generated from the option table."""
+    """Edits the `Draft`; the controls are generated from the option table.
+
+    Attributes
+    ----------
+    songs : what the file is, and the settings of covers
+    """
 
     add_wanted = Signal()
 
@@ -65,6 +71,7 @@ class VoicePanel(QWidget):
         self._make_default = QPushButton(self.tr("Make Default"))
         self._make_default.setToolTip(self.tr("This voice starts with these settings from now on"))
         self._make_default.clicked.connect(draft.make_usual)
+        self.songs = SongControls(draft, settings)
         shown = [each for each in all_options() if each.in_app]
         self._controls = OptionControls(each for each in shown if not each.more)
         self._more_controls = OptionControls(each for each in shown if each.more)
@@ -147,6 +154,7 @@ class VoicePanel(QWidget):
         title.addWidget(self._add)
         column.addLayout(title)
         column.addWidget(self._progress)
+        column.addWidget(self.songs)
         column.addWidget(self._controls)
         column.addWidget(self._more)
         column.addWidget(self._more_controls)

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from engine import device as devices
 from engine.audio.names import output_path_for
 from engine.audio.reader import decode_audio
@@ -82,7 +85,7 @@ class CoverResult:
     taken_s : seconds that everything took
     stage_s : seconds per stage
     semitones : by which the lead was shifted
-    device, peak_memory_bytes : as in `engine.options.ConversionResult`
+    device, peak_memory_bytes, f0_hz : as in `engine.options.ConversionResult`, of the lead
     notes : sentences the user should see
     """
 
@@ -95,6 +98,7 @@ class CoverResult:
     semitones: float
     device: str
     peak_memory_bytes: int
+    f0_hz: NDArray[np.float32] | None
     notes: tuple[Message, ...]
 
 
@@ -152,6 +156,7 @@ class _Sung:
 
     lead: Track
     backing: Track | None
+    f0_hz: NDArray[np.float32] | None
 
 
 class Cover:
@@ -272,6 +277,7 @@ class Cover:
             semitones=options.semitones,
             device=self._converter.device.type,
             peak_memory_bytes=devices.peak_memory_bytes(self._converter.device),
+            f0_hz=None if sung is None else sung.f0_hz,
             notes=tuple(work.notes),
         )
 
@@ -370,13 +376,13 @@ class Cover:
         converts = backing is not None and cover.backing == "convert"
         of = 2 if converts else 1
         work.plan_conversion(0, of)
-        lead = self._converted(stems.lead, stems.key, heard, voices[0], options, work)
+        lead, f0_hz = self._converted(stems.lead, stems.key, heard, voices[0], options, work)
         if converts and backing is not None:
             work.plan_conversion(1, of)
             moved = dataclasses.replace(options, semitones=cover.backing_semitones)
             key = (*stems.key, "backing")
-            backing = self._converted(backing, key, heard, voices[1], moved, work)
-        return _Sung(lead, backing)
+            backing, _ = self._converted(backing, key, heard, voices[1], moved, work)
+        return _Sung(lead, backing, f0_hz)
 
     def _converted(
         self,
@@ -386,8 +392,8 @@ class Cover:
         voice: VoiceFiles,
         options: ConversionOptions,
         work: Work,
-    ) -> PlacedVoice:
-        """A lead in another voice, at its place in the song."""
+    ) -> tuple[PlacedVoice, NDArray[np.float32] | None]:
+        """A lead in another voice, at its place in the song, and its pitch."""
         stereo = is_double_tracked(lead)
         asked = dataclasses.replace(options, stereo=stereo, output_rate_hz=GRID_HZ)
         before = dict(work.stage_s)
@@ -407,7 +413,7 @@ class Cover:
             work.note(
                 Text("the converted voice is {delay} ms later than the lead", delay=f"{delay:+.0f}")
             )
-        return placed
+        return placed, result.f0_hz
 
 
 def _with_possible_subtype(options: ConversionOptions, work: Work) -> ConversionOptions:

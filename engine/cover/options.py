@@ -67,7 +67,7 @@ class CoverOptions:
     instrumental: Path | None = option(
         None, title=Text("Own instrumental"),
         help=Text("A file of the instruments alone, used instead of those of the song."),
-        kind="file", also=(Choice(None, Text("none")),), metavar="FILE",
+        kind="file", also=(Choice(None, Text("none")),), metavar="FILE", more=False,
     )
     backing: Literal["keep", "convert", "mute"] = option(
         "keep", title=Text("Backing voices"),
@@ -75,6 +75,7 @@ class CoverOptions:
         choices=choices(
             ("keep", Text("Keep")), ("convert", Text("Convert")), ("mute", Text("Mute")),
         ),
+        more=False,
     )
     backing_semitones: float = option(
         0.0, title=Text("Pitch of the backing"),
@@ -130,11 +131,11 @@ class CoverOptions:
         return dataclasses.replace(self, **values)
 
     def summary(self) -> list[Text]:
-        """What differs from the defaults; a few words each."""
+        """What differs from the defaults beside what the file is; a few words each."""
         return [
             Text("{option} {value}", option=each.title, value=each.shown(self.value(each.name)))
             for each in COVER_OPTIONS
-            if self.value(each.name) != each.default
+            if each.name != "source_kind" and self.value(each.name) != each.default
         ]
 
     def to_record(self) -> dict[str, Any]:
