@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -37,7 +36,7 @@ from engine.cover.placement import VoicePlacement, delay_ms, has_voice, is_doubl
 from engine.cover.work import Work
 from engine.disk_cache import DiskCache, cache_dir
 from engine.errors import Message, Text, WeightsError
-from engine.files import file_sha256
+from engine.files import file_sha256, scratch_folder
 from engine.key import SourcePitch
 from engine.options import ConversionOptions
 from engine.progress import CancelToken, ProgressListener
@@ -224,15 +223,15 @@ class Cover:
         check_target(output or choose(), source, options, overwrite=overwrite)
         if cover.source_kind == "song":
             self._vocals_network()
-        with temporary_disk_errors():
-            folder = tempfile.TemporaryDirectory(prefix="urvc-", ignore_cleanup_errors=True)
-        with folder as place:
+        with ExitStack() as stack:
+            with temporary_disk_errors():
+                place = stack.enter_context(scratch_folder())
             with work.stage("decode"):
                 song = _decoded(source, work, options.track)
                 own = cover.instrumental
                 bed = song if cover.source_kind == "song" else None
                 bed = bed if own is None else _decoded(own, work)
-                whole = song_of_sound(song.sound, Path(place, "song"), cancelled=work.cancelled)
+                whole = song_of_sound(song.sound, place / "song", cancelled=work.cancelled)
             key = (file_sha256(source, work.cancel), options.track, len(whole))
             stems = self._taken_apart(key, whole, cover, work)
             heard = work.watched(whole) if cover.source_kind == "song" else None

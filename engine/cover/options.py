@@ -81,17 +81,19 @@ class CoverOptions:
         0.0, title=Text("Pitch of the backing"),
         help=Text("Semitones up or down for converted backing voices."),
         low=-36.0, high=36.0, unit=Text("semitones"), signed=True, flag="--backing-pitch",
-        metavar="SEMITONES",
+        metavar="SEMITONES", more=False,
     )
     karaoke: Literal["auto", "on", "off"] = option(
-        "auto", title=Text("Split lead and backing"),
-        help=Text("Automatic does so where the network for it is here and tells them apart."),
+        "auto", title=Text("Split voices"),
+        help=Text("Converts the lead alone. Automatic does so where its network tells them apart."),
         choices=choices(("auto", Text("Automatic")), ("on", Text("On")), ("off", Text("Off"))),
     )
     dereverb: Literal["auto", "off"] = option(
-        "auto", title=Text("Remove the room first"),
-        help=Text("Converts the dry voice and adds the song's own room again."),
-        choices=choices(("auto", Text("where its network is here")), ("off", Text("Off"))),
+        "auto", title=Text("Remove room"),
+        help=Text(
+            "Converts the dry voice and adds the room again, where the network for it is here."
+        ),
+        choices=choices(("auto", Text("Automatic")), ("off", Text("Off"))),
     )
     lead_db: float = _gain(
         0.0, Text("Lead"), Text("Level of the converted voice."), "--lead-db"
