@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QObject, Qt, QTimer, Slot
@@ -70,7 +71,7 @@ class App(QObject):
     def __init__(
         self,
         paths: AppPaths,
-        make_engine: MakeEngine = ConverterEngine,
+        make_engine: MakeEngine | None = None,
         ask: Ask = ask_user,
         leave: Callable[[int], None] = force_exit,
     ) -> None:
@@ -97,7 +98,8 @@ class App(QObject):
         )
         threading.Thread(target=remove_leftovers, args=(self.queue.jobs(),), daemon=True).start()
         self.draft = Draft(self.settings, self.voices)
-        self.runner = JobRunner(self.queue, self.settings, make_engine)
+        usual = partial(ConverterEngine, cache_folder=paths.takes_cache)
+        self.runner = JobRunner(self.queue, self.settings, make_engine or usual)
         self.gatherer = Gatherer(self)  # survives a change of windows
         self.pitch_scanner = PitchScanner(self)
         self.settings_window: SettingsWindow | None = None

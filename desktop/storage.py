@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import dataclass
@@ -95,10 +96,34 @@ class AppPaths:
         return self.data / "settings.json"
 
     @property
+    def takes_cache(self) -> Path:
+        """What the first stages made of sources, so that another take is quick."""
+        return self.cache / "takes"
+
+    @property
     def voices_dir(self) -> Path:
         """Installed voices, shared with the command line."""
         named = os.environ.get(VOICES_VARIABLE, "")
         return voices_dir() if named else self.data / "voices"
+
+
+def folder_bytes(folder: Path) -> int:
+    """The size of all files below a folder; 0 if it is not there."""
+    total = 0
+    for here, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += Path(here, name).lstat().st_size
+    return total
+
+
+def delete_files(folder: Path) -> None:
+    """Delete the files below a folder, but not those that are being written now."""
+    for here, _, names in os.walk(folder):
+        for name in names:
+            if not name.endswith(".part"):
+                with contextlib.suppress(OSError):
+                    Path(here, name).unlink()
 
 
 def sample_file() -> Path:

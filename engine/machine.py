@@ -62,6 +62,15 @@ def app_version() -> str:
         return ""
 
 
+def memory_share_bytes(share: float, least: int, most: int) -> int:
+    """A share of the memory of this machine, within limits; the least if that is unknown."""
+    try:
+        total_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, AttributeError):
+        return least
+    return min(most, max(least, int(share * total_bytes)))
+
+
 def tuning_dir(override: Path | None = None) -> Path:
     """Absolute path of the folder of the measurements; it need not exist yet.
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
@@ -27,6 +28,7 @@ from desktop.queue.job import Voice
 from desktop.queue.live_timings import LiveTimings, WatchedProfiler
 from engine.errors import ConversionCancelled, UserError, as_text
 from engine.key import VoicePitch
+from engine.machine import memory_share_bytes
 from engine.optimization import OptimizationConfig
 from engine.progress import CancelToken, StageProgress
 
@@ -38,18 +40,30 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 _MEMORY_EVERY_S = 0.5
+_CACHE_SHARE = 1 / 32
+"""Of the machine's memory: 256 MB of 8 GB."""
+_CACHE_BYTES = 128 * 10**6, 10**9
+"""The least and the most."""
 
 
 class ConverterEngine:
-    """The real engine; imports torch when it is created."""
+    """The real engine; imports torch when it is created.
 
-    def __init__(self, optimization: OptimizationConfig) -> None:
+    Parameters
+    ----------
+    cache_folder : where what the first stages made of sources is kept for other takes; None keeps
+        it in memory only
+    """
+
+    def __init__(self, optimization: OptimizationConfig, cache_folder: Path | None = None) -> None:
         open_torch_libraries()
         import_signal_processing()
         from engine import device
         from engine.converter import Converter
+        from engine.stage_cache import StageCache
 
-        self._converter: Converter = Converter(optimization=optimization)
+        cache = StageCache(cache_folder, memory_share_bytes(_CACHE_SHARE, *_CACHE_BYTES))
+        self._converter: Converter = Converter(optimization=optimization, cache=cache)
         torch_device = self._converter.device
         self._memory_bytes: Callable[[], int] = lambda: device.memory_bytes(torch_device)
         self._empty_cache: Callable[[], None] = lambda: device.empty_cache(torch_device)

@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QGuiApplication, QKeySequence
+from PySide6.QtGui import (
+    QAction,
+    QActionGroup,
+    QCloseEvent,
+    QGuiApplication,
+    QKeySequence,
+    QShowEvent,
+)
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QMainWindow,
@@ -18,19 +25,22 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from desktop.background import BackgroundTask, Listener, Outcome
 from desktop.icons import symbol
 from desktop.mac.finder import reveal
 from desktop.mac.login_item import LoginItem
 from desktop.networks.models_page import ModelsPage
 from desktop.problems import machine_lines
+from desktop.queue.job_text import memory
 from desktop.settings.page import SettingRow, TablePage, beside, caption, scrolled
 from desktop.settings.store import Settings
 from desktop.settings.table import MIRROR, PROFILING, START_AT_LOGIN
-from desktop.storage import AppPaths
-from desktop.style import GAP
+from desktop.storage import AppPaths, delete_files, folder_bytes
+from desktop.style import GAP, PlainLabel
 from desktop.tuning.optimization_page import OptimizationPage
 from desktop.tuning.tuning_run import TuningRun
 from desktop.widgets import Ask, ask_user
+from engine.progress import CancelToken
 
 if TYPE_CHECKING:
     from desktop.voices.voices_page import VoicesPage
@@ -65,6 +75,11 @@ class AdvancedPage(TablePage):
         self.copy_report.clicked.connect(self._copy_report)
         self.show_data = QPushButton(self.tr("Show Data Folder"))
         self.show_data.clicked.connect(self._show_data)
+        self.clear_cache = QPushButton(self.tr("Clear"))
+        self.clear_cache.clicked.connect(self._clear_cache)
+        self._cache_size = PlainLabel()
+        self._cache_task = BackgroundTask(self)
+        self._cache_task.ended.connect(self._show_cache_size)
         self.reset_all = QPushButton(self.tr("Reset All Settings…"))
         self.reset_all.clicked.connect(self._reset_all)
         self._said = caption("")
@@ -86,7 +101,42 @@ class AdvancedPage(TablePage):
             ),
         ):
             self.form.addRow(beside(buttons[0], name), _deeds(buttons, help_text))
+            if buttons[0] is self.show_data:
+                self._add_cache()
         self.form.addRow("", self._said)
+
+    def _add_cache(self) -> None:
+        """What can be made again, and how much it is."""
+        row = _deeds(
+            (self.clear_cache,),
+            self.tr("What was made of your sources, so that another take is quick."),
+            self._cache_size,
+        )
+        self.form.addRow(beside(self.clear_cache, self.tr("Cache:")), row)
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
+        """Measure the cache."""
+        super().showEvent(event)
+        self._cache_task.start(lambda _cancel, _listener: folder_bytes(self._paths.cache))
+
+    @property
+    def cache_size(self) -> str:
+        """The shown size of the cache."""
+        return self._cache_size.text()
+
+    @Slot()
+    def _clear_cache(self) -> None:
+        def clear(_cancel: CancelToken, _listener: Listener) -> int:
+            delete_files(self._paths.cache)
+            return folder_bytes(self._paths.cache)
+
+        self._cache_task.start(clear)
+
+    @Slot(object)
+    def _show_cache_size(self, outcome: Outcome) -> None:
+        size = outcome.value or 0
+        self._cache_size.setText(memory(size) if size else self.tr("empty"))
+        self.clear_cache.setEnabled(size > 0)
 
     def _add_profiling(self) -> None:
         """The engine's switch, also shown among its flags."""
@@ -123,12 +173,16 @@ class AdvancedPage(TablePage):
         QTimer.singleShot(_SAID_MS, self._said, self._said.clear)
 
 
-def _deeds(buttons: tuple[QPushButton, ...], help_text: str) -> QVBoxLayout:
-    """Buttons in a row, with their help below."""
+def _deeds(
+    buttons: tuple[QPushButton, ...], help_text: str, note: QWidget | None = None
+) -> QVBoxLayout:
+    """Buttons and perhaps a note in a row, with their help below."""
     row = QHBoxLayout()
     row.setSpacing(GAP)
     for button in buttons:
         row.addWidget(button)
+    if note is not None:
+        row.addWidget(note)
     row.addStretch(1)
     column = QVBoxLayout()
     column.setSpacing(4)

@@ -110,3 +110,17 @@ def test_the_window_is_never_blocked_during_a_conversion(
         worst_s.append(max(gaps))
     assert sorted(worst_s)[1] < LONGEST_BLOCK_S * allowance(), worst_s  # the middle one of three
     assert threading.active_count() < 12
+
+
+def test_a_second_take_does_not_run_the_first_stages_again(
+    app: App, app_paths: AppPaths, qtbot: QtBot, tmp_path: Path
+) -> None:
+    source = tmp_path / "a.wav"
+    shutil.copy(sample_file(), source)
+    convert(app, source, qtbot)
+    app.draft.set_options(app.draft.options.with_values({"semitones": 3.0}))
+    convert(app, source, qtbot)
+    stages = [each.stage for each in app.queue.jobs()[1].stages]
+    assert {"retrieval", "synthesis", "write"} <= set(stages)
+    assert {"decode", "filter", "pitch", "content"}.isdisjoint(stages)
+    assert list(app_paths.takes_cache.iterdir())

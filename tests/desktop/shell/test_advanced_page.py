@@ -84,3 +84,19 @@ def test_long_logs_are_rotated_and_the_oldest_is_deleted(tmp_path: Path, qapp: o
     assert "a mistake" in log.read_text()
     assert "somebody" not in log.read_text()
     assert log.stat().st_size < MAX_LOG_BYTES
+
+
+def test_the_cache_can_be_cleared_and_its_size_is_shown(
+    qtbot: QtBot, settings: Settings, app_paths: AppPaths
+) -> None:
+    app_paths.takes_cache.mkdir(parents=True)
+    (app_paths.takes_cache / "a.safetensors").write_bytes(bytes(3_000_000))
+    (app_paths.takes_cache / ".b.part").touch()
+    page = AdvancedPage(settings, app_paths, str)
+    qtbot.addWidget(page)
+    page.show()
+    qtbot.waitUntil(lambda: page.cache_size == "3 MB")
+    page.clear_cache.click()
+    qtbot.waitUntil(lambda: page.cache_size == "empty")
+    assert [path.name for path in app_paths.takes_cache.iterdir()] == [".b.part"]
+    assert not page.clear_cache.isEnabled()
