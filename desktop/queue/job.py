@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from random import getrandbits
@@ -110,6 +110,9 @@ class Job:
     message, report : why it failed, for the user and for the developers
     notes : remarks on a finished job, e.g. that the source is cut off
     needs : keys of the networks that it waits for
+    take : its number among the conversions of its source, from 1
+    name : what the user calls the take; "" is its number
+    starred : whether the user likes it
     """
 
     source: Path
@@ -131,6 +134,9 @@ class Job:
     device: str = ""
     memory_bytes: int = 0
     peak_memory_bytes: int = 0
+    take: int = 1
+    name: str = ""
+    starred: bool = False
 
     @property
     def title(self) -> str:
@@ -154,8 +160,13 @@ class Job:
 
     def again(self) -> Job:
         """The same job, not started yet."""
+        return replace(
+            self.another_take(), id=self.id, take=self.take, name=self.name, starred=self.starred
+        )
+
+    def another_take(self) -> Job:
+        """A new conversion of the same source with the same settings."""
         return Job(
-            id=self.id,
             source=self.source,
             voice=self.voice,
             options=self.options,
@@ -207,6 +218,9 @@ def job_from_record(record: dict[str, Any]) -> Job | None:
             device=str(record["device"]),
             memory_bytes=int(record["memory_bytes"]),
             peak_memory_bytes=int(record["peak_memory_bytes"]),
+            take=max(1, int(record.get("take", 1))),
+            name=str(record.get("name", "")),
+            starred=bool(record.get("starred", False)),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         return None

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from PySide6.QtCore import QMimeData, Qt, Signal
 
 from desktop.queue.engine_protocol import Cancelled, Failed, Finished, Outcome
 from desktop.queue.job import Job, JobProgress, JobState
 from desktop.queue.job_table import NOWHERE, ROWS_TYPE, Column, Index, JobTable
+from desktop.queue.takes import gathered, numbered, place_among
+from engine.plain_text import plain
 
 Missing = Callable[[Sequence[Job]], Sequence[tuple[str, ...]]]
 """Gives for each job the keys of the networks that it has to wait for."""
@@ -52,15 +55,23 @@ class JobQueue(JobTable):
     # --- changes by the user ---
 
     def add(self, jobs: Sequence[Job]) -> None:
-        """Append jobs."""
-        new = self._looked_at([job for job in jobs if job.id not in self._rows])
+        """Append jobs; those of a source that is here already are further takes, beneath it."""
+        new = [job for job in jobs if job.id not in self._rows]
+        new = self._looked_at(numbered(new, self._jobs))
         if not new:
             return
-        first = len(self._jobs)
-        self.beginInsertRows(NOWHERE, first, first + len(new) - 1)
-        self._jobs.extend(new)
-        self._renumber(first)
-        self.endInsertRows()
+        after = gathered([*self._jobs, *new])
+        ids = {job.id for job in new}
+        rows = [row for row, job in enumerate(after) if job.id in ids]
+        ranges = blocks(rows)
+        if len(ranges) > _MOST_BLOCKS or len(after) != len(self._jobs) + len(new):
+            self._keep(after)
+            ranges = []
+        for first, last in ranges:
+            self.beginInsertRows(NOWHERE, first, last)
+            self._jobs[first:first] = after[first : last + 1]
+            self._renumber()
+            self.endInsertRows()
         self._tell()
 
     def cancel(self, job_ids: Iterable[str]) -> None:
@@ -78,12 +89,42 @@ class JobQueue(JobTable):
             self.jobs_ended.emit(tuple(given_up))
         self._tell()
 
-    def retry(self, job_ids: Iterable[str]) -> None:
-        """Convert these again, with the same settings."""
+    def retry(self, job_ids: Iterable[str]) -> tuple[str, ...]:
+        """Convert these again, with the same settings; a take that is finished gets another one.
+
+        Returns
+        -------
+        the ids of the new takes
+        """
         found = self._of(job_ids)
-        again = [job for job in found if job.is_over or job.state is JobState.INTERRUPTED]
+        undone = (JobState.FAILED, JobState.CANCELLED, JobState.INTERRUPTED)
+        again = [job for job in found if job.state in undone]
         self._put(*self._looked_at([job.again() for job in again]))
+        new = [job.another_take() for job in found if job.state is JobState.FINISHED]
+        self.add(new)
         self._tell()
+        return tuple(job.id for job in new)
+
+    def star(self, job_ids: Iterable[str]) -> None:
+        """Give these a star; if all have one, take it away."""
+        jobs = self._of(job_ids)
+        starred = not all(job.starred for job in jobs)
+        self._put(*(replace(job, starred=starred) for job in jobs if job.starred != starred))
+        self._tell()
+
+    def rename(self, job_id: str, name: str) -> None:
+        """Give a take a name; "" is its number."""
+        job, name = self.job(job_id), plain(name).strip()
+        if job is not None and name != job.name:
+            self._put(replace(job, name=name))
+            self._tell()
+
+    def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:  # noqa: N802 - Qt's name
+        """Take the name that was typed into a row."""
+        if not index.isValid() or role != Qt.ItemDataRole.EditRole:
+            return False
+        self.rename(self._jobs[index.row()].id, str(value))
+        return True
 
     def remove(self, job_ids: Iterable[str]) -> None:
         """Remove these from the queue; results are kept. A running job must be cancelled first."""
@@ -106,6 +147,7 @@ class JobQueue(JobTable):
         """
         moved = sorted(self._of(job_ids), key=lambda job: self._rows[job.id])
         moved = [job for job in moved if job.state is not JobState.RUNNING]
+        row = place_among(self._jobs, max(0, row), moved)
         if len(moved) > _MOST_BLOCKS:
             self._reorder(self._with_moved(moved, row))
             moved = []
@@ -118,6 +160,8 @@ class JobQueue(JobTable):
                 self._renumber()
                 self.endMoveRows()
             row = self._rows[job.id] + 1
+        if (together := gathered(self._jobs)) != self._jobs:
+            self._reorder(together)
         self._tell()
 
     def dropMimeData(  # noqa: N802 - Qt's name
@@ -155,7 +199,7 @@ class JobQueue(JobTable):
         looked_at = self._looked_at([job for _, job in back])
         for (row, _), job in zip(back, looked_at, strict=True):
             jobs.insert(min(row, len(jobs)), job)
-        self._keep(jobs)
+        self._keep(gathered(jobs))
         self._tell()
         return tuple(job.id for job in looked_at)
 

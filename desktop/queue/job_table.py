@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from enum import IntEnum
+from enum import Enum, IntEnum
 from typing import Any
 
 from PySide6.QtCore import (
@@ -16,7 +16,7 @@ from PySide6.QtCore import (
 )
 
 from desktop.queue.job import Job, JobProgress, JobState
-from desktop.queue.job_text import cell_text, describe_job, note_sentences
+from desktop.queue.job_text import cell_text, describe_job, note_sentences, take_title
 from desktop.style import plain_tip
 
 Index = QModelIndex | QPersistentModelIndex
@@ -34,10 +34,19 @@ class Column(IntEnum):
     SPEED = 5
 
 
+class Standing(Enum):
+    """How a job stands to the other takes of its source."""
+
+    ALONE = "alone"
+    FIRST = "first"
+    BENEATH = "beneath"
+
+
 JOB_ROLE = Qt.ItemDataRole.UserRole
 PROGRESS_ROLE = Qt.ItemDataRole.UserRole + 1
 STOPPING_ROLE = Qt.ItemDataRole.UserRole + 2
 DOWNLOAD_ROLE = Qt.ItemDataRole.UserRole + 3
+STANDING_ROLE = Qt.ItemDataRole.UserRole + 4
 ROWS_TYPE = "application/x-ultimate-rvc-rows"
 """Ids of dragged jobs, one a line."""
 
@@ -64,6 +73,26 @@ class JobTable(QAbstractTableModel):
         """The job of that id."""
         row = self._rows.get(job_id)
         return None if row is None else self._jobs[row]
+
+    def takes(self, job: Job) -> tuple[Job, ...]:
+        """All conversions of the source of a job, in order."""
+        row = self._rows.get(job.id)
+        if row is None:
+            return ()
+        first = last = row
+        while first > 0 and self._jobs[first - 1].source == job.source:
+            first -= 1
+        while last + 1 < len(self._jobs) and self._jobs[last + 1].source == job.source:
+            last += 1
+        return tuple(self._jobs[first : last + 1])
+
+    def standing(self, row: int) -> Standing:
+        """How a row stands to the other takes of its source."""
+        source = self._jobs[row].source
+        if row > 0 and self._jobs[row - 1].source == source:
+            return Standing.BENEATH
+        more = row + 1 < len(self._jobs) and self._jobs[row + 1].source == source
+        return Standing.FIRST if more else Standing.ALONE
 
     def row_of(self, job_id: str) -> int | None:
         """Where it stands."""
@@ -133,13 +162,19 @@ class JobTable(QAbstractTableModel):
             PROGRESS_ROLE: lambda: self.progress(job.id),
             STOPPING_ROLE: lambda: job.id in self._stopping,
             DOWNLOAD_ROLE: lambda: self.download(job),
+            STANDING_ROLE: lambda: self.standing(index.row()),
+            Qt.ItemDataRole.EditRole: lambda: job.name,
         }
         return give[role]() if role in give else None
 
     def flags(self, index: Index) -> Qt.ItemFlag:
         """Rows can be dragged, to another place or, with their results, out of the window."""
-        usual = super().flags(index)
-        return usual | Qt.ItemFlag.ItemIsDragEnabled if index.isValid() else usual
+        flags = super().flags(index)
+        if index.isValid():
+            flags |= Qt.ItemFlag.ItemIsDragEnabled
+            if index.column() == Column.NAME:
+                flags |= Qt.ItemFlag.ItemIsEditable
+        return flags
 
     def mimeTypes(self) -> list[str]:  # noqa: N802 - Qt's name
         """Only rows of this table can be dropped here."""
@@ -181,7 +216,10 @@ class JobTable(QAbstractTableModel):
     def _spoken(self, job: Job, column: int) -> str:
         """A cell for assistive technology: a state says what the job has to say."""
         notes = note_sentences(job) if column == Column.STATE else ()
-        return "\n".join((self._cell(job, column), *notes))
+        take: tuple[str, ...] = ()
+        if column == Column.NAME and (job.name or job.starred or len(self.takes(job)) > 1):
+            take = (take_title(job, spoken=True),)
+        return "\n".join((self._cell(job, column), *take, *notes))
 
     def _renumber(self, first: int = 0) -> None:
         if first == 0:

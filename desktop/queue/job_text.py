@@ -7,6 +7,7 @@ from PySide6.QtCore import QCoreApplication
 from desktop.queue.job import Job, JobProgress, JobState, StageTime
 from desktop.translation import translate
 from engine.library.networks import NETWORKS
+from engine.plain_text import plain
 from engine.stages import stage_of
 
 _DASH = "–"
@@ -123,9 +124,23 @@ def cell_text(
     return "" if realtime is None else speed(realtime)
 
 
+def take_title(job: Job, *, spoken: bool = False) -> str:
+    """What a take is called, with its star.
+
+    Parameters
+    ----------
+    spoken : in words, for assistive technology
+    """
+    title = plain(job.name) or _tr("Take {number}").format(number=job.take)
+    if not job.starred:
+        return title
+    return _tr("{take}, starred").format(take=title) if spoken else f"★ {title}"
+
+
 def describe_job(job: Job) -> str:
     """The tool tip of a row: everything that may not fit into it."""
-    lines = [job.title, job.voice.name, *_settings(job)]
+    named = [take_title(job)] if job.name or job.starred or job.take > 1 else []
+    lines = [job.title, *named, job.voice.name, *_settings(job)]
     if job.message is not None:
         lines.append(translate(job.message))
     lines += note_sentences(job)

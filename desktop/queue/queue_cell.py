@@ -6,16 +6,26 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPalette, QPen
-from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
+from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from desktop import style
 from desktop.queue.job import Job, JobState
-from desktop.queue.job_table import DOWNLOAD_ROLE, JOB_ROLE, PROGRESS_ROLE, STOPPING_ROLE, Column
-from desktop.queue.job_text import settings_text
+from desktop.queue.job_table import (
+    DOWNLOAD_ROLE,
+    JOB_ROLE,
+    PROGRESS_ROLE,
+    STANDING_ROLE,
+    STOPPING_ROLE,
+    Column,
+    Standing,
+)
+from desktop.queue.job_text import settings_text, take_title
 from desktop.queue.row_buttons import BUTTON_POINTS, paint_pill, pill_font, pill_size
 from desktop.translation import translate
 
 PADDING = 14
+_INDENT = 20
+"""Of the further takes of a source."""
 _BAR_HEIGHT = 6
 _PERCENT_WIDTH = 42
 _MARK_POINTS = 14
@@ -68,7 +78,8 @@ class QueueCell(QStyledItemDelegate):
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if index.column() == Column.NAME:
-            _paint_name(painter, inner, job, palette, selected=selected)
+            standing: Standing = index.data(STANDING_ROLE)
+            _paint_name(painter, inner, job, standing, palette, selected=selected)
         elif index.column() == Column.STATE:
             self._paint_state(painter, inner, index, text, palette, selected=selected)
         elif index.column() == Column.REMAINING and self._offers_download(job, index):
@@ -82,6 +93,25 @@ class QueueCell(QStyledItemDelegate):
             right = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             painter.drawText(inner, right, text)
         painter.restore()
+
+    def updateEditorGeometry(  # noqa: N802 - Qt's name
+        self,
+        editor: QWidget,
+        option: QStyleOptionViewItem,
+        index: QModelIndex | QPersistentModelIndex,
+    ) -> None:
+        """Put the field for a take's name over its name."""
+        standing: Standing = index.data(STANDING_ROLE)
+        beneath = standing is Standing.BENEATH
+        place: QRect = option.rect
+        place = place.adjusted(PADDING - 4 + (_INDENT if beneath else 0), 0, -PADDING, 0)
+        upper, lower = _lines_of(place)
+        line = upper if beneath else lower
+        height = editor.sizeHint().height()
+        line.setTop(max(place.top(), line.center().y() - height // 2))
+        line.setHeight(height)
+        line.moveBottom(min(line.bottom(), place.bottom()))
+        editor.setGeometry(line)
 
     def _offers_download(self, job: Job, index: QModelIndex | QPersistentModelIndex) -> bool:
         lacking = job.state is JobState.NEEDS_NETWORKS and index.data(DOWNLOAD_ROLE) is None
@@ -116,15 +146,31 @@ def pill_place(cell: QRect, text_width: int) -> QRect:
 
 
 def _paint_name(
-    painter: QPainter, place: QRect, job: Job, palette: QPalette, *, selected: bool
+    painter: QPainter,
+    place: QRect,
+    job: Job,
+    standing: Standing,
+    palette: QPalette,
+    *,
+    selected: bool,
 ) -> None:
-    """The name, and below it the voice with its settings, or the error."""
+    """The name, and below it the voice with its settings, or the error.
+
+    Further takes of a source are indented, with their own names instead of the source's.
+    """
+    beneath = standing is Standing.BENEATH
+    if beneath:
+        painter.setPen(_text_colour(palette, selected=selected, quiet=True))
+        edge = place.left() + 3
+        painter.drawLine(edge, place.top(), edge, place.center().y())
+        painter.drawLine(edge, place.center().y(), edge + 7, place.center().y())
+        place = place.adjusted(_INDENT, 0, 0, 0)
+    upper, lower = _lines_of(place)
     metrics = painter.fontMetrics()
-    upper = QRect(place.left(), place.top() + 5, place.width(), place.height() // 2 - 3)
-    lower = QRect(place.left(), place.center().y() + 1, place.width(), place.height() // 2 - 4)
     middle = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
     painter.setPen(_text_colour(palette, selected=selected))
-    name = metrics.elidedText(job.title, Qt.TextElideMode.ElideMiddle, place.width())
+    title = take_title(job) if beneath else job.title
+    name = metrics.elidedText(title, Qt.TextElideMode.ElideMiddle, place.width())
     painter.drawText(upper, middle, name)
     painter.setPen(_text_colour(palette, selected=selected, quiet=True))
     font = painter.font()
@@ -132,12 +178,21 @@ def _paint_name(
     painter.setFont(font)
     failed = job.state is JobState.FAILED
     second = f"{job.voice.name}{settings_text(job)}"
+    if standing is Standing.FIRST or (not beneath and (job.name or job.starred)):
+        second = f"{take_title(job)} · {second}"
     if failed:
         second = translate(job.message or "")
     if failed and not selected:
         painter.setPen(style.bad(palette))
     shown = painter.fontMetrics().elidedText(second, Qt.TextElideMode.ElideRight, place.width())
     painter.drawText(lower, middle, shown)
+
+
+def _lines_of(place: QRect) -> tuple[QRect, QRect]:
+    """The two lines of a cell."""
+    upper = QRect(place.left(), place.top() + 5, place.width(), place.height() // 2 - 3)
+    lower = QRect(place.left(), place.center().y() + 1, place.width(), place.height() // 2 - 4)
+    return upper, lower
 
 
 def _paint_progress(

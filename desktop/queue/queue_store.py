@@ -12,9 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from desktop.queue.job import Job, JobState, job_from_record, job_to_record
+from desktop.queue.takes import gathered, numbered
 from desktop.storage import read_json, write_text
 
-_VERSION = 1
+_VERSION = 2
+"""From 2 on, takes have numbers."""
 
 
 class QueueStore:
@@ -48,7 +50,8 @@ class QueueStore:
             seen.add(job.id)
             kept = job.is_over or job.state is JobState.NEEDS_NETWORKS
             jobs.append(job if kept else replace(job.again(), state=JobState.INTERRUPTED))
-        return tuple(jobs)
+        version = found.get("version") if isinstance(found, dict) else None
+        return tuple(gathered(jobs if version == _VERSION else numbered(jobs)))
 
     def save(self, jobs: Sequence[Job]) -> None:
         """Request to write this state soon; a later request replaces it."""

@@ -110,6 +110,7 @@ class QueueView(QTableView):
         self.setDragDropOverwriteMode(False)
         self.setDragEnabled(True)
         self.setTabKeyNavigation(False)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setMinimumHeight(_ROW_HEIGHT * 2)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.customContextMenuRequested.connect(self.menu_wanted)
@@ -164,6 +165,13 @@ class QueueView(QTableView):
             self.selectionModel().setCurrentIndex(index, flag.NoUpdate)
             self.scrollTo(self._queue.index(rows[-1], Column.NAME))
             self.scrollTo(index)
+
+    def rename(self, job_id: str) -> None:
+        """Let the user type the name of a take."""
+        self.select_job(job_id)
+        row = self._queue.row_of(job_id)
+        if row is not None:
+            self.edit(self._queue.index(row, Column.NAME))
 
     def flash(self, job_ids: Sequence[str]) -> None:
         """Light these rows up once."""

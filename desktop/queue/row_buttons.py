@@ -17,7 +17,7 @@ _OF_STATE = {
     JobState.WAITING: ("cancel", "remove"),
     JobState.NEEDS_NETWORKS: ("download", "remove"),
     JobState.RUNNING: ("cancel",),
-    JobState.FINISHED: ("play", "reveal", "retry", "remove"),
+    JobState.FINISHED: ("star", "play", "reveal", "retry", "remove"),
     JobState.FAILED: ("retry", "remove"),
     JobState.CANCELLED: ("retry", "remove"),
     JobState.INTERRUPTED: ("retry", "remove"),
@@ -128,7 +128,7 @@ class RowButtons(QWidget):
 
     Signals
     -------
-    pressed : (name, job id)  ``cancel``, ``retry``, ``play``, ``reveal``, ``remove``,
+    pressed : (name, job id)  ``cancel``, ``retry``, ``star``, ``play``, ``reveal``, ``remove``,
         ``download`` or ``stop_download``
     """
 
@@ -145,6 +145,7 @@ class RowButtons(QWidget):
             "download": self.tr("Download"),
             "stop_download": self.tr("Stop Download"),
             "cancel": self.tr("Cancel"),
+            "star": self.tr("Star"),
             "play": self.tr("Play Result"),
             "reveal": self.tr("Show in Finder"),
             "retry": self.tr("Convert Again"),

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from desktop import style
 from desktop.notices import NoticeBar
@@ -50,6 +58,32 @@ class _Side(QScrollArea):
         self.setFixedWidth(needed + self.width() - self.viewport().width())
 
 
+class _SideColumn(QWidget):
+    """The side panel, and below it what stays in sight while it is scrolled."""
+
+    def __init__(self, side: _Side, *buttons: QPushButton) -> None:
+        super().__init__()
+        self._foot = foot = QVBoxLayout()
+        foot.setContentsMargins(style.MARGIN, 10, style.MARGIN, 12)
+        foot.setSpacing(8)
+        for button in buttons:
+            foot.addWidget(button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(side)
+        column.addLayout(foot)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+        """The ground of the side panel, with hairlines to the right of it and above the foot."""
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), style.sidebar(self.palette()))
+        line = style.hairline(self.palette())
+        painter.fillRect(self.rect().adjusted(self.width() - 1, 0, 0, 0), line)
+        painter.fillRect(0, self._foot.geometry().top(), self.width(), 1, line)
+
+
 class _Line(QWidget):
     """A hairline between two areas."""
 
@@ -71,6 +105,8 @@ class MainLayout(QWidget):
         super().__init__()
         self._queue = queue
         self.voice_panel = VoicePanel(draft, voices, settings)
+        self.convert = QPushButton(self.tr("Convert with These Settings"))
+        self.convert.setToolTip(self.tr("Another take of the selected files; the others stay"))
         self.notice = NoticeBar()
         self.empty = EmptyPage()
         self.queue_view = QueueView(queue)
@@ -104,7 +140,7 @@ class MainLayout(QWidget):
         right.setSpacing(0)
         right.addWidget(self.notice)
         right.addWidget(self.pages, 1)
-        side = _Side(self.voice_panel)
+        side = _SideColumn(_Side(self.voice_panel), self.convert)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)

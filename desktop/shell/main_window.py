@@ -158,7 +158,30 @@ class MainWindow(DropWindow):
 
     def retry_selected(self) -> None:
         """Convert the selected files again."""
-        self.queue.retry(self.queue_view.selected_ids())
+        self._retry(self.queue_view.selected_ids())
+
+    def convert_with_settings(self) -> None:
+        """Convert the selected sources once more, with the settings in the side panel."""
+        sources = dict.fromkeys(job.source for job in self.selected_jobs())
+        if sources:
+            takes = self._draft.make_jobs(sources)
+            self.queue.add(takes)
+            self._show_new([take.id for take in takes])
+
+    def star_selected(self) -> None:
+        """Give the selected takes a star, or take it away."""
+        self.queue.star(self.queue_view.selected_ids())
+
+    def rename_selected(self) -> None:
+        """Let the user type the name of the selected take."""
+        jobs = self.selected_jobs()
+        if len(jobs) == 1:
+            self.queue_view.rename(jobs[0].id)
+
+    def _retry(self, job_ids: Sequence[str]) -> None:
+        takes = self.queue.retry(job_ids)
+        if takes:
+            self._show_new(takes)
 
     def remove_selected(self) -> None:
         """Remove the selected rows from the queue."""
@@ -280,6 +303,7 @@ class MainWindow(DropWindow):
         areas.empty.choose_wanted.connect(self.open_files_dialog)
         areas.empty.sample_wanted.connect(lambda: self.take([sample_file()]))
         areas.voice_panel.add_wanted.connect(self.open_voice_dialog)
+        areas.convert.clicked.connect(self.convert_with_settings)
         self.queue_view.selection_moved.connect(self._on_selection)
         self.queue_view.remove_wanted.connect(self.remove_selected)
         self.queue_view.open_wanted.connect(self.play_selected)
@@ -331,7 +355,8 @@ class MainWindow(DropWindow):
             self.queue_view.select_job(job_id)
         {
             "cancel": lambda: self.queue.cancel([job_id]),
-            "retry": lambda: self.queue.retry([job_id]),
+            "retry": lambda: self._retry([job_id]),
+            "star": lambda: self.queue.star([job_id]),
             "remove": lambda: self.queue.remove([job_id]),
             "play": self.play_selected,
             "reveal": self.reveal_selected,

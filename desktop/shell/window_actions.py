@@ -50,6 +50,11 @@ class WindowActions(QObject):
         self.cancel = self._make(tr("Cancel"), window.cancel_selected, "Ctrl+.")
         self.cancel_all = self._make(tr("Cancel All"), window.cancel_all, "Ctrl+Shift+.")
         self.retry = self._make(tr("Convert Again"), window.retry_selected, "Ctrl+R")
+        self.convert = self._make(
+            tr("Convert with These Settings"), window.convert_with_settings, "Ctrl+Return"
+        )
+        self.star = self._make(tr("Star"), window.star_selected, "Ctrl+D")
+        self.rename = self._make(tr("Rename Take"), window.rename_selected, "F2")
         self.remove = self._make(tr("Remove from Queue"), window.remove_selected, "Ctrl+Backspace")
         self.clear = self._make(tr("Clear Finished"), window.clear_over, "Ctrl+Shift+K")
         self.up = self._make(tr("Move Up"), lambda: window.move_selected(-1), "Ctrl+Alt+Up")
@@ -161,9 +166,15 @@ class WindowActions(QObject):
         self.cancel_all.setEnabled(window.queue.is_busy)
         again = any(job.is_over or job.state is JobState.INTERRUPTED for job in jobs)
         self.retry.setEnabled(again)
+        self.convert.setEnabled(bool(jobs))
+        self._window.areas.convert.setEnabled(bool(jobs))
+        self.star.setEnabled(bool(jobs))
+        starred = bool(jobs) and all(job.starred for job in jobs)
+        self.star.setText(self.tr("Remove Star") if starred else self.tr("Star"))
         self.remove.setEnabled(bool(states - {JobState.RUNNING}))
         self.clear.setEnabled(any(job.is_over for job in window.queue.jobs()))
         single = jobs[0] if len(jobs) == 1 else None
+        self.rename.setEnabled(single is not None)
         done = single is not None and single.output is not None
         self.undo.setEnabled(window.queue.can_undo)
         self.download.setVisible(JobState.NEEDS_NETWORKS in states)
@@ -177,7 +188,9 @@ class WindowActions(QObject):
     def _add_job_actions(self, menu: QMenu) -> None:
         menu.addActions([self.download, self.play, self.reveal, self.copy])
         menu.addSeparator()
-        menu.addActions([self.cancel, self.retry, self.remove])
+        menu.addActions([self.convert, self.retry, self.star, self.rename])
+        menu.addSeparator()
+        menu.addActions([self.cancel, self.remove])
         menu.addSeparator()
         menu.addActions([self.up, self.down])
 

@@ -81,7 +81,7 @@ def test_recent_sources_that_are_still_there_are_offered_again(
     assert action.text() == "one && two.wav"
     action.trigger()
     qtbot.waitUntil(lambda: app.queue.rowCount() == 3, timeout=WAIT_MS)
-    assert app.queue.jobs()[2].source == paths[0]
+    assert app.queue.jobs()[1].source == paths[0]  # beneath the first take of it
 
 
 def test_files_pasted_from_finder_are_converted(app: App, qtbot: QtBot, tmp_path: Path) -> None:
