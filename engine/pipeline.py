@@ -64,19 +64,29 @@ PITCH_OVERLAP_FRAMES = 1_000
 
 @dataclass(frozen=True)
 class Region:
-    """A stretch of a source, in seconds from its beginning."""
+    """A stretch of a source, in seconds from its beginning; ``inf`` is the end.
+
+    Raises
+    ------
+    ValueError : it does not end after it begins
+    """
 
     start_s: float
     stop_s: float
 
+    def __post_init__(self) -> None:
+        if not max(self.start_s, 0.0) < self.stop_s:  # NaN fails too
+            raise ValueError(f"{self} does not end after it begins")
+
     def samples(self, rate_hz: int, n: int) -> tuple[int, int]:
         """First and last sample of the stretch in a sound of ``n``."""
-        start = min(max(round(self.start_s * rate_hz), 0), n)
-        return start, max(start, min(round(self.stop_s * rate_hz), n))
+        start, stop = (round(each * rate_hz) for each in self._within(n / rate_hz))
+        return start, stop
 
-    def seconds_around(self) -> tuple[int, int]:
+    def seconds_around(self, rate_hz: int, n: int) -> tuple[int, int]:
         """Whole seconds with a margin for the filters that come after the synthesis."""
-        return max(math.floor(self.start_s) - 1, 0), math.ceil(self.stop_s) + 1
+        start_s, stop_s = self._within(n / rate_hz)
+        return max(math.floor(start_s) - 1, 0), math.ceil(stop_s) + 1
 
     def with_margin(self, options: ConversionOptions) -> Region:
         """What has to be synthesised: loudness is measured over a second around each instant."""
@@ -85,9 +95,13 @@ class Region:
 
     def frames(self, signal: AnalysisSignal) -> Piece:
         """The frames of the source that the stretch touches."""
-        start = min(max(math.floor(self.start_s * FRAMES_PER_SECOND), 0), signal.frames)
-        stop = min(math.ceil(self.stop_s * FRAMES_PER_SECOND), signal.frames)
-        return Piece(start, max(start, stop))
+        start_s, stop_s = self._within(signal.frames / FRAMES_PER_SECOND)
+        start, stop = start_s * FRAMES_PER_SECOND, stop_s * FRAMES_PER_SECOND
+        return Piece(math.floor(start), min(math.ceil(stop), signal.frames))
+
+    def _within(self, duration_s: float) -> tuple[float, float]:
+        """Start and stop in a source of that length."""
+        return min(max(self.start_s, 0.0), duration_s), min(self.stop_s, duration_s)
 
 
 def convert_signal(
@@ -298,7 +312,9 @@ def _finished(
     whole = region is None
     first, last = (0, n) if region is None else region.samples(rate_hz, n)
     # Whole seconds: there both rates have a sample at the same instant.
-    start_s, stop_s = (0, -(-n // rate_hz)) if region is None else region.seconds_around()
+    start_s, stop_s = (0, -(-n // rate_hz))
+    if region is not None:
+        start_s, stop_s = region.seconds_around(rate_hz, n)
     low, high = start_s * voice_rate_hz, min(stop_s * voice_rate_hz, n_voice)
     skipped = start_s * rate_hz
     follows = options.volume_envelope < 1 and n_voice > 0

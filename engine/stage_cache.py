@@ -100,7 +100,7 @@ class StageCache:
         self._remember(key, kept)
         if self._disk is None:
             return
-        with suppress(OSError, Refusal):
+        with suppress(OSError, Refusal, SafetensorError):  # the last one where a disk fills up
             n_bytes = kept.numel() * kept.element_size() + 1000
             self._disk.keep(key, n_bytes, lambda path: save_file({_NAME: kept}, path))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +77,10 @@ def test_a_stretch_has_the_samples_of_the_whole(
     result = converter.convert_file(source, small.voice, options, output_dir=tmp_path)
     assert result.output_path is not None
     whole, rate_hz = soundfile.read(result.output_path, dtype="float32")
-    for start_s, stop_s in ((0.0, 1.0), (3.7, 5.21), (5.9, 7.0), (8.0, 99.0)):
+    for start_s, stop_s in ((0.0, 1.0), (3.7, 5.21), (5.9, 7.0), (8.0, math.inf)):
         part = converter.convert_region(source, Region(start_s, stop_s), small.voice, options)
-        expected = whole[round(start_s * rate_hz) : round(stop_s * rate_hz)]
+        stop = len(whole) if stop_s == math.inf else round(stop_s * rate_hz)
+        expected = whole[round(start_s * rate_hz) : stop]
         assert part.samples is not None
         assert part.rate_hz == rate_hz
         assert part.samples.shape == expected.shape
@@ -114,3 +116,11 @@ def test_the_next_stretch_needs_no_stage_again(small: SmallSet, source: Path) ->
 def test_a_stretch_beyond_the_end_is_refused(small: SmallSet, source: Path) -> None:
     with pytest.raises(OptionError, match="ends before"):
         converter_of(small).convert_region(source, Region(20.0, 30.0), small.voice)
+
+
+@pytest.mark.parametrize(
+    ("start_s", "stop_s"), [(2.0, 1.0), (1.0, 1.0), (-2.0, -1.0), (math.nan, 1)]
+)
+def test_a_stretch_ends_after_it_begins(start_s: float, stop_s: float) -> None:
+    with pytest.raises(ValueError, match="end after it begins"):
+        Region(start_s, stop_s)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +187,20 @@ def test_a_full_disk_costs_the_cache_only(small: SmallSet, source: Path, tmp_pat
     again, result = convert(with_cache(small, cache), source, small.voice, tmp_path)
     np.testing.assert_array_equal(again, first)
     assert "content" not in result.stage_s  # from memory
+
+
+def test_a_disk_that_fills_up_while_a_result_is_written_costs_that_file_only(
+    tmp_path: Path,
+) -> None:
+    cache = StageCache(tmp_path)
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, usual[1]))
+    try:
+        cache.keep(("large",), torch.ones(10_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert cache.find(("large",)) is not None  # from memory
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_memory_stays_within_its_limit(tmp_path: Path) -> None:
