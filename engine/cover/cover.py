@@ -236,7 +236,7 @@ class Cover:
             stems = self._taken_apart(key, whole, cover, work)
             heard = work.watched(whole) if cover.source_kind == "song" else None
             sung: _Sung | None = None
-            if heard is not None and not has_voice(stems.lead, heard):
+            if heard is not None and not has_voice(stems.vocals, heard):
                 work.note(_NO_VOICE)
             else:
                 if choose_key is not None:

@@ -15,91 +15,19 @@ import numpy as np
 import pytest
 import soundfile
 
-from engine import CancelToken, ConversionOptions, Converter, OptimizationConfig, starter_voice
+from engine import CancelToken, Converter, starter_voice
 from engine.audio.resampling import resample
 from engine.cli import main
-from engine.cover.cover import Cover, CoverResult
+from engine.cover.cover import Cover
 from engine.cover.limiter import CEILING, true_peaks
 from engine.cover.loudness import GRID_HZ, frame_energies, integrated_lufs
 from engine.cover.options import CoverNetworks, CoverOptions
 from engine.errors import ConversionCancelled, OptionError, UserError
-from engine.paths import starter_dir
-from engine.separation.chunks import RoformerPlan
-from engine.separation.separator import Separator
-from tests.engine.cover.track import sine, track_of
+from tests.engine.cover.sums import FLOAT, INNER, make, samples, separated
+from tests.engine.cover.track import track_of
 from tests.engine.separation.small_networks import write_network
 
-FLOAT = ConversionOptions(subtype="float")
-separated: list[str] = []
-
-
-class _Sums(Separator):
-    """Separates by what both channels have in common, or makes a part of that the lead."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.plan = RoformerPlan(GRID_HZ, 2)
-        self.normalises = False
-        self.notes = []
-        self._share = float(path.read_text().partition(" ")[0])
-
-    def to(self, device: str) -> None:
-        pass
-
-    def separate(self, samples: np.ndarray) -> np.ndarray:
-        separated.append(self.path.name)
-        middle = samples.mean(1, keepdims=True) * np.float32(self._share)
-        return np.repeat(middle, 2, axis=1)
-
-
-@pytest.fixture(autouse=True)
-def sums(monkeypatch: pytest.MonkeyPatch) -> None:
-    separated.clear()
-    monkeypatch.setattr(Separator, "open", _Sums)
-
-
-@pytest.fixture(scope="module")
-def converter(tmp_path_factory: pytest.TempPathFactory) -> Converter:
-    return Converter(tmp_path_factory.mktemp("none"), OptimizationConfig(device="cpu"))
-
-
-@pytest.fixture(scope="module")
-def song(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """1.6 s of speech over chords, float stereo at 48 kHz."""
-    speech, rate_hz = soundfile.read(starter_dir() / "sample.wav", dtype="float32")
-    vocals = resample(speech[: round(1.6 * rate_hz)], rate_hz, 48_000)
-    seconds = len(vocals) / 48_000
-    sides = sum(sine(hz, seconds, 0.08, 48_000) for hz in (110.0, 138.6, 164.8))[: len(vocals)]
-    path = tmp_path_factory.mktemp("song") / "song.wav"
-    soundfile.write(path, np.stack([vocals + sides, vocals - sides], 1), 48_000, "FLOAT")
-    return path
-
-
-@pytest.fixture
-def networks(tmp_path: Path) -> CoverNetworks:
-    vocals = tmp_path / "vocals.network"
-    vocals.write_text("1")
-    return CoverNetworks(vocals)
-
-
-INNER = slice(0, -200)
-"""The song ends within a word: resampling rings there."""
-
-
-def samples(path: Path) -> np.ndarray:
-    return soundfile.read(path, dtype="float32", always_2d=True)[0]
-
-
-def make(
-    converter: Converter,
-    song: Path,
-    networks: CoverNetworks,
-    folder: Path,
-    options: ConversionOptions = FLOAT,
-    **cover: Any,
-) -> CoverResult:
-    made_by = Cover(converter, networks, folder / "cache")
-    return made_by.make(song, starter_voice(), options, CoverOptions(**cover), output_dir=folder)
+pytestmark = pytest.mark.usefixtures("sums")
 
 
 def test_only_the_voice_changes(
