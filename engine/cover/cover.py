@@ -265,7 +265,7 @@ class Cover:
                 paths = _written(
                     source, limited, kept, output or choose, options, overwrite=overwrite
                 )
-                tell(1.0)
+            work.finish()  # what is written stays, whatever the user wants now
         return CoverResult(
             output_path=paths[0],
             stems=tuple(paths[1:]),

@@ -111,6 +111,10 @@ class Work:
 
         return listen
 
+    def finish(self) -> None:
+        """Everything is done."""
+        self._show(StageProgress("mix", self.stage_s["mix"], CPU, 1.0))
+
     def note(self, sentence: Message) -> None:
         """Tell the user something, once."""
         if sentence not in self.notes:
