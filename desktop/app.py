@@ -27,6 +27,7 @@ from desktop.queue.intake import Gatherer
 from desktop.queue.job_queue import JobQueue
 from desktop.queue.queue_store import QueueStore, remove_leftovers
 from desktop.queue.runner import JobRunner, force_exit
+from desktop.queue.song_guess import SongGuess
 from desktop.queue.source_lengths import SourceLengths
 from desktop.queue.worker import ConverterEngine
 from desktop.settings.store import Settings
@@ -36,6 +37,7 @@ from desktop.shell.main_window import MainWindow
 from desktop.shell.menu_bar import MenuBar
 from desktop.shell.settings_window import SettingsWindow
 from desktop.shell.single_instance import SingleInstance, claim, hand_over, server_name
+from desktop.shell.song_question import suggest_songs
 from desktop.storage import AppPaths
 from desktop.translation import chosen_language, install_translators
 from desktop.tuning.tuning_run import MachineFlags, TuningRun, TuningWork
@@ -93,6 +95,8 @@ class App(QObject):
         self.needs = NetworkNeeds(models_dir(), self.voices.content_encoder)
         self.queue = JobQueue(self.store.load(), self.needs.missing)
         self.lengths = SourceLengths(self.queue, parent=self)
+        self.song_guess = SongGuess(parent=self)
+        self.song_guess.found.connect(self._suggest_songs)
         self.downloads = NetworkDownload(
             self.queue, self.needs, lambda: self.settings.value(MIRROR), parent=self
         )
@@ -189,6 +193,7 @@ class App(QObject):
         self.window.voice_dialogs.close_tasks()
         self.downloads.close()
         self.lengths.close()
+        self.song_guess.close()
         self.tuning.close()
         if self.settings_window is not None:
             self.settings_window.close_tasks()
@@ -257,6 +262,7 @@ class App(QObject):
         self.key_suggestion.range_wanted.connect(self.runner.learn)
         self.window.areas.voice_panel.add_below_pitch(self.key_suggestion)
         self.window.job_selected.connect(self.key_suggestion.set_job)
+        self.window.jobs_dropped.connect(self.song_guess.look)
         pitch = PitchPanel(self.pitch_scanner, self._paths.data / "curves")
         self.runner.pitch_found.connect(pitch.take_used)
         pitch.convert_wanted.connect(self.window.convert_with_curve)
@@ -323,6 +329,10 @@ class App(QObject):
             ((self.tr("Open Settings"), self.show_optimization),),
             again=lambda _window: self._tell_of_change(changed),
         )
+
+    @Slot(object)
+    def _suggest_songs(self, job_ids: Sequence[str]) -> None:
+        suggest_songs(self.window, self.draft, job_ids)
 
     def _save(self) -> None:
         if not self._closed:

@@ -53,6 +53,7 @@ class MainWindow(DropWindow):
     """
 
     job_selected = Signal(object)
+    jobs_dropped = Signal(object)
     play_requested = Signal(object)
     toggle_requested = Signal()
     seek_requested = Signal(float)
@@ -166,7 +167,7 @@ class MainWindow(DropWindow):
         if sources:
             takes = self._draft.make_jobs(sources)
             self.queue.add(takes)
-            self._show_new([take.id for take in takes])
+            self.show_new([take.id for take in takes])
 
     def star_selected(self) -> None:
         """Give the selected takes a star, or take it away."""
@@ -181,7 +182,7 @@ class MainWindow(DropWindow):
     def _retry(self, job_ids: Sequence[str]) -> None:
         takes = self.queue.retry(job_ids)
         if takes:
-            self._show_new(takes)
+            self.show_new(takes)
 
     def remove_selected(self) -> None:
         """Remove the selected rows from the queue."""
@@ -194,7 +195,7 @@ class MainWindow(DropWindow):
     def undo(self) -> None:
         """Put back the rows that were removed last."""
         if self.queue.can_undo:
-            self._show_new(self.queue.undo_remove())
+            self.show_new(self.queue.undo_remove())
 
     def copy_results(self) -> None:
         """Copy the selected results, as files that can be pasted in Finder; or a marked text."""
@@ -223,7 +224,7 @@ class MainWindow(DropWindow):
             output_dir=job.output_dir,
         )
         self.queue.add([made])
-        self._show_new([made.id])
+        self.show_new([made.id])
 
     def move_selected(self, by: int) -> None:
         """Move the selected rows up (-1) or down (1)."""
@@ -332,7 +333,8 @@ class MainWindow(DropWindow):
         if intake.sounds:
             jobs = self._draft.make_jobs(intake.sounds)
             self.queue.add(jobs)
-            self._show_new([job.id for job in jobs])
+            self.show_new([job.id for job in jobs])
+            self.jobs_dropped.emit(jobs)
             if self.queue.count(JobState.NEEDS_NETWORKS) and not self.isVisible():
                 self.show_and_raise()  # e.g. from the menu bar: the user has to decide
         if intake.voices:
@@ -343,7 +345,7 @@ class MainWindow(DropWindow):
         if intake.left_alone:
             self.notice.tell(intake.left_alone, warning=True)
 
-    def _show_new(self, job_ids: Sequence[str]) -> None:
+    def show_new(self, job_ids: Sequence[str]) -> None:
         """Select rows that came or came back, scroll to them, and light them up."""
         self._followed = job_ids[0] if len(job_ids) == 1 else None
         self.queue_view.select_jobs(job_ids)

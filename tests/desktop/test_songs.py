@@ -249,3 +249,25 @@ def test_a_song_waits_for_the_networks_that_it_cannot_do_without(
     (lacking,) = app.needs.missing([Job(source=Path("a.wav"), voice=starter, cover=cover)])
     assert lacking[: len(needs)] == needs
     assert bool(lacking) == bool(needs)
+
+
+def is_found(app: App, text: str) -> bool:
+    return text in app.window.notice.text
+
+
+def test_a_dropped_song_is_suggested_as_one_and_becomes_one_when_asked_to(
+    start: Callable[..., App], tmp_path: Path, qtbot: QtBot
+) -> None:
+    app = start(FakeEngine)
+    app.take([song(tmp_path, 35.0, "slow.wav"), song(tmp_path, 2.0, "short.wav")])
+    qtbot.waitUntil(lambda: is_found(app, "slow.wav"), timeout=WAIT_MS)
+    assert "whole song" in app.window.notice.text
+    assert [each.cover for each in app.queue.jobs()] == [None, None]
+    assert app.draft.file_kind == VOICE  # nothing is changed unasked
+    app.window.notice.buttons()[1].click()
+    songs = [each for each in app.queue.jobs() if each.cover is not None]
+    assert [each.source.name for each in songs] == ["slow.wav"]
+    assert app.draft.file_kind == SONG
+    qtbot.waitUntil(lambda: not app.queue.is_busy, timeout=WAIT_MS)
+    voices = {each.source.name: each.state for each in app.queue.jobs() if each.cover is None}
+    assert voices == {"slow.wav": JobState.CANCELLED, "short.wav": JobState.FINISHED}
