@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,6 +120,7 @@ _PITCH = "listen.pitch"
 
 _WITHOUT_RESULT = frozenset({JobState.FAILED, JobState.CANCELLED})
 _JUST_MATCHED_DB = 0.05
+_MOST_TAKES = 30
 
 
 class ListenPanel(QWidget):
@@ -134,6 +136,7 @@ class ListenPanel(QWidget):
     Attributes
     ----------
     pitch : the pitch of both, opened and closed by a button
+    takes_of : the results of all takes of a job's source, whose levels are matched
     """
 
     def __init__(
@@ -152,6 +155,8 @@ class ListenPanel(QWidget):
         self._scanner: WaveformScanner | None = None
         self._files: tuple[Path | None, Path | None] = (None, None)
         self._track: int | None = None
+        self._takes: tuple[Path, ...] = ()
+        self.takes_of: Callable[[Job], Sequence[Path]] = lambda _job: ()
         self._waveforms: dict[Path, Waveform] = {}
         self._is_hopeless = False
         self.pitch = pitch
@@ -170,11 +175,18 @@ class ListenPanel(QWidget):
         self._is_hopeless = job is not None and job.state in _WITHOUT_RESULT
         if self.pitch is not None:
             self.pitch.set_job(job)
-        if (files, track) == (self._files, self._track):
+        takes = () if job is None else tuple(self.takes_of(job))
+        same_source = (files[0], track) == (self._files[0], self._track)
+        if same_source and (files, takes) == (self._files, self._takes):
             self._show_lane(1)
             return
+        self._takes = takes
+        if same_source and self._player is not None and files[0] is not None:
+            self._show_other_result(files[1])
+            return
         place_s = self._player.position_s if self._player and files[0] == self._files[0] else 0.0
-        kept = [path for path in files if path != files[0] or track == self._track]
+        shown = (*files, *takes)
+        kept = [path for path in shown if path != files[0] or track == self._track]
         self._files, self._track = files, track
         self._waveforms = {path: w for path, w in self._waveforms.items() if path in kept}
         if files[0] is not None:
@@ -185,6 +197,21 @@ class ListenPanel(QWidget):
         for side in range(_SIDES):
             self._show_lane(side)
         self._show_time(place_s)
+        self._show_state()
+
+    def _show_other_result(self, result: Path | None) -> None:
+        """Show another take of the same source; what is heard goes on at the same instant."""
+        if self._player is None:
+            return
+        was_waiting = self._files[1] is None
+        self._files = (self._files[0], result)
+        self._say("")
+        self._player.replace_result(result, self._gains() or (1.0, 1.0))
+        if was_waiting and result is not None and not self._player.is_playing:
+            self._player.set_side(1)
+        self._want_waveforms()
+        self._show_lane(1)
+        self._match_levels()
         self._show_state()
 
     def toggle_play(self) -> None:
@@ -322,8 +349,15 @@ class ListenPanel(QWidget):
         self._say("")
         self._player.load(*self._files, self._track)
         self._player.seek(place_s)
-        wanted = [path for path in reversed(self._files) if path is not None]
-        self._scanner.want(*wanted, tracks={self._files[0] or Path(): self._track})
+        self._want_waveforms()
+
+    def _want_waveforms(self) -> None:
+        """Read the sounds that are shown, and then the other takes, to match their levels."""
+        if self._scanner is not None:
+            wanted = [path for path in reversed(self._files) if path is not None]
+            others = [path for path in self._takes if path not in wanted][:_MOST_TAKES]
+            tracks = {self._files[0] or Path(): self._track}
+            self._scanner.want(*wanted, *others, tracks=tracks)
 
     @Slot(object, object)
     def _take_waveform(self, path: Path, waveform: Waveform) -> None:
@@ -366,18 +400,11 @@ class ListenPanel(QWidget):
 
     def _match_levels(self) -> None:
         """Match the levels once the loudness of both is known."""
-        if self._player is None or None in self._files:
+        gains = self._gains()
+        if self._player is None or gains is None:
             return
-        both = [self._waveforms.get(path) for path in self._files if path is not None]
-        if not all(waveform is not None and waveform.complete for waveform in both):
-            return
-        from desktop.listen.loudness import matching_gain_db
-
-        gain_db = 0.0
-        if self._settings.value(settings_table.LEVEL_MATCH):
-            source, result = (w.loudness_lufs for w in both if w is not None)
-            gain_db = matching_gain_db(source, result)
-        self._player.match_levels(gain_db)
+        self._player.set_gains(gains)
+        gain_db = 20 * math.log10(gains[1] / gains[0])
         if abs(gain_db) < _JUST_MATCHED_DB:
             self._say("")
         else:
@@ -387,6 +414,22 @@ class ListenPanel(QWidget):
                     louder=louder, gain=f"−{abs(gain_db):.1f}"
                 )
             )
+
+    def _gains(self) -> tuple[float, float] | None:
+        """Factors of source and result that make all takes equally loud; None while unknown."""
+        paths = dict.fromkeys((*self._files, *self._takes))
+        found = {path: self._waveforms.get(path) for path in paths if path is not None}
+        known = {path: each for path, each in found.items() if each is not None and each.complete}
+        source, result = self._files
+        if source not in known or result not in known:
+            return None
+        if not self._settings.value(settings_table.LEVEL_MATCH):
+            return (1.0, 1.0)
+        from desktop.listen.loudness import matching_gains_db
+
+        gains_db = matching_gains_db([each.loudness_lufs for each in known.values()])
+        factors = {path: 10 ** (db / 20) for path, db in zip(known, gains_db, strict=True)}
+        return factors[source], factors[result]
 
     @Slot(int)
     def _choose_side(self, side: int) -> None:

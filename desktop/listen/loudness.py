@@ -8,6 +8,7 @@ measurement", 2018.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,14 +101,13 @@ class LoudnessMeter:
         return _lufs(float(loud[loud > gate].mean()))
 
 
-def matching_gain_db(reference_lufs: float | None, other_lufs: float | None) -> float:
-    """Gain that makes the other sound as loud as the reference.
+def matching_gains_db(sounds_lufs: Sequence[float | None]) -> list[float]:
+    """Gains that make all sounds as loud as the quietest.
 
-    0 if one of them is silent; limited to ±`MAX_MATCH_DB`.
+    0 for silent ones, which don't count; none is below −`MAX_MATCH_DB`.
     """
-    if reference_lufs is None or other_lufs is None:
-        return 0.0
-    return max(-MAX_MATCH_DB, min(MAX_MATCH_DB, reference_lufs - other_lufs))
+    quietest = min((each for each in sounds_lufs if each is not None), default=0.0)
+    return [0.0 if each is None else max(-MAX_MATCH_DB, quietest - each) for each in sounds_lufs]
 
 
 def _power(lufs: float) -> float:

@@ -162,9 +162,19 @@ _FADE_S = 0.012
 
 
 class _Feed(NamedTuple):
+    """Where sound comes from.
+
+    Attributes
+    ----------
+    gains : with which it is to be heard; None keeps those that are set
+    joins : it begins where the sound before it is once it can be read, instead of at once
+    """
+
     feeder: PairFeeder
     rate_hz: int
     start_s: float
+    gains: tuple[float, float] | None = None
+    joins: bool = False
 
 
 class Mixer:
@@ -186,12 +196,27 @@ class Mixer:
         self._coming: deque[_Feed] = deque()
         self._feed: _Feed | None = None
         self._rest: Chunk = np.zeros((0, 4), dtype=np.float32)
+        self._joining: Chunk = self._rest
+        self._n_skipped = 0
+        self._leaving = np.zeros((0, 2), dtype=np.float32)
+        self._n_leaving = 0
         self._n_played = 0
         self._closed = False
 
     def feed(self, feeder: PairFeeder, rate_hz: int, start_s: float) -> None:
         """Continue with another feeder from the next callback on."""
         self._coming.append(_Feed(feeder, rate_hz, start_s))
+        if self._closed:
+            feeder.close()
+
+    def join(
+        self, feeder: PairFeeder, rate_hz: int, start_s: float, gains: tuple[float, float]
+    ) -> None:
+        """Continue with another feeder at the same instant, without a gap.
+
+        The sound before it is played until as much of the other was read.
+        """
+        self._coming.append(_Feed(feeder, rate_hz, start_s, gains, joins=True))
         if self._closed:
             feeder.close()
 
@@ -210,14 +235,19 @@ class Mixer:
     @property
     def position_s(self) -> float:
         """Position up to which sound was handed to the card."""
-        if self._coming:
-            return self._coming[-1].start_s
-        return 0.0 if self._feed is None else self._feed.start_s + self._played_s
+        sought = [feed.start_s for feed in tuple(self._coming) if not feed.joins]
+        if sought:
+            return sought[-1]
+        return self._played_to_s
 
     @property
     def at_end(self) -> bool:
         """Whether all sound was handed to the card."""
         return self._feed is not None and self._feed.feeder.exhausted and not len(self._rest)
+
+    @property
+    def _played_to_s(self) -> float:
+        return 0.0 if self._feed is None else self._feed.start_s + self._played_s
 
     @property
     def _played_s(self) -> float:
@@ -230,7 +260,13 @@ class Mixer:
         """
         self.n_calls += 1
         while self._coming:
-            self._take_over(self._coming.popleft())
+            feed = self._coming[0]
+            if feed.joins and len(self._coming) > 1:
+                self._give_up(self._coming.popleft())
+            elif feed.joins and not self._catches_up(feed):
+                break
+            else:
+                self._take_over(self._coming.popleft())
         done = 0
         while done < len(out):
             if not len(self._rest):
@@ -239,19 +275,67 @@ class Mixer:
                     break
                 self._rest = chunk
             n = min(len(out) - done, len(self._rest))
-            out[done : done + n] = self._mixed(self._rest[:n])
+            out[done : done + n] = self._faded_in(self._mixed(self._rest[:n]))
             self._rest = self._rest[n:]
             done += n
         out[done:] = 0
         self._n_played += done
-        return not self.at_end
+        return bool(self._coming) or not self.at_end
+
+    def _give_up(self, feed: _Feed) -> None:
+        """Another sound is to be heard instead of one that has not joined yet."""
+        feed.feeder.close()
+        self._joining, self._n_skipped = self._joining[:0], 0
+        if feed.gains is not None:
+            self.gains = feed.gains
+
+    def _catches_up(self, feed: _Feed) -> bool:
+        """Read what joins up to the present instant; False if that is not there yet."""
+        behind = round((self._played_to_s - feed.start_s) * feed.rate_hz) - self._n_skipped
+        while behind >= len(self._joining):
+            behind -= len(self._joining)
+            self._n_skipped += len(self._joining)
+            chunk = feed.feeder.take()
+            if chunk is None:
+                self._joining = self._joining[:0]
+                return feed.feeder.exhausted
+            self._joining = chunk
+        self._joining = self._joining[max(0, behind) :]
+        self._n_skipped += max(0, behind)
+        return True
 
     def _take_over(self, feed: _Feed) -> None:
+        if feed.joins and self._feed is not None:
+            self._leave(self._feed)
         if self._feed is not None:
             self._feed.feeder.close()
+        if feed.gains is not None:
+            self.gains = feed.gains
+        skipped = self._n_skipped if feed.joins else 0
+        self._rest = self._joining if feed.joins else self._rest[:0]
         self._feed = feed
-        self._rest = self._rest[:0]
-        self._n_played = 0
+        self._n_played = skipped
+        self._joining, self._n_skipped = self._rest[:0], 0
+
+    def _leave(self, feed: _Feed) -> None:
+        """Keep a moment of what was heard, to fade it out."""
+        n = int(self._fade_frames())
+        if len(self._rest) < n and (chunk := feed.feeder.take()) is not None:
+            self._rest = np.concatenate([self._rest, chunk])
+        if len(self._rest):
+            heard = self._mixed(self._rest[:n])
+            self._leaving = heard * np.linspace(1, 0, len(heard), dtype=np.float32)[:, None]
+            self._n_leaving = len(heard)
+
+    def _faded_in(self, sound: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Fade from the sound that was left, float32 [n, 2]."""
+        n = min(len(sound), len(self._leaving))
+        if n:
+            first = self._n_leaving - len(self._leaving)
+            share = np.linspace(0, 1, self._n_leaving, dtype=np.float32)[first : first + n, None]
+            sound[:n] = share * sound[:n] + self._leaving[:n]
+            self._leaving = self._leaving[n:]
+        return sound
 
     def _mixed(self, chunk: Chunk) -> NDArray[np.float32]:
         balance = self._ramp(len(chunk))[:, None]

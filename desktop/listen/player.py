@@ -108,11 +108,33 @@ class Player(QObject):
         self._move_to(0.0)
         self.state_changed.emit()
 
-    def match_levels(self, gain_db: float) -> None:
-        """Make the result `gain_db` louder than the source, by attenuating the louder one."""
-        self._gains = (10 ** (min(0.0, -gain_db) / 20), 10 ** (min(0.0, gain_db) / 20))
+    def replace_result(self, second: Path | None, gains: tuple[float, float]) -> None:
+        """Load another result of the same source; what plays goes on at the same instant.
+
+        Parameters
+        ----------
+        gains : factors of source and result, see `set_gains`
+        """
+        self._files = (self._files[0], second)
+        self._gains = gains
+        self._side = 0 if second is None else self._side
+        if self._order is not None and self._stream is None:  # not open yet
+            self.pause()
+            self.play()
+        elif self._order is not None and self._stream is not None:
+            rate_hz, place_s = self._stream.rate_hz, self._order.mixer.position_s
+            feeder = PairFeeder(*self._files, rate_hz, place_s, self._track)
+            self._order.mixer.join(feeder, rate_hz, place_s, gains)
+            self._order.mixer.side = self._side
+        self.state_changed.emit()
+
+    def set_gains(self, gains: tuple[float, float]) -> None:
+        """Set the factors of source and result."""
+        if gains == self._gains:  # another result may not have joined yet
+            return
+        self._gains = gains
         if self._order is not None:
-            self._order.mixer.gains = self._gains
+            self._order.mixer.gains = gains
 
     def play(self) -> None:
         """Play from the current position."""

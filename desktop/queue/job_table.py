@@ -16,7 +16,13 @@ from PySide6.QtCore import (
 )
 
 from desktop.queue.job import Job, JobProgress, JobState
-from desktop.queue.job_text import cell_text, describe_job, note_sentences, take_title
+from desktop.queue.job_text import (
+    cell_text,
+    describe_job,
+    difference_text,
+    note_sentences,
+    take_title,
+)
 from desktop.style import plain_tip
 
 Index = QModelIndex | QPersistentModelIndex
@@ -47,6 +53,7 @@ PROGRESS_ROLE = Qt.ItemDataRole.UserRole + 1
 STOPPING_ROLE = Qt.ItemDataRole.UserRole + 2
 DOWNLOAD_ROLE = Qt.ItemDataRole.UserRole + 3
 STANDING_ROLE = Qt.ItemDataRole.UserRole + 4
+DIFFERENCE_ROLE = Qt.ItemDataRole.UserRole + 5
 ROWS_TYPE = "application/x-ultimate-rvc-rows"
 """Ids of dragged jobs, one a line."""
 
@@ -162,6 +169,7 @@ class JobTable(QAbstractTableModel):
             PROGRESS_ROLE: lambda: self.progress(job.id),
             STOPPING_ROLE: lambda: job.id in self._stopping,
             DOWNLOAD_ROLE: lambda: self.download(job),
+            DIFFERENCE_ROLE: lambda: difference_text(job, self.takes(job)),
             STANDING_ROLE: lambda: self.standing(index.row()),
             Qt.ItemDataRole.EditRole: lambda: job.name,
         }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import QCoreApplication
 
 from desktop.queue.job import Job, JobProgress, JobState, StageTime
@@ -183,6 +185,16 @@ def _stage_speed(stage: StageTime, source_s: float) -> str:
 def settings_text(job: Job) -> str:
     """What differs from converting a voice with the defaults, to follow the voice's name."""
     return "".join(f" · {each}" for each in _settings(job))
+
+
+def difference_text(job: Job, takes: Sequence[Job]) -> str:
+    """What tells a take from the others of its source; all its settings if nothing does."""
+    of_others = [set(_settings(each)) for each in takes if each.id != job.id]
+    common = set.intersection(*of_others) if of_others else set()
+    own = [each for each in _settings(job) if each not in common]
+    if any(each.voice != job.voice for each in takes):
+        own.insert(0, job.voice.name)
+    return " · ".join(own) or f"{job.voice.name}{settings_text(job)}"
 
 
 def _settings(job: Job) -> list[str]:

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem,
 from desktop import style
 from desktop.queue.job import Job, JobState
 from desktop.queue.job_table import (
+    DIFFERENCE_ROLE,
     DOWNLOAD_ROLE,
     JOB_ROLE,
     PROGRESS_ROLE,
@@ -79,7 +80,8 @@ class QueueCell(QStyledItemDelegate):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if index.column() == Column.NAME:
             standing: Standing = index.data(STANDING_ROLE)
-            _paint_name(painter, inner, job, standing, palette, selected=selected)
+            second = _second_line(index, job, standing)
+            _paint_name(painter, inner, job, standing, second, palette, selected=selected)
         elif index.column() == Column.STATE:
             self._paint_state(painter, inner, index, text, palette, selected=selected)
         elif index.column() == Column.REMAINING and self._offers_download(job, index):
@@ -150,11 +152,12 @@ def _paint_name(
     place: QRect,
     job: Job,
     standing: Standing,
+    second: str,
     palette: QPalette,
     *,
     selected: bool,
 ) -> None:
-    """The name, and below it the voice with its settings, or the error.
+    """The name, and below it a second line.
 
     Further takes of a source are indented, with their own names instead of the source's.
     """
@@ -176,16 +179,21 @@ def _paint_name(
     font = painter.font()
     font.setPointSizeF(font.pointSizeF() * 0.88)
     painter.setFont(font)
-    failed = job.state is JobState.FAILED
-    second = f"{job.voice.name}{settings_text(job)}"
-    if standing is Standing.FIRST or (not beneath and (job.name or job.starred)):
-        second = f"{take_title(job)} · {second}"
-    if failed:
-        second = translate(job.message or "")
-    if failed and not selected:
+    if job.state is JobState.FAILED and not selected:
         painter.setPen(style.bad(palette))
     shown = painter.fontMetrics().elidedText(second, Qt.TextElideMode.ElideRight, place.width())
     painter.drawText(lower, middle, shown)
+
+
+def _second_line(index: QModelIndex | QPersistentModelIndex, job: Job, standing: Standing) -> str:
+    """The voice with its settings; of a further take what tells it from the others; the error."""
+    if job.state is JobState.FAILED:
+        return translate(job.message or "")
+    if standing is Standing.BENEATH:
+        return str(index.data(DIFFERENCE_ROLE))
+    text = f"{job.voice.name}{settings_text(job)}"
+    named = standing is Standing.FIRST or job.name or job.starred
+    return f"{take_title(job)} · {text}" if named else text
 
 
 def _lines_of(place: QRect) -> tuple[QRect, QRect]:

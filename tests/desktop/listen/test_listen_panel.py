@@ -60,6 +60,18 @@ def both_read(qtbot: QtBot, panel: ListenPanel) -> None:
     )
 
 
+def wait_for_reading(qtbot: QtBot, panel: ListenPanel) -> None:
+    """Until reading is eight chunks ahead, so that no silence is played."""
+
+    def is_ahead() -> bool:
+        order = player(panel)._order
+        assert order is not None
+        feeds = [each for each in (order.mixer._feed, *order.mixer._coming) if each is not None]
+        return all(each.feeder._chunks.qsize() >= 8 for each in feeds)
+
+    qtbot.waitUntil(is_ahead, timeout=30_000)
+
+
 def test_the_panel_fits_below_the_queue_and_shows_a_hint_when_empty(panel: ListenPanel) -> None:
     assert panel.sizeHint().height() <= 150
     assert "Select a file" in panel._lanes[0]._message
@@ -86,6 +98,32 @@ def test_matching_can_be_switched_off_while_listening(
     panel._settings.set(LEVEL_MATCH, False)
     assert player(panel)._gains == (1.0, 1.0)
     assert panel._note.text() == ""
+
+
+def test_takes_of_one_source_are_flipped_at_the_same_instant_with_all_levels_matched(
+    qtbot: QtBot, panel: ListenPanel, job: Job, device: FakeDevice, tmp_path: Path
+) -> None:
+    assert job.output is not None
+    samples, _ = soundfile.read(job.output, dtype="float32")
+    soundfile.write(tmp_path / "c.wav", samples / 2, RATE_HZ)
+    other = replace(job.another_take(), output=tmp_path / "c.wav")
+    panel.takes_of = lambda _job: [tmp_path / "b.wav", tmp_path / "c.wav"]
+    panel.set_job(job)
+    qtbot.waitUntil(lambda: len(panel._waveforms) == 3, timeout=30_000)
+    assert player(panel)._gains == pytest.approx((0.25, 0.5), abs=0.01)
+    panel.toggle_play()
+    qtbot.waitUntil(lambda: bool(device.streams) and player(panel)._stream is device.stream)
+    wait_for_reading(qtbot, panel)
+    before = device.stream.play(12_000)[:, 0]
+    panel.set_job(other)
+    assert player(panel).is_playing
+    assert player(panel)._gains == pytest.approx((0.25, 1.0), abs=0.01)
+    wait_for_reading(qtbot, panel)
+    after = device.stream.play(12_000)[:, 0]
+    assert len(device.streams) == 1
+    t = np.arange(24_000) / RATE_HZ
+    expected = 0.125 * np.sin(2 * np.pi * 500 * t)
+    np.testing.assert_allclose(np.concatenate([before, after]), expected, atol=0.003)
 
 
 def test_space_plays_and_tab_switches_at_the_same_position(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from desktop.listen.loudness import MAX_MATCH_DB, LoudnessMeter, matching_gain_db
+from desktop.listen.loudness import MAX_MATCH_DB, LoudnessMeter, matching_gains_db
 
 
 def tone(hz: float, amplitude: float, rate_hz: int, seconds: float = 3.0) -> np.ndarray:
@@ -54,8 +54,6 @@ def test_a_tenth_of_a_second_can_be_measured() -> None:
 
 
 def test_level_matching_is_limited() -> None:
-    assert matching_gain_db(-20.0, -26.0) == pytest.approx(6.0)
-    assert matching_gain_db(-20.0, -14.0) == pytest.approx(-6.0)
-    assert matching_gain_db(-5.0, -65.0) == MAX_MATCH_DB
-    assert matching_gain_db(None, -20.0) == 0.0
-    assert matching_gain_db(-20.0, None) == 0.0
+    assert matching_gains_db([-20.0, -26.0, -14.0]) == pytest.approx([-6.0, 0.0, -12.0])
+    assert matching_gains_db([-5.0, -65.0]) == [-MAX_MATCH_DB, 0.0]
+    assert matching_gains_db([None, -20.0]) == [0.0, 0.0]

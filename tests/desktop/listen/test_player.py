@@ -13,6 +13,7 @@ import soundfile
 from pytestqt.qtbot import QtBot
 
 from desktop.listen import player as player_module
+from desktop.listen.mixer import Mixer
 from desktop.listen.player import Player
 from tests.desktop.listen.fake_device import FakeDevice
 
@@ -113,12 +114,98 @@ def test_levels_are_matched_by_attenuating_the_louder_one(
     qtbot: QtBot, player: Player, device: FakeDevice
 ) -> None:
     player.seek(1.5)
-    player.match_levels(-6.0206)  # the result is 6 dB louder than the source
+    player.set_gains((1.0, 0.5))  # the result is 6 dB louder than the source
     start(qtbot, player, device)
     assert heard(qtbot, device)[0] == pytest.approx(-0.225, abs=1e-3)
-    player.match_levels(+6.0206)
+    player.set_gains((0.5, 1.0))
     player.flip()
     assert heard(qtbot, device)[-1] == pytest.approx(0.225, abs=0.02)
+
+
+def test_another_take_is_played_in_the_same_stream(
+    qtbot: QtBot, player: Player, device: FakeDevice, pair: tuple[Path, Path]
+) -> None:
+    start(qtbot, player, device)
+    heard(qtbot, device)
+    for gain in (0.5, 0.25, 0.1):
+        player.replace_result(pair[0], (1.0, gain))
+    qtbot.waitUntil(lambda: heard(qtbot, device)[-1] > 0)
+    at_s = player._order.mixer.position_s if player._order else 0.0
+    assert heard(qtbot, device)[0] == pytest.approx(0.1 * 0.3 * at_s, abs=1e-4)
+    assert len(device.streams) == 1
+    player.replace_result(pair[1], (1.0, 1.0))
+    player.seek(2.0)
+    qtbot.waitUntil(lambda: heard(qtbot, device)[-1] < -0.6)
+
+
+class ReadyFeeder:
+    """Has what it is given, once it is ready."""
+
+    problem = None
+
+    def __init__(self, samples: np.ndarray, *, ready: bool = True, size: int = 2048) -> None:
+        stereo = np.repeat(samples.astype(np.float32)[:, None], 4, axis=1)
+        self.chunks = [stereo[at : at + size] for at in range(0, len(stereo), size)]
+        self.ready = ready
+        self.closed = False
+
+    @property
+    def exhausted(self) -> bool:
+        return not self.chunks
+
+    def take(self) -> np.ndarray | None:
+        return self.chunks.pop(0) if self.ready and self.chunks else None
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def filled(mixer: Mixer, *sizes: int) -> np.ndarray:
+    parts = []
+    for size in sizes:
+        out = np.full((size, 2), 9, dtype=np.float32)
+        assert mixer.fill(out)
+        parts.append(out[:, 0])
+    return np.concatenate(parts)
+
+
+@pytest.mark.parametrize("piece", [64, 480, 2048])
+def test_takes_are_exchanged_at_the_same_instant_without_a_gap_or_click(piece: int) -> None:
+    ramp = np.linspace(0, 0.9, 3 * RATE_HZ, dtype=np.float32)
+    mixer = Mixer(1, (1.0, 1.0))
+    first, second = ReadyFeeder(ramp), ReadyFeeder(ramp[12_000:] / 2, ready=False)
+    mixer.feed(first, RATE_HZ, 0.0)  # type: ignore[arg-type]
+    played = [filled(mixer, 12_000)]
+    mixer.join(second, RATE_HZ, 0.25, (1.0, 0.5))  # type: ignore[arg-type]
+    played.append(filled(mixer, *[piece] * 3))
+    assert not first.closed
+    second.ready = True
+    played.append(filled(mixer, *[piece] * (24_000 // piece)))
+    found = np.concatenate(played)
+    before = ramp[: len(found)]
+    assert first.closed
+    assert np.abs(np.diff(found)).max() < 0.001  # of a jump by 0.06
+    known = 12_000 + 3 * piece
+    np.testing.assert_allclose(found[:known], before[:known], atol=1e-6)
+    np.testing.assert_allclose(found[known + 1000 :], before[known + 1000 :] / 4, atol=1e-6)
+    assert mixer.position_s == pytest.approx(len(found) / RATE_HZ)
+
+
+def test_of_several_takes_only_the_last_is_heard_and_a_jump_counts_more() -> None:
+    tone = np.full(RATE_HZ, 0.8)
+    mixer = Mixer(1, (1.0, 1.0))
+    feeders = [ReadyFeeder(tone * share) for share in (1.0, 0.5, 0.25)]
+    mixer.feed(feeders[0], RATE_HZ, 0.0)  # type: ignore[arg-type]
+    filled(mixer, 5000)
+    for feeder in feeders[1:]:
+        mixer.join(feeder, RATE_HZ, 5000 / RATE_HZ, (1.0, 0.5))  # type: ignore[arg-type]
+    assert filled(mixer, 5000)[-1] == pytest.approx(0.1)
+    assert feeders[1].closed
+    mixer.join(ReadyFeeder(tone), RATE_HZ, 0.2, (1.0, 1.0))  # type: ignore[arg-type]
+    mixer.feed(ReadyFeeder(tone / 2), RATE_HZ, 0.5)  # type: ignore[arg-type]
+    assert mixer.position_s == 0.5
+    assert filled(mixer, 4800)[-1] == pytest.approx(0.4)
+    assert mixer.position_s == pytest.approx(0.6)
 
 
 def test_at_the_end_it_stops_and_goes_back_to_the_start(
