@@ -304,6 +304,7 @@ class MainWindow(DropWindow):
         areas.empty.choose_wanted.connect(self.open_files_dialog)
         areas.empty.sample_wanted.connect(lambda: self.take([sample_file()]))
         areas.voice_panel.add_wanted.connect(self.open_voice_dialog)
+        areas.voice_panel.presets.refused.connect(self._on_refused)
         areas.convert.clicked.connect(self.convert_with_settings)
         self.queue_view.selection_moved.connect(self._on_selection)
         self.queue_view.remove_wanted.connect(self.remove_selected)

@@ -22,6 +22,8 @@ from desktop import style
 from desktop.settings.store import Settings
 from desktop.voices.draft import Draft
 from desktop.voices.option_controls import OptionControls, OptionRow
+from desktop.voices.preset_menu import PresetMenu
+from desktop.voices.presets import Presets
 from desktop.voices.song_controls import SongControls
 from desktop.voices.voice_list import VoiceList
 from engine.errors import OptionError
@@ -46,6 +48,7 @@ class VoicePanel(QWidget):
     Attributes
     ----------
     songs : what the file is, and the settings of covers
+    presets : named settings
     """
 
     add_wanted = Signal()
@@ -72,6 +75,7 @@ class VoicePanel(QWidget):
         self._make_default.setToolTip(self.tr("This voice starts with these settings from now on"))
         self._make_default.clicked.connect(draft.make_usual)
         self.songs = SongControls(draft, settings)
+        self.presets = PresetMenu(draft, Presets(settings, self))
         shown = [each for each in all_options() if each.in_app]
         self._controls = OptionControls(each for each in shown if not each.more)
         self._more_controls = OptionControls(each for each in shown if each.more)
@@ -154,6 +158,7 @@ class VoicePanel(QWidget):
         title.addWidget(self._add)
         column.addLayout(title)
         column.addWidget(self._progress)
+        column.addWidget(self.presets)
         column.addWidget(self.songs)
         column.addWidget(self._controls)
         column.addWidget(self._more)
