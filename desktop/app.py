@@ -266,6 +266,7 @@ class App(QObject):
         self.window.jobs_dropped.connect(self.song_guess.look)
         pitch = PitchPanel(self.pitch_scanner, self._paths.data / "curves")
         self.runner.pitch_found.connect(pitch.take_used)
+        self.runner.pitch_found.connect(self.key_suggestion.take_lead)
         pitch.convert_wanted.connect(self.window.convert_with_curve)
         self.listen_panel = ListenPanel(self.settings, self._paths.cache / "waveforms", pitch=pitch)
         self.listen_panel.takes_of = self._results_of_takes

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen
 from PySide6.QtWidgets import (
@@ -20,7 +22,7 @@ from desktop import style
 from desktop.pitch_scanner import PitchScanner, PitchTrack
 from desktop.queue.job import Job
 from desktop.settings.store import Settings
-from desktop.voices.draft import Draft
+from desktop.voices.draft import VOICE, Draft
 from desktop.voices.voice_list import VoiceList
 from engine.key import (
     HIGH_VOICE_HZ,
@@ -170,6 +172,8 @@ class KeySuggestion(QWidget):
         self._settings = settings
         self._scanner = scanner
         self._file: Path | None = None
+        self._job: Job | None = None
+        self._leads: dict[Path, SourcePitch | None] = {}
         self._pitch: SourcePitch | None = None
         self._is_found = False
         self._refusal = ""
@@ -200,10 +204,19 @@ class KeySuggestion(QWidget):
     @Slot(object)
     def set_job(self, job: Job | None) -> None:
         """Suggest for this job's source, or for nothing."""
+        self._job = job
         file = None if job is None else job.source
         if file != self._file:
             self._file, self._pitch, self._is_found, self._refusal = file, None, False, ""
             self._search()
+            self._refresh()
+
+    @Slot(object, object)
+    def take_lead(self, output: Path, f0_hz: NDArray[np.float32]) -> None:
+        """What was sung in a song: better known once the song was taken apart for a result."""
+        job = self._job
+        if job is not None and job.cover is not None and job.output == output:
+            self._leads[job.source] = source_pitch(f0_hz, np.ones(len(f0_hz)))
             self._refresh()
 
     def _build(self) -> None:
@@ -278,11 +291,13 @@ class KeySuggestion(QWidget):
         if not self._toggle.isChecked():
             return
         options, voice = self._draft.options, self._draft.voice
+        lead = None if self._file is None else self._leads.get(self._file)
+        pitch = lead or self._pitch
         target = self._voices.pitch(voice.key, options.voice_pitch_hz)
-        self._bar.show_ranges(self._pitch, target, options.semitones)
+        self._bar.show_ranges(pitch, target, options.semitones)
         if not self._voices.has_pitch(voice.key):
             target = None
-        known = self._pitch is not None and target is not None
+        known = pitch is not None and target is not None
         self._by_semitones.setVisible(known)
         self._by_octaves.setVisible(known)
         for button in (self._low_voice, self._high_voice):
@@ -297,12 +312,12 @@ class KeySuggestion(QWidget):
                 self.range_wanted.emit(voice)
         elif self._file is None:
             self._words.setText(self.tr("Select a file in the list"))
-        elif not self._is_found:
+        elif not self._is_found and lead is None:
             self._words.setText(self._refusal or self.tr("Finding the pitch…"))
-        elif self._pitch is None:
+        elif pitch is None:
             self._words.setText(self.tr("The file has too little clear pitch for a suggestion"))
         else:
-            self._suggest(self._pitch, target)
+            self._suggest(pitch, target)
 
     def _suggest(self, source: SourcePitch, target: VoicePitch) -> None:
         self._words.setText(
@@ -319,7 +334,9 @@ class KeySuggestion(QWidget):
             button.setText(text.format(semitones=signed(semitones)))
             button.setProperty("semitones", semitones)
             button.setEnabled(semitones != self._draft.options.semitones)
-        self._by_octaves.setVisible(by_octaves != by_semitones)
+        song = self._draft.file_kind != VOICE
+        self._by_semitones.setVisible(not song)
+        self._by_octaves.setVisible(song or by_octaves != by_semitones)
 
     def _use(self, button: QPushButton) -> None:
         values = {"semitones": float(button.property("semitones"))}

@@ -78,22 +78,10 @@ class CoverOptions:
         more=False,
     )
     backing_semitones: float = option(
-        0.0, title=Text("Pitch of the backing"),
+        0.0, title=Text("Backing pitch"),
         help=Text("Semitones up or down for converted backing voices."),
         low=-36.0, high=36.0, unit=Text("semitones"), signed=True, flag="--backing-pitch",
         metavar="SEMITONES", more=False,
-    )
-    karaoke: Literal["auto", "on", "off"] = option(
-        "auto", title=Text("Split voices"),
-        help=Text("Converts the lead alone. Automatic does so where its network tells them apart."),
-        choices=choices(("auto", Text("Automatic")), ("on", Text("On")), ("off", Text("Off"))),
-    )
-    dereverb: Literal["auto", "off"] = option(
-        "auto", title=Text("Remove room"),
-        help=Text(
-            "Converts the dry voice and adds the room again, where the network for it is here."
-        ),
-        choices=choices(("auto", Text("Automatic")), ("off", Text("Off"))),
     )
     lead_db: float = _gain(
         0.0, Text("Lead"), Text("Level of the converted voice."), "--lead-db"
@@ -106,6 +94,18 @@ class CoverOptions:
     )
     instrumental_db: float = _gain(
         0.0, Text("Instruments"), Text("Level of the instruments."), "--instrumental-db"
+    )
+    karaoke: Literal["auto", "on", "off"] = option(
+        "auto", title=Text("Split voices"),
+        help=Text("Converts the lead alone. Automatic does so where its network tells them apart."),
+        choices=choices(("auto", Text("Automatic")), ("on", Text("On")), ("off", Text("Off"))),
+    )
+    dereverb: Literal["auto", "off"] = option(
+        "auto", title=Text("Remove room"),
+        help=Text(
+            "Converts the dry voice and adds the room again, where the network for it is here."
+        ),
+        choices=choices(("auto", Text("Automatic")), ("off", Text("Off"))),
     )
     keep_stems: bool = option(
         default=False, title=Text("Keep stems"),

@@ -16,9 +16,10 @@ from desktop.queue.job import Job, Voice
 from desktop.queue.job_queue import JobQueue
 from desktop.queue.runner import JobRunner
 from desktop.settings.store import Settings
-from desktop.voices.draft import Draft
+from desktop.voices.draft import SONG, Draft
 from desktop.voices.key_suggestion import KeySuggestion
 from desktop.voices.voice_list import VoiceList
+from engine.cover.options import CoverOptions
 from engine.key import VoicePitch
 from engine.library.voice_library import VoiceLibrary
 from engine.library.voice_range import keep_range
@@ -76,6 +77,21 @@ def test_one_click_replaces_the_pitch_and_adds_nothing_to_it(bench: Bench) -> No
     bench.key.choices[0].click()
     assert bench.draft.options.semitones == 10
     assert not bench.key.choices[0].isEnabled()
+
+
+def test_a_song_is_shifted_by_octaves_and_by_what_is_sung_in_it(bench: Bench) -> None:
+    keep_range(bench.installed, VoicePitch(200.0, 120.0, 330.0, "learnt"))
+    bench.draft.set_file_kind(SONG)
+    bench.open(220)  # of the whole mix
+    assert bench.texts() == ["Song: 0"]
+    result = FILE.with_name("result.wav")
+    made = Job(source=FILE, voice=bench.voice, cover=CoverOptions(), output=result)
+    bench.key.set_job(made)
+    bench.key.take_lead(FILE.with_name("another.wav"), np.full(100, 55.0, np.float32))
+    assert bench.texts() == ["Song: 0"]
+    bench.key.take_lead(result, np.full(100, 105.0, np.float32))
+    assert bench.key.sentence == "Yours ≈ 105 Hz, voice ≈ 200 Hz"
+    assert bench.texts() == ["Song: +12"]
 
 
 def test_a_closed_suggestion_looks_for_nothing(bench: Bench) -> None:
