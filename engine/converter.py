@@ -329,7 +329,7 @@ class Converter:
             with run.stage("decode"):
                 recorder = AnalysisRecorder(run.pause)
                 decoded = source.play(recorder)
-                signal = before_conversion(recorder.finish(decoded.n_frames), options)
+                signal = before_conversion(recorder.finish(decoded.n_frames), options, run)
         else:
             decoded, signal = known
         for note in decoded.notes:

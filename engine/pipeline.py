@@ -140,11 +140,19 @@ def convert_signal(
         return _finished(output, voice_rate_hz, signal, options, rate_hz, run, region)
 
 
-def before_conversion(signal: AnalysisSignal, options: ConversionOptions) -> AnalysisSignal:
+def before_conversion(
+    signal: AnalysisSignal, options: ConversionOptions, run: Run
+) -> AnalysisSignal:
     """The source after its effects, not filtered yet."""
     if not options.effects:
         return signal
-    blocks = apply_effects("before", signal.blocks(), ANALYSIS_RATE_HZ, options.effects)
+
+    def heard() -> Iterator[Floats]:
+        for block in signal.blocks():
+            run.pause()
+            yield block
+
+    blocks = apply_effects("before", heard(), ANALYSIS_RATE_HZ, options.effects)
     return AnalysisSignal.of(blocks, signal.n_source, signal.source_rate_hz, signal.channels)
 
 

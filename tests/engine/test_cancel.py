@@ -64,6 +64,26 @@ def test_a_cancel_is_heard_at_once_and_the_next_result_is_the_same(small: SmallS
     assert np.array_equal(converted(converter, small), converted(plain, small))
 
 
+def test_an_effect_on_the_source_stops_between_blocks(
+    small: SmallSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    converter = Converter(small.models_dir, OptimizationConfig(device="cpu"))
+    token, spectra, rfft = CancelToken(), 0, np.fft.rfft
+
+    def counted(*given: Any) -> Any:
+        nonlocal spectra
+        spectra += 1
+        token.cancel()
+        return rfft(*given)
+
+    monkeypatch.setattr(np.fft, "rfft", counted)
+    options = ConversionOptions(effects={"formant_semitones": 1.0})
+    source = np.zeros(20 * 16_000, np.float32)  # five blocks, of ten spectra each
+    with pytest.raises(ConversionCancelled):
+        converter.convert(source, 16_000, small.voice, options, cancel=token)
+    assert 0 < spectra < 20
+
+
 def test_what_cleans_up_after_a_cancel_is_left_to_do_so() -> None:
     token = CancelToken()
     cleaned: list[torch.Tensor] = []
