@@ -323,8 +323,10 @@ class Converter:
         region: Region | None = None,
     ) -> tuple[Decoded, Sound]:
         """Facts about the source and its conversion, at a rate that the file format can hold."""
-        key = (source.key, options_key(options, "decode"), self._filter_key())
-        known = None if self.cache is None or source.key is None else self.cache.find_signal(key)
+        key = (source.key, options_key(options, "decode"))
+        known = None
+        if self.cache is not None and source.key is not None:
+            known = self.cache.find_signal((*key, self._filter_place(run)))
         if known is None:
             with run.stage("decode"):
                 recorder = AnalysisRecorder(run.pause)
@@ -337,7 +339,7 @@ class Converter:
         models = self._store.models(voice, [options], run)
         filter_signal(signal, models, self.optimization, run)
         if self.cache is not None and source.key is not None:
-            self.cache.keep_signal(key, decoded, signal)
+            self.cache.keep_signal((*key, self._filter_place(run)), decoded, signal)
         rate_hz = options.output_rate_hz or models.card.sample_rate_hz
         if file_format is not None:
             rate_hz = file_rate(file_format, rate_hz)
@@ -366,9 +368,8 @@ class Converter:
         key = (str(path.absolute()), status.st_ino, status.st_size, status.st_mtime_ns)
         return _Source(play, key)
 
-    def _filter_key(self) -> str:
-        on_device = self.optimization.use_gpu_filter
-        return self._store.placement.device_of("filter") if on_device else "host"
+    def _filter_place(self, run: Run) -> str:
+        return run.place("filter") if self.optimization.use_gpu_filter else "host"
 
     def _result(
         self,

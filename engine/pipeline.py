@@ -263,17 +263,16 @@ def _contour(
     track = partial(_tracked, signal, total, options, models, run)
     tracked = []
     for start in range(0, total, PITCH_STRETCH_FRAMES):
-        place = f"{run.placement.accelerator_of('pitch')} {run.placement.device_of('pitch')}"
         # `total` is that of the voice and settings at hand: frames beyond the end are context.
         key = (start, total)
-        found = None if kept is None else kept.find("pitch", models, place, key)
+        found = None if kept is None else kept.find("pitch", models, run.place("pitch"), key)
         if found is None:
             share = min(start + PITCH_STRETCH_FRAMES, total) / total
             done = FILTERED_FRACTION + (PREPARED_FRACTION - FILTERED_FRACTION) * share
             with run.stage("pitch", done):
                 found = _whole(track, start, "pitch", models, run)
-            if kept is not None:
-                kept.keep("pitch", models, place, key, found)
+            if kept is not None:  # the place may be another one by now, for want of memory
+                kept.keep("pitch", models, run.place("pitch"), key, found)
         tracked.append(found)
     f0_hz = torch.cat(tracked)
     if hears_high_notes(models.pitch_method, options):

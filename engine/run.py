@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from engine import device as devices
 from engine.errors import Message
 from engine.progress import CancelToken, PerformanceProfiler, ProgressListener, StageProgress
-from engine.stages import Placement, done_after
+from engine.stages import Part, Placement, done_after
 from engine.stopping import StopBetweenOperations
 
 _LOG = logging.getLogger(__name__)
@@ -51,6 +51,10 @@ class Run:
         self._pitch_share = 0.0, 1.0
         self._frames = 1
         self._frames_done = 0
+
+    def place(self, part: Part) -> str:
+        """Where a part runs now, in words that tell all such places apart."""
+        return f"{self.placement.accelerator_of(part)} {self.placement.device_of(part)}"
 
     @contextmanager
     def stage(

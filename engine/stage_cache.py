@@ -13,6 +13,7 @@ from collections import OrderedDict
 from contextlib import suppress
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 from torch import Tensor
@@ -33,7 +34,7 @@ _MOST_SIGNALS = 2
 _NAME = "result"
 
 _VERSION = 1
-"""Part of every key; to be raised when a stage's arithmetic changes."""
+"""Part of every key; to be raised when a stage's arithmetic changes. So is torch's version."""
 
 Key = tuple[object, ...]
 
@@ -150,7 +151,8 @@ class SourceCache:
     def _key(self, stage: CachedStage, models: Models, place: str, part: Key) -> Key:
         networks = models.identities[stage]
         options = options_key(self._options, stage)
-        return (_VERSION, stage, self._digest, networks, place, part, options)
+        versions = _VERSION, str(torch.__version__)
+        return (versions, stage, self._digest, networks, place, part, options)
 
 
 def options_key(options: ConversionOptions, stage: CachedStage) -> Key:

@@ -102,7 +102,7 @@ class Synthesis:
     def _content(self, batch: list[Window], layer: int | None) -> torch.Tensor:
         """The content encoder's features, [B, T, W] at 50 frames a second."""
         device = self._enter("content")
-        place = f"{self._run.placement.accelerator_of('content')} {device}"
+        place = self._run.place("content")
         keys = [(window.start, window.frames, layer) for window in batch]
         if self._kept is not None:
             found = [self._kept.find("content", self._models, place, key) for key in keys]

@@ -19,7 +19,9 @@ from engine.disk_cache import CACHE_VARIABLE, DiskCache, cache_dir
 from engine.errors import ConversionCancelled
 from engine.option import Option
 from engine.options import ConversionResult, all_options
+from engine.pitch.tracker import PitchTracker, TrackerContext
 from engine.stage_cache import StageCache
+from tests.engine.second_device import SECOND, give_second_device
 from tests.engine.small_set import SmallSet, write_small_set
 
 CONFIG = OptimizationConfig(device="cpu")
@@ -48,6 +50,12 @@ def plain(small: SmallSet) -> Converter:
 
 def with_cache(small: SmallSet, cache: StageCache) -> Converter:
     return Converter(small.models_dir, CONFIG, cache=cache)
+
+
+@pytest.fixture(scope="module")
+def caching(small: SmallSet) -> Converter:
+    """Its cache is to be replaced; the networks stay loaded."""
+    return with_cache(small, StageCache())
 
 
 def convert(
@@ -85,14 +93,19 @@ NAMES = sorted(each.name for each in all_options() if each.name != "overwrite")
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_take_with_one_other_option_sounds_as_without_a_cache(
-    small: SmallSet, plain: Converter, source: Path, tmp_path: Path, name: str
+    small: SmallSet,
+    plain: Converter,
+    caching: Converter,
+    source: Path,
+    tmp_path: Path,
+    name: str,
 ) -> None:
     option = next(each for each in all_options() if each.name == name)
     options = ConversionOptions().with_values({name: other_value(option, tmp_path)})
-    converter = with_cache(small, StageCache())
-    convert(converter, source, small.voice, tmp_path)
+    caching.cache = StageCache()
+    convert(caching, source, small.voice, tmp_path)
     expected, _ = convert(plain, source, small.voice, tmp_path, options)
-    found, result = convert(converter, source, small.voice, tmp_path, options)
+    found, result = convert(caching, source, small.voice, tmp_path, options)
     np.testing.assert_array_equal(found, expected)
     ran = FIRST_STAGES & set(result.stage_s)
     if not option.affects:
@@ -141,6 +154,42 @@ def test_other_networks_are_not_taken_for_those_before(
     assert "content" in result.stage_s
     expected, _ = convert(Converter(other.models_dir, CONFIG), source, other.voice, tmp_path)
     np.testing.assert_array_equal(found, expected)
+
+
+def test_another_version_of_torch_is_not_taken_for_the_one_before(
+    small: SmallSet, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    convert(with_cache(small, StageCache(tmp_path / "cache")), source, small.voice, tmp_path)
+    monkeypatch.setattr(torch, "__version__", "0.0.1")
+    converter = with_cache(small, StageCache(tmp_path / "cache"))
+    _, result = convert(converter, source, small.voice, tmp_path)
+    assert {"pitch", "content"} <= set(result.stage_s)
+
+
+def test_what_ran_elsewhere_for_want_of_memory_is_kept_as_such(
+    small: SmallSet, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = True
+
+    def factory(context: TrackerContext) -> PitchTracker:
+        def track(audio: torch.Tensor) -> torch.Tensor:
+            if short and context.device == SECOND:
+                raise MemoryError
+            hz = 300.0 if context.device == SECOND else 200.0
+            return torch.full((len(audio) // 160 + 1,), hz)
+
+        return track
+
+    monkeypatch.setattr("engine.pitch.yin.yin_tracker", factory)
+    give_second_device(monkeypatch)
+    options = ConversionOptions(pitch_method="yin")
+    converter = Converter(small.models_dir, CONFIG, cache=StageCache(), examine_device=False)
+    pitches = []
+    for short in (True, False, False):  # noqa: B007 - read by the tracker
+        _, result = convert(converter, source, small.voice, tmp_path, options)
+        assert result.f0_hz is not None
+        pitches.append(result.f0_hz[0])
+    assert pitches == [200.0, 300.0, 300.0]
 
 
 def test_the_disk_serves_the_next_process_and_a_damaged_file_is_made_again(
