@@ -34,6 +34,7 @@ from desktop.queue.worker import ConverterEngine
 from desktop.settings.store import Settings
 from desktop.settings.table import LANGUAGE, MIRROR
 from desktop.shell.application import Application, GarbageTimer
+from desktop.shell.audition import Audition
 from desktop.shell.main_window import MainWindow
 from desktop.shell.menu_bar import MenuBar
 from desktop.shell.settings_window import SettingsWindow
@@ -189,6 +190,7 @@ class App(QObject):
         self.window.hide()
         self.sleep_guard.set_busy(False)
         self.menu_bar.tray.hide()
+        self.audition.close()
         self.listen_panel.close_sound()
         self.pitch_scanner.close()
         self.window.voice_dialogs.close_tasks()
@@ -233,6 +235,7 @@ class App(QObject):
         selected = window.queue_view.selected_ids()
         for each in windows:
             each.remember_place()
+        self.audition.close()
         self.listen_panel.close_sound()
         window.take_no_more()
         self._make_window()
@@ -272,6 +275,14 @@ class App(QObject):
         self.listen_panel.takes_of = self._results_of_takes
         self.window.set_listen_panel(self.listen_panel)
         self.window.job_selected.connect(self.listen_panel.set_job)
+        self.audition = Audition(
+            self.runner,
+            self.draft,
+            self.settings,
+            self.listen_panel.stretch_of,
+            parent=self.window,
+        )
+        self.window.set_audition(self.audition, self.listen_panel)
         self.window.play_requested.connect(lambda _job: self.listen_panel.toggle_play())
         self.window.toggle_requested.connect(self.listen_panel.toggle_play)
         self.window.seek_requested.connect(self.listen_panel.seek_by)

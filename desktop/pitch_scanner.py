@@ -72,6 +72,10 @@ class PitchScanner(QObject):
             self._thread = threading.Thread(target=self._work, name="pitch", daemon=True)
             self._thread.start()
 
+    def known(self, path: Path) -> PitchTrack | None:
+        """The pitch of a file, if it was found before."""
+        return self._kept.get(_identity(path))
+
     def forget_wishes(self) -> None:
         """Nobody wants anything any more."""
         self._wishes.clear()

@@ -7,18 +7,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QRectF, QSize, Qt, Slot
+from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtGui import (
-    QFont,
-    QFontMetrics,
     QKeyEvent,
-    QPainter,
-    QPaintEvent,
-    QPalette,
     QResizeEvent,
 )
 from PySide6.QtWidgets import (
-    QAbstractButton,
     QButtonGroup,
     QGridLayout,
     QHBoxLayout,
@@ -28,15 +22,15 @@ from PySide6.QtWidgets import (
 )
 
 from desktop.icons import symbol
+from desktop.listen.side_button import SideButton
+from desktop.listen.stretch import LENGTH_S, Stretch, best_stretch
 from desktop.listen.waveform_view import LANE_MARGIN, WaveformView
 from desktop.queue.job import Job, JobState
 from desktop.settings import table as settings_table
 from desktop.settings.store import Settings
 from desktop.style import (
     MARGIN,
-    RADIUS,
     SecondaryLabel,
-    accent,
     figures_font,
     plain_tip,
     small_font,
@@ -58,60 +52,6 @@ def position_text(seconds: float, longest_s: float) -> str:
         return f"{minutes}:{rest // 10:02d}.{rest % 10}"
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest // 10:02d}"
-
-
-_PADDING = 12
-_TINT = 0.22
-
-
-class _SideButton(QAbstractButton):
-    """A toggle with a fixed size."""
-
-    def __init__(self, name: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setText(name)
-        self.setCheckable(True)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-
-    def set_reached_by_tab(self, *, reached: bool) -> None:
-        """Tab reaches only the checked one, arrow keys the other, as in any group.
-
-        Qt does so only after one of the group has had the focus.
-        """
-        policy = Qt.FocusPolicy.StrongFocus if reached else Qt.FocusPolicy.ClickFocus
-        self.setFocusPolicy(policy)
-
-    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
-        """Room for the name in bold."""
-        width = QFontMetrics(self._font(heard=True)).horizontalAdvance(self.text())
-        return QSize(width + 2 * _PADDING, 28)
-
-    def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        """Draw a tinted background if checked, a frame if focused."""
-        palette = self.palette()
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        ground = QRectF(self.rect()).adjusted(1, 1, -1, -1)
-        ground.setTop(ground.center().y() - 14)
-        ground.setHeight(28)
-        colour = accent(palette)
-        if self.hasFocus():
-            painter.setPen(colour)
-            painter.drawRoundedRect(ground, RADIUS, RADIUS)
-        painter.setPen(Qt.PenStyle.NoPen)
-        if self.isChecked():
-            colour.setAlphaF(_TINT)
-            painter.setBrush(colour)
-            painter.drawRoundedRect(ground, RADIUS, RADIUS)
-        group = QPalette.ColorGroup.Active if self.isEnabled() else QPalette.ColorGroup.Disabled
-        painter.setPen(palette.color(group, QPalette.ColorRole.WindowText))
-        painter.setFont(self._font(heard=self.isChecked()))
-        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, self.text())
-
-    def _font(self, *, heard: bool) -> QFont:
-        font = QFont(self.font())
-        font.setWeight(QFont.Weight.DemiBold if heard else QFont.Weight.Normal)
-        return font
 
 
 _SIDES = 2
@@ -137,7 +77,15 @@ class ListenPanel(QWidget):
     ----------
     pitch : the pitch of both, opened and closed by a button
     takes_of : the results of all takes of a job's source, whose levels are matched
+
+    Signals
+    -------
+    play_begins : the user starts playing
+    stretch_selected : another stretch of the source was selected, or none is any more
     """
+
+    play_begins = Signal()
+    stretch_selected = Signal()
 
     def __init__(
         self,
@@ -156,6 +104,8 @@ class ListenPanel(QWidget):
         self._files: tuple[Path | None, Path | None] = (None, None)
         self._track: int | None = None
         self._takes: tuple[Path, ...] = ()
+        self._selected: Stretch | None = None
+        self._shows_audition = False
         self.takes_of: Callable[[Job], Sequence[Path]] = lambda _job: ()
         self._waveforms: dict[Path, Waveform] = {}
         self._is_hopeless = False
@@ -188,6 +138,9 @@ class ListenPanel(QWidget):
         shown = (*files, *takes)
         kept = [path for path in shown if path != files[0] or track == self._track]
         self._files, self._track = files, track
+        self._selected = None
+        for lane in self._lanes:
+            lane.set_stretch(None)
         self._waveforms = {path: w for path, w in self._waveforms.items() if path in kept}
         if files[0] is not None:
             self._load(place_s)
@@ -217,9 +170,64 @@ class ListenPanel(QWidget):
     def toggle_play(self) -> None:
         """Play or pause."""
         if self._player is not None:
+            if not self._player.is_playing:
+                self.play_begins.emit()
             self._say("")  # clear the last problem
             self._match_levels()
             self._player.toggle()
+
+    def pause(self) -> None:
+        """Pause."""
+        if self._player is not None:
+            self._player.pause()
+
+    def stretch_of(self, job: Job) -> Stretch:
+        """The selected stretch of a source; else its most voiced one, or its loudest."""
+        if self._selected is not None and job.source == self._files[0]:
+            return self._selected
+        waveform = self._waveforms.get(job.source)
+        duration_s = waveform.duration_s if waveform is not None else job.source_s
+        voiced = None if self.pitch is None else self.pitch.voiced(job.source)
+        if voiced is not None and len(voiced):
+            return best_stretch(voiced, duration_s or len(voiced) / 100)
+        if waveform is None:
+            return 0.0, min(duration_s or LENGTH_S, LENGTH_S)
+        peaks = waveform.columns(max(1, round(4 * duration_s)))
+        return best_stretch(peaks[:, 1] - peaks[:, 0], duration_s)
+
+    def show_audition(self, stretch: Stretch | None, *, is_heard: bool) -> None:
+        """Show which stretch is auditioned; None shows what is selected."""
+        for lane in self._lanes:
+            lane.set_stretch(stretch or self._selected)
+        self._shows_audition = stretch is not None
+        if stretch is None:
+            self._say("")
+            return
+        places = [position_text(each, self._length_s()) for each in stretch]
+        text = self.tr("Audition {start}–{stop}, looped")
+        if not is_heard:
+            text = self.tr("Audition {start}–{stop}: converting…")
+        self._say(text.format(start=places[0], stop=places[1]))
+
+    @property
+    def shows_audition(self) -> bool:
+        """Whether an audition is shown."""
+        return self._shows_audition
+
+    def show_position(self, position_s: float) -> None:
+        """Show what is heard of an audition."""
+        self._show_time(position_s)
+
+    def say(self, sentence: str) -> None:
+        """Show why there is nothing to be heard."""
+        self._say(sentence)
+
+    @Slot(object)
+    def _select(self, stretch: Stretch | None) -> None:
+        self._selected = stretch
+        for lane in self._lanes:
+            lane.set_stretch(stretch)
+        self.stretch_selected.emit()
 
     def seek_by(self, seconds: float) -> None:
         """Move back (negative) or forth."""
@@ -272,6 +280,7 @@ class ListenPanel(QWidget):
         self._lanes[1].sought.connect(self._seek_in_result)
         for lane in self._lanes:
             lane.flip_requested.connect(self.flip)
+            lane.selected.connect(self._select)
         self._time, self._note = SecondaryLabel(), SecondaryLabel()
         self._time.setFont(figures_font(self._time.font()))
         for label in (self._time, self._note):
@@ -327,8 +336,8 @@ class ListenPanel(QWidget):
             layout.activate()
             self.pitch.set_left(self._lanes[0].x() - self.pitch.x() + LANE_MARGIN)
 
-    def _side_button(self, name: str) -> _SideButton:
-        button = _SideButton(name)
+    def _side_button(self, name: str) -> SideButton:
+        button = SideButton(name)
         button.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Preferred)
         button.setToolTip(self.tr("Listen to this one (Tab in a waveform switches)"))
         return button

@@ -166,6 +166,11 @@ class PitchPanel(QWidget):
             self._show()
         self._scanner.want(self, *paths)
 
+    def voiced(self, path: Path) -> Floats | None:
+        """1 where a file is voiced, else 0, 100 a second; None if its pitch is not known yet."""
+        track = self._scanner.known(path)
+        return None if track is None else (track.f0_hz > 0).astype(np.float32)
+
     @Slot(object, object)
     def _take_track(self, path: Path, track: PitchTrack) -> None:
         if self._job is None or path not in _files(self._job)[:2]:

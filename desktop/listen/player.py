@@ -242,7 +242,7 @@ class Player(QObject):
         elif order.mixer.at_end:
             self._move_to(0.0)
         else:
-            self.problem.emit(_unplugged())
+            self.problem.emit(unplugged())
 
     @Slot()
     def _poll(self) -> None:
@@ -252,7 +252,7 @@ class Player(QObject):
         n_calls, n_polls = self._stalled
         self._stalled = (mixer.n_calls, n_polls + 1 if mixer.n_calls == n_calls else 0)
         if self._stalled[1] > STALLED_POLLS:
-            self._give_up(self._order, _unplugged())
+            self._give_up(self._order, unplugged())
             return
         self._move_to(max(0.0, mixer.position_s - self._stream.latency_s))
 
@@ -261,7 +261,8 @@ class Player(QObject):
         self.moved.emit(position_s)
 
 
-def _unplugged() -> str:
+def unplugged() -> str:
+    """Why playing stopped when the device was removed."""
     return sentence_for(
         PlaybackError(
             "Playing stopped",

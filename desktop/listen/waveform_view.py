@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _BAR_WIDTH = 2.0
 _BAR_STEP = 3.0
 LANE_MARGIN = 6.0
+_SHORTEST_S = 0.3
+"""Of a stretch that is selected."""
 _QUIETEST_FULL_HEIGHT = 0.08
 """A sound whose highest peak is below this is drawn small."""
 
@@ -34,10 +36,12 @@ class WaveformView(QAbstractSlider):
     Signals
     -------
     sought : (float) the user moved to this position in seconds
+    selected : (start and stop in seconds, or None) the user dragged with the Shift key
     flip_requested : the user pressed Tab
     """
 
     sought = Signal(float)
+    selected = Signal(object)
     flip_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -46,6 +50,8 @@ class WaveformView(QAbstractSlider):
         self._message = ""
         self._active = False
         self._axis_s = 0.0
+        self._stretch: tuple[float, float] | None = None
+        self._anchor_s: float | None = None
         self.setOrientation(Qt.Orientation.Horizontal)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -85,6 +91,12 @@ class WaveformView(QAbstractSlider):
         self._active = active
         self.update()
 
+    def set_stretch(self, stretch: tuple[float, float] | None) -> None:
+        """Mark a stretch, in seconds."""
+        if stretch != self._stretch:
+            self._stretch = stretch
+            self.update()
+
     @property
     def has_sound(self) -> bool:
         """Whether there is a waveform."""
@@ -98,6 +110,7 @@ class WaveformView(QAbstractSlider):
         if self._waveform is None or self._axis_s <= 0:
             self._paint_message(painter)
         else:
+            self._paint_stretch(painter)
             self._paint_bars(painter, self._waveform)
 
     def _paint_ground(self, painter: QPainter) -> None:
@@ -110,6 +123,15 @@ class WaveformView(QAbstractSlider):
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.setPen(accent(palette))
             painter.drawRoundedRect(frame, 6, 6)
+
+    def _paint_stretch(self, painter: QPainter) -> None:
+        if self._stretch is not None:
+            width = self.width() - 2 * LANE_MARGIN
+            left, right = (LANE_MARGIN + width * each / self._axis_s for each in self._stretch)
+            colour = _faded(accent(self.palette()), 0.22)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(colour)
+            painter.drawRoundedRect(QRectF(left, 2, right - left, self.height() - 4), 3, 3)
 
     def _paint_message(self, painter: QPainter) -> None:
         painter.setPen(secondary_text(QApplication.palette()))
@@ -145,17 +167,32 @@ class WaveformView(QAbstractSlider):
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
         """Move to the click."""
-        if event.button() == Qt.MouseButton.LeftButton and self.has_sound:
+        if event.button() != Qt.MouseButton.LeftButton or not self.has_sound:
+            return
+        if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            self._anchor_s = self._second_at(event.position().x())
+            self.set_stretch(None)
+        else:
             self.setSliderDown(True)
             self._seek_to(event.position().x())
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
         """Follow the mouse while the button is down."""
-        if self.isSliderDown():
+        if self._anchor_s is not None:
+            here_s = self._second_at(event.position().x())
+            self.set_stretch((min(self._anchor_s, here_s), max(self._anchor_s, here_s)))
+        elif self.isSliderDown():
             self._seek_to(event.position().x())
 
     def mouseReleaseEvent(self, _event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
-        """End dragging."""
+        """End dragging; too short a stretch is none."""
+        if self._anchor_s is not None:
+            self._anchor_s = None
+            stretch = self._stretch
+            if stretch is not None and stretch[1] - stretch[0] < _SHORTEST_S:
+                stretch = None
+            self.set_stretch(stretch)
+            self.selected.emit(stretch)
         self.setSliderDown(False)
 
     def event(self, event: QEvent) -> bool:
@@ -185,10 +222,13 @@ class WaveformView(QAbstractSlider):
             self.sought.emit(self.sliderPosition() / 1000)
 
     def _seek_to(self, x: float) -> None:
-        share = (x - LANE_MARGIN) / max(1.0, self.width() - 2 * LANE_MARGIN)
-        position_s = min(1.0, max(0.0, share)) * self._axis_s
+        position_s = self._second_at(x)
         self.setValue(round(position_s * 1000))
         self.sought.emit(position_s)
+
+    def _second_at(self, x: float) -> float:
+        share = (x - LANE_MARGIN) / max(1.0, self.width() - 2 * LANE_MARGIN)
+        return min(1.0, max(0.0, share)) * self._axis_s
 
 
 def _faded(colour: QColor, opacity: float) -> QColor:

@@ -12,6 +12,7 @@ from desktop.queue.live_timings import LiveTimings
 from engine.errors import Text
 from engine.key import VoicePitch
 from engine.optimization import OptimizationConfig
+from engine.options import ConversionOptions
 from engine.progress import CancelToken
 
 if TYPE_CHECKING:
@@ -69,6 +70,34 @@ class Learnt:
     pitch: VoicePitch | None
 
 
+@dataclass(frozen=True)
+class AuditionOrder:
+    """A stretch of a source to convert for listening only, in seconds."""
+
+    source: Path
+    start_s: float
+    stop_s: float
+    voice: Voice
+    options: ConversionOptions
+    optimization: OptimizationConfig
+    cancel: CancelToken = field(default_factory=CancelToken, compare=False)
+
+
+@dataclass(frozen=True)
+class Audition:
+    """A converted stretch.
+
+    Attributes
+    ----------
+    samples : float32 [n] or [n, 2]
+    stages : which stages ran for it
+    """
+
+    samples: NDArray[np.float32] = field(compare=False)
+    rate_hz: int
+    stages: tuple[str, ...]
+
+
 Outcome = Finished | Failed | Cancelled
 
 
@@ -77,6 +106,15 @@ class Engine(Protocol):
 
     def convert(self, order: Order, live: LiveTimings) -> Finished:
         """Convert.
+
+        Raises
+        ------
+        ConversionCancelled : the order's token was set
+        Exception : of any kind, if it fails
+        """
+
+    def audition(self, order: AuditionOrder) -> Audition:
+        """Convert a stretch of a source; nothing is written.
 
         Raises
         ------

@@ -7,6 +7,8 @@ import os
 from PySide6.QtCore import QCoreApplication, QObject, Qt, QThread, QTimer, Signal
 
 from desktop.queue.engine_protocol import (
+    Audition,
+    AuditionOrder,
     Cancelled,
     Finished,
     Learnt,
@@ -20,6 +22,7 @@ from desktop.queue.live_timings import LiveTimings
 from desktop.queue.worker import ConverterEngine, Worker
 from desktop.settings.store import Settings
 from desktop.settings.table import IDLE_MINUTES
+from engine.errors import Text
 from engine.progress import CancelToken
 
 LOOK_EVERY_MS = 50
@@ -39,7 +42,10 @@ class JobRunner(QObject):
     -------
     learnt : (Voice, VoicePitch or None)  see `learn`
     pitch_found : (Path, float32 [T])  the result of a job, and the pitch of its source
+    auditioned : (AuditionOrder, Audition or Text)  see `audition`; not for cancelled ones
     """
+
+    auditioned = Signal(object, object)
 
     learnt = Signal(object, object)
     pitch_found = Signal(object, object)
@@ -47,6 +53,7 @@ class JobRunner(QObject):
     _ordered = Signal(object)
     _unload_wanted = Signal()
     _warm_up_wanted = Signal(object, object)
+    _audition_wanted = Signal(object)
     _learning_wanted = Signal(object, object, object)
 
     def __init__(
@@ -59,6 +66,8 @@ class JobRunner(QObject):
         self._live: LiveTimings | None = None
         self._closing = False
         self._warming = CancelToken()
+        self._auditioning: AuditionOrder | None = None
+        self._next_audition: AuditionOrder | None = None
         self._unknown: Voice | None = None
         self._tried: set[Voice] = set()
         self._thread = QThread()
@@ -70,6 +79,8 @@ class JobRunner(QObject):
         self._unload_wanted.connect(self._worker.unload, queued)
         self._warm_up_wanted.connect(self._worker.warm_up, queued)
         self._learning_wanted.connect(self._worker.learn, queued)
+        self._audition_wanted.connect(self._worker.audition, queued)
+        self._worker.auditioned.connect(self._on_auditioned, queued)
         self._worker.learning_ended.connect(self._on_learning_ended, queued)
         self._worker.began.connect(self._on_began, queued)
         self._worker.ended.connect(self._on_ended, queued)
@@ -94,6 +105,39 @@ class JobRunner(QObject):
             self._unknown = voice
             self._learn_if_idle()
 
+    def audition(self, order: AuditionOrder) -> None:
+        """Convert a stretch for listening while nothing is to be converted.
+
+        At most one is at work; a newer one replaces it, and every one that waits.
+        """
+        self.stop_audition()
+        if self._order is not None or self._closing:
+            return
+        self._next_audition = order
+        self._begin_audition()
+
+    def stop_audition(self) -> None:
+        """Give up what is being converted for listening."""
+        self._next_audition = None
+        if self._auditioning is not None:
+            self._auditioning.cancel.cancel()
+
+    def _begin_audition(self) -> None:
+        if self._auditioning is not None or self._next_audition is None:
+            return
+        self._auditioning, self._next_audition = self._next_audition, None
+        self._warming.cancel()
+        self._idle.start(self._settings.value(IDLE_MINUTES) * _MINUTE_MS)
+        self._audition_wanted.emit(self._auditioning)
+
+    def _on_auditioned(self, order: AuditionOrder, outcome: Audition | Text | None) -> None:
+        self._auditioning = None
+        if self._closing:
+            return
+        if outcome is not None and not order.cancel.cancelled:
+            self.auditioned.emit(order, outcome)
+        self._begin_audition()
+
     def close(self, patience_s: float = 10.0) -> bool:
         """Stop the running job and end the thread; True if it ended in time.
 
@@ -103,6 +147,7 @@ class JobRunner(QObject):
         self._look.stop()
         self._idle.stop()
         self._warming.cancel()
+        self.stop_audition()
         if self._order is not None:
             self._order.cancel.cancel()
         self._thread.quit()
@@ -116,6 +161,7 @@ class JobRunner(QObject):
             return
         self._idle.stop()
         self._warming.cancel()
+        self.stop_audition()
         self._order = Order(job, self._settings.optimization(), CancelToken())
         self._queue.begin(job.id)
         self._ordered.emit(self._order)

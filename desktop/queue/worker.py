@@ -15,6 +15,8 @@ from PySide6.QtCore import QObject, Signal, Slot
 from desktop.native_library import import_signal_processing, open_torch_libraries
 from desktop.problems import message_for, report_for
 from desktop.queue.engine_protocol import (
+    Audition,
+    AuditionOrder,
     Cancelled,
     Engine,
     Failed,
@@ -26,7 +28,7 @@ from desktop.queue.engine_protocol import (
 )
 from desktop.queue.job import Voice
 from desktop.queue.live_timings import LiveTimings, WatchedProfiler
-from engine.errors import ConversionCancelled, UserError, as_text
+from engine.errors import ConversionCancelled, Text, UserError, as_text
 from engine.key import VoicePitch
 from engine.machine import memory_share_bytes
 from engine.optimization import OptimizationConfig
@@ -139,6 +141,29 @@ class ConverterEngine:
             result.f0_hz,
         )
 
+    def audition(self, order: AuditionOrder) -> Audition:
+        """See `Engine`."""
+        from engine.pipeline import Region
+        from engine.voice import VoiceFiles
+
+        live = LiveTimings("")
+        self._profiler.reset()
+        self._profiler.live = live
+        try:
+            result = self._converter.convert_region(
+                order.source,
+                Region(order.start_s, order.stop_s),
+                VoiceFiles(order.voice.weights, order.voice.index, order.voice.name),
+                order.options,
+                cancel=order.cancel,
+            )
+        finally:
+            self._profiler.live = None
+        if result.samples is None:
+            raise RuntimeError("a stretch was converted, but there are no samples")
+        stages = tuple(each.stage for each in live.stages())
+        return Audition(result.samples, result.rate_hz, stages)
+
     def warm_up(self, voice: Voice, cancel: CancelToken) -> bool:
         """See `Engine`."""
         from engine.voice import VoiceFiles
@@ -169,6 +194,7 @@ class Worker(QObject):
     began = Signal(object)
     ended = Signal(object)
     learning_ended = Signal(object, object)
+    auditioned = Signal(object, object)
 
     def __init__(self, make_engine: MakeEngine = ConverterEngine) -> None:
         super().__init__()
@@ -216,6 +242,22 @@ class Worker(QObject):
                 return
         self._tidy()
         self.learning_ended.emit(voice, outcome)
+
+    @Slot(object)
+    def audition(self, order: AuditionOrder) -> None:
+        """Convert a stretch; emits it, None if it was cancelled, or why it failed as a `Text`."""
+        outcome: Audition | Text | None = None
+        try:
+            order.cancel.raise_if_cancelled()
+            engine = self._engine_for(order.optimization, LiveTimings(""))
+            order.cancel.raise_if_cancelled()
+            outcome = engine.audition(order)
+        except ConversionCancelled:
+            pass
+        except Exception as error:  # noqa: BLE001 - the app and the next order continue
+            outcome = None if order.cancel.cancelled else message_for(error)
+        self._tidy()
+        self.auditioned.emit(order, outcome)
 
     @Slot()
     def unload(self) -> None:

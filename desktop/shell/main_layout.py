@@ -105,6 +105,14 @@ class MainLayout(QWidget):
         super().__init__()
         self._queue = queue
         self.voice_panel = VoicePanel(draft, voices, settings)
+        self.audition = QPushButton(self.tr("Audition"))
+        self.audition.setCheckable(True)
+        self.audition.setToolTip(
+            self.tr(
+                "Hear ten seconds of the selected file with these settings; drag in the waveform "
+                "with the Shift key for another part"
+            )
+        )
         self.convert = QPushButton(self.tr("Convert with These Settings"))
         self.convert.setToolTip(self.tr("Another take of the selected files; the others stay"))
         self.notice = NoticeBar()
@@ -140,7 +148,7 @@ class MainLayout(QWidget):
         right.setSpacing(0)
         right.addWidget(self.notice)
         right.addWidget(self.pages, 1)
-        side = _SideColumn(_Side(self.voice_panel), self.convert)
+        side = _SideColumn(_Side(self.voice_panel), self.audition, self.convert)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)

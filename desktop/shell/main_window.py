@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from desktop.listen.listen_panel import ListenPanel
 from desktop.mac.finder import reveal
 from desktop.networks.network_needs import NetworkDownload
 from desktop.problems import machine_lines
@@ -27,6 +28,7 @@ from desktop.queue.job import Job, JobProgress, JobState, Voice
 from desktop.queue.job_queue import JobQueue
 from desktop.settings.acknowledgements import AcknowledgementsDialog
 from desktop.settings.store import Settings
+from desktop.shell.audition import Audition
 from desktop.shell.main_layout import MainLayout
 from desktop.shell.window_actions import WindowActions
 from desktop.storage import sample_file
@@ -79,6 +81,7 @@ class MainWindow(DropWindow):
         self._settings = settings
         self._downloads = downloads
         self._followed: str | None = None
+        self.audition: Audition | None = None
         self.setWindowTitle("Ultimate RVC")
         self.setMinimumSize(*_SMALLEST_SIZE)
         self.areas = areas = MainLayout(queue, draft, voices, settings)
@@ -97,6 +100,39 @@ class MainWindow(DropWindow):
     def set_listen_panel(self, panel: QWidget) -> None:
         """Add the player below the queue."""
         self.areas.add_panel(panel)
+
+    def set_audition(self, audition: Audition, panel: ListenPanel) -> None:
+        """Connect the audition with its button, the selection and the player."""
+        self.audition = audition
+        button = self.areas.audition
+        button.clicked.connect(audition.toggle)
+        self.actions_.audition.triggered.connect(audition.toggle)
+        self.job_selected.connect(audition.set_job)
+        self.queue.busy_changed.connect(audition.set_busy)
+        self._draft.changed.connect(self._show_audition)
+        panel.play_begins.connect(audition.stop)
+        panel.stretch_selected.connect(audition.restart)
+        audition.moved.connect(panel.show_position)
+        audition.problem.connect(panel.say)
+
+        def show() -> None:
+            if audition.is_heard:
+                panel.pause()
+            if audition.stretch is not None or panel.shows_audition:
+                panel.show_audition(audition.stretch, is_heard=audition.is_heard)
+            self._show_audition()
+
+        audition.state_changed.connect(show)
+        audition.set_busy(self.queue.is_busy)
+
+    def _show_audition(self) -> None:
+        if self.audition is not None:
+            able = self.audition.can_start or self.audition.stretch is not None
+            self.areas.audition.setEnabled(able)
+            self.actions_.audition.setEnabled(able)
+            on = self.audition.stretch is not None
+            self.areas.audition.setChecked(on)
+            self.areas.audition.setText(self.tr("Stop Audition") if on else self.tr("Audition"))
 
     def show_and_raise(self) -> None:
         """Bring the window to the front."""

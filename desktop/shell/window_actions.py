@@ -53,6 +53,7 @@ class WindowActions(QObject):
         self.convert = self._make(
             tr("Convert with These Settings"), window.convert_with_settings, "Ctrl+Return"
         )
+        self.audition = self._make(tr("Audition"), lambda: None, "Alt+Space")
         self.star = self._make(tr("Star"), window.star_selected, "Ctrl+D")
         self.rename = self._make(tr("Rename Take"), window.rename_selected, "F2")
         self.remove = self._make(tr("Remove from Queue"), window.remove_selected, "Ctrl+Backspace")
@@ -188,7 +189,7 @@ class WindowActions(QObject):
     def _add_job_actions(self, menu: QMenu) -> None:
         menu.addActions([self.download, self.play, self.reveal, self.copy])
         menu.addSeparator()
-        menu.addActions([self.convert, self.retry, self.star, self.rename])
+        menu.addActions([self.audition, self.convert, self.retry, self.star, self.rename])
         menu.addSeparator()
         menu.addActions([self.cancel, self.remove])
         menu.addSeparator()

@@ -6,7 +6,9 @@ import threading
 import time
 from pathlib import Path
 
-from desktop.queue.engine_protocol import Finished, Order
+import numpy as np
+
+from desktop.queue.engine_protocol import Audition, AuditionOrder, Finished, Order
 from desktop.queue.job import Job, StageTime, Voice
 from desktop.queue.live_timings import LiveTimings
 from engine.errors import AudioFileError, ConversionCancelled, Text
@@ -32,6 +34,7 @@ class FakeEngine:
         self.unloaded = 0
         self.warmed: list[tuple[Voice, CancelToken]] = []
         self.learnt: list[Voice] = []
+        self.auditions: list[AuditionOrder] = []
         self.warms_long = False
         self.threads: set[int] = set()
 
@@ -59,6 +62,18 @@ class FakeEngine:
         stages = (StageTime("content", 0.5, "cpu"), StageTime("synthesis", 1.5, "cpu"))
         output = order.job.source.with_name(f"{order.job.source.stem} (Aria).wav")
         return Finished(order.job.id, output, 2.0, 2.0, stages, "cpu", 10**9, 10**8)
+
+    def audition(self, order: AuditionOrder) -> Audition:
+        self.auditions.append(order)
+        end_s = time.monotonic() + (20.0 if order.source.name.startswith("slow") else 0.0)
+        while time.monotonic() < end_s and not order.cancel.cancelled:
+            time.sleep(0.002)
+        order.cancel.raise_if_cancelled()
+        if order.source.name.startswith("bad"):
+            raise AudioFileError("Cannot read it", "it is broken", "choose another file")
+        n = round((order.stop_s - order.start_s) * 40_000)
+        level = order.options.semitones / 100
+        return Audition(np.full(n, level, dtype=np.float32), 40_000, ("synthesis",))
 
     def warm_up(self, voice: Voice, cancel: CancelToken) -> bool:
         self.warmed.append((voice, cancel))

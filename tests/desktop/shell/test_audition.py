@@ -1,0 +1,219 @@
+"""Audition: heard at once, rendered again with each change, and nothing is written."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+from pytestqt.qtbot import QtBot
+
+from desktop.app import App
+from desktop.listen.loop_player import Loop, LoopPlayer
+from desktop.listen.stretch import LENGTH_S, best_stretch
+from desktop.queue.job import Job, JobState
+from desktop.storage import AppPaths, sample_file
+from engine.options import ConversionOptions
+from tests.desktop.fake_engine import FakeEngine
+from tests.desktop.listen.fake_device import FakeDevice
+
+WAIT_MS = 60_000
+
+
+class Bench:
+    """An app whose sound card is a fake; it shows one finished job."""
+
+    def __init__(self, app: App, folder: Path, name: str, device: FakeDevice) -> None:
+        self.app = app
+        self.device = device
+        self.audition = app.audition
+        self.audition._make_player = lambda: LoopPlayer(device)
+        source = folder / name
+        shutil.copy(sample_file(), source)
+        made = Job(source=source, voice=app.draft.voice, state=JobState.FINISHED, source_s=5.8)
+        app.queue.add([made])
+        app.window.queue_view.select_job(made.id)
+        self.job = made
+
+    def set(self, **values: object) -> None:
+        self.app.draft.set_options(self.app.draft.options.with_values(values))
+
+    def heard(self, qtbot: QtBot, semitones: float) -> None:
+        """Until the sound card gets what these semitones gave."""
+        qtbot.waitUntil(
+            lambda: (
+                bool(self.device.streams)
+                and self.device.stream.play(4000)[-1, 0] == pytest.approx(semitones / 100)
+            ),
+            timeout=WAIT_MS,
+        )
+
+
+@pytest.fixture
+def device() -> FakeDevice:
+    return FakeDevice()
+
+
+@pytest.fixture
+def fake(
+    app_paths: AppPaths, qtbot: QtBot, tmp_path: Path, device: FakeDevice
+) -> Iterator[tuple[Bench, FakeEngine]]:
+    engine = FakeEngine()
+    app = App(app_paths, lambda _optimization: engine, lambda *_: True, leave=lambda _code: None)
+    app.start()
+    yield Bench(app, tmp_path, "a.wav", device), engine
+    app.close()
+
+
+def test_a_change_renders_again_one_at_a_time_and_the_newest_wins(
+    fake: tuple[Bench, FakeEngine], qtbot: QtBot
+) -> None:
+    bench, engine = fake
+    bench.set(semitones=5.0)
+    bench.app.window.areas.audition.click()
+    bench.heard(qtbot, 5.0)
+    assert bench.app.window.areas.audition.isChecked()
+    for semitones in (1.0, 2.0, 3.0, 12.0):
+        bench.set(semitones=semitones)
+    bench.heard(qtbot, 12.0)
+    assert [each.options.semitones for each in engine.auditions] == [5.0, 12.0]
+    assert engine.done == []
+    assert len(bench.device.streams) == 1
+    bench.app.window.areas.audition.click()
+    assert bench.audition.stretch is None
+    qtbot.waitUntil(lambda: bench.device.stream.closed)
+
+
+def test_a_conversion_at_work_is_given_up_for_a_newer_one(
+    fake: tuple[Bench, FakeEngine], qtbot: QtBot, tmp_path: Path
+) -> None:
+    bench, engine = fake
+    slow = tmp_path / "slow.wav"
+    shutil.copy(sample_file(), slow)
+    bench.app.queue.add([Job(source=slow, voice=bench.job.voice, state=JobState.FINISHED)])
+    bench.app.window.queue_view.select_job(bench.app.queue.jobs()[1].id)
+    bench.app.window.actions_.audition.trigger()
+    qtbot.waitUntil(lambda: len(engine.auditions) == 1, timeout=WAIT_MS)
+    bench.set(semitones=3.0)
+    qtbot.waitUntil(lambda: len(engine.auditions) == 2, timeout=WAIT_MS)
+    assert engine.auditions[0].cancel.cancelled
+    bench.app.window.queue_view.select_job(bench.job.id)  # another source
+    assert bench.audition.stretch is None
+    qtbot.waitUntil(lambda: engine.auditions[1].cancel.cancelled)
+    bench.app.window.actions_.audition.trigger()
+    bench.heard(qtbot, 3.0)
+
+
+def test_a_job_ends_the_audition_and_goes_first(
+    fake: tuple[Bench, FakeEngine], qtbot: QtBot, tmp_path: Path
+) -> None:
+    bench, _ = fake
+    bench.app.window.areas.audition.click()
+    bench.heard(qtbot, 0.0)
+    (tmp_path / "slow b.wav").touch()
+    bench.app.take([tmp_path / "slow b.wav"])
+    assert bench.audition.stretch is None
+    assert not bench.app.window.areas.audition.isEnabled()
+    bench.app.window.actions_.audition.trigger()
+    assert bench.audition.stretch is None
+    bench.app.queue.cancel([each.id for each in bench.app.queue.jobs()])
+    qtbot.waitUntil(lambda: not bench.app.queue.is_busy, timeout=WAIT_MS)
+    bench.app.window.queue_view.select_job(bench.job.id)
+    assert bench.app.window.areas.audition.isEnabled()
+
+
+def test_a_failure_is_told_and_switches_it_off(
+    fake: tuple[Bench, FakeEngine], qtbot: QtBot, tmp_path: Path
+) -> None:
+    bench, _ = fake
+    bad = tmp_path / "bad.wav"
+    shutil.copy(sample_file(), bad)
+    bench.app.queue.add([Job(source=bad, voice=bench.job.voice, state=JobState.FINISHED)])
+    bench.app.window.queue_view.select_job(bench.app.queue.jobs()[1].id)
+    with qtbot.waitSignal(bench.audition.problem, timeout=WAIT_MS) as told:
+        bench.app.window.areas.audition.click()
+    assert told.args == ["Cannot read it: it is broken; choose another file."]
+    assert not bench.app.window.areas.audition.isChecked()
+
+
+def test_the_selected_stretch_is_heard(fake: tuple[Bench, FakeEngine], qtbot: QtBot) -> None:
+    bench, engine = fake
+    lane = bench.app.listen_panel._lanes[0]
+    qtbot.waitUntil(lambda: lane.has_sound and lane._axis_s > 5, timeout=WAIT_MS)
+    shift, left = Qt.KeyboardModifier.ShiftModifier, Qt.MouseButton.LeftButton
+    half, y = lane.width() // 2, lane.height() // 2
+    QTest.mousePress(lane, left, shift, QPoint(half, y))
+    QTest.mouseMove(lane, QPoint(lane.width() - 6, y))
+    QTest.mouseRelease(lane, left, shift, QPoint(lane.width() - 6, y))
+    bench.app.window.areas.audition.click()
+    qtbot.waitUntil(lambda: len(engine.auditions) == 1, timeout=WAIT_MS)
+    order = engine.auditions[0]
+    assert (order.start_s, order.stop_s) == pytest.approx((2.9, 5.795), abs=0.05)
+    QTest.mouseClick(lane, left, shift, QPoint(half, y))
+    qtbot.waitUntil(lambda: len(engine.auditions) == 2, timeout=WAIT_MS)
+    assert engine.auditions[1].start_s == 0.0
+
+
+def test_only_the_last_stages_run_again_and_no_file_is_made(
+    app_paths: AppPaths, qtbot: QtBot, tmp_path: Path, device: FakeDevice
+) -> None:
+    app = App(app_paths, leave=lambda _code: None)
+    app.start()
+    try:
+        bench = Bench(app, tmp_path, "a.wav", device)
+        before = sorted(tmp_path.glob("*.wav"))
+        app.window.areas.audition.click()
+        qtbot.waitUntil(lambda: bench.audition.is_heard, timeout=WAIT_MS)
+        first = bench.audition.heard
+        assert first is not None
+        assert {"decode", "pitch", "content", "synthesis"} <= set(first.stages)
+        bench.set(semitones=5.0, index_rate=0.2)
+        qtbot.waitUntil(lambda: bench.audition.heard is not first, timeout=WAIT_MS)
+        second = bench.audition.heard
+        assert second is not None
+        again = {"load", "retrieval", "synthesis", "write"}  # load: looks whether all is here
+        assert again >= set(second.stages) >= {"synthesis"}
+        assert len(second.samples) == pytest.approx(5.795 * second.rate_hz, abs=10)
+        assert np.abs(second.samples).max() > 0.01
+        assert sorted(tmp_path.glob("*.wav")) == before
+    finally:
+        app.close()
+
+
+def test_the_most_voiced_stretch_is_chosen() -> None:
+    voiced = np.zeros(6000, dtype=np.float32)
+    voiced[100:900:2] = 1
+    voiced[3000:3900] = 1
+    start_s, stop_s = best_stretch(voiced, 60.0)
+    assert start_s <= 30.0
+    assert stop_s >= 39.0
+    assert stop_s - start_s == LENGTH_S
+    assert best_stretch(voiced[:500], 5.0) == (0.0, 5.0)
+    assert best_stretch(voiced[:0], 60.0) == (0.0, LENGTH_S)
+
+
+def test_a_loop_has_no_clicks_and_is_exchanged_in_its_place() -> None:
+    t = np.arange(4800) / 48_000
+    sound = np.repeat(np.sin(2 * np.pi * 97 * t)[:, None], 2, axis=1).astype(np.float32)
+    loop = Loop(sound, 48_000)
+    out = np.zeros((24_000, 2), dtype=np.float32)
+    for at in range(0, len(out), 512):
+        if at == 10_240:
+            loop.exchange(sound * 0.1)
+        assert loop.fill(out[at : at + 512])
+    assert np.abs(np.diff(out[:, 0])).max() < 0.03
+    assert np.abs(out[:9000]).max() == pytest.approx(1, abs=0.01)
+    assert np.abs(out[11_000:]).max() == pytest.approx(0.1, abs=0.01)
+
+
+def test_a_song_is_not_auditioned(fake: tuple[Bench, FakeEngine]) -> None:
+    bench, _ = fake
+    bench.app.window.areas.audition.click()
+    bench.app.draft.set_file_kind("song")
+    assert bench.audition.stretch is None
+    assert not bench.app.window.areas.audition.isEnabled()
+    assert ConversionOptions() == bench.app.draft.options
