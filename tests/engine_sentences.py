@@ -36,6 +36,7 @@ LEFT_OUT = (
 NOT_SHOWN = frozenset(
     {
         "(from source)",
+        "GPU-accelerated retrieval",
         "MRF HiFi-GAN",
         "Tunnel connection failed",
         "Tunnel connection failed:",
@@ -61,7 +62,7 @@ ALSO = ("desktop/problems.py", "desktop/listen/output_device.py", "desktop/liste
 _WORDS = re.compile(r"[A-Za-z]{2,}[,;:'’)]* +\(?[A-Za-z\"{]")
 _LETTERS = re.compile(r"[A-Za-z]{2}")
 _GAP = re.compile(r"\{[^}]*\}")
-_CODES = re.compile(r"\w{4}( \w{4})+")
+_CODES = re.compile(r"\w{4}( \w{4})+|[A-Z]{2,3}( [A-Z]{2,3})+")
 _PROGRAMMERS_ERRORS = frozenset(
     {"ValueError", "RuntimeError", "TypeError", "PickleError", "OverBudgetError"}
 )
@@ -116,7 +117,7 @@ def _arguments_of_text(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def _not_shown(tree: ast.AST) -> Iterator[ast.AST]:
-    """Documentation, parts of f-strings, help of the command line, errors for programmers."""
+    """Documentation, parts of f-strings, help of the command line, the log, programmers' errors."""
     for node in ast.walk(tree):
         if isinstance(node, ast.keyword) and node.arg == "cli_help":
             yield node.value
@@ -124,6 +125,8 @@ def _not_shown(tree: ast.AST) -> Iterator[ast.AST]:
             yield node.value
         if isinstance(node, ast.JoinedStr):
             yield from node.values
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            yield from node.args if _name(node.func.value) == "_LOG" else ()
         raised = node.exc if isinstance(node, ast.Raise) else None
         if isinstance(raised, ast.Call) and _name(raised.func) in _PROGRAMMERS_ERRORS:
             yield from raised.args

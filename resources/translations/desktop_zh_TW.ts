@@ -31,6 +31,14 @@
         <translation>已重置所有設定</translation>
     </message>
     <message>
+        <source>Cache:</source>
+        <translation>快取：</translation>
+    </message>
+    <message>
+        <source>Clear</source>
+        <translation>清除</translation>
+    </message>
+    <message>
         <source>Copy Report</source>
         <translation>拷貝報告</translation>
     </message>
@@ -85,6 +93,14 @@
     <message>
         <source>Versions and errors, without the names of your folders; nothing is sent.</source>
         <translation>版本與錯誤，不含您的檔案夾名稱；不會傳送任何資料。</translation>
+    </message>
+    <message>
+        <source>What was made of your sources, so that another take is quick.</source>
+        <translation>轉換來源時的中間結果，讓下一個版本更快完成。</translation>
+    </message>
+    <message>
+        <source>empty</source>
+        <translation>空的</translation>
     </message>
 </context>
 <context>
@@ -144,6 +160,10 @@
         <source>{count} files selected</source>
         <translation>已選取 {count} 個檔案</translation>
     </message>
+    <message>
+        <source>{count} files selected – {name}</source>
+        <translation>已選取 {count} 個檔案 – {name}</translation>
+    </message>
 </context>
 <context>
     <name>DropOverlay</name>
@@ -200,28 +220,6 @@
     </message>
 </context>
 <context>
-    <name>FileRow</name>
-    <message>
-        <source>Choose…</source>
-        <translation>選擇…</translation>
-    </message>
-    <message>
-        <source>Remove</source>
-        <translation>移除</translation>
-    </message>
-</context>
-<context>
-    <name>FolderEditor</name>
-    <message>
-        <source>Choose…</source>
-        <translation>選擇⋯</translation>
-    </message>
-    <message>
-        <source>None chosen</source>
-        <translation>尚未選擇</translation>
-    </message>
-</context>
-<context>
     <name>JobTable</name>
     <message>
         <source>Elapsed</source>
@@ -246,6 +244,65 @@
     <message>
         <source>Voice</source>
         <translation>聲音</translation>
+    </message>
+</context>
+<context>
+    <name>KeySuggestion</name>
+    <message>
+        <source>Above: the source. Below: the voice; drag its dot to where it sounds best.</source>
+        <translation>上方：來源。下方：聲音；將它的圓點拖到最好聽的位置。</translation>
+    </message>
+    <message>
+        <source>Finding the pitch…</source>
+        <translation>正在尋找音高⋯</translation>
+    </message>
+    <message>
+        <source>For songs: whole octaves stay in tune with the accompaniment</source>
+        <translation>適用於歌曲：整個八度能與伴奏合調</translation>
+    </message>
+    <message>
+        <source>High Voice</source>
+        <translation>高音聲音</translation>
+    </message>
+    <message>
+        <source>Is {voice} a low or a high voice?</source>
+        <translation>「{voice}」是低音還是高音的聲音？</translation>
+    </message>
+    <message>
+        <source>Low Voice</source>
+        <translation>低音聲音</translation>
+    </message>
+    <message>
+        <source>Ranges of the source and of the voice</source>
+        <translation>來源與聲音的音域</translation>
+    </message>
+    <message>
+        <source>Select a file in the list</source>
+        <translation>在列表中選取檔案</translation>
+    </message>
+    <message>
+        <source>Song: {semitones}</source>
+        <translation>歌曲：{semitones}</translation>
+    </message>
+    <message>
+        <source>Suggested Pitch</source>
+        <translation>建議音高</translation>
+    </message>
+    <message>
+        <source>The file has too little clear pitch for a suggestion</source>
+        <translation>檔案中清楚的音高太少，無法建議</translation>
+    </message>
+    <message>
+        <source>This voice was trained without pitch</source>
+        <translation>這個聲音訓練時未使用音高</translation>
+    </message>
+    <message>
+        <source>Use {semitones}</source>
+        <translation>使用 {semitones}</translation>
+    </message>
+    <message>
+        <source>Yours ≈ {source} Hz, voice ≈ {voice} Hz</source>
+        <translation>您的 ≈ {source} Hz，聲音 ≈ {voice} Hz</translation>
     </message>
 </context>
 <context>
@@ -346,6 +403,14 @@
 <context>
     <name>ListenPanel</name>
     <message>
+        <source>Audition {start}–{stop}, looped</source>
+        <translation>預聽 {start}–{stop}，循環播放</translation>
+    </message>
+    <message>
+        <source>Audition {start}–{stop}: converting…</source>
+        <translation>預聽 {start}–{stop}：正在轉換⋯</translation>
+    </message>
+    <message>
         <source>Levels matched: {louder} {gain} dB</source>
         <translation>音量已對齊：{louder} {gain} dB</translation>
     </message>
@@ -366,6 +431,10 @@
         <translation>暫停</translation>
     </message>
     <message>
+        <source>Pitch</source>
+        <translation>音高</translation>
+    </message>
+    <message>
         <source>Play</source>
         <translation>播放</translation>
     </message>
@@ -384,6 +453,10 @@
     <message>
         <source>Select a file in the list to listen to it</source>
         <translation>在列表中選取檔案即可試聽</translation>
+    </message>
+    <message>
+        <source>Show the pitch of both over a piano, and mend it</source>
+        <translation>在鋼琴捲軸上顯示兩者的音高，並可修正</translation>
     </message>
     <message>
         <source>Source</source>
@@ -417,6 +490,26 @@
 <context>
     <name>MainLayout</name>
     <message>
+        <source>About {time} left for all files</source>
+        <translation>所有檔案大約還需 {time}</translation>
+    </message>
+    <message>
+        <source>Another take of the selected files; the others stay</source>
+        <translation>為選取的檔案再製作一個版本；其他版本會保留</translation>
+    </message>
+    <message>
+        <source>Audition</source>
+        <translation>預聽</translation>
+    </message>
+    <message>
+        <source>Convert with These Settings</source>
+        <translation>以這些設定轉換</translation>
+    </message>
+    <message>
+        <source>Hear ten seconds of the selected file with these settings; drag in the waveform with the Shift key for another part</source>
+        <translation>以這些設定聆聽所選檔案的十秒；按住 Shift 鍵在波形中拖移可選擇其他部分</translation>
+    </message>
+    <message>
         <source>{count} cancelled</source>
         <translation>{count} 個已取消</translation>
     </message>
@@ -431,6 +524,10 @@
     <message>
         <source>{count} finished</source>
         <translation>{count} 個已完成</translation>
+    </message>
+    <message>
+        <source>{count} lacking networks</source>
+        <translation>{count} 個缺少網路模型</translation>
     </message>
     <message>
         <source>{count} not finished</source>
@@ -468,6 +565,10 @@
         <translation>所有檔案</translation>
     </message>
     <message>
+        <source>Audition</source>
+        <translation>預聽</translation>
+    </message>
+    <message>
         <source>Continue</source>
         <translation>繼續</translation>
     </message>
@@ -492,12 +593,20 @@
         <translation>聲音與影片</translation>
     </message>
     <message>
+        <source>Stop Audition</source>
+        <translation>停止預聽</translation>
+    </message>
+    <message>
         <source>The clipboard contains no file or link</source>
         <translation>剪貼板中沒有檔案或連結</translation>
     </message>
     <message>
         <source>The report is in the clipboard</source>
         <translation>報告已拷貝到剪貼板</translation>
+    </message>
+    <message>
+        <source>The result is no longer where it was written</source>
+        <translation>結果已不在原來寫入的位置</translation>
     </message>
     <message>
         <source>Voices</source>
@@ -583,6 +692,37 @@
     </message>
 </context>
 <context>
+    <name>NeedsPanel</name>
+    <message>
+        <source>Download</source>
+        <translation>下載</translation>
+    </message>
+    <message>
+        <source>Download {size}</source>
+        <translation>下載 {size}</translation>
+    </message>
+    <message>
+        <source>Stop Download</source>
+        <translation>停止下載</translation>
+    </message>
+    <message>
+        <source>Taking this song apart needs networks that aren't installed yet. They are downloaded once, for all songs; then this file is converted by itself.</source>
+        <translation>分離這首歌曲需要尚未安裝的網路模型。只需下載一次，適用於所有歌曲；之後會自動轉換這個檔案。</translation>
+    </message>
+    <message>
+        <source>Use Files You Have…</source>
+        <translation>使用現有檔案⋯</translation>
+    </message>
+    <message>
+        <source>{network} · {size} · licence {licence}</source>
+        <translation>{network} · {size} · 授權 {licence}</translation>
+    </message>
+    <message>
+        <source>“{voice}” needs networks that aren't installed yet. They are downloaded once, for all voices; then this file is converted by itself.</source>
+        <translation>「{voice}」需要尚未安裝的網路模型。只需下載一次，適用於所有聲音；之後會自動轉換這個檔案。</translation>
+    </message>
+</context>
+<context>
     <name>NetworkCard</name>
     <message>
         <source>A file is missing; download it again.</source>
@@ -621,10 +761,6 @@
         <translation>正在下載⋯</translation>
     </message>
     <message>
-        <source>Have you read the licence ({licence}) on {page}, and do you accept it?</source>
-        <translation>您是否已在 {page} 閱讀授權條款（{licence}）並接受？</translation>
-    </message>
-    <message>
         <source>Installed</source>
         <translation>已安裝</translation>
     </message>
@@ -655,13 +791,6 @@
     <message>
         <source>{size} · licence {licence} · from {source}</source>
         <translation>{size} · 授權 {licence} · 來源 {source}</translation>
-    </message>
-</context>
-<context>
-    <name>NoticeBar</name>
-    <message>
-        <source>Dismiss</source>
-        <translation>關閉</translation>
     </message>
 </context>
 <context>
@@ -704,10 +833,213 @@
     </message>
 </context>
 <context>
+    <name>PathEditor</name>
+    <message>
+        <source>Choose…</source>
+        <translation>選擇⋯</translation>
+    </message>
+    <message>
+        <source>Remove</source>
+        <translation>移除</translation>
+    </message>
+</context>
+<context>
+    <name>PitchPanel</name>
+    <message>
+        <source>Back to the pitch that was found</source>
+        <translation>回復為找到的音高</translation>
+    </message>
+    <message>
+        <source>Breath or noise: without a pitch</source>
+        <translation>氣音或雜訊：沒有音高</translation>
+    </message>
+    <message>
+        <source>Convert with This Curve</source>
+        <translation>以此曲線轉換</translation>
+    </message>
+    <message>
+        <source>Drag to select, then drag up or down by octaves; + and − zoom</source>
+        <translation>拖移以選取，再上下拖移以移動八度；按 + 和 − 縮放</translation>
+    </message>
+    <message>
+        <source>Edited</source>
+        <translation>已編輯</translation>
+    </message>
+    <message>
+        <source>Finding the pitch…</source>
+        <translation>正在尋找音高⋯</translation>
+    </message>
+    <message>
+        <source>Not followed</source>
+        <translation>未跟隨</translation>
+    </message>
+    <message>
+        <source>Octave Down</source>
+        <translation>降八度</translation>
+    </message>
+    <message>
+        <source>Octave Up</source>
+        <translation>升八度</translation>
+    </message>
+    <message>
+        <source>Pitch of source and result</source>
+        <translation>來源與結果的音高</translation>
+    </message>
+    <message>
+        <source>Restore</source>
+        <translation>回復</translation>
+    </message>
+    <message>
+        <source>Result</source>
+        <translation>結果</translation>
+    </message>
+    <message>
+        <source>Select a stretch with Shift and the arrow keys; Up and Down move it by an octave, Delete makes it unvoiced.</source>
+        <translation>用 Shift 鍵和左右方向鍵選取一段；上下方向鍵移動一個八度，Delete 鍵設為無音高。</translation>
+    </message>
+    <message>
+        <source>Source</source>
+        <translation>原聲</translation>
+    </message>
+    <message>
+        <source>Uncertain</source>
+        <translation>不確定</translation>
+    </message>
+    <message>
+        <source>Undo</source>
+        <translation>還原</translation>
+    </message>
+    <message>
+        <source>Unvoiced</source>
+        <translation>無音高</translation>
+    </message>
+</context>
+<context>
+    <name>PresetMenu</name>
+    <message>
+        <source>Delete</source>
+        <translation>刪除</translation>
+    </message>
+    <message>
+        <source>Delete the preset “{name}”?</source>
+        <translation>要刪除預設組合「{name}」嗎？</translation>
+    </message>
+    <message>
+        <source>Delete “{name}”…</source>
+        <translation>刪除「{name}」⋯</translation>
+    </message>
+    <message>
+        <source>Export Preset</source>
+        <translation>輸出預設組合</translation>
+    </message>
+    <message>
+        <source>Export “{name}”…</source>
+        <translation>輸出「{name}」⋯</translation>
+    </message>
+    <message>
+        <source>Import Preset</source>
+        <translation>輸入預設組合</translation>
+    </message>
+    <message>
+        <source>Import…</source>
+        <translation>輸入⋯</translation>
+    </message>
+    <message>
+        <source>Its settings are lost.</source>
+        <translation>它的設定會遺失。</translation>
+    </message>
+    <message>
+        <source>Name of the preset:</source>
+        <translation>預設組合的名稱：</translation>
+    </message>
+    <message>
+        <source>None</source>
+        <translation>無</translation>
+    </message>
+    <message>
+        <source>Preset</source>
+        <translation>預設組合</translation>
+    </message>
+    <message>
+        <source>Preset: {name}</source>
+        <translation>預設組合：{name}</translation>
+    </message>
+    <message>
+        <source>Presets</source>
+        <translation>預設組合</translation>
+    </message>
+    <message>
+        <source>Replace</source>
+        <translation>取代</translation>
+    </message>
+    <message>
+        <source>Replace the preset “{name}”?</source>
+        <translation>要取代預設組合「{name}」嗎？</translation>
+    </message>
+    <message>
+        <source>Save as Preset</source>
+        <translation>儲存為預設組合</translation>
+    </message>
+    <message>
+        <source>Save as Preset…</source>
+        <translation>儲存為預設組合⋯</translation>
+    </message>
+    <message>
+        <source>The settings in the panel stay as they are.</source>
+        <translation>面板中的設定不會改變。</translation>
+    </message>
+    <message>
+        <source>{preset} (changed)</source>
+        <translation>{preset}（已更改）</translation>
+    </message>
+</context>
+<context>
+    <name>QueueCell</name>
+    <message>
+        <source>Download</source>
+        <translation>下載</translation>
+    </message>
+</context>
+<context>
     <name>QueueView</name>
     <message>
         <source>Queue</source>
         <translation>佇列</translation>
+    </message>
+</context>
+<context>
+    <name>RowButtons</name>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>Convert Again</source>
+        <translation>重新轉換</translation>
+    </message>
+    <message>
+        <source>Download</source>
+        <translation>下載</translation>
+    </message>
+    <message>
+        <source>Play Result</source>
+        <translation>播放結果</translation>
+    </message>
+    <message>
+        <source>Remove from Queue</source>
+        <translation>從佇列移除</translation>
+    </message>
+    <message>
+        <source>Show in Finder</source>
+        <translation>在 Finder 中顯示</translation>
+    </message>
+    <message>
+        <source>Star</source>
+        <translation>加上星號</translation>
+    </message>
+    <message>
+        <source>Stop Download</source>
+        <translation>停止下載</translation>
     </message>
 </context>
 <context>
@@ -745,34 +1077,38 @@
     </message>
 </context>
 <context>
-    <name>SharedSheet</name>
+    <name>SongControls</name>
     <message>
-        <source>Community Voices</source>
-        <translation>社群聲音模型</translation>
+        <source>A voice</source>
+        <translation>人聲</translation>
     </message>
     <message>
-        <source>Continue in Background</source>
-        <translation>在背景繼續</translation>
+        <source>A whole song</source>
+        <translation>整首歌曲</translation>
     </message>
     <message>
-        <source>Done</source>
-        <translation>完成</translation>
+        <source>Its voice is taken out, converted and mixed back.</source>
+        <translation>會取出其中的人聲，轉換後再混回去。</translation>
     </message>
     <message>
-        <source>Download All ({size})</source>
-        <translation>全部下載（{size}）</translation>
+        <source>Mix</source>
+        <translation>混音</translation>
     </message>
     <message>
-        <source>Not Now</source>
-        <translation>稍後再說</translation>
+        <source>Only a voice is heard in it.</source>
+        <translation>其中只有人聲。</translation>
     </message>
     <message>
-        <source>The starter voice works offline right away: drop a file and listen. Other voices need these two networks, downloaded once and checked. Nothing is downloaded unless you ask for it. You find them later in Settings › Models.</source>
-        <translation>入門聲音不需網路即可使用：放入檔案即可聆聽。其他聲音需要這兩個網路，只需下載一次並會檢查。除非您要求，否則不會下載任何內容。之後可在「設定 › 模型」中找到。</translation>
+        <source>The file is</source>
+        <translation>檔案內容</translation>
     </message>
     <message>
-        <source>Voices from the community need two networks</source>
-        <translation>社群的聲音模型需要兩個網路模型</translation>
+        <source>They are mixed with an instrumental of your own.</source>
+        <translation>會與您自備的伴奏混音。</translation>
+    </message>
+    <message>
+        <source>Vocals of a song</source>
+        <translation>歌曲的人聲</translation>
     </message>
 </context>
 <context>
@@ -841,6 +1177,10 @@
     <message>
         <source>Epochs</source>
         <translation>訓練輪數</translation>
+    </message>
+    <message>
+        <source>For trying the app out: it is small and was made from synthetic speech. Import voices of your own for real work.</source>
+        <translation>供試用 App：它很小，而且是以合成語音製作的。正式使用時請輸入您自己的聲音。</translation>
     </message>
     <message>
         <source>Index</source>
@@ -912,21 +1252,6 @@
     </message>
 </context>
 <context>
-    <name>VoiceDialogs</name>
-    <message>
-        <source>Not Now</source>
-        <translation>現在不要</translation>
-    </message>
-    <message>
-        <source>Show…</source>
-        <translation>顯示…</translation>
-    </message>
-    <message>
-        <source>“{name}” needs the networks that community voices share ({size}).</source>
-        <translation>「{name}」需要社群聲音共用的網路（{size}）。</translation>
-    </message>
-</context>
-<context>
     <name>VoicePanel</name>
     <message>
         <source>Add Voice…</source>
@@ -947,6 +1272,10 @@
     <message>
         <source>More</source>
         <translation>更多</translation>
+    </message>
+    <message>
+        <source>Progress</source>
+        <translation>進度</translation>
     </message>
     <message>
         <source>Reset</source>
@@ -992,8 +1321,12 @@
         <translation>輸入聲音模型</translation>
     </message>
     <message>
-        <source>Importing…</source>
-        <translation>正在輸入⋯</translation>
+        <source>Importing {count} items…</source>
+        <translation>正在輸入 {count} 個項目⋯</translation>
+    </message>
+    <message>
+        <source>Importing “{name}”…</source>
+        <translation>正在輸入「{name}」⋯</translation>
     </message>
     <message>
         <source>Import…</source>
@@ -1016,12 +1349,24 @@
         <translation>正在重新命名⋯</translation>
     </message>
     <message>
+        <source>Undo</source>
+        <translation>還原</translation>
+    </message>
+    <message>
         <source>Voices</source>
         <translation>聲音</translation>
     </message>
     <message>
         <source>Voices ({endings})</source>
         <translation>聲音模型（{endings}）</translation>
+    </message>
+    <message>
+        <source>{doing}  {percent} %</source>
+        <translation>{doing}  {percent}%</translation>
+    </message>
+    <message>
+        <source>“{name}” is in the Trash.</source>
+        <translation>「{name}」已在垃圾桶中。</translation>
     </message>
 </context>
 <context>
@@ -1037,6 +1382,10 @@
     <message>
         <source>Add Voice…</source>
         <translation>加入聲音模型⋯</translation>
+    </message>
+    <message>
+        <source>Audition</source>
+        <translation>預聽</translation>
     </message>
     <message>
         <source>Cancel</source>
@@ -1059,12 +1408,24 @@
         <translation>重新轉換</translation>
     </message>
     <message>
+        <source>Convert with These Settings</source>
+        <translation>以這些設定轉換</translation>
+    </message>
+    <message>
         <source>Copy Problem Report</source>
         <translation>拷貝問題報告</translation>
     </message>
     <message>
+        <source>Copy Result</source>
+        <translation>拷貝結果</translation>
+    </message>
+    <message>
         <source>Copy Timings</source>
         <translation>拷貝時間資料</translation>
+    </message>
+    <message>
+        <source>Download What Is Missing</source>
+        <translation>下載缺少的項目</translation>
     </message>
     <message>
         <source>Edit</source>
@@ -1081,6 +1442,10 @@
     <message>
         <source>File</source>
         <translation>檔案</translation>
+    </message>
+    <message>
+        <source>Five seconds back or forth</source>
+        <translation>後退或前進五秒</translation>
     </message>
     <message>
         <source>Help</source>
@@ -1143,8 +1508,16 @@
         <translation>結束</translation>
     </message>
     <message>
+        <source>Remove Star</source>
+        <translation>移除星號</translation>
+    </message>
+    <message>
         <source>Remove from Queue</source>
         <translation>從佇列移除</translation>
+    </message>
+    <message>
+        <source>Rename Take</source>
+        <translation>重新命名版本</translation>
     </message>
     <message>
         <source>Select All</source>
@@ -1163,8 +1536,16 @@
         <translation>空白鍵</translation>
     </message>
     <message>
+        <source>Star</source>
+        <translation>加上星號</translation>
+    </message>
+    <message>
         <source>Tab</source>
         <translation>Tab</translation>
+    </message>
+    <message>
+        <source>Undo Remove</source>
+        <translation>還原移除</translation>
     </message>
     <message>
         <source>Voice from a Link…</source>
@@ -1180,6 +1561,13 @@
     </message>
 </context>
 <context>
+    <name>_Notice</name>
+    <message>
+        <source>Dismiss</source>
+        <translation>關閉</translation>
+    </message>
+</context>
+<context>
     <name>cell_text</name>
     <message>
         <source>Cancelled</source>
@@ -1188,6 +1576,10 @@
     <message>
         <source>Converting</source>
         <translation>轉換中</translation>
+    </message>
+    <message>
+        <source>Downloading {percent} %</source>
+        <translation>下載中 {percent}%</translation>
     </message>
     <message>
         <source>Failed</source>
@@ -1202,6 +1594,14 @@
         <translation>正在載入⋯</translation>
     </message>
     <message>
+        <source>Needs a download</source>
+        <translation>需要下載</translation>
+    </message>
+    <message>
+        <source>Needs {size}</source>
+        <translation>需下載 {size}</translation>
+    </message>
+    <message>
         <source>Not finished</source>
         <translation>未完成</translation>
     </message>
@@ -1210,8 +1610,24 @@
         <translation>正在停止⋯</translation>
     </message>
     <message>
+        <source>Take {number}</source>
+        <translation>第 {number} 版</translation>
+    </message>
+    <message>
         <source>Waiting</source>
         <translation>等待中</translation>
+    </message>
+    <message>
+        <source>vocals of a song</source>
+        <translation>歌曲的人聲</translation>
+    </message>
+    <message>
+        <source>whole song</source>
+        <translation>整首歌曲</translation>
+    </message>
+    <message>
+        <source>{take}, starred</source>
+        <translation>{take}，已加星號</translation>
     </message>
 </context>
 <context>
@@ -1228,6 +1644,10 @@
         <translation>正在比較裝置與 CPU…</translation>
     </message>
     <message>
+        <source>Converting the test sound for comparison…</source>
+        <translation>正在轉換用來比較的測試聲音⋯</translation>
+    </message>
+    <message>
         <source>Measured on {machine}, {day}, with full-size random networks.</source>
         <translation>量測於 {machine}，{day}，使用全尺寸的隨機網路。</translation>
     </message>
@@ -1240,8 +1660,8 @@
         <translation>正在量測：{flag}</translation>
     </message>
     <message>
-        <source>Preparing…</source>
-        <translation>準備中…</translation>
+        <source>Preparing a test sound and networks…</source>
+        <translation>正在準備測試聲音與網路模型⋯</translation>
     </message>
     <message>
         <source>about {minutes} min left</source>
@@ -1276,6 +1696,14 @@
         <translation>速度相同</translation>
     </message>
     <message>
+        <source>usually takes a few minutes</source>
+        <translation>通常需要幾分鐘</translation>
+    </message>
+    <message>
+        <source>{flag} ({value})</source>
+        <translation>{flag}（{value}）</translation>
+    </message>
+    <message>
         <source>{percent} % faster</source>
         <translation>快 {percent}%</translation>
     </message>
@@ -1283,16 +1711,71 @@
         <source>{percent} % slower</source>
         <translation>慢 {percent}%</translation>
     </message>
+    <message>
+        <source>{time} so far</source>
+        <translation>已經過 {time}</translation>
+    </message>
 </context>
 <context>
     <name>intake</name>
+    <message>
+        <source>The folder “{name}” is empty</source>
+        <translation>檔案夾「{name}」是空的</translation>
+    </message>
+    <message>
+        <source>There is no audio, video or voice in the folder “{name}”</source>
+        <translation>檔案夾「{name}」中沒有音訊、影片或聲音檔案</translation>
+    </message>
+    <message>
+        <source>There is no audio, video or voice in {count} folders</source>
+        <translation>{count} 個檔案夾中沒有音訊、影片或聲音檔案</translation>
+    </message>
     <message>
         <source>{count} files aren't audio, video or voice files</source>
         <translation>{count} 個檔案不是音訊、影片或聲音檔案</translation>
     </message>
     <message>
+        <source>{count} folders are empty</source>
+        <translation>{count} 個檔案夾是空的</translation>
+    </message>
+    <message>
+        <source>{count} sounds belong to the voice and are not converted; drop them by themselves for that</source>
+        <translation>{count} 個音訊檔屬於聲音模型，不會轉換；若要轉換，請單獨拖入</translation>
+    </message>
+    <message>
+        <source>“{name}” belongs to the voice and is not converted; drop it by itself for that</source>
+        <translation>「{name}」屬於聲音模型，不會轉換；若要轉換，請單獨拖入</translation>
+    </message>
+    <message>
         <source>“{name}” isn't an audio, video or voice file</source>
         <translation>「{name}」不是音訊、影片或聲音檔案</translation>
+    </message>
+</context>
+<context>
+    <name>licence_question</name>
+    <message>
+        <source>Accept and Download</source>
+        <translation>接受並下載</translation>
+    </message>
+    <message>
+        <source>Look at {page} and download it only if you may use it.</source>
+        <translation>請查看 {page}，只有在您可以使用它時才下載。</translation>
+    </message>
+    <message>
+        <source>Read Licence</source>
+        <translation>閱讀授權條款</translation>
+    </message>
+    <message>
+        <source>Read it on {page} and accept it before the download.</source>
+        <translation>下載前請在 {page} 閱讀並接受。</translation>
+    </message>
+    <message>
+        <source>The licence of “{network}” is not known.</source>
+        <translation>「{network}」的授權條款不明。</translation>
+    </message>
+    <message>
+        <source>“{network}” has a licence of its own: {licence}.</source>
+        <translation>「{network}」有自己的授權條款：{licence}。</translation>
     </message>
 </context>
 <context>
@@ -1336,6 +1819,10 @@
     <message>
         <source>Next to the source</source>
         <translation>在來源旁邊</translation>
+    </message>
+    <message>
+        <source>None chosen</source>
+        <translation>尚未選擇</translation>
     </message>
     <message>
         <source>Notify when finished</source>
@@ -1387,10 +1874,36 @@
     </message>
 </context>
 <context>
+    <name>song_question</name>
+    <message>
+        <source>Convert as a Song</source>
+        <translation>當作歌曲轉換</translation>
+    </message>
+    <message>
+        <source>Keep as a Voice</source>
+        <translation>維持為人聲</translation>
+    </message>
+    <message>
+        <source>{count} files sound like whole songs, but are converted as voices.</source>
+        <translation>{count} 個檔案聽起來像整首歌曲，但會當作人聲轉換。</translation>
+    </message>
+    <message>
+        <source>“{name}” sounds like a whole song, but is converted as a voice.</source>
+        <translation>「{name}」聽起來像整首歌曲，但會當作人聲轉換。</translation>
+    </message>
+</context>
+<context>
     <name>voice_shelf</name>
     <message>
         <source>Imported: {names}.</source>
         <translation>已輸入：{names}。</translation>
+    </message>
+</context>
+<context>
+    <name>voices</name>
+    <message>
+        <source>Starter</source>
+        <translation>入門聲音</translation>
     </message>
 </context>
 </TS>
