@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.audio.resampling import resample, resampled_length
+from engine.audio.resampling import fit_length, resample, resampled_length
 from tests.engine.audio.sound_file import music
 
 RATES_HZ = [1_000, 8_000, 11_127, 16_000, 22_050, 24_000, 32_000, 40_000, 44_100, 48_000, 96_000]
@@ -53,3 +53,14 @@ def test_equal_rates_change_nothing_and_share_nothing() -> None:
     out = resample(sound, 16_000, 16_000)
     np.testing.assert_array_equal(out, sound)
     assert not np.shares_memory(out, sound)
+
+
+def test_missing_sound_is_added_a_block_at_a_time() -> None:
+    """Hours of it: an instrumental longer than the vocals, a cover without layers."""
+    blocks = fit_length(iter([np.ones((7, 2), np.float32)]), 10**9)
+    assert len(next(blocks)) == 7
+    silence = next(blocks)
+    assert silence.shape[1] == 2
+    assert len(silence) <= 1 << 16
+    sizes = [len(block) for block in fit_length([np.ones((7, 2), np.float32)], 200_000)]
+    assert sum(sizes) == 200_000
