@@ -155,8 +155,8 @@ class Soak:
             queue.move([chance.choice(waiting)], chance.randrange(queue.rowCount()))
         if over:
             again = chance.choice(over)
-            self.tries[again] += 1
-            queue.retry([again])
+            if not queue.retry([again]):  # else it is another take
+                self.tries[again] += 1
             self.app.window.queue_view.select_job(chance.choice(over))
 
 
