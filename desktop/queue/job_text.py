@@ -42,7 +42,9 @@ def speed(realtime: float | None) -> str:
 
 
 def milliseconds(seconds: float) -> str:
-    """``1,234 ms``; below ten with one decimal."""
+    """``1,234 ms``; below ten with one decimal; from ten seconds on ``24.7 s``."""
+    if seconds >= _SHORT_S:
+        return f"{seconds:,.1f} s"
     ms = seconds * 1000
     return f"{ms:,.0f} ms" if ms >= 10 else f"{ms:.1f} ms"
 
