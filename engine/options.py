@@ -322,7 +322,8 @@ class ConversionResult:
     peak_memory_bytes : the highest the process (and its device) has held so far
     notes : sentences the user should see, e.g. that the source file is cut off
     f0_hz : float32 [T], the pitch that was found in the source, before it was tuned and shifted;
-        100 frames a second, 0 where unvoiced; None where none was looked for
+        notes too high for the voice are an octave lower. 100 frames a second, 0 where unvoiced;
+        None where none was looked for
     """
 
     samples: NDArray[np.float32] | None
