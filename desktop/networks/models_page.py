@@ -160,7 +160,7 @@ class NetworkCard(QWidget):
         self.state = PlainLabel()
         facts = self.tr("{size} · licence {licence} · from {source}").format(
             size=size_text(self.network.about_bytes),
-            licence=self.network.licence,
+            licence=translate(self.network.licence),
             source=self.network.source_page.removeprefix("https://"),
         )
         self.message = caption("")

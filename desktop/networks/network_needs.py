@@ -117,7 +117,7 @@ def agree_to_licence(parent: QWidget | None, network: Network) -> bool:
     box = QMessageBox(parent)
     box.setWindowTitle(title)
     box.setTextFormat(Qt.TextFormat.PlainText)
-    box.setText(text.format(network=title, licence=network.licence))
+    box.setText(text.format(network=title, licence=translate(network.licence)))
     box.setInformativeText(todo.format(page=network.source_page))
     yes = box.addButton(_tr("Accept and Download"), QMessageBox.ButtonRole.AcceptRole)
     read = box.addButton(_tr("Read Licence"), QMessageBox.ButtonRole.ActionRole)

@@ -81,7 +81,9 @@ class NeedsPanel(QWidget):
         fact = self.tr("{network} · {size} · licence {licence}")
         facts = (
             fact.format(
-                network=translate(each.title), size=memory(each.about_bytes), licence=each.licence
+                network=translate(each.title),
+                size=memory(each.about_bytes),
+                licence=translate(each.licence),
             )
             for each in NETWORKS
             if each.key in job.needs

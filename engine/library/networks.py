@@ -368,7 +368,7 @@ def _licence_refusal(network: Network) -> Refusal:
     if network.licence == UNKNOWN_LICENCE:
         advice = Text("look at {page} and allow the download if you may use it", page=page)
         return Refusal("its licence is not known", advice)
-    why = Text("its licence ({licence}) was not accepted", licence=network.licence)
+    why = Text("its licence ({licence}) was not accepted", licence=Text(network.licence))
     return Refusal(why, Text("read it on {page} and accept it first", page=page))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from desktop.networks.models_page import ModelsPage, NetworkCard
@@ -70,6 +71,17 @@ def test_the_page_shows_every_network_of_the_table(qtbot: QtBot, tmp_path: Path)
     assert [card.network for card in page.cards] == list(NETWORKS)
     assert MIRROR.key in page.rows
     assert [card.state.text() for card in page.cards] == ["Not installed"] * len(NETWORKS)
+
+
+def test_the_page_says_in_the_users_language_that_a_licence_is_not_known(
+    qtbot: QtBot, tmp_path: Path, chinese: None
+) -> None:
+    page = ModelsPage(Settings(tmp_path / "s.json", {}), tmp_path / "models")
+    qtbot.addWidget(page)
+    shown = "\n".join(label.text() for label in page.findChildren(QLabel))
+    assert "授權 不明" in shown
+    assert "not known" not in shown
+    assert "not stated" not in shown
 
 
 def test_download_check_and_removal(qtbot: QtBot, card: NetworkCard, tmp_path: Path) -> None:
