@@ -381,16 +381,18 @@ HOSTILE: list[object] = [
 
 @pytest.mark.parametrize("place", [*range(2, 8), *range(10, 15), 16, 17])
 def test_a_hostile_value_in_the_config_is_refused(tmp_path: Path, place: int) -> None:
+    record = small_record()
     for value in HOSTILE:
-        path = saved(tmp_path, {**small_record(), "config": config(place, value)})
+        path = saved(tmp_path, {**record, "config": config(place, value)})
         with pytest.raises(VoiceFileError, match="config"):
             load_voice(path)
 
 
 @pytest.mark.parametrize("place", [0, 1, 8, 9, 15])
 def test_an_unused_place_of_the_config_must_hold_a_simple_value(tmp_path: Path, place: int) -> None:
+    record = small_record()
     for value in (b"bytes", [[1]], 10**5000, torch.ones(3), "\ud800", "x" * 2_000_000):
-        path = saved(tmp_path, {**small_record(), "config": config(place, value)})
+        path = saved(tmp_path, {**record, "config": config(place, value)})
         with pytest.raises(VoiceFileError, match=f"value {place} of its config must be a number"):
             load_voice(path)
 
@@ -403,8 +405,9 @@ SHOWN = ["sr", "embedder_model", "info", "epoch", "step", "author", "creation_da
 
 
 def test_hostile_labels_that_are_only_shown_are_left_out(tmp_path: Path) -> None:
+    record = small_record()
     for value in HOSTILE_LABELS:
-        path = saved(tmp_path, {**small_record(), **dict.fromkeys(SHOWN, value)})
+        path = saved(tmp_path, {**record, **dict.fromkeys(SHOWN, value)})
         texts = [text for text in vars(load_voice(path).card).values() if isinstance(text, str)]
         assert all(text.isprintable() and len(text) <= 200 for text in texts)
 
@@ -425,8 +428,9 @@ def test_labels_of_tangled_objects_are_refused(tmp_path: Path, key: str) -> None
 
 @pytest.mark.parametrize("key", ["version", "f0", "vocoder"])
 def test_hostile_labels_that_matter_get_a_short_sentence_at_most(tmp_path: Path, key: str) -> None:
+    record = small_record()
     for value in HOSTILE_LABELS:
-        notes = load_voice(saved(tmp_path, {**small_record(), key: value})).card.notes
+        notes = load_voice(saved(tmp_path, {**record, key: value})).card.notes
         assert all(len(str(note)) < 300 and str(note).isprintable() for note in notes)
         assert notes or key != "version" or value is None
 
