@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -63,6 +64,7 @@ def test_the_place_in_the_app_has_its_name_there() -> None:
     text = (FOLDER / "desktop_zh_TW.ts").read_text(encoding="utf-8")
     window = text.partition("<name>SettingsWindow</name>")[2].partition("</context>")[0]
     assert re.search(r"<source>Models</source>\s*<translation>模型</translation>", window)
-    assert re.search(
-        rf"<source>[^<]*{PLACE}[^<]*</source>\s*<translation>[^<]*「設定 › 模型」", text
-    )
+    engine = json.loads((FOLDER / "engine_zh_TW.json").read_text(encoding="utf-8"))
+    there = [chinese for english, chinese in engine.items() if PLACE in english]
+    assert there
+    assert all("「設定 › 模型」" in chinese for chinese in there)

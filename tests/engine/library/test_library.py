@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
@@ -127,8 +126,8 @@ def test_a_voice_is_found_by_every_way_to_type_its_name(
         named = library.rename(slash.id, name)
         for key in ("AC/DC tribute", name.lower()):  # by its checkpoint, by its own name
             assert library.get(key) == named
-            assert chosen_voice(argparse.Namespace(voice=key)) == named
-    missing = chosen_voice(argparse.Namespace(voice="AC/DC/none"))
+            assert chosen_voice(key) == named
+    missing = chosen_voice("AC/DC/none")
     assert missing.weights == Path("AC/DC/none")
 
 
