@@ -11,7 +11,6 @@ import ctypes
 import os
 import sys
 import threading
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -50,4 +49,4 @@ def import_signal_processing() -> None:
     Python lets one see a package that is not complete, which fails.
     """
     with _IMPORTING:
-        import_module("scipy.signal")
+        import scipy.signal  # noqa: F401 - imported for its effect

@@ -60,7 +60,8 @@ _LEAST_BACKING = 0.01
 """Energy of backing voices against all vocals; below this there are none."""
 _MOST_LEAK = 0.3
 """Correlation of lead and backing: above it one voice is in both, so the split failed."""
-_MOST_DELAY_MS = 2.0
+_MOST_DELAY_MS = 10.0
+"""Envelopes of two voices alone differ by several milliseconds."""
 
 _OUT_OF_TUNE = Text(
     "the voice was shifted against the instruments, which stay in their key; shifts by 12 or 24 "
@@ -409,9 +410,12 @@ class Cover:
             placed = PlacedVoice(voiced, VoicePlacement.match(lead, voiced, heard))
             delay = delay_ms(lead, voiced)
         if delay is not None and abs(delay) > _MOST_DELAY_MS:
-            work.note(
-                Text("the converted voice is {delay} ms later than the lead", delay=f"{delay:+.0f}")
+            template = (
+                "the converted voice is about {delay} ms later than the lead"
+                if delay > 0
+                else "the converted voice is about {delay} ms earlier than the lead"
             )
+            work.note(Text(template, delay=f"{abs(delay):.0f}"))
         return placed, result.f0_hz
 
 
