@@ -46,10 +46,23 @@ if TYPE_CHECKING:
 def add_convert(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``urvc convert``."""
     parser.set_defaults(run=_convert)
+    add_files(parser, "INPUT", "source")
+    own = {each.name for each in voice_options()}
+    voice = parser.add_argument_group("settings that a voice can start with (urvc voices defaults)")
+    add_options(voice, voice_options(), words={"semitones": tuple(AUTOMATIC)})
+    job = parser.add_argument_group("settings of this conversion")
+    add_options(job, [each for each in all_options() if each.name not in own])
+    add_machine(parser, "file")
+
+
+def add_files(
+    parser: argparse.ArgumentParser, metavar: str, source: str
+) -> argparse._ArgumentGroup:
+    """The sources, the voice and where results go; the group of the files."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = environment_help()
     parser.add_argument(
-        "inputs", nargs="+", metavar="INPUT", help="audio or video file, or a folder of them"
+        "inputs", nargs="+", metavar=metavar, help="audio or video file, or a folder of them"
     )
     files = parser.add_argument_group("files")
     files.add_argument(
@@ -61,18 +74,20 @@ def add_convert(parser: argparse.ArgumentParser) -> None:
     files.add_argument(
         "--models-dir", type=path_of, metavar="DIR", help="folder of the shared networks"
     )
-    files.add_argument("-o", "--output", type=path_of, metavar="FILE", help="for a single input")
-    files.add_argument(
-        "--output-dir", type=path_of, metavar="DIR", help="default: beside the source"
-    )
-    own = {each.name for each in voice_options()}
-    voice = parser.add_argument_group("settings that a voice can start with (urvc voices defaults)")
-    add_options(voice, voice_options(), words={"semitones": tuple(AUTOMATIC)})
-    job = parser.add_argument_group("settings of this conversion")
-    add_options(job, [each for each in all_options() if each.name not in own])
+    single = f"for a single {metavar.lower()}"
+    files.add_argument("-o", "--output", type=path_of, metavar="FILE", help=single)
+    beside = f"default: beside the {source}"
+    files.add_argument("--output-dir", type=path_of, metavar="DIR", help=beside)
+    return files
+
+
+def add_machine(parser: argparse.ArgumentParser, result: str) -> None:
+    """How the machine is used, and what is printed."""
     machine = parser.add_argument_group("machine")
     add_machine_options(machine)
-    machine.add_argument("--json", action="store_true", help="print one JSON object for each file")
+    machine.add_argument(
+        "--json", action="store_true", help=f"print one JSON object for each {result}"
+    )
 
 
 def conversion_options(given: argparse.Namespace, voice: InstalledVoice) -> ConversionOptions:
@@ -124,18 +139,35 @@ def _convert(given: argparse.Namespace) -> int:
         require_one_input(given, sources.files)
     options = conversion_options(given, installed)
     from engine.converter import Converter
-    from engine.voice import VoiceFiles
 
     converter = Converter(given.models_dir, machine_config(given))
-    voice = VoiceFiles(installed.weights, given.index or installed.index, installed.name)
+    voice = voice_files(installed, given.index)
     files = without_results(sources.files, voice.title)
     tell_of_others(sources.others, len(sources.files) - len(files))
-    key = None
-    if given.semitones in AUTOMATIC:
-        step = AUTOMATIC[given.semitones]
-        key = AutomaticKey(step, converter, installed, voice, options, given.cancel)
+    key = automatic_key(given, converter, installed, voice, options)
     succeeded = [_convert_file(converter, each, voice, key or options, given) for each in files]
     return EXIT_OK if all(succeeded) and not sources.errors else EXIT_FAILED
+
+
+def voice_files(installed: InstalledVoice, index: Path | None = None) -> VoiceFiles:
+    """The files of a voice; ``index`` replaces its own."""
+    from engine.voice import VoiceFiles
+
+    return VoiceFiles(installed.weights, index or installed.index, installed.name)
+
+
+def automatic_key(
+    given: argparse.Namespace,
+    converter: Converter,
+    installed: InstalledVoice,
+    voice: VoiceFiles,
+    options: ConversionOptions,
+) -> AutomaticKey | None:
+    """What chooses the pitch of each source; None where ``--pitch`` is a number."""
+    if given.semitones not in AUTOMATIC:
+        return None
+    step = AUTOMATIC[given.semitones]
+    return AutomaticKey(step, converter, installed, voice, options, given.cancel)
 
 
 def require_one_input(given: argparse.Namespace, files: list[Source]) -> None:

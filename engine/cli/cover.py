@@ -9,20 +9,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.cli.arguments import (
-    add_machine_options,
     add_options,
     chosen_options,
-    environment_help,
     machine_config,
-    path_of,
 )
-from engine.cli.convert import chosen_voice, conversion_options, require_one_input
+from engine.cli.convert import (
+    add_files,
+    add_machine,
+    automatic_key,
+    chosen_voice,
+    conversion_options,
+    require_one_input,
+    voice_files,
+)
 from engine.cli.key import AUTOMATIC, AutomaticKey
 from engine.cli.output import EXIT_FAILED, EXIT_OK, ProgressBar, say, tell, tell_json
 from engine.cli.sources import Source, find_sources, result_folder, tell_of_others, without_results
 from engine.cover.options import COVER_OPTIONS, CoverOptions
 from engine.errors import UserError
-from engine.library.installed_voice import InstalledVoice
 from engine.library.separation_networks import cover_networks
 from engine.options import ConversionOptions, all_options
 from engine.paths import models_dir
@@ -38,35 +42,17 @@ def add_cover(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``urvc cover``."""
     parser.set_defaults(run=_cover)
     parser.description = "Sing whole songs in another voice."
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = environment_help()
-    parser.add_argument(
-        "inputs", nargs="+", metavar="SONG", help="audio or video file, or a folder of them"
-    )
-    files = parser.add_argument_group("files")
-    files.add_argument(
-        "--voice",
-        metavar="V.pth|NAME",
-        help="a file, or an installed voice; default: the starter voice",
-    )
-    files.add_argument("--index", type=path_of, metavar="X.index", help="the voice's own features")
+    files = add_files(parser, "SONG", "song")
     files.add_argument(
         "--backing-voice", metavar="V.pth|NAME", help="for --backing convert; default: --voice"
     )
-    files.add_argument(
-        "--models-dir", type=path_of, metavar="DIR", help="folder of the shared networks"
-    )
-    files.add_argument("-o", "--output", type=path_of, metavar="FILE", help="for a single song")
-    files.add_argument("--output-dir", type=path_of, metavar="DIR", help="default: beside the song")
     add_options(parser.add_argument_group("settings of the cover"), COVER_OPTIONS)
     add_options(
         parser.add_argument_group("settings of the conversion"),
         all_options(),
         words={"semitones": tuple(AUTOMATIC)},
     )
-    machine = parser.add_argument_group("machine")
-    add_machine_options(machine)
-    machine.add_argument("--json", action="store_true", help="print one JSON object for each song")
+    add_machine(parser, "song")
 
 
 def _cover(given: argparse.Namespace) -> int:
@@ -77,7 +63,7 @@ def _cover(given: argparse.Namespace) -> int:
         return EXIT_FAILED
     cover = CoverOptions(**chosen_options(given, COVER_OPTIONS))
     installed = chosen_voice(given.voice)
-    backing = _files_of(chosen_voice(given.backing_voice)) if given.backing_voice else None
+    backing = voice_files(chosen_voice(given.backing_voice)) if given.backing_voice else None
     if given.output is not None:
         require_one_input(given, sources.files)
     options = conversion_options(given, installed)
@@ -86,11 +72,8 @@ def _cover(given: argparse.Namespace) -> int:
     from engine.cover.cover import Cover
 
     converter = Converter(given.models_dir, machine_config(given))
-    voice = _files_of(installed, given.index)
-    key = None
-    if given.semitones in AUTOMATIC:
-        step = AUTOMATIC[given.semitones]
-        key = AutomaticKey(step, converter, installed, voice, options, given.cancel)
+    voice = voice_files(installed, given.index)
+    key = automatic_key(given, converter, installed, voice, options)
     files = without_results(sources.files, voice.title)
     tell_of_others(sources.others, len(sources.files) - len(files))
     job = _Job(Cover(converter, networks), voice, options, cover, backing, key)
@@ -108,12 +91,6 @@ class _Job:
     cover: CoverOptions
     backing: VoiceFiles | None
     key: AutomaticKey | None
-
-
-def _files_of(installed: InstalledVoice, index: Path | None = None) -> VoiceFiles:
-    from engine.voice import VoiceFiles
-
-    return VoiceFiles(installed.weights, index or installed.index, installed.name)
 
 
 def _cover_file(job: _Job, source: Source, given: argparse.Namespace) -> bool:
