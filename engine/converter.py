@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from engine.audio.names import output_path_for
 from engine.audio.reader import decode_audio, probe_audio, receive_array, receive_sound
 from engine.audio.source import MAX_RATE_HZ, MIN_RATE_HZ, Decoded, Receiver, Sound, shown_name
 from engine.audio.spool import Spool
-from engine.audio.writer import SUBTYPES_OF, check_output, file_rate, write_free
+from engine.audio.writer import check_output, file_rate, with_possible_subtype, write_free
 from engine.errors import AudioFileError, ConversionCancelled, OptionError, OutputFileError, Text
 from engine.optimization import OptimizationConfig
 from engine.options import ConversionOptions, ConversionResult, FileFormat
@@ -156,8 +156,7 @@ class Converter:
         ConversionCancelled : ``cancel`` was set; nothing was written
         """
         options = options or ConversionOptions()
-        lossy = options.subtype is not None and not SUBTYPES_OF[options.file_format]
-        options = replace(options, subtype=None) if lossy else options
+        options, note = with_possible_subtype(options)
         overwrite = options.overwrite and output is not None
         choose = partial(output_path_for, source, voice.title, output_dir, options.file_format)
         check_target(output or choose(), source, options, overwrite=overwrite)
@@ -165,9 +164,8 @@ class Converter:
         _LOG.info(
             'converting "%s" with the voice "%s" on %s', source.name, voice.title, self.device
         )
-        if lossy:
-            kind = options.file_format.upper()
-            run.note(Text("{format} files have no sample format; it was left out", format=kind))
+        if note is not None:
+            run.note(note)
         with self._networks_at_work(run):
             decoded, sound = self._convert(
                 self._source_of(source, options), voice, options, options.file_format, run

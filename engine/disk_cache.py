@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
 
-from engine.files import put_in_place, require_room
+from engine.files import atomic_file, require_room
 
 CACHE_VARIABLE = "URVC_CACHE_DIR"
-
-_PART_ENDING = ".part"
-_LEFTOVER_AFTER_S = 6 * 3600.0
 
 
 def cache_dir(name: str, override: Path | None = None) -> Path:
@@ -35,9 +30,6 @@ def cache_dir(name: str, override: Path | None = None) -> Path:
 
 class DiskCache:
     """A folder of files by everything they depend on.
-
-    A file gets its name only when it is complete, so a process that is killed leaves nothing that
-    would be taken for a result.
 
     Parameters
     ----------
@@ -70,30 +62,33 @@ class DiskCache:
             return None
         return path
 
-    def keep(self, key: Sequence[object], about_bytes: int, make: Callable[[Path], object]) -> Path:
-        """Make the file of a key.
+    def reserve(self, key: Sequence[object], about_bytes: int) -> Path:
+        """Make room for the file of a key, and tell where it belongs.
+
+        It has to get that name only when it is complete, see `engine.files.atomic_file`.
 
         Parameters
         ----------
         about_bytes : how much room it needs
-        make : writes the file of the given name; if it raises, nothing is kept
 
         Raises
         ------
         Refusal : the disk is too full
         OSError : the folder cannot be written
         """
-        path = self.path(key)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._tidy(about_bytes)
         require_room(self.folder, about_bytes)
-        part = self.folder / f".{secrets.token_hex(8)}{_PART_ENDING}"
-        try:
-            make(part)
-            with part.open("rb+") as file:
-                put_in_place(file.fileno(), part, path)
-        finally:
-            part.unlink(missing_ok=True)
+        return self.path(key)
+
+    def write(self, key: Sequence[object], content: bytes) -> Path:
+        """Make the file of a key; if that fails, nothing is kept. Raises as `reserve`."""
+        path = self.reserve(key, len(content))
+        with (
+            atomic_file(path, overwrite=True) as descriptor,
+            os.fdopen(os.dup(descriptor), "wb") as file,
+        ):
+            file.write(content)
         return path
 
     def clear(self) -> None:
@@ -105,12 +100,7 @@ class DiskCache:
         return list(self.folder.glob(f"*{self._ending}"))
 
     def _tidy(self, needed_bytes: int) -> None:
-        """Make room within the limit, and remove what killed processes left."""
-        now = time.time()
-        for part in self.folder.glob(f".*{_PART_ENDING}"):
-            with suppress(OSError):
-                if now - part.stat().st_mtime > _LEFTOVER_AFTER_S:
-                    part.unlink()
+        """Make room within the limit."""
         kept = []
         for path in self._files():
             with suppress(OSError):

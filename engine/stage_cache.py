@@ -8,14 +8,13 @@ device and its settings, and every option that is not declared to matter later o
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from contextlib import suppress
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load, save_file
+from safetensors.torch import load, save
 from torch import Tensor
 
 from engine.analysis import AnalysisSignal
@@ -101,9 +100,8 @@ class StageCache:
         self._remember(key, kept)
         if self._disk is None:
             return
-        with suppress(OSError, Refusal, SafetensorError):  # the last one where a disk fills up
-            n_bytes = kept.numel() * kept.element_size() + 1000
-            self._disk.keep(key, n_bytes, lambda path: save_file({_NAME: kept}, path))
+        with suppress(OSError, Refusal):
+            self._disk.write(key, save({_NAME: kept}))
 
     def clear(self) -> None:
         """Forget everything, on the disk too."""
@@ -135,7 +133,7 @@ class SourceCache:
         self, cache: StageCache, signal: AnalysisSignal, options: ConversionOptions
     ) -> None:
         self._cache = cache
-        self._digest = signal_digest(signal)
+        self._digest = signal.digest
         self._options = options
 
     def find(self, stage: CachedStage, models: Models, place: str, part: Key) -> Tensor | None:
@@ -160,12 +158,3 @@ def options_key(options: ConversionOptions, stage: CachedStage) -> Key:
     return tuple(
         (each.name, options.value(each.name)) for each in all_options() if stage in each.affects
     )
-
-
-def signal_digest(signal: AnalysisSignal) -> str:
-    """Tells a filtered source from every other."""
-    digest = hashlib.blake2b(digest_size=20)
-    digest.update(repr((signal.n_source, signal.source_rate_hz, signal.channels)).encode())
-    for block in signal.blocks():
-        digest.update(block.tobytes())
-    return digest.hexdigest()

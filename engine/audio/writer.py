@@ -7,7 +7,7 @@ import errno
 import io
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +98,15 @@ def file_rate(file_format: FileFormat, rate_hz: int) -> int:
     if legal is None:
         return rate_hz
     return legal[min(bisect.bisect_left(legal, rate_hz), len(legal) - 1)]
+
+
+def with_possible_subtype(options: ConversionOptions) -> tuple[ConversionOptions, Text | None]:
+    """The options without a sample format where their file format has none, and a note on that."""
+    if options.subtype is None or SUBTYPES_OF[options.file_format]:
+        return options, None
+    kind = options.file_format.upper()
+    note = Text("{format} files have no sample format; it was left out", format=kind)
+    return replace(options, subtype=None), note
 
 
 def check_output(

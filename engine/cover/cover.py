@@ -18,7 +18,7 @@ from engine.audio.names import output_path_for
 from engine.audio.reader import decode_audio
 from engine.audio.source import Sound
 from engine.audio.spool import Spool, temporary_disk_errors
-from engine.audio.writer import SUBTYPES_OF, check_output, file_rate, write_free
+from engine.audio.writer import check_output, file_rate, with_possible_subtype, write_free
 from engine.converter import Converter, check_target
 from engine.cover.limiter import limited_blocks
 from engine.cover.loudness import GRID_HZ, Floats, Track
@@ -182,6 +182,7 @@ class Cover:
         self._networks = networks
         self._cache_bytes = cache_bytes
         self._cache = DiskCache(cache_dir("stems", cache_folder), _STEM_ENDING, cache_bytes)
+        self._digests: dict[tuple[Path, int, int], str] = {}
 
     def make(
         self,
@@ -218,7 +219,9 @@ class Cover:
         options, cover = options or ConversionOptions(), cover or CoverOptions()
         started = time.perf_counter()
         work = Work(self._converter.profiler, listener, cancel)
-        options = _with_possible_subtype(options, work)
+        options, note = with_possible_subtype(options)
+        if note is not None:
+            work.note(note)
         overwrite = options.overwrite and output is not None
         choose = partial(output_path_for, source, voice.title, output_dir, options.file_format)
         check_target(output or choose(), source, options, overwrite=overwrite)
@@ -309,10 +312,14 @@ class Cover:
                 tried, tried_key = self._separated(given, given_key, lead_network, work)
                 watched = work.watched(stem), work.watched(tried)
                 rest = Difference(*watched)
-                if _splits(*watched, rest, forced=cover.karaoke == "on"):
+                forced = cover.karaoke == "on"
+                has_backing = forced or energy_of(rest) >= _LEAST_BACKING * energy_of(watched[0])
+                apart = forced or (
+                    has_backing and window_correlation(watched[1], rest) <= _MOST_LEAK
+                )
+                if apart:
                     lead, lead_key, backing = tried, tried_key, rest
-                    break
-                if given is stem or energy_of(rest) < _LEAST_BACKING * energy_of(stem):
+                if apart or given is stem or not has_backing:
                     break
         elif cover.karaoke == "on":
             work.note("lead and backing voices were not split: the network for it is not here")
@@ -323,7 +330,11 @@ class Cover:
         return _Stems(work.watched(stem), watched[1], dry_key, backing, Difference(*watched))
 
     def _stem_key(self, key: _Key, network: Path, work: Work) -> _Key:
-        return (*key, file_sha256(network, work.cancel), _CACHE_VERSION)
+        status = network.stat()
+        file = network, status.st_size, status.st_mtime_ns
+        if file not in self._digests:  # up to 0.9 GB are read
+            self._digests[file] = file_sha256(network, work.cancel)
+        return (*key, self._digests[file], _CACHE_VERSION)
 
     def _kept(self, stem_key: _Key, given: Song) -> Path | None:
         """A stem that was made before."""
@@ -346,21 +357,18 @@ class Cover:
             with StopBetweenOperations(work.cancelled):
                 separator = Separator.open(network)
 
-            def make(path: Path) -> None:
-                separate(
-                    given,
-                    separator,
-                    path,
-                    device=device,
-                    progress=lambda share, _left: tell(share),
-                    cancelled=work.cancelled,
-                )
-
             cache = DiskCache(self._cache.folder, _STEM_ENDING, cache_bytes)
-            path = cache.keep(stem_key, n_bytes, make)
+            stem = separate(
+                given,
+                separator,
+                cache.reserve(stem_key, n_bytes),
+                device=device,
+                progress=lambda share, _left: tell(share),
+                cancelled=work.cancelled,
+            )
         for note in separator.notes:
             work.note(note)
-        return Song.open(path), stem_key
+        return stem, stem_key
 
     def _sing(
         self,
@@ -419,29 +427,11 @@ class Cover:
         return placed, result.f0_hz
 
 
-def _with_possible_subtype(options: ConversionOptions, work: Work) -> ConversionOptions:
-    """As `Converter.convert_file` does: lossy files have no sample format."""
-    if options.subtype is None or SUBTYPES_OF[options.file_format]:
-        return options
-    kind = options.file_format.upper()
-    work.note(Text("{format} files have no sample format; it was left out", format=kind))
-    return dataclasses.replace(options, subtype=None)
-
-
 def _decoded(source: Path, work: Work, track: int | None = None) -> _Decoded:
     received = _Decoded(work)
     for note in decode_audio(source, received, channels=2, track=track).notes:
         work.note(note)
     return received
-
-
-def _splits(vocals: Track, lead: Track, backing: Track, *, forced: bool) -> bool:
-    """Whether a network really told lead and backing voices apart."""
-    if forced:
-        return True
-    if energy_of(backing) < _LEAST_BACKING * energy_of(vocals):
-        return False
-    return window_correlation(lead, backing) <= _MOST_LEAK
 
 
 def _layers(

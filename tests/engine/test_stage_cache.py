@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import os
 import resource
 from pathlib import Path
@@ -283,51 +284,50 @@ def disk(folder: Path, most_bytes: int = 1000) -> DiskCache:
     return DiskCache(folder, ".bin", most_bytes)
 
 
-def write(content: bytes) -> Any:
-    return lambda path: path.write_bytes(content)
-
-
 def test_a_file_is_found_by_all_of_its_key(tmp_path: Path) -> None:
     cache = disk(tmp_path)
-    path = cache.keep(("song", 1), 3, write(b"abc"))
+    path = cache.write(("song", 1), b"abc")
     assert cache.find(("song", 1)) == path
     assert [cache.find(key) for key in (("song", 2), ("song",), ("song1",), ("song", "1"))] == (
         [None] * 4
     )
 
 
-def test_a_failure_leaves_no_file(tmp_path: Path) -> None:
-    def fail(path: Path) -> None:
-        path.write_bytes(b"ab")
+def test_a_failure_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: int) -> None:
         raise KeyboardInterrupt
 
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(KeyboardInterrupt):
-        disk(tmp_path).keep(("song",), 3, fail)
+        disk(tmp_path).write(("song",), b"ab")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_least_recently_used_files_go_first(tmp_path: Path) -> None:
     cache = disk(tmp_path, most_bytes=9)
-    paths = [cache.keep((name,), 3, write(b"abc")) for name in "abc"]
+    paths = [cache.write((name,), b"abc") for name in "abc"]
     for age, path in zip((30, 10, 20), paths, strict=True):
         os.utime(path, (1_000_000 - age, 1_000_000 - age))
     cache.find(("a",))
-    cache.keep(("d",), 3, write(b"abc"))
+    cache.write(("d",), b"abc")
     assert [path.exists() for path in paths] == [True, True, False]
 
 
-def test_what_a_killed_process_left_is_removed_later(tmp_path: Path) -> None:
-    old, new = tmp_path / ".x.part", tmp_path / ".y.part"
+def test_what_a_killed_process_left_is_removed_and_what_another_writes_stays(
+    tmp_path: Path,
+) -> None:
+    old, new = tmp_path / f".{'0' * 16}.part", tmp_path / f".{'1' * 16}.part"
     for path in (old, new):
         path.write_bytes(b"half")
-    os.utime(old, (1_000, 1_000))
-    disk(tmp_path).keep(("song",), 3, write(b"abc"))
-    assert (old.exists(), new.exists()) == (False, True)
+    with new.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        disk(tmp_path).write(("song",), b"abc")
+        assert (old.exists(), new.exists()) == (False, True)
 
 
 def test_all_can_be_deleted(tmp_path: Path) -> None:
     cache = disk(tmp_path)
-    path = cache.keep(("song",), 3, write(b"abc"))
+    path = cache.write(("song",), b"abc")
     cache.clear()
     assert not path.exists()
 
