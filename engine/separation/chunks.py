@@ -1,7 +1,8 @@
 """How a song of any length passes a network piece by piece, and comes out exactly as long.
 
 A plan cuts the song; `overlap_add` reads each piece, has it separated, and gives what is finished.
-Both plans are those of the networks' own programs, sample by sample.
+Both plans are those of the networks' own programs, sample by sample; only where a RoFormer's file
+asks for one pass do the chunks overlap by their fades, which there would leave gaps between them.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ class RoformerPlan:
     Attributes
     ----------
     chunk : samples that the network takes, a multiple of its hop
-    overlaps : chunks in which each sample is heard
+    overlaps : chunks in which each sample is heard; with 1, two chunks share the fade between them
     """
 
     chunk: int
@@ -100,11 +101,11 @@ class RoformerPlan:
 
     def pieces(self, n: int) -> list[Piece]:
         """See `Plan`."""
-        step = self.chunk // self.overlaps
+        fade = self.chunk // 10
+        step = min(self.chunk // self.overlaps, self.chunk - fade)
         border = self.chunk - step
         border = border if n > 2 * border else 0
         total = n + 2 * border
-        fade = self.chunk // 10
         rise = np.linspace(0, 1, fade, dtype=np.float32)
         inner = np.ones(self.chunk, np.float32)
         inner[-fade:] *= rise[::-1]

@@ -80,7 +80,9 @@ def test_the_same_song_gives_the_same_bits(
     assert found[0] == found[1]
 
 
-@pytest.mark.parametrize("plan", [DemucsPlan(4410), RoformerPlan(4410), RoformerPlan(4410, 4)])
+@pytest.mark.parametrize(
+    "plan", [DemucsPlan(4410), RoformerPlan(4410), RoformerPlan(4410, 4), RoformerPlan(4410, 1)]
+)
 @pytest.mark.parametrize("n", [1, 2, 2205, 4409, 4410, 4411, 6615, 6616, 13_231, 99_999])
 @pytest.mark.parametrize("shifts", [0, 2])
 def test_what_the_network_leaves_unchanged_stays_so(
