@@ -65,11 +65,11 @@ def apply_effects(
 @lru_cache(maxsize=4)
 def _effects(path: tuple[str, ...]) -> tuple[_Effect, ...]:
     modules = [import_module(f"{__name__}.{found.name}") for found in iter_modules(path)]
-    return tuple(_Effect(each.WHEN, _read_late(each), each.process) for each in modules)
+    return tuple(_Effect(each.WHEN, _options_of(each), each.process) for each in modules)
 
 
-def _read_late(module: ModuleType) -> tuple[Option, ...]:
-    """The options of an effect; no cached stage reads those of an effect on the result."""
+def _options_of(module: ModuleType) -> tuple[Option, ...]:
+    """The options of an effect; those of an effect on the result affect no cached stage."""
     options: tuple[Option, ...] = module.OPTIONS
     return tuple(
         replace(each, affects=frozenset()) if module.WHEN == "after" else each for each in options
