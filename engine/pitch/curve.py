@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import NotAFileError, PitchCurveError, Text
-from engine.files import atomic_file, open_file
+from engine.files import atomic_file, read_small_file
 from engine.segments import FRAMES_PER_SECOND
 
 _MAX_FILE_BYTES = 64_000_000
@@ -66,11 +66,7 @@ def read_curve_file(path: Path) -> PitchCurve:
     """
     what = Text('Cannot read the pitch curve "{name}"', name=path.name)
     try:
-        with open_file(path) as file:
-            content = file.read(_MAX_FILE_BYTES + 1)
-        if len(content) > _MAX_FILE_BYTES:
-            raise PitchCurveError(what, "it is too large for a pitch curve", "choose another file")
-        text = content.decode("utf-8-sig")
+        text = read_small_file(path, _MAX_FILE_BYTES).decode("utf-8-sig")
     except NotAFileError as cause:
         raise PitchCurveError(what, "it is not a regular file", "choose a CSV file") from cause
     except OSError as cause:
@@ -80,6 +76,10 @@ def read_curve_file(path: Path) -> PitchCurve:
     except UnicodeDecodeError as cause:
         raise PitchCurveError(
             what, "it is not a text in UTF-8", "save it as CSV (UTF-8)"
+        ) from cause
+    except ValueError as cause:
+        raise PitchCurveError(
+            what, "it is too large for a pitch curve", "choose another file"
         ) from cause
     points = list(_points(text, what))
     if not points:
