@@ -19,7 +19,7 @@ CONFIDENT = 0.5
 """Frames with less confidence say nothing about a source's pitch."""
 
 FEWEST_FRAMES = 50
-"""Half a second of voice; less is no ground for a key."""
+"""Half a second of voice; less is not enough for a key."""
 
 LARGEST_SHIFT = 24
 LOW_VOICE_HZ, HIGH_VOICE_HZ = 110.0, 220.0
@@ -29,7 +29,7 @@ _OCTAVE = 12
 _WORTH_AN_OCTAVE = 7.0
 """Semitones: at 6 both choices are equally far away, and one of them changes nothing."""
 
-_BORNE_OUTSIDE = {1: 0.5, _OCTAVE: 3.0}
+_TOLERATED_OUTSIDE = {1: 0.5, _OCTAVE: 3.0}
 """Semitones outside of a voice's range that are not worth another step, by the step's size."""
 
 _LEARNT_SHARE = 0.85
@@ -83,9 +83,13 @@ class Key:
     reason: Text
 
 
-def source_pitch(
-    f0_hz: NDArray[np.floating], confidence: NDArray[np.floating]
-) -> SourcePitch | None:
+def sure_frames(f0_hz: NDArray[np.floating], confidence: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Which frames say something about the pitch of a sound, bool [T]; see `source_pitch`."""
+    sure: NDArray[np.bool_] = (confidence >= CONFIDENT) & (f0_hz > 0)
+    return sure
+
+
+def source_pitch(f0_hz: Floats, confidence: Floats) -> SourcePitch | None:
     """The pitch of a source; None with fewer than `FEWEST_FRAMES` confident frames.
 
     Median of log f0 over those frames alone: 88 % of generated speech and singing within half a
@@ -95,7 +99,7 @@ def source_pitch(
     ----------
     f0_hz, confidence : [T] at 100 frames a second, before any rule fills or removes frames
     """
-    sure = (confidence >= CONFIDENT) & (f0_hz > 0)
+    sure = sure_frames(f0_hz, confidence)
     if np.count_nonzero(sure) < FEWEST_FRAMES:
         return None
     low, median, high = np.exp2(np.percentile(np.log2(f0_hz[sure]), (5, 50, 95)))
@@ -150,7 +154,7 @@ def suggest_key(source: SourcePitch | None, voice: VoicePitch, step: KeyStep = "
 
     def outside(k: int) -> float:
         leaves = _outside(source, voice, k)
-        return leaves if leaves > _BORNE_OUTSIDE[grid] else 0.0
+        return leaves if leaves > _TOLERATED_OUTSIDE[grid] else 0.0
 
     choices = range(-LARGEST_SHIFT, LARGEST_SHIFT + 1, grid)
     semitones = min(choices, key=lambda k: (outside(k), abs(k - wanted), abs(k)))

@@ -1,8 +1,7 @@
-"""The pitch of a source file, as a whole: for the key, and to be looked at."""
+"""The pitch of a whole source: for the key, and for display."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +13,12 @@ from engine.key import SourcePitch, source_pitch
 from engine.options import ConversionOptions
 from engine.pitch.curve import read_curve_file
 from engine.pitch.swift import SwiftFrames, swift_frames
+from engine.pitch.tracker import Pause, no_pause
 from engine.progress import CancelToken
-
-Share = Callable[[float], None]
-"""Receives the share, 0..1, that is done; may raise to stop."""
+from engine.segments import FRAMES_PER_SECOND
 
 
-def track_file(
-    source: Path, pause: Share = lambda _share: None, track: int | None = None
-) -> SwiftFrames:
+def track_file(source: Path, pause: Pause = no_pause, track: int | None = None) -> SwiftFrames:
     """The pitch of a file's sound, mixed to one channel; memory stays flat with its length.
 
     Parameters
@@ -38,7 +34,7 @@ def track_file(
     return swift_frames(recorder.finish(decoded.n_frames).blocks(), pause=pause)
 
 
-def pitch_of_sound(sound: Sound, pause: Share = lambda _share: None) -> SourcePitch | None:
+def pitch_of_sound(sound: Sound, pause: Pause = no_pause) -> SourcePitch | None:
     """The pitch of a sound, mixed to one channel; None if too little of it is voiced."""
     recorder = AnalysisRecorder(lambda: pause(0.0))
     decoded = receive_sound(sound, recorder, channels=1)
@@ -61,5 +57,5 @@ def pitch_of_source(
         frames = track_file(source, lambda _share: token.raise_if_cancelled(), options.track)
         return source_pitch(frames.f0_hz, frames.confidence)
     curve = read_curve_file(options.f0_file)
-    f0_hz = curve.at_frames(int(curve.seconds[-1] * 100) + 1)
+    f0_hz = curve.at_frames(int(curve.seconds[-1] * FRAMES_PER_SECOND) + 1)
     return source_pitch(f0_hz, np.ones(len(f0_hz)))

@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from engine.audio.reader import read_audio
 from engine.audio.resampling import resample
 from engine.converter import Converter
-from engine.key import CONFIDENT, VoicePitch, learnt_pitch
+from engine.key import VoicePitch, learnt_pitch, sure_frames
 from engine.options import ConversionOptions
 from engine.paths import starter_dir
 from engine.pitch.swift import swift_frames
+from engine.pitch.tracker import Pause, no_pause
 from engine.progress import CancelToken
 from engine.segments import ANALYSIS_RATE_HZ
-from engine.source_pitch import Share
 from engine.voice import VoiceFiles
 
 Floats = NDArray[np.float32]
@@ -29,7 +29,7 @@ _NEAR_OCTAVES = 50 / 1200
 def learn_pitch(
     converter: Converter,
     voice: VoiceFiles,
-    progress: Share = lambda _share: None,
+    progress: Pause = no_pause,
     cancel: CancelToken | None = None,
 ) -> VoicePitch | None:
     """The range of a voice: how well it follows the sample's pitch at eight heights.
@@ -38,7 +38,7 @@ def learn_pitch(
 
     Returns
     -------
-    None if the voice follows the pitch nowhere well
+    None if the voice follows the pitch well at no height
 
     Raises
     ------
@@ -48,7 +48,7 @@ def learn_pitch(
     sample = read_audio(starter_dir() / "sample.wav", mono=True)
     samples = resample(sample.samples[:, 0], sample.rate_hz, ANALYSIS_RATE_HZ)[:_TRIAL_SAMPLES]
     source = swift_frames(samples)
-    sure = (source.confidence >= CONFIDENT) & (source.f0_hz > 0)
+    sure = sure_frames(source.f0_hz, source.confidence)
     asked_hz = source.f0_hz[sure]
     median_hz = float(np.exp2(np.median(np.log2(asked_hz))))
     trials: dict[float, float] = {}
