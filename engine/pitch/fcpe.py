@@ -7,7 +7,7 @@ from torch import Tensor
 
 from engine.models.fcpe import Fcpe
 from engine.paths import FCPE_FILE
-from engine.pitch.register import with_guide
+from engine.pitch.high_notes import with_guide
 from engine.pitch.rmvpe import NEIGHBOURS, REFERENCE_HZ
 from engine.pitch.tracker import Pause, PitchTracker, TrackerContext, no_pause
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from engine.device import recurrent_device
 from engine.models.rmvpe import N_BINS, Rmvpe
 from engine.paths import RMVPE_FILE
-from engine.pitch.register import with_guide
+from engine.pitch.high_notes import with_guide
 from engine.pitch.tracker import Pause, PitchTracker, TrackerContext, no_pause
 
 REFERENCE_HZ = 10.0

@@ -24,6 +24,11 @@ def no_pause(_share: float) -> None:
     """No-op callback."""
 
 
+def pause_at_end(pause: Pause) -> Pause:
+    """A pause for further work after the progress was reported: it can stop, and stays at 100 %."""
+    return lambda _share: pause(1.0)
+
+
 @dataclass(frozen=True)
 class TrackerContext:
     """What a factory can use to make a tracker.

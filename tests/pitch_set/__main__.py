@@ -21,8 +21,8 @@ from engine.cli.output import table
 from engine.loading import load_fcpe
 from engine.paths import FCPE_FILE, starter_dir
 from engine.pitch.fcpe import track_fcpe
+from engine.pitch.high_notes import with_guide
 from engine.pitch.hybrid import NETWORK, YIN, refined
-from engine.pitch.register import with_guide
 from engine.pitch.swift import swift_frames
 from engine.pitch.yin import track_yin
 from tests.pitch_set.item import RATE_HZ, Floats, Item, degraded, sines

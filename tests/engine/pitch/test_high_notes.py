@@ -10,7 +10,7 @@ import torch
 
 from engine import ConversionOptions, Converter, OptimizationConfig
 from engine.pitch.ceiling import folded, hears_high_notes, within_reach
-from engine.pitch.register import loud_frames, repaired, with_guide
+from engine.pitch.high_notes import loud_frames, repaired, with_guide
 from tests.engine.small_set import write_small_set
 
 RATE_HZ = 16_000

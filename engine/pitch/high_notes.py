@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.pitch.swift import swift_frames
-from engine.pitch.tracker import Pause, no_pause
+from engine.pitch.tracker import Pause, no_pause, pause_at_end
 from engine.segments import HOP_SAMPLES
 
 Floats = NDArray[np.float32]
@@ -51,7 +51,7 @@ def with_guide(
     """
     samples = audio.detach().cpu().numpy()
     guide = swift_frames(
-        samples, f0_min_hz=f0_min_hz, f0_max_hz=f0_max_hz, pause=lambda _share: pause(1.0)
+        samples, f0_min_hz=f0_min_hz, f0_max_hz=f0_max_hz, pause=pause_at_end(pause)
     ).f0_hz
     made = repaired(f0_hz.cpu().numpy(), guide, loud_frames(samples))
     return torch.from_numpy(made).to(f0_hz.device)
