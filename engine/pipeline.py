@@ -181,7 +181,6 @@ def make_windows(
     kept : what was made of the source before
     heard : frames whose sound is asked for; None is all
     """
-    filter_signal(signal, models, config, run)
     frames, buckets = signal.frames, config.use_shape_buckets
     pieces = plan_pieces(signal.middle, frames)
     longest = max(window_frames(piece, buckets=buckets) for piece in pieces)

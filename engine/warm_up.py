@@ -11,7 +11,7 @@ from engine.analysis import AnalysisRecorder, AnalysisSignal
 from engine.audio.reader import receive_array
 from engine.optimization import OptimizationConfig
 from engine.options import ConversionOptions
-from engine.pipeline import make_windows
+from engine.pipeline import filter_signal, make_windows
 from engine.run import Run
 from engine.segments import (
     ANALYSIS_RATE_HZ,
@@ -40,6 +40,7 @@ def warm_up(store: ModelStore, voice: VoiceFiles, config: OptimizationConfig, ru
         models = store.models(voice, [options], run)
         for frames in BUCKET_FRAMES:
             signal = _hiss(min(frames - 2 * CONTEXT_FRAMES, MAX_PIECE_FRAMES), run)
+            filter_signal(signal, models, plain, run)
             (window,) = make_windows(signal, models, options, plain, run)
             for together in sorted({1, config.batch_size}):
                 for _ in Synthesis(models, plain, run).run([window] * together):
