@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from engine.models.attention import attend
 from engine.models.layout import FastLinear
+from engine.models.mel import mel_filter_bank
 from engine.models.spectrum import spectrum, waveform
 
 N_FFT = 2048
@@ -45,7 +46,7 @@ class RoformerSizes:
     stems : masks
     mask_layers, mask_hidden : of the network that makes each band's mask
     hop : samples between two frames (not in the weights)
-    keeps_constant : whether the mask applies to 0 Hz, which is else silent (not in the weights)
+    keeps_constant : whether the mask applies to 0 Hz, which is silent otherwise (not stored)
     """
 
     mel: bool
@@ -75,35 +76,15 @@ def mel_bands() -> tuple[range, ...]:
 
     The first band also has bin 0, the last one the highest bin.
     """
-    top = _mel(RATE_HZ / 2)
-    points = [_hz(top * i / (MEL_BANDS + 1)) for i in range(MEL_BANDS + 2)]
+    with torch.device("cpu"):  # also while a network is made without memory for its weights
+        filters = mel_filter_bank(RATE_HZ, N_FFT, MEL_BANDS, 0.0, RATE_HZ / 2, scale="slaney")
     bands = []
-    for i in range(MEL_BANDS):
-        low, high = points[i], points[i + 2]
-        inside = [k for k in range(BINS) if low < k * RATE_HZ / N_FFT < high]
+    for i, band in enumerate(filters):
+        inside = band.nonzero().flatten().tolist()
         first = 0 if i == 0 else inside[0]
         last = BINS - 1 if i == MEL_BANDS - 1 else inside[-1]
         bands.append(range(first, last + 1))
     return tuple(bands)
-
-
-_LINEAR_BELOW_HZ = 1000.0
-_MEL_PER_HZ = 3 / 200
-_MEL_STEP = math.log(6.4) / 27
-
-
-def _mel(hz: float) -> float:
-    """Slaney's scale: linear below 1 kHz, logarithmic above."""
-    if hz < _LINEAR_BELOW_HZ:
-        return hz * _MEL_PER_HZ
-    return _LINEAR_BELOW_HZ * _MEL_PER_HZ + math.log(hz / _LINEAR_BELOW_HZ) / _MEL_STEP
-
-
-def _hz(mel: float) -> float:
-    knee = _LINEAR_BELOW_HZ * _MEL_PER_HZ
-    if mel < knee:
-        return mel / _MEL_PER_HZ
-    return _LINEAR_BELOW_HZ * math.exp((mel - knee) * _MEL_STEP)
 
 
 class _RootNorm(nn.Module):
