@@ -1,4 +1,4 @@
-"""What the weights of a RoFormer do not tell: its hop, its chunks, what it separates.
+"""What the weights of a RoFormer do not say: its hop, its chunks, what it separates.
 
 Known files are recognised by their SHA-256. Others may have a ``.yaml`` of the same name beside
 them, as they are published; of it only plain numbers and words are read.
@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from engine.files import open_file
 
 MAX_YAML_BYTES = 1 << 20
 _LONGEST_CHUNK = 60 * 44_100
@@ -72,8 +74,8 @@ def settings_of(path: Path, sha256: str) -> Settings:
         return KNOWN[sha256]
     for ending in (".yaml", ".yml"):
         try:
-            with path.with_suffix(ending).open(encoding="utf-8", errors="replace") as file:
-                return read_settings(file.read(MAX_YAML_BYTES))
+            with open_file(path.with_suffix(ending)) as file:
+                return read_settings(file.read(MAX_YAML_BYTES).decode(errors="replace"))
         except OSError:
             continue
     return Settings()

@@ -18,7 +18,7 @@ from engine.errors import WeightsError
 from engine.models.htdemucs import HTDemucs
 from engine.separation.network_file import read_network
 from engine.separation.separator import Separator
-from engine.separation.settings import KNOWN, Settings, read_settings
+from engine.separation.settings import KNOWN, Settings, read_settings, settings_of
 from tests.engine.separation.small_networks import (
     BS,
     CHUNK,
@@ -113,6 +113,13 @@ def test_only_numbers_and_words_of_a_yaml_are_taken(tmp_path: Path) -> None:
         assert read_settings(odd) == Settings()
     hostile = "inference:\n  chunk_size: -1\nmodel:\n  stft_hop_length: 0\n"
     assert read_settings(hostile) == Settings()
+
+
+def test_a_yaml_that_is_not_a_file_is_ignored(tmp_path: Path) -> None:
+    path = tmp_path / "a.ckpt"
+    os.mkfifo(path.with_suffix(".yaml"))
+    path.with_suffix(".yml").mkdir()
+    assert settings_of(path, "") == Settings()
 
 
 def test_the_settings_of_known_files_are_consistent() -> None:
