@@ -33,7 +33,7 @@ class Separator:
     Attributes
     ----------
     kind : ``htdemucs``, ``mel`` or ``bs``
-    path, sha256 : of its file
+    path : of its file
     stems : names of what it separates, as far as known; `separate` gives `stem` alone
     plan : how songs are cut for it
     normalises : whether it wants songs at unit level
@@ -41,11 +41,8 @@ class Separator:
     notes : sentences for the user
     """
 
-    def __init__(
-        self, path: Path, sha256: str, found: SeparationNetwork, settings: Settings
-    ) -> None:
+    def __init__(self, path: Path, found: SeparationNetwork, settings: Settings) -> None:
         self.path = path
-        self.sha256 = sha256
         self.kind: Kind = found.kind
         self.stems = found.stems or settings.stems
         self.device = CPU
@@ -84,7 +81,7 @@ class Separator:
             ) from error
         settings = settings_of(path, sha256)
         found = read_network(path, settings.hop, keeps_constant=settings.keeps_constant)
-        return cls(path, sha256, found, settings)
+        return cls(path, found, settings)
 
     @property
     def stem(self) -> str:
@@ -113,7 +110,7 @@ class Separator:
 
         Raises
         ------
-        DeviceError : the CPU has too little memory; another device gives way to it
+        DeviceError : the CPU has too little memory; another device falls back to it
         """
         audio = torch.from_numpy(np.ascontiguousarray(samples.T))
         stems = slice(self._stem, self._stem + 1)
