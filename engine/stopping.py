@@ -14,7 +14,7 @@ _SET_GRAD = torch._C._set_grad_enabled  # noqa: SLF001 - what leaving `torch.no_
 
 
 class StopBetweenOperations(TorchFunctionMode):
-    """Within it, this thread stops before an operation of torch once the user wants to.
+    """A context in which a cancel stops this thread before its next operation of torch.
 
     A network's layer or the reading of its weights may take seconds beside other busy programs.
     Asking costs about a microsecond for each operation: nothing on the CPU, but on a GPU, where an
@@ -22,11 +22,11 @@ class StopBetweenOperations(TorchFunctionMode):
 
     Parameters
     ----------
-    cancelled : whether the user wants to stop
+    cancelled : whether the user has cancelled
 
     Raises
     ------
-    ConversionCancelled : the user wants to
+    ConversionCancelled : the user has cancelled
     """
 
     def __init__(self, cancelled: Callable[[], bool]) -> None:
@@ -41,7 +41,7 @@ class StopBetweenOperations(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        # What cleans up on the way out, and what restores a mode, is left to do so.
+        # Raised once: code that cleans up on the way out, or restores a mode, must still run.
         if not self._stopped and func is not _SET_GRAD and self._cancelled():
             self._stopped = True
             raise ConversionCancelled

@@ -75,7 +75,7 @@ class _Block(nn.Module):
 
 
 class SwiftNetwork(nn.Module):
-    """The network whose weights the project brings along; layers in the order of the original."""
+    """The network whose weights come with the project; layers in the order of the original."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -51,8 +51,8 @@ class Plan(Protocol):
 class DemucsPlan:
     """Overlapping segments that fade into each other in triangles.
 
-    A segment that would end behind the song is moved back by half of what is missing: it hears
-    the song before its own part, and silence behind.
+    A segment that would reach past the end of the song is moved back by half of what is missing:
+    it is given the song before its own part, and silence after it.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Files of separation networks: what is in them is told by the weights, and nothing is executed."""
+"""Files of separation networks: their weights say what they hold, and nothing is executed."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ class Song:
         return self.n
 
     def read(self, start: int, stop: int) -> Floats:
-        """Float32 [stop - start, 2]; zero before the beginning and behind the end."""
+        """Float32 [stop - start, 2]; zero before the beginning and after the end."""
         samples = np.zeros((stop - start, CHANNELS), "<f4")
         low, high = max(start, 0), min(stop, self.n)
         if low < high:
