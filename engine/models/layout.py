@@ -76,9 +76,7 @@ def use_channels_last(
     """
     _fold_batch_norms(network)
     for part in network.modules():
-        if doubling and type(part) is nn.ConvTranspose2d and _doubles(part):
-            part.__class__ = PhasedConvTranspose2d
-        _arrange(part)
+        _arrange(part, doubling=doubling)
         for name, size in tiles.items():
             if hasattr(part, name):
                 setattr(part, name, size)
@@ -344,7 +342,7 @@ def as_picture(x: Tensor) -> Tensor:
     return x.unsqueeze(2).contiguous(memory_format=torch.channels_last)
 
 
-def _arrange(layer: nn.Module) -> None:
+def _arrange(layer: nn.Module, *, doubling: bool) -> None:
     """Change a convolution to its fast class, with the weights in that layout."""
     if type(layer) is nn.Conv1d:
         layer.__class__ = _kind_of(layer)
@@ -352,9 +350,9 @@ def _arrange(layer: nn.Module) -> None:
         layer.__class__ = PhasedConvTranspose
     elif type(layer) is nn.Linear:
         layer.__class__ = FastLinear
-    elif isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and not isinstance(
-        layer, PhasedConvTranspose2d
-    ):
+    elif doubling and type(layer) is nn.ConvTranspose2d and _doubles(layer):
+        layer.__class__ = PhasedConvTranspose2d
+    elif isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
         layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
     if isinstance(layer, _WITH_OWN_WEIGHTS):
         layer.arrange_weights()
