@@ -7,6 +7,7 @@ import errno
 import io
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -222,6 +223,19 @@ def write_free(
         except OutputFileError:
             if isinstance(path, Path) or not os.path.lexists(name):
                 raise
+
+
+@contextmanager
+def all_or_none() -> Iterator[list[Path]]:
+    """A list for the paths of files that belong together; if one fails, those in it are deleted."""
+    written: list[Path] = []
+    try:
+        yield written
+    except BaseException:
+        for path in written:
+            with suppress(OSError):
+                path.unlink()
+        raise
 
 
 def _encoding(

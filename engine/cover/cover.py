@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,13 @@ from engine.audio.names import output_path_for
 from engine.audio.reader import decode_audio
 from engine.audio.source import Sound
 from engine.audio.spool import Spool, temporary_disk_errors
-from engine.audio.writer import check_output, file_rate, with_possible_subtype, write_free
+from engine.audio.writer import (
+    all_or_none,
+    check_output,
+    file_rate,
+    with_possible_subtype,
+    write_free,
+)
 from engine.converter import Converter, check_target
 from engine.cover.limiter import limited_blocks
 from engine.cover.loudness import GRID_HZ, Floats, Track
@@ -460,8 +466,7 @@ def _written(
     overwrite: bool,
 ) -> list[Path]:
     """Write the cover and the stems that are kept; all of them or none."""
-    paths: list[Path] = []
-    try:
+    with all_or_none() as paths:
         paths.append(write_free(name, cover, options, overwrite=overwrite))
         folder = paths[0].parent
         for stem, track in stems.items():
@@ -473,9 +478,4 @@ def _written(
                 options, subtype=options.subtype or subtype_for(options.file_format, (sound,))
             )
             paths.append(write_free(free, sound, as_asked, overwrite=False))
-    except BaseException:
-        for path in paths:
-            with suppress(OSError):
-                path.unlink()
-        raise
     return paths

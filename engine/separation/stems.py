@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from engine.audio.names import output_path_for
 from engine.audio.resampling import resampled_length
 from engine.audio.source import Sound
 from engine.audio.spool import temporary_disk_errors
-from engine.audio.writer import SUBTYPES_OF, check_output, file_rate, write_free
+from engine.audio.writer import SUBTYPES_OF, all_or_none, check_output, file_rate, write_free
 from engine.errors import Message
 from engine.files import scratch_folder
 from engine.options import ConversionOptions, FileFormat, Subtype
@@ -80,7 +80,8 @@ def separate_file(
     ConversionCancelled : nothing was written
     """
     started_s = time.perf_counter()
-    for name in stem_names(separator):
+    names = stem_names(separator)
+    for name in names:
         path = output_path_for(source, name, output_dir, file_format)
         check_output(path, file_format, None, overwrite=False)
     with ExitStack() as stack:
@@ -97,18 +98,12 @@ def separate_file(
         options = ConversionOptions(
             file_format=file_format, subtype=subtype_for(file_format, sounds)
         )
-        paths: dict[str, Path] = {}
-        try:
-            for stem_name, sound in zip(stem_names(separator), sounds, strict=True):
-                free = partial(output_path_for, source, stem_name, output_dir, file_format)
-                paths[stem_name] = write_free(free, sound, options, overwrite=False)
-        except BaseException:
-            for path in paths.values():
-                with suppress(OSError):
-                    path.unlink()
-            raise
+        with all_or_none() as paths:
+            for name, sound in zip(names, sounds, strict=True):
+                free = partial(output_path_for, source, name, output_dir, file_format)
+                paths.append(write_free(free, sound, options, overwrite=False))
     return StemFiles(
-        paths,
+        dict(zip(names, paths, strict=True)),
         decoded.duration_s,
         time.perf_counter() - started_s,
         rate_hz,
