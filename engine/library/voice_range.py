@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from engine.files import atomic_file, file_sha256
+from engine.files import atomic_file, file_sha256, read_small_file
 from engine.key import VoicePitch
 from engine.library.installed_voice import InstalledVoice
 from engine.paths import data_folder
@@ -45,9 +45,10 @@ def learnt_range(voice: InstalledVoice) -> VoicePitch | None:
     """The range that was learnt; None without one."""
     if voice.built_in:
         return _STARTER
-    record = _read(_place(voice))
+    identity = _identity(voice)
+    record = _read(_place(voice, identity))
     values = [record.get(name) for name in ("target_hz", "low_hz", "high_hz")]
-    if record.get("of") != _identity(voice) or not all(map(_is_pitch, values)):
+    if record.get("of") != identity or not all(map(_is_pitch, values)):
         return None
     target_hz, low_hz, high_hz = map(float, values)  # type: ignore[arg-type]  # checked above
     return VoicePitch(target_hz, low_hz, high_hz, "learnt") if low_hz <= high_hz else None
@@ -55,7 +56,10 @@ def learnt_range(voice: InstalledVoice) -> VoicePitch | None:
 
 def was_learnt(voice: InstalledVoice) -> bool:
     """Whether rendering it again would tell nothing new, even if no range was found."""
-    return voice.built_in or _read(_place(voice)).get("of") == _identity(voice)
+    if voice.built_in:
+        return True
+    identity = _identity(voice)
+    return _read(_place(voice, identity)).get("of") == identity
 
 
 def keep_range(voice: InstalledVoice, found: VoicePitch | None) -> None:
@@ -63,10 +67,11 @@ def keep_range(voice: InstalledVoice, found: VoicePitch | None) -> None:
 
     Beside an installed voice; for a file that is not installed in the data folder, by its hash.
     """
-    record: dict[str, Any] = {"format": _FORMAT, "of": _identity(voice)}
+    identity = _identity(voice)
+    record: dict[str, Any] = {"format": _FORMAT, "of": identity}
     if found is not None:
         record |= {"target_hz": found.target_hz, "low_hz": found.low_hz, "high_hz": found.high_hz}
-    place = _place(voice)
+    place = _place(voice, identity)
     with suppress(OSError):
         if not voice.id:
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -87,21 +92,19 @@ def _within(pitch: VoicePitch, learnt: VoicePitch | None) -> VoicePitch:
 
 
 def _identity(voice: InstalledVoice) -> str:
-    """Changes with the weights."""
+    """Changes with the weights; reads all of a file that is not installed."""
     return voice.content_sha256 if voice.id else file_sha256(voice.weights)
 
 
-def _place(voice: InstalledVoice) -> Path:
+def _place(voice: InstalledVoice, identity: str) -> Path:
     if voice.id:
         return voice.folder / RANGE_FILE
-    return data_folder("ranges", RANGES_VARIABLE, None) / f"{_identity(voice)[:32]}.json"
+    return data_folder("ranges", RANGES_VARIABLE, None) / f"{identity[:32]}.json"
 
 
 def _read(place: Path) -> dict[str, Any]:
     try:
-        if place.stat().st_size > _LONGEST_BYTES:
-            return {}
-        record = json.loads(place.read_text(encoding="utf-8"))
+        record = json.loads(read_small_file(place, _LONGEST_BYTES))
     except (OSError, ValueError, RecursionError):
         return {}
     return record if isinstance(record, dict) and record.get("format") == _FORMAT else {}

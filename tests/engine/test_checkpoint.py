@@ -33,6 +33,7 @@ from engine.hubert_layout import read_sizes
 from engine.inert_pickle import Inert, PickleError, Storage, read_pickle
 from engine.library.installed_voice import read_voice
 from engine.library.picture import read_picture_header
+from engine.library.voice_range import learnt_range
 from engine.machine import read_object
 from engine.voice import encoder_pair_id
 from tests.engine import hostile_checkpoints
@@ -405,11 +406,12 @@ def test_a_pipe_or_device_is_refused_at_once_wherever_a_file_is_read(tmp_path: P
 
 def test_a_voice_whose_card_or_picture_is_a_pipe_is_listed_without_them(tmp_path: Path) -> None:
     (tmp_path / "voice.safetensors").write_bytes(b"x")
-    for name in ("card.json", "picture.png", "voice.index"):
+    for name in ("card.json", "picture.png", "range.json", "voice.index"):
         os.mkfifo(tmp_path / name)
     voice = read_voice(tmp_path)
     assert voice is not None
     assert (voice.name, voice.picture, voice.index) == (tmp_path.name, None, None)
+    assert learnt_range(voice) is None
 
 
 def test_a_large_training_checkpoint_is_within_the_budget(tmp_path: Path) -> None:
