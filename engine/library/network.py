@@ -78,6 +78,11 @@ class Network:
     usual: bool = True
 
     @property
+    def every_file(self) -> tuple[NetworkFile, ...]:
+        """The files of all variants; some are in several."""
+        return tuple(chain.from_iterable(self.variants))
+
+    @property
     def can_be_downloaded(self) -> bool:
         """Whether all files have an address; else the user has to bring them."""
         return all(file.url_path is not None for file in self.variants[0])

@@ -216,14 +216,10 @@ NETWORKS = (
 )
 """All that can be downloaded or brought along."""
 
-SHARED = tuple(network for network in NETWORKS if network.usual)
-"""Those that every community voice needs."""
-
 
 def is_expected(network: Network, folder: Path) -> bool:
     """Whether a network should be in the models folder: a usual one, or one that was begun."""
-    files = (file for variant in network.variants for file in variant)
-    return network.usual or any(file.has_content(folder) for file in files)
+    return network.usual or any(file.has_content(folder) for file in network.every_file)
 
 
 def encoder_for(embedder: str) -> Network | None:
@@ -351,7 +347,7 @@ def remove(network: Network, folder: Path) -> bool:
     """
     removed = False
     with as_user_error(_about('Cannot remove "{network}"', network), WeightsError), on_disk():
-        for path in {file.path(folder) for variant in network.variants for file in variant}:
+        for path in {file.path(folder) for file in network.every_file}:
             for leftover in (path, part_path(path), note_path(part_path(path))):
                 if leftover.is_symlink() or leftover.exists():
                     leftover.unlink()
@@ -395,7 +391,7 @@ def _place_of(
     source: Path, network: Network, listener: ByteListener | None, cancel: CancelToken | None
 ) -> NetworkFile:
     """Which of the network's files a file of the user is; wrong ones take no room on the disk."""
-    files = [file for variant in network.variants for file in variant]
+    files = network.every_file
     size_bytes, sizes = source.stat().st_size, {file.size_bytes for file in files}
     if None not in sizes and size_bytes not in sizes:
         expected = " / ".join(str(size) for size in sorted(filter(None, sizes)))

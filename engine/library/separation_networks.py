@@ -9,7 +9,7 @@ from engine.cover.options import CoverNetworks, CoverOptions
 from engine.errors import Text, WeightsError
 from engine.files import size_text
 from engine.library.network import OFFICIAL_HUB, Network, NetworkFile
-from engine.paths import bundle_contents
+from engine.paths import advised
 
 _SEPARATION = "separation"
 """Folder inside the models folder."""
@@ -158,5 +158,5 @@ def separation_file(network: Network, folder: Path) -> Path:
     raise WeightsError(
         Text('Cannot find the network "{network}"', network=Text(network.title)),
         Text("it is not installed ({size})", size=size),
-        command if bundle_contents() is None else app,
+        advised(command, app),
     )

@@ -14,7 +14,6 @@ from engine.errors import ConversionCancelled, DownloadError, WeightsError
 from engine.library.download.part_file import part_path
 from engine.library.networks import (
     NETWORKS,
-    SHARED,
     Network,
     NetworkFile,
     encoder_for,
@@ -28,7 +27,7 @@ from engine.paths import content_encoder_path
 from engine.progress import CancelToken
 from tests.engine.library.download.http_server import Fault, FaultServer
 
-ENCODER, PITCH = SHARED
+ENCODER, PITCH = (each for each in NETWORKS if each.usual)
 BODY = random.Random(3).randbytes(3_000_000)
 FILE = replace(PITCH.weights, size_bytes=len(BODY), sha256=hashlib.sha256(BODY).hexdigest())
 SMALL_PITCH = replace(PITCH, variants=((FILE,),))
@@ -36,7 +35,7 @@ UNSIZED = replace(PITCH, variants=((replace(FILE, size_bytes=None),),))
 
 
 def test_the_table_is_complete_and_consistent() -> None:
-    assert [[file.relative_path for file in each.variants[0]] for each in SHARED] == [
+    assert [[file.relative_path for file in each.variants[0]] for each in (ENCODER, PITCH)] == [
         ["hubert_base/config.json", "hubert_base/pytorch_model.bin"],
         ["rmvpe.pt"],
     ]

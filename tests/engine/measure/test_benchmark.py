@@ -16,7 +16,7 @@ from engine import device as devices
 from engine.cli import main
 from engine.cli.benchmark import as_table
 from engine.errors import OptionError, UserError
-from engine.library.networks import SHARED
+from engine.library.networks import CONTENT_ENCODER, RMVPE
 from engine.loading import load_content_encoder, load_rmvpe
 from engine.measure.benchmark import (
     BASELINE,
@@ -116,7 +116,7 @@ def test_the_synthetic_set_is_full_size_and_loads_like_a_real_one(tmp_path: Path
     assert load_voice(voice).sizes == V2_40K
     assert load_content_encoder(voice.parent).sizes.hidden_size == 768
     load_rmvpe(voice.parent)
-    for network in SHARED:
+    for network in (CONTENT_ENCODER, RMVPE):
         assert all(file.has_content(voice.parent) for file in network.files_in(voice.parent))
     ours, theirs = read_index(index, 768), faiss.read_index(str(index))
     assert (theirs.ntotal, theirs.nlist, theirs.nprobe) == (200, 5, 1)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.cli import main
-from engine.library.networks import SHARED
+from engine.library.networks import CONTENT_ENCODER, RMVPE
 from engine.measure import doctor
 from engine.paths import models_dir, starter_dir
 
@@ -64,9 +64,8 @@ def test_verify_reads_the_files_and_names_the_unusual_one(
 ) -> None:
     content = b"as published"
     (models / "rmvpe.pt").write_bytes(content)
-    encoder, pitch = SHARED
-    usual = replace(pitch.weights, sha256=hashlib.sha256(content).hexdigest())
-    monkeypatch.setattr(doctor, "NETWORKS", (encoder, replace(pitch, variants=((usual,),))))
+    usual = replace(RMVPE.weights, sha256=hashlib.sha256(content).hexdigest())
+    monkeypatch.setattr(doctor, "NETWORKS", (CONTENT_ENCODER, replace(RMVPE, variants=((usual,),))))
     found = shared(models, verify=True)
     assert found["Pitch network (RMVPE)"].state == "ok"
     assert "SHA-256 correct" in found["Pitch network (RMVPE)"].detail
