@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import shutil
-import subprocess
 from collections.abc import Iterable
 from fractions import Fraction
 from importlib.util import find_spec
@@ -14,7 +13,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from engine.audio.system_decoder import AFCONVERT
+from engine.audio.system_decoder import AFCONVERT, run_tool
 from engine.errors import Refusal
 from engine.files import scratch_folder
 
@@ -82,11 +81,7 @@ def _by_macos(
         with soundfile.SoundFile(source, "w", rate_hz, channels, "FLOAT", format="CAF") as sound:
             for block in blocks:
                 sound.write(block)
-        done = subprocess.run(  # noqa: S603 - a tool of macOS, no shell
-            afconvert_command(source, target),
-            stdin=subprocess.DEVNULL, capture_output=True, check=False,
-        )  # fmt: skip
-        if done.returncode or not target.is_file():
+        if not run_tool(afconvert_command(source, target)) or not target.is_file():
             raise Refusal("macOS cannot encode it as AAC", "choose another format")
         with target.open("rb") as encoded:
             shutil.copyfileobj(encoded, file)

@@ -156,10 +156,10 @@ def _decoded(path: Path, track: SoundTrack | None) -> Iterator[Path]:
         caf = track is not None and track.duration_s * track.rate_hz * 8 > _RIFF_BYTES
         sound = folder / ("sound.caf" if caf else "sound.wav")
         unpacked = folder / "unpacked.m4a"
-        well = _run(afconvert_command(source, sound)) or (
+        well = run_tool(afconvert_command(source, sound)) or (
             track is not None
-            and _run(avconvert_command(source, unpacked))
-            and _run(afconvert_command(unpacked, sound))
+            and run_tool(avconvert_command(source, unpacked))
+            and run_tool(afconvert_command(unpacked, sound))
         )
         if not well or not sound.is_file():
             if shutil.disk_usage(folder).free < _ROOM_BYTES:
@@ -184,7 +184,8 @@ def avconvert_command(source: Path, target: Path) -> list[str]:
     return [str(AVCONVERT), *options]
 
 
-def _run(command: list[str]) -> bool:
+def run_tool(command: list[str]) -> bool:
+    """Run a tool of macOS without input; whether it is there and succeeded."""
     try:
         done = subprocess.run(  # noqa: S603 - a tool of macOS, no shell
             command, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=os.environ
