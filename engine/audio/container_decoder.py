@@ -20,7 +20,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 from numpy.typing import NDArray
 
-from engine.audio.headers import is_cut_off, promised_ratio
+from engine.audio.headers import ASF, PROTECTED, is_cut_off, promised_ratio
 from engine.audio.source import (
     DAMAGED_NOTE,
     SILENT_PEAK,
@@ -45,7 +45,6 @@ _MAX_PADDING_FRAMES = 8192
 _EDIT_LIST_TICK_S = Fraction(1, 1000)
 """MP4 writers commonly round the edit list to the movie's milliseconds."""
 
-
 _TIMED = frozenset({"mov", "matroska", "mpegts", "mpeg", "flv"})
 """Their time stamps are meant, and as exact as they say."""
 _MAX_NAME = 40
@@ -58,8 +57,6 @@ _DEMUXERS = (
 )
 _OPTIONS = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "none"}
 
-_PROTECTED_TAGS = frozenset({"drms", "enca", "aavd"})
-_ASF = bytes.fromhex("3026b275 8e66cf11 a6d900aa 0062ce6c")
 _ASF_PROTECTION = bytes.fromhex("fbb31122 23bdd211 b4b700a0 c955fc6e")
 _HEAD_BYTES = 1 << 16
 
@@ -80,17 +77,17 @@ def probe(path: Path, track: int | None = None) -> AudioInfo:
     OSError : if the file cannot be opened
     """
     with _opened(path, track) as (container, stream):
-        duration_s: Fraction | float | None = _stated_s(stream)
-        if duration_s is not None:
-            duration_s = float(duration_s) + _late_s(container, stream)
+        duration_s, stated_s = None, _stated_s(stream)
+        if stated_s is not None:
+            duration_s = float(stated_s) + _late_s(stream, _timeline(container, stream))
         elif container.duration is not None:
-            duration_s = Fraction(container.duration, av.time_base)
+            duration_s = container.duration / av.time_base
         return AudioInfo(
             path,
             _kind(container, stream),
             stream.codec_context.sample_rate,
             stream.codec_context.channels,
-            None if duration_s is None else float(duration_s),
+            duration_s,
         )
 
 
@@ -119,7 +116,7 @@ def decode(
         if not intake.rate_hz:
             why_none = "it is damaged throughout" if tally.damaged else "it holds no sound"
             raise refused(path, why_none, "choose another file")
-        notes = _length_notes(path, container, stream, tally, intake)
+        notes = _length_notes(path, stream, tally, timeline, intake)
         intake.finish(_true_frames(container, stream, tally, timeline, intake.n_frames))
         if track is None:
             notes = (*_track_notes(container, stream), *notes)
@@ -262,7 +259,7 @@ def _track_notes(container: InputContainer, stream: AudioStream) -> tuple[Messag
 def _unknown(path: Path) -> Exception:
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
-    if head.startswith(_ASF) and _ASF_PROTECTION in head:
+    if head.startswith(ASF) and _ASF_PROTECTION in head:
         return _protected(path)
     if b"ftyp" in head[:12]:
         return refused(
@@ -302,7 +299,7 @@ def _protected(path: Path) -> Exception:
 def _is_protected(path: Path, container: InputContainer, context: AudioCodecContext | None) -> bool:
     if container.format.name != "asf":
         try:
-            return context is not None and context.codec_tag in _PROTECTED_TAGS
+            return context is not None and context.codec_tag in PROTECTED
         except UnicodeDecodeError:  # PyAV reads the tag as ASCII
             return False
     with path.open("rb") as file:
@@ -371,14 +368,14 @@ def _stated_s(stream: AudioStream) -> Fraction | None:
         return None
 
 
-def _late_s(container: InputContainer, stream: AudioStream) -> float:
+def _late_s(stream: AudioStream, timeline: Timeline) -> float:
     """What is to be added to a stated duration: Matroska's tag counts from the file's beginning.
 
     Unless it is of mkvmerge, which writes the track's own length.
     """
     if stream.duration is None and not any("STATISTICS" in name for name in stream.metadata):
         return 0.0
-    return _timeline(container, stream).late_s
+    return timeline.late_s
 
 
 def _true_frames(
@@ -405,7 +402,7 @@ def _true_frames(
     header_s = _stated_s(stream)
     if header_s is None or header_s <= 0:
         return None
-    n_stated = round((float(header_s) + _late_s(container, stream)) * timeline.rate_hz)
+    n_stated = round((float(header_s) + _late_s(stream, timeline)) * timeline.rate_hz)
     if tally.end_ticks is None or stream.time_base is None:
         return n_stated
     end_s = float(tally.end_ticks * stream.time_base) - timeline.first_origin_s
@@ -415,7 +412,7 @@ def _true_frames(
 
 
 def _length_notes(
-    path: Path, container: InputContainer, stream: AudioStream, tally: _Tally, intake: Intake
+    path: Path, stream: AudioStream, tally: _Tally, timeline: Timeline, intake: Intake
 ) -> tuple[Message, ...]:
     """The sentences for a file that is cut off or damaged."""
     notes: list[Message] = []
@@ -423,7 +420,7 @@ def _length_notes(
     promised_s = present_s * promised_ratio(path)
     header_s = _stated_s(stream)
     if header_s is not None and is_cut_off(path):
-        promised_s = max(promised_s, float(header_s) + _late_s(container, stream))
+        promised_s = max(promised_s, float(header_s) + _late_s(stream, timeline))
     if present_s < promised_s - _CUT_S:
         notes.append(cut_off_note(promised_s, present_s))
     if tally.damaged:

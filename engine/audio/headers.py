@@ -14,6 +14,10 @@ _MAX_CHUNK_BYTES = 1 << 40
 # Programs that write to a pipe cannot know the length and leave one of these in its place.
 _UNKNOWN_FROM = 0x7FFF_F000
 
+ASF = bytes.fromhex("3026b275 8e66cf11 a6d900aa 0062ce6c")
+"""How Windows Media files begin."""
+
+_ASF_FILE = bytes.fromhex("a1dcab8c 47a9cf11 8ee400c0 0c205365")
 _W64_RIFF = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
 _W64_DATA = b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 
@@ -59,17 +63,13 @@ def is_cut_off(path: Path) -> bool:
         elif head[:4] == b"RIFF" and head[8:12] == b"AVI ":
             stated = 8 + int.from_bytes(head[4:8], "little")
             stated = 0 if stated >= _UNKNOWN_FROM else stated
-        elif head[:16] == _ASF:
-            found = file.read(1 << 16).find(_ASF_FILE, 0)
+        elif head[:16] == ASF:
+            found = file.read(1 << 16).find(_ASF_FILE)
             file.seek(64 + found + 40)
             stated = int.from_bytes(file.read(8), "little") if found >= 0 else 0
         else:
             return _ends_inside_box(file, file_bytes)
     return stated > file_bytes
-
-
-_ASF = bytes.fromhex("3026b275 8e66cf11 a6d900aa 0062ce6c")
-_ASF_FILE = bytes.fromhex("a1dcab8c 47a9cf11 8ee400c0 0c205365")
 
 
 def _matroska_bytes(file: BinaryIO) -> int:
@@ -213,7 +213,8 @@ _FIRST_NAMES = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", 
 _MAX_MOVIE_BYTES = 1 << 28
 """The header of a day of video takes some megabytes."""
 
-_PROTECTED = frozenset({"drms", "enca", "aavd"})
+PROTECTED = frozenset({"drms", "enca", "aavd"})
+"""Codecs of encrypted sound (DRM)."""
 
 
 @dataclass(frozen=True)
@@ -236,7 +237,7 @@ class SoundTrack:
     @property
     def is_protected(self) -> bool:
         """Whether it is encrypted (DRM)."""
-        return self.codec in _PROTECTED
+        return self.codec in PROTECTED
 
 
 def is_movie(path: Path) -> bool:
