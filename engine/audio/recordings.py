@@ -145,10 +145,16 @@ def _after_id3(file: BinaryIO, at: int) -> int:
     while True:
         file.seek(at)
         head = file.read(10)
-        if head[:3] != b"ID3" or len(head) < 10 or max(head[6:]) > 0x7F:
+        if (size := _id3_bytes(head)) is None:
             return at
-        size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
-        at += 10 + size + (10 if head[5] & 0x10 else 0)
+        at += size + (10 if head[5] & 0x10 else 0)
+
+
+def _id3_bytes(head: bytes) -> int | None:
+    """Size of the ID3v2 tag that begins like this, without its footer; None if it is no tag."""
+    if head[:3] != b"ID3" or len(head) < 10 or max(head[6:10]) > 0x7F:
+        return None
+    return 10 + (head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9])
 
 
 # FLAC
@@ -162,7 +168,7 @@ def _flac_recordings(file: BinaryIO, at: int, size: int) -> Iterator[Recording]:
 
     libFLAC then reads to the end of the recording, and still seeks well.
     """
-    starts = [at, *(place for place in _flac_headers(file, at + 1, size))]
+    starts = [at, *_flac_headers(file, at + 1, size)]
     for start, stop in zip(starts, [*starts[1:], size], strict=True):
         file.seek(start)
         head = bytearray(file.read(_FLAC_HEAD_BYTES))
@@ -370,8 +376,8 @@ def _goes_on(source: _Bytes, at: int, kind: object) -> bool:
 def _after_mpeg_tag(source: _Bytes, at: int) -> int | None:
     """Where a tag ends; None if there is none."""
     head = source.read(at, 16)
-    if head[:3] == b"ID3" and len(head) > 9 and max(head[6:10]) <= 0x7F:
-        return at + 10 + (head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9])
+    if (size := _id3_bytes(head)) is not None:
+        return at + size
     if head[:3] == b"TAG":
         return at + 128
     if head[:8] == b"APETAGEX" and len(head) == 16:
@@ -442,12 +448,16 @@ def _mpeg_recording(run: _Run, stop: int, *, is_cut: bool) -> Recording:
 
 def _facts_at(content: bytes) -> int | None:
     """Where a frame's header is followed by a Xing, Info or VBRI tag instead of sound."""
-    side_bytes = (9, 17, 17, 32)[2 * (content[1] >> 3 & 1) + (content[3] >> 6 != 3)]
-    crc_bytes = 0 if content[1] & 1 else 2
-    for at in (4 + side_bytes, 4 + side_bytes + crc_bytes):
+    start = _tag_place(content)
+    for at in (start, start if content[1] & 1 else start + 2):  # there may be a checksum before it
         if content[at : at + 4] in (b"Xing", b"Info"):
             return at
     return 36 if content[36:40] == b"VBRI" else None
+
+
+def _tag_place(header: bytes) -> int:
+    """Where a frame of layer III without a checksum has its tag: after the side information."""
+    return 4 + (9, 17, 17, 32)[2 * (header[1] >> 3 & 1) + (header[3] >> 6 != 3)]
 
 
 def _stated_frames(tag: bytes) -> int:
@@ -482,11 +492,9 @@ def _tag_frame(first: bytes, n_frames: int) -> bytes:
     header = bytearray(first)
     header[1] |= 1  # without a checksum
     header[2] = 0x90 | header[2] & 0x0C
-    frame = _frame(bytes(header))
-    if frame is None:
+    if (frame := _frame(bytes(header))) is None:
         return b""
     content = bytearray(frame.n_bytes)
     content[:4] = header
-    at = 4 + (9, 17, 17, 32)[2 * (header[1] >> 3 & 1) + (header[3] >> 6 != 3)]
-    struct.pack_into(">4sII", content, at, b"Xing", 1, n_frames)
+    struct.pack_into(">4sII", content, _tag_place(first), b"Xing", 1, n_frames)
     return bytes(content)

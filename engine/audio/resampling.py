@@ -8,6 +8,8 @@ import numpy as np
 import soxr  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
+from engine.audio.spool import BLOCK_FRAMES
+
 _QUALITY = "VHQ"
 
 
@@ -87,10 +89,6 @@ def resample_blocks(
         yield rest
 
 
-_ZEROS = 1 << 16
-"""Frames of silence that are added at a time."""
-
-
 def fit_length(blocks: Iterable[NDArray[np.float32]], n: int) -> Iterator[NDArray[np.float32]]:
     """Cut blocks float32 [m, channels] to ``n`` frames in all, or add zeros."""
     channels = 1
@@ -99,5 +97,5 @@ def fit_length(blocks: Iterable[NDArray[np.float32]], n: int) -> Iterator[NDArra
         if n > 0:
             yield block[:n]
         n -= len(block)
-    for start in range(0, n, _ZEROS):
-        yield np.zeros((min(_ZEROS, n - start), channels), np.float32)
+    for start in range(0, n, BLOCK_FRAMES):
+        yield np.zeros((min(BLOCK_FRAMES, n - start), channels), np.float32)
