@@ -10,8 +10,8 @@ from pathlib import Path
 _JOINERS = frozenset("\u200c\u200d")
 """Emoji, Persian and Indic scripts need them."""
 
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-"""Control characters, marks of direction and other invisible ones, halves of characters."""
+HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Categories: control characters, marks of direction and other invisible ones, halves."""
 
 _PATH = re.compile(
     r"(?:(?<=[\s\"'(=])|^)(?:[A-Za-z]:[\\/]|~?/)(?=\S)[^\n\"'<>|:]*[\\/]", re.MULTILINE
@@ -23,7 +23,7 @@ def plain(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(
-        "?" if unicodedata.category(each) in _HIDDEN and each not in _JOINERS else each
+        "?" if unicodedata.category(each) in HIDDEN and each not in _JOINERS else each
         for each in text
     )
 

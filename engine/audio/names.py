@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 
 from engine.options import FileFormat
+from engine.plain_text import HIDDEN
 
 AUDIO_SUFFIXES = frozenset(
     {
@@ -80,7 +81,7 @@ def _clean(voice_name: str) -> str:
     kept = "".join(
         "-" if c in _FOREIGN else c
         for c in text
-        if c == _ZERO_WIDTH_JOINER or unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}
+        if c == _ZERO_WIDTH_JOINER or unicodedata.category(c) not in HIDDEN
     )
     return " ".join(kept.split()).lstrip(". ").rstrip(". ")
 
