@@ -28,7 +28,7 @@ from engine.inert_pickle import (
     StorageReader,
     read_pickle,
 )
-from engine.safetensors_file import is_safetensors, read_tensors
+from engine.safetensors_file import as_tensor, is_safetensors, read_tensors
 
 MAX_FILE_BYTES = 4 * 1024**3
 """The largest networks of this kind (HuBERT large) take 1.3 GB."""
@@ -327,11 +327,7 @@ def _identity(identity: object) -> tuple[torch.dtype, str, int]:
 def _storage_of(raw: bytearray, dtype: torch.dtype, count: int) -> Storage:
     if len(raw) != count * dtype.itemsize:
         raise PickleError("a storage of another length than stated")
-    if not raw:
-        return Storage(torch.empty(0, dtype=dtype))
-    if dtype == torch.bool:
-        return Storage(torch.frombuffer(raw, dtype=torch.uint8).ne(0))
-    return Storage(torch.frombuffer(raw, dtype=dtype))
+    return Storage(as_tensor(raw, dtype))
 
 
 def _read_stream(data: bytes) -> Any:

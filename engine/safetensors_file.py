@@ -117,11 +117,16 @@ def _tensor(file: BufferedReader, size_bytes: int, entry: Mapping[str, Any]) -> 
         raise SafetensorsError("a shape that is not a list of sizes")
     if math.prod(shape) * dtype.itemsize != size_bytes:
         raise SafetensorsError("a tensor of another length than its shape")
-    if not size_bytes:
-        return torch.empty(shape, dtype=dtype)
     numbers = bytearray(size_bytes)
     if file.readinto(numbers) != size_bytes:
         raise SafetensorsError("it was cut short while it was read")
+    return as_tensor(numbers, dtype).reshape(shape)
+
+
+def as_tensor(raw: bytearray, dtype: torch.dtype) -> Tensor:
+    """The numbers in raw bytes, a flat view of them except for truth values."""
+    if not raw:
+        return torch.empty(0, dtype=dtype)
     if dtype == torch.bool:
-        return torch.frombuffer(numbers, dtype=torch.uint8).ne(0).reshape(shape)
-    return torch.frombuffer(numbers, dtype=dtype).reshape(shape)
+        return torch.frombuffer(raw, dtype=torch.uint8).ne(0)
+    return torch.frombuffer(raw, dtype=dtype)
