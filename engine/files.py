@@ -75,13 +75,24 @@ def remove_stale_parts(folder: Path) -> None:
         for part in folder.iterdir():
             if not _PART.fullmatch(part.name):
                 continue
-            with suppress(OSError):
-                descriptor = os.open(part, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    part.unlink()
-                finally:
-                    os.close(descriptor)
+            with suppress(OSError), _unused(part):
+                part.unlink()
+
+
+@contextmanager
+def _unused(path: Path) -> Iterator[None]:
+    """Hold the lock of a file that no running process uses.
+
+    Raises
+    ------
+    OSError : a process uses it, or the disk has no locks
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _new_part(folder: Path) -> tuple[Path, int]:
@@ -137,12 +148,8 @@ def _remove_stale_folders(root: Path) -> None:
             with suppress(OSError):
                 if not _SCRATCH.fullmatch(folder.name) or folder.lstat().st_uid != os.getuid():
                     continue
-                owner = os.open(folder / _OWNER, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
-                try:
-                    fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                with _unused(folder / _OWNER):
                     shutil.rmtree(folder, ignore_errors=True)
-                finally:
-                    os.close(owner)
 
 
 def _rename_without_replacing(part: Path, path: Path) -> None:
