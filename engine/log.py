@@ -1,4 +1,4 @@
-"""What the program tells those who look closer: `logging`, quiet unless it is asked for.
+"""Logging, off unless it is asked for.
 
 Modules log to ``logging.getLogger(__name__)``. ``RVC_LOG`` and ``--verbose`` print it on stderr;
 the app writes it into a file too. Folders are left out, because a log is sent to other people.
@@ -26,6 +26,7 @@ _LOG = logging.getLogger(__name__)
 _PROGRAMS = ("engine", "desktop")
 _MAX_BYTES = 1 << 20
 _KEPT_FILES = 3
+_LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def level_asked_for(default: str, environment: Mapping[str, str] = os.environ) -> int:
@@ -70,7 +71,7 @@ def log_to_stderr(level: int) -> None:
     handler = logging.StreamHandler(sys.stderr)
     # On a terminal the line replaces a progress bar, which is drawn again below it.
     start = "\r\033[K" if sys.stderr.isatty() else ""
-    _add(handler, level, f"{start}%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S")
+    _add(handler, level, start + _LINE, "%H:%M:%S")
 
 
 def log_to_file(folder: Path, level: int) -> None:
@@ -85,7 +86,7 @@ def log_to_file(folder: Path, level: int) -> None:
         )
     except OSError:
         return
-    _add(handler, min(level, logging.INFO), "%(asctime)s %(levelname)s %(name)s: %(message)s", None)
+    _add(handler, min(level, logging.INFO), _LINE, None)
 
 
 def stop_logging() -> None:
