@@ -294,7 +294,7 @@ def no_such_track(path: Path, track: int, count: int) -> AudioFileError:
     why = Text("it has no sound track {track}, only {count}", track=track, count=count)
     if count == 1:
         why = Text("it has no sound track {track}, only one", track=track)
-    return refused(path, why, "choose a track that is there, or let it be chosen")
+    return refused(path, why, "choose an existing track, or leave the choice to the program")
 
 
 def clock(seconds: float) -> str:

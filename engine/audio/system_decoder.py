@@ -114,7 +114,7 @@ def blocks(path: Path, start_s: float, track: int | None = None) -> Iterator[Sou
 def _examine(path: Path, number: int | None) -> SoundTrack | None:
     """Refuse files that macOS cannot decode; the track of a movie file, None for other kinds."""
     if number is not None and number != 1:
-        why = "only its first sound track can be read, for macOS decodes it"
+        why = "macOS can read only its first sound track"
         raise refused(path, why, "choose track 1, or save the other track as a file of its own")
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
