@@ -9,7 +9,7 @@ from engine.models.fcpe import Fcpe
 from engine.paths import FCPE_FILE
 from engine.pitch.high_notes import with_guide
 from engine.pitch.rmvpe import NEIGHBOURS, REFERENCE_HZ
-from engine.pitch.tracker import Pause, PitchTracker, TrackerContext, no_pause
+from engine.pitch.tracker import Pause, PitchTracker, TrackerContext, in_range, no_pause
 
 VOICED_ABOVE = 0.006
 
@@ -71,11 +71,7 @@ def decode_salience(
     f0_hz : float32 [T]  0 where unvoiced
     """
     bins_hz = REFERENCE_HZ * torch.exp2(cents / 1200.0)
-    allowed = bins_hz > 0
-    if f0_min_hz is not None:
-        allowed = allowed & (bins_hz >= f0_min_hz)
-    if f0_max_hz is not None:
-        allowed = allowed & (bins_hz <= f0_max_hz)
+    allowed = in_range(bins_hz, f0_min_hz, f0_max_hz)
     highest, best = torch.where(allowed, salience, -torch.ones_like(salience)).max(dim=1)
     offset = torch.arange(-NEIGHBOURS, NEIGHBOURS + 1, device=salience.device)
     bins = (best[:, None] + offset).clamp(0, len(cents) - 1)

@@ -26,7 +26,7 @@ from engine.models.swift import (
     Swift,
     band_pitches_hz,
 )
-from engine.pitch.tracker import Pause, PitchTracker, TrackerContext, no_pause
+from engine.pitch.tracker import Pause, PitchTracker, TrackerContext, in_range, no_pause
 from engine.segments import HOP_SAMPLES as TEN_MS
 
 Floats = NDArray[np.float32]
@@ -193,11 +193,7 @@ def decode_logits(
     inside : bool [T]  whether the highest of all bins lies in the range
     """
     bins_hz = band_pitches_hz()
-    allowed = torch.ones(N_BINS, dtype=torch.bool)
-    if f0_min_hz is not None:
-        allowed &= bins_hz >= f0_min_hz
-    if f0_max_hz is not None:
-        allowed &= bins_hz <= f0_max_hz
+    allowed = in_range(bins_hz, f0_min_hz, f0_max_hz)
     ranged = logits.masked_fill(~allowed, -torch.inf)
     near = ranged.argmax(1, keepdim=True) + torch.tensor([-1, 0, 1])
     padded = torch.nn.functional.pad(ranged, (1, 1), value=-torch.inf)

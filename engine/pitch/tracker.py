@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,13 @@ def no_pause(_share: float) -> None:
 def pause_at_end(pause: Pause) -> Pause:
     """A pause for further work after the progress was reported: it can stop, and stays at 100 %."""
     return lambda _share: pause(1.0)
+
+
+def in_range(hz: Tensor, low_hz: float | None, high_hz: float | None) -> Tensor:
+    """Which pitches, all above 0, lie in a range, bool; None = no limit."""
+    above = hz >= (0.0 if low_hz is None else low_hz)
+    below = hz <= (math.inf if high_hz is None else high_hz)
+    return above & below
 
 
 @dataclass(frozen=True)
