@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.models.attention import attend
-from engine.models.layers import empty_embedding
+from engine.models.layers import empty_embedding, slices
 from engine.models.layout import FastLinear, product
 from engine.models.spectrum import spectrum, waveform
 
@@ -292,9 +292,7 @@ class _WaveDecoder(_Decoder):
 
 def _tiles(n: int, floats: int, device: torch.device) -> Iterator[slice]:
     """Slices of n rows with so many floats each, small enough for the cache."""
-    step = max(1, _TILE_FLOATS.get(device.type, n * floats) // floats)
-    for start in range(0, n, step):
-        yield slice(start, min(start + step, n))
+    return slices(n, max(1, _TILE_FLOATS.get(device.type, n * floats) // floats))
 
 
 class _Attention(nn.Module):
@@ -350,7 +348,7 @@ class _Layer(nn.Module):
         norm = self.norm3 or self.norm2
         y = torch.empty_like(x)
         step = _TOKENS_AT_ONCE.get(x.device.type, len(x))
-        for rows in (slice(start, start + step) for start in range(0, len(x), step)):
+        for rows in slices(len(x), step):
             y[rows] = self.gamma_2(x[rows], self.linear2(self.linear1.gelu(norm(x[rows]))))
         return torch.as_tensor(self.norm_out(y))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Protocol, cast, runtime_checkable
 
 import torch
@@ -319,3 +319,9 @@ def conv_reach(conv: nn.Module, samples: int) -> int:
         padding = int(conv.padding[0])
         return samples * conv.stride[0] + max(padding, span - padding)
     raise TypeError(f"{type(conv).__name__} is not a convolution in time")
+
+
+def slices(n: int, step: int) -> Iterator[slice]:
+    """Slices of ``step`` rows, the last one perhaps shorter, that make up n rows."""
+    for start in range(0, n, step):
+        yield slice(start, min(start + step, n))

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.models.attention import attend
+from engine.models.layers import slices
 from engine.models.layout import FastLinear
 from engine.models.mel import mel_filter_bank
 from engine.models.spectrum import spectrum, waveform
@@ -307,6 +308,4 @@ def _masked(bins: Tensor, mask: Tensor) -> Tensor:
 def _groups(n: int, tokens: int, device: torch.device) -> Iterator[slice]:
     """Slices of n sequences with so many tokens each; a GPU takes more at once."""
     most = _TOKENS_AT_ONCE if device.type == "cpu" else _DEVICE_TOKENS_AT_ONCE
-    step = max(1, most // tokens)
-    for start in range(0, n, step):
-        yield slice(start, min(start + step, n))
+    return slices(n, max(1, most // tokens))
