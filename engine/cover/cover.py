@@ -47,6 +47,7 @@ from engine.key import SourcePitch
 from engine.options import ConversionOptions
 from engine.progress import CancelToken, ProgressListener
 from engine.separation.separator import Separator
+from engine.separation.settings import settings_of
 from engine.separation.song import Song, separate, song_of_sound
 from engine.separation.stems import subtype_for
 from engine.source_pitch import pitch_of_sound
@@ -340,7 +341,8 @@ class Cover:
         file = network, status.st_size, status.st_mtime_ns
         if file not in self._digests:  # up to 0.9 GB are read
             self._digests[file] = file_sha256(network, work.cancel)
-        return (*key, self._digests[file], _CACHE_VERSION)
+        digest = self._digests[file]
+        return (*key, digest, settings_of(network, digest), _CACHE_VERSION)
 
     def _kept(self, stem_key: _Key, given: Song) -> Path | None:
         """A stem that was made before."""

@@ -71,6 +71,10 @@ def test_another_key_or_level_needs_no_separation(
     networks.vocals.write_text("1 another network")
     make(converter, song, networks, tmp_path)
     assert separated
+    separated.clear()
+    networks.vocals.with_suffix(".yaml").write_text("inference:\n  num_overlap: 4\n")
+    make(converter, song, networks, tmp_path)
+    assert separated
 
 
 def test_levels_and_muted_instruments(
