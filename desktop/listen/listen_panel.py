@@ -27,6 +27,7 @@ from desktop.listen.stretch import LENGTH_S, Stretch, best_stretch
 from desktop.listen.waveform_view import LANE_MARGIN, WaveformView
 from desktop.queue.job import Job, JobState
 from desktop.settings import table as settings_table
+from desktop.settings.section_button import SectionButton
 from desktop.settings.store import Settings
 from desktop.style import (
     MARGIN,
@@ -307,17 +308,12 @@ class ListenPanel(QWidget):
         self.setAccessibleName(self.tr("Listen"))
 
     def _pitch_button(self, panel: PitchPanel) -> QToolButton:
-        button = QToolButton()
-        button.setText(self.tr("Pitch"))
+        button = SectionButton(self.tr("Pitch"), self._settings, _PITCH)
         button.setToolTip(self.tr("Show the pitch of both over a piano, and mend it"))
-        button.setCheckable(True)
-        button.setAutoRaise(True)
-        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         button.setFont(small_font(button))
         button.toggled.connect(self._show_pitch)
         panel.sought.connect(self._seek)
         self._pitch_toggle = button
-        button.setChecked(bool(self._settings.memory(_PITCH)))
         self._show_pitch(button.isChecked())
         return button
 
@@ -326,9 +322,6 @@ class ListenPanel(QWidget):
         if self.pitch is not None:
             self.pitch.setVisible(shown)
         self._align()
-        arrow = Qt.ArrowType.DownArrow if shown else Qt.ArrowType.RightArrow
-        self._pitch_toggle.setArrowType(arrow)
-        self._settings.remember(_PITCH, shown)
 
     def _align(self) -> None:
         layout = self.layout()

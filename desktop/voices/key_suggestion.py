@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 from desktop import style
 from desktop.pitch_scanner import PitchScanner, PitchTrack
 from desktop.queue.job import Job
+from desktop.settings.section_button import SectionButton
 from desktop.settings.store import Settings
 from desktop.voices.draft import VOICE, Draft
 from desktop.voices.voice_list import VoiceList
@@ -169,7 +170,6 @@ class KeySuggestion(QWidget):
         super().__init__()
         self._draft = draft
         self._voices = voices
-        self._settings = settings
         self._scanner = scanner
         self._file: Path | None = None
         self._job: Job | None = None
@@ -177,12 +177,11 @@ class KeySuggestion(QWidget):
         self._pitch: SourcePitch | None = None
         self._is_found = False
         self._refusal = ""
-        self._build()
+        self._build(settings)
         draft.changed.connect(self._refresh)
         voices.changed.connect(self._refresh)
         scanner.found.connect(self._take_track)
         scanner.failed.connect(self._take_refusal)
-        self._toggle.setChecked(bool(settings.memory(_OPEN)))
         self._show_open(self._toggle.isChecked())
 
     @property
@@ -219,12 +218,8 @@ class KeySuggestion(QWidget):
             self._leads[job.source] = source_pitch(f0_hz, np.ones(len(f0_hz)))
             self._refresh()
 
-    def _build(self) -> None:
-        self._toggle = QToolButton()
-        self._toggle.setText(self.tr("Suggested Pitch"))
-        self._toggle.setCheckable(True)
-        self._toggle.setAutoRaise(True)
-        self._toggle.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+    def _build(self, settings: Settings) -> None:
+        self._toggle = SectionButton(self.tr("Suggested Pitch"), settings, _OPEN)
         self._toggle.toggled.connect(self._show_open)
         self._bar = RangeBar()
         self._bar.setAccessibleName(self.tr("Ranges of the source and of the voice"))
@@ -264,8 +259,6 @@ class KeySuggestion(QWidget):
     @Slot(bool)
     def _show_open(self, shown: bool) -> None:  # noqa: FBT001 - the slot of a signal of one value
         self._content.setVisible(shown)
-        self._toggle.setArrowType(Qt.ArrowType.DownArrow if shown else Qt.ArrowType.RightArrow)
-        self._settings.remember(_OPEN, shown)
         self._search()
         self._refresh()
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import Qt, Slot
+from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from desktop import style
 from desktop.editors import ChoiceEditor
+from desktop.settings.section_button import SectionButton
 from desktop.settings.store import Settings
 from desktop.voices.draft import SONG, VOCALS, VOICE, Draft, FileKind
 from desktop.voices.option_controls import OptionControls, OptionRow
@@ -26,7 +27,6 @@ class SongControls(QWidget):
     def __init__(self, draft: Draft, settings: Settings) -> None:
         super().__init__()
         self._draft = draft
-        self._settings = settings
         self._helps: dict[FileKind, str] = {
             VOICE: self.tr("Only a voice is heard in it."),
             SONG: self.tr("Its voice is taken out, converted and mixed back."),
@@ -54,12 +54,7 @@ class SongControls(QWidget):
         self._mix_controls = OptionControls(each for each in rows if each.more)
         for controls in (self._controls, self._mix_controls):
             controls.changed.connect(self._change)
-        self._mix = QToolButton()
-        self._mix.setText(self.tr("Mix"))
-        self._mix.setCheckable(True)
-        self._mix.setAutoRaise(True)
-        self._mix.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self._mix.setChecked(bool(settings.memory(_MIX)))
+        self._mix = SectionButton(self.tr("Mix"), settings, _MIX)
         self._mix.toggled.connect(self._show_mix)
         head = QHBoxLayout()
         head.addWidget(label, 1)
@@ -109,8 +104,6 @@ class SongControls(QWidget):
     @Slot(bool)
     def _show_mix(self, shown: bool) -> None:  # noqa: FBT001 - the slot of a signal of one value
         self._mix_controls.setVisible(shown and self._draft.file_kind != VOICE)
-        self._mix.setArrowType(Qt.ArrowType.DownArrow if shown else Qt.ArrowType.RightArrow)
-        self._settings.remember(_MIX, shown)
 
     @Slot(str, object)
     def _change(self, name: str, value: Any) -> None:

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from desktop import style
+from desktop.settings.section_button import SectionButton
 from desktop.settings.store import Settings
 from desktop.voices.draft import Draft
 from desktop.voices.option_controls import OptionControls, OptionRow
@@ -57,7 +58,6 @@ class VoicePanel(QWidget):
         super().__init__()
         self._draft = draft
         self._voices = voices
-        self._settings = settings
         self._picker = QComboBox()
         self._picker.setAccessibleName(self.tr("Voice"))
         self._picker.setMinimumContentsLength(10)
@@ -81,14 +81,9 @@ class VoicePanel(QWidget):
         self._more_controls = OptionControls(each for each in shown if each.more)
         for controls in (self._controls, self._more_controls):
             controls.changed.connect(lambda name, value: self._change({name: value}))
-        self._more = QToolButton()
-        self._more.setText(self.tr("More"))
-        self._more.setCheckable(True)
-        self._more.setAutoRaise(True)
-        self._more.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self._more.setChecked(bool(settings.memory(_MORE)))
-        self._more.toggled.connect(self._show_more)
-        self._show_more(self._more.isChecked())
+        self._more = SectionButton(self.tr("More"), settings, _MORE)
+        self._more.toggled.connect(self._more_controls.setVisible)
+        self._more_controls.setVisible(self._more.isChecked())
         self._lay_out()
         draft.changed.connect(self.refresh)
         voices.changed.connect(self._fill_picker)
@@ -142,12 +137,6 @@ class VoicePanel(QWidget):
         painter.fillRect(self.rect(), style.sidebar(self.palette()))
         edge = self.rect().adjusted(self.width() - 1, 0, 0, 0)
         painter.fillRect(edge, style.hairline(self.palette()))
-
-    @Slot(bool)
-    def _show_more(self, shown: bool) -> None:  # noqa: FBT001 - the slot of a signal of one value
-        self._more_controls.setVisible(shown)
-        self._more.setArrowType(Qt.ArrowType.DownArrow if shown else Qt.ArrowType.RightArrow)
-        self._settings.remember(_MORE, shown)
 
     def _lay_out(self) -> None:
         column = QVBoxLayout(self)
