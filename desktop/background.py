@@ -1,12 +1,13 @@
-"""Background work: progress, cancel, and exactly one outcome."""
+"""Background work: tasks with progress, cancel and one outcome; and items done one by one."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 from PySide6.QtCore import QObject, Signal, Slot
 
@@ -19,6 +20,8 @@ Listener = Callable[[Amount, Amount], None]
 """Receives the amount done and the total (None: unknown)."""
 
 Work = Callable[[CancelToken, Listener], Any]
+
+Item = TypeVar("Item")
 
 _TELL_EVERY_S = 0.05
 
@@ -110,3 +113,50 @@ class BackgroundTask(QObject):
     def _finish(self, outcome: Outcome) -> None:
         self._thread = None
         self.ended.emit(outcome)
+
+
+class ItemThread(Generic[Item]):
+    """Does something with items, one after the other; its thread ends when none is left.
+
+    Parameters
+    ----------
+    work : is called on the thread; it can be stopped by raising `ConversionCancelled`
+    name : of the thread
+
+    Attributes
+    ----------
+    cancel : is set by `close`
+    """
+
+    def __init__(self, work: Callable[[Item], None], name: str) -> None:
+        self.cancel = CancelToken()
+        self._work = work
+        self._name = name
+        self._items: list[Item] = []
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def add(self, items: Iterable[Item]) -> None:
+        """Do these as well."""
+        with self._lock:
+            self._items += items
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                self._thread.start()
+
+    def close(self) -> None:
+        """Stop before the app quits; waits a second for the item that is being worked on."""
+        self.cancel.cancel()
+        thread = self._thread
+        if thread is not None:
+            thread.join(1.0)
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                if not self._items or self.cancel.cancelled:
+                    self._thread = None
+                    return
+                item = self._items.pop(0)
+            with suppress(ConversionCancelled):
+                self._work(item)

@@ -1,13 +1,13 @@
-"""Listens to what was dropped as voices, whether it sounds like whole songs; on a thread."""
+"""Recognizes whole songs among the files that were dropped as voices; on a thread."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
+from desktop.background import ItemThread
 from desktop.native_library import import_signal_processing
 from desktop.queue.job import Job
 from engine.errors import ConversionCancelled
@@ -19,7 +19,7 @@ SoundsLikeASong = Callable[[Path, Callable[[], None]], bool]
 
 
 def listen(path: Path, pause: Callable[[], None]) -> bool:
-    """Whether a file clearly is a whole song; one that cannot be read is none."""
+    """Whether a file clearly is a whole song; False if it cannot be read."""
     import_signal_processing()
     from engine.cover.guess import sounds_like_a_song
 
@@ -50,50 +50,28 @@ class SongGuess(QObject):
         super().__init__(parent)
         self._guess = guess
         self._asked: set[Path] = set()
-        self._closed = False
-        self._thread: threading.Thread | None = None
-        self._todo: list[tuple[tuple[str, Path], ...]] = []
-        self._lock = threading.Lock()
+        self._drops = ItemThread(self._listen, "song guess")
         self._ready.connect(self._tell, Qt.ConnectionType.QueuedConnection)
 
     def look(self, jobs: Sequence[Job]) -> None:
         """Listen to the sources of jobs that were just added as voices."""
         new = [job for job in jobs if job.cover is None and job.source not in self._asked]
-        if not new or self._closed:
-            return
-        self._asked.update(job.source for job in new)
-        with self._lock:
-            self._todo.append(tuple((job.id, job.source) for job in new[:_MOST_FILES]))
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="song guess", daemon=True)
-                self._thread.start()
+        if new:
+            self._asked.update(job.source for job in new)
+            self._drops.add([tuple(new[:_MOST_FILES])])
 
     def close(self) -> None:
         """Stop before the app quits."""
-        self._closed = True
-        thread = self._thread
-        if thread is not None:
-            thread.join(1.0)
+        self._drops.close()
 
-    def _run(self) -> None:
-        while True:
-            with self._lock:
-                if not self._todo or self._closed:
-                    self._thread = None
-                    return
-                dropped = self._todo.pop(0)
-            try:
-                songs = tuple(i for i, path in dropped if self._guess(path, self._pause))
-            except ConversionCancelled:
-                continue
-            if songs:
-                self._ready.emit(songs)
-
-    def _pause(self) -> None:
-        if self._closed:
-            raise ConversionCancelled
+    def _listen(self, dropped: Sequence[Job]) -> None:
+        """On the thread."""
+        pause = self._drops.cancel.raise_if_cancelled
+        songs = tuple(job.id for job in dropped if self._guess(job.source, pause))
+        if songs:
+            self._ready.emit(songs)
 
     @Slot(object)
     def _tell(self, job_ids: Sequence[str]) -> None:
-        if not self._closed:
+        if not self._drops.cancel.cancelled:
             self.found.emit(job_ids)

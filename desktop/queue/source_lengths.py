@@ -1,26 +1,26 @@
-"""The lengths of waiting sources, read on a thread, for the time that is left in all."""
+"""Reads the lengths of waiting sources on a thread, for the remaining time of all jobs."""
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
-from desktop.queue.job import JobState
+from desktop.background import ItemThread
+from desktop.queue.job import Job, JobState
 from desktop.queue.job_queue import JobQueue
 
 _PAUSE_S = 0.01
-"""Between two files, so that a thousand of them do not keep others from working."""
+"""Between two files, so that a thousand of them leave time for other threads."""
 
 Probe = Callable[[Path], float | None]
 """Gives the length of a file in seconds, if it is known."""
 
 
 def probe_length(path: Path) -> float | None:
-    """What the file says of its own length; None if it cannot be read, which the conversion tells.
+    """The length that the file states; None if it cannot be read (the conversion reports why).
 
     The libraries that read sound are imported when this is first called.
     """
@@ -49,9 +49,7 @@ class SourceLengths(QObject):
         self._queue = queue
         self._probe = probe
         self._asked: set[str] = set()
-        self._todo: list[tuple[str, Path]] = []
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._files = ItemThread(self._read, "lengths")
         self._found.connect(self._take, Qt.ConnectionType.QueuedConnection)
         queue.queue_changed.connect(self.look)
 
@@ -61,38 +59,24 @@ class SourceLengths(QObject):
         if self._queue.running() is None:
             return
         new = [
-            (job.id, job.source)
+            job
             for job in self._queue.jobs()
             if job.state is JobState.WAITING and not job.source_s and job.id not in self._asked
         ]
-        if not new:
-            return
-        self._asked.update(job_id for job_id, _ in new)
-        with self._lock:
-            self._todo += new
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="lengths", daemon=True)
-                self._thread.start()
+        if new:
+            self._asked.update(job.id for job in new)
+            self._files.add(new)
 
     def close(self) -> None:
         """Stop before the app quits."""
-        with self._lock:
-            self._todo.clear()
-            thread = self._thread
-        if thread is not None:
-            thread.join(1.0)
+        self._files.close()
 
-    def _run(self) -> None:
-        while True:
-            with self._lock:
-                if not self._todo:
-                    self._thread = None
-                    return
-                job_id, path = self._todo.pop(0)
-            seconds = self._probe(path)
-            if seconds:
-                self._found.emit(job_id, seconds)
-            time.sleep(_PAUSE_S)
+    def _read(self, job: Job) -> None:
+        """On the thread."""
+        seconds = self._probe(job.source)
+        if seconds:
+            self._found.emit(job.id, seconds)
+        time.sleep(_PAUSE_S)
 
     @Slot(str, float)
     def _take(self, job_id: str, seconds: float) -> None:
