@@ -123,6 +123,13 @@ def link(palette: QPalette) -> QColor:
     return _on_grounds(palette.color(QPalette.ColorRole.Accent), palette, TEXT_CONTRAST)
 
 
+def faded(colour: QColor, opacity: float) -> QColor:
+    """The colour, partly transparent."""
+    transparent = QColor(colour)
+    transparent.setAlphaF(opacity)
+    return transparent
+
+
 def good(palette: QPalette) -> QColor:
     """Colour for success."""
     colour = QColor("#30c463") if _is_dark(palette) else QColor("#1b8a3f")
@@ -176,6 +183,13 @@ def small_font(widget: QWidget) -> QFont:
     font = QFont(widget.font())
     font.setPointSizeF(max(8.0, QApplication.font().pointSizeF() * 0.88))
     return font
+
+
+def smaller_font(font: QFont) -> QFont:
+    """The same font, smaller, for what is second in a row."""
+    small = QFont(font)
+    small.setPointSizeF(font.pointSizeF() * 0.88)
+    return small
 
 
 def figures_font(font: QFont) -> QFont:

@@ -237,10 +237,10 @@ class PitchDrawing:
         for number in self._notes:
             if number % 12 in _BLACK:
                 row = QRectF(room.left(), self._scale.y(number + 0.5), room.width(), self._semitone)
-                self._painter.fillRect(row, faded(self._text, 0.045))
+                self._painter.fillRect(row, style.faded(self._text, 0.045))
             elif number % 12 == 0:
                 line = QRectF(room.left(), self._scale.y(number - 0.5), room.width(), 1)
-                self._painter.fillRect(line, faded(self._text, 0.22))
+                self._painter.fillRect(line, style.faded(self._text, 0.22))
 
     def keys(self, font: QFont) -> None:
         """The keyboard at the left."""
@@ -249,7 +249,9 @@ class PitchDrawing:
         dark = base.lightness() < self._text.lightness()
         white, black = (self._text, base) if dark else (base, self._text)
         painter.fillRect(QRectF(left, 0, width, self._scale.height), white)
-        painter.fillRect(QRectF(self._scale.left, 0, 1, self._scale.height), faded(self._text, 0.3))
+        painter.fillRect(
+            QRectF(self._scale.left, 0, 1, self._scale.height), style.faded(self._text, 0.3)
+        )
         small = QFont(font)
         small.setPixelSize(9)
         painter.setFont(small)
@@ -270,9 +272,11 @@ class PitchDrawing:
         colour = style.accent(self._palette)
         left, right = (self._scale.x(frame / FRAMES_PER_SECOND) for frame in (start, stop))
         stretch = QRectF(left, 1, max(right - left, 1.0), self._scale.height - 2)
-        self._painter.fillRect(stretch, faded(colour, 0.14))
+        self._painter.fillRect(stretch, style.faded(colour, 0.14))
         for x in (left, right):
-            self._painter.fillRect(QRectF(x - 0.5, 1, 1, stretch.height()), faded(colour, 0.6))
+            self._painter.fillRect(
+                QRectF(x - 0.5, 1, 1, stretch.height()), style.faded(colour, 0.6)
+            )
 
     def curves(self, curves: Curves) -> None:
         """The result's curve below the source's."""
@@ -315,8 +319,12 @@ class PitchDrawing:
         room, palette = self._scale.room, self._palette
         top = self._scale.height - _STRIP_HEIGHT - 2
         ground = QRectF(room.left(), top, room.width(), _STRIP_HEIGHT)
-        self._painter.fillRect(ground, faded(self._text, 0.10))
-        colours = faded(style.accent(palette), 0.55), style.caution(palette), style.bad(palette)
+        self._painter.fillRect(ground, style.faded(self._text, 0.10))
+        colours = (
+            style.faded(style.accent(palette), 0.55),
+            style.caution(palette),
+            style.bad(palette),
+        )
         for mask, colour in zip(curves.strip, colours, strict=False):
             for left, right in self._marked(mask):
                 self._painter.fillRect(QRectF(left, top, right - left, _STRIP_HEIGHT), colour)
@@ -328,7 +336,7 @@ class PitchDrawing:
         metrics = painter.fontMetrics()
         height = metrics.height()
         x = self._scale.room.right() - 6.0
-        ground = faded(self._palette.color(QPalette.ColorRole.Base), 0.8)
+        ground = style.faded(self._palette.color(QPalette.ColorRole.Base), 0.8)
         for name, colour in reversed(entries):
             x -= metrics.horizontalAdvance(name) + 20
             painter.fillRect(QRectF(x, 3, metrics.horizontalAdvance(name) + 20, height + 2), ground)
@@ -384,13 +392,6 @@ def result_colour(palette: QPalette) -> QColor:
 def hz_of(midi: float) -> float:
     """The frequency of a pitch in semitones, as MIDI counts them."""
     return float(440.0 * 2.0 ** ((midi - 69.0) / 12.0))
-
-
-def faded(colour: QColor, opacity: float) -> QColor:
-    """The colour, partly transparent."""
-    seen_through = QColor(colour)
-    seen_through.setAlphaF(opacity)
-    return seen_through
 
 
 def _stretches(mask: Mask) -> Iterator[tuple[int, int]]:

@@ -29,7 +29,6 @@ from desktop.listen.pitch_drawing import (
     PitchDrawing,
     Scale,
     Trace,
-    faded,
     hz_of,
 )
 
@@ -159,7 +158,7 @@ class PitchView(QWidget):
         text = palette.color(QPalette.ColorRole.Text)
         frame = self._frame_rect()
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(faded(text, 0.05))
+        painter.setBrush(style.faded(text, 0.05))
         painter.drawRoundedRect(frame, 6, 6)
         if self._curves is None:
             painter.setPen(style.secondary_text(QApplication.palette()))

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import (
-    QColor,
     QFocusEvent,
     QKeyEvent,
     QMouseEvent,
@@ -16,7 +15,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractSlider, QApplication, QSizePolicy, QWidget
 
-from desktop.style import accent, plain_tip, secondary_text
+from desktop.style import accent, faded, plain_tip, secondary_text
 
 if TYPE_CHECKING:
     from desktop.listen.waveform import Waveform
@@ -117,7 +116,7 @@ class WaveformView(QAbstractSlider):
         palette = self.palette()
         frame = QRectF(self.rect()).adjusted(1, 1, -1, -1)
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(_faded(palette.color(QPalette.ColorRole.Text), 0.05))
+        painter.setBrush(faded(palette.color(QPalette.ColorRole.Text), 0.05))
         painter.drawRoundedRect(frame, 6, 6)
         if self.hasFocus():
             painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -128,7 +127,7 @@ class WaveformView(QAbstractSlider):
         if self._stretch is not None:
             width = self.width() - 2 * LANE_MARGIN
             left, right = (LANE_MARGIN + width * each / self._axis_s for each in self._stretch)
-            colour = _faded(accent(self.palette()), 0.22)
+            colour = faded(accent(self.palette()), 0.22)
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(colour)
             painter.drawRoundedRect(QRectF(left, 2, right - left, self.height() - 4), 3, 3)
@@ -151,9 +150,9 @@ class WaveformView(QAbstractSlider):
         playhead = LANE_MARGIN + width * self.value() / 1000 / self._axis_s
         text = self.palette().color(QPalette.ColorRole.Text)
         heard = accent(self.palette())
-        coming = _faded(text, 0.55)
+        coming = faded(text, 0.55)
         if not self._active:
-            heard, coming = _faded(text, 0.34), _faded(text, 0.22)
+            heard, coming = faded(text, 0.34), faded(text, 0.22)
         painter.setPen(Qt.PenStyle.NoPen)
         for k, (low, high) in enumerate(columns.tolist()):
             x = LANE_MARGIN + k * _BAR_STEP
@@ -163,7 +162,7 @@ class WaveformView(QAbstractSlider):
             painter.setBrush(heard if x < playhead else coming)
             painter.drawRoundedRect(QRectF(x, top, _BAR_WIDTH, bottom - top), 1, 1)
         line = QRectF(playhead - 0.75, 4, 1.5, self.height() - 8)
-        painter.fillRect(line, text if self._active else _faded(text, 0.4))
+        painter.fillRect(line, text if self._active else faded(text, 0.4))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
         """Move to the click."""
@@ -229,9 +228,3 @@ class WaveformView(QAbstractSlider):
     def _second_at(self, x: float) -> float:
         share = (x - LANE_MARGIN) / max(1.0, self.width() - 2 * LANE_MARGIN)
         return min(1.0, max(0.0, share)) * self._axis_s
-
-
-def _faded(colour: QColor, opacity: float) -> QColor:
-    faded = QColor(colour)
-    faded.setAlphaF(opacity)
-    return faded

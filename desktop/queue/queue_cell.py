@@ -21,7 +21,7 @@ from desktop.queue.job_table import (
     Standing,
 )
 from desktop.queue.job_text import settings_text, take_title
-from desktop.queue.row_buttons import BUTTON_POINTS, paint_pill, pill_font, pill_size
+from desktop.queue.row_buttons import BUTTON_POINTS, paint_pill, pill_size
 from desktop.translation import translate
 
 PADDING = 14
@@ -85,7 +85,7 @@ class QueueCell(QStyledItemDelegate):
         elif index.column() == Column.STATE:
             self._paint_state(painter, inner, index, text, palette, selected=selected)
         elif index.column() == Column.REMAINING and self._offers_download(job, index):
-            painter.setFont(pill_font(option.font))
+            painter.setFont(style.smaller_font(option.font))
             title = self.tr("Download")
             place = pill_place(place, painter.fontMetrics().horizontalAdvance(title))
             paint_pill(painter, place, title, palette, selected=selected, down=False)
@@ -176,9 +176,7 @@ def _paint_name(
     name = metrics.elidedText(title, Qt.TextElideMode.ElideMiddle, place.width())
     painter.drawText(upper, middle, name)
     painter.setPen(_text_colour(palette, selected=selected, quiet=True))
-    font = painter.font()
-    font.setPointSizeF(font.pointSizeF() * 0.88)
-    painter.setFont(font)
+    painter.setFont(style.smaller_font(painter.font()))
     if job.state is JobState.FAILED and not selected:
         painter.setPen(style.bad(palette))
     shown = painter.fontMetrics().elidedText(second, Qt.TextElideMode.ElideRight, place.width())

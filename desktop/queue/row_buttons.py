@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QFont, QPainter, QPaintEvent, QPalette
+from PySide6.QtGui import QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QWidget
 
 from desktop import style
@@ -65,7 +65,7 @@ class _RowButton(QAbstractButton):
         keys = Qt.FocusPolicy.TabFocus if reached_by_keys else Qt.FocusPolicy.NoFocus
         self.setFocusPolicy(keys)
         if with_text:
-            self.setFont(pill_font(self.font()))
+            self.setFont(style.smaller_font(self.font()))
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """A square for a symbol."""
@@ -105,13 +105,6 @@ class _RowButton(QAbstractButton):
             painter.drawRoundedRect(QRectF(self.rect()), style.SMALL_RADIUS, style.SMALL_RADIUS)
         edge = (self.height() - _ICON_POINTS) / 2
         paint_symbol(painter, self._name, QRectF(edge, edge, _ICON_POINTS, _ICON_POINTS), front)
-
-
-def pill_font(font: QFont) -> QFont:
-    """The font of a button with a text in a row."""
-    small = QFont(font)
-    small.setPointSizeF(font.pointSizeF() * 0.88)
-    return small
 
 
 def pill_size(text_width: int) -> QSize:

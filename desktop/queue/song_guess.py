@@ -13,7 +13,7 @@ from desktop.queue.job import Job
 from engine.errors import ConversionCancelled
 
 _MOST_FILES = 8
-"""Of one drop: the first of them tell what the others are."""
+"""Of one drop; further files are not examined."""
 
 SoundsLikeASong = Callable[[Path, Callable[[], None]], bool]
 
