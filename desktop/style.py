@@ -9,7 +9,7 @@ from PySide6.QtCore import QEvent
 from PySide6.QtGui import QColor, QFont, QPalette, Qt
 from PySide6.QtWidgets import QApplication, QLabel, QWidget
 
-from engine.plain_text import plain_lines
+from engine.plain_text import plain, plain_lines
 from engine.stages import stage_of
 
 MARGIN = 16
@@ -227,6 +227,11 @@ def plain_tip(text: str) -> str:
     """The tool tip that shows a text as it is, tags included, as `PlainLabel` does."""
     text = plain_lines(text)
     return Qt.convertFromPlainText(text) if Qt.mightBeRichText(text) else text
+
+
+def menu_text(name: str) -> str:
+    """A name as the title of an action or a button, where "&" would mark a key."""
+    return plain(name).replace("&", "&&")
 
 
 class SecondaryLabel(PlainLabel):

@@ -17,6 +17,7 @@ from desktop.queue.job import Job, JobState
 from desktop.queue.job_queue import JobQueue
 from desktop.settings.store import Settings
 from desktop.settings.table import NOTIFY, SHOW_MENU_BAR
+from desktop.style import menu_text
 from desktop.translation import translate
 from desktop.voices.draft import Draft
 from desktop.voices.voice_list import VoiceList
@@ -125,9 +126,9 @@ class MenuBar(QObject):
             name, job_id = _short(running.title), running.id
             percent = self._percent or 0
             line = self.tr("Converting “{name}”: {percent} %").format(name=name, percent=percent)
-            self.menu.addAction(_escaped(line)).setEnabled(False)
+            self.menu.addAction(menu_text(line)).setEnabled(False)
             self._add(
-                self.tr("Cancel “{name}”").format(name=_escaped(name)),
+                self.tr("Cancel “{name}”").format(name=menu_text(name)),
                 lambda: self._queue.cancel([job_id]),
             )
         if waiting:
@@ -138,12 +139,12 @@ class MenuBar(QObject):
 
     def _add_voices(self) -> None:
         title = self.tr("Voice: {name}").format(name=_short(self._draft.voice.name))
-        menu = QMenu(_escaped(title), self.menu)
+        menu = QMenu(menu_text(title), self.menu)
         self.menu.addMenu(menu)
         group = QActionGroup(menu)
         for voice in self._voices.voices():
             action = self._add(
-                _escaped(_short(voice.name)), partial(self._draft.set_voice, voice), menu
+                menu_text(_short(voice.name)), partial(self._draft.set_voice, voice), menu
             )
             action.setCheckable(True)
             action.setChecked(voice.key == self._draft.voice.key)
@@ -155,7 +156,7 @@ class MenuBar(QObject):
         finished = [job.output for job in reversed(self._queue.jobs()) if job.output is not None]
         there = [path for path in finished[: 2 * _RECENT] if path.exists()][:_RECENT]
         for path in there:
-            action = self._add(_escaped(_short(path.name)), partial(self._show_file, path), menu)
+            action = self._add(menu_text(_short(path.name)), partial(self._show_file, path), menu)
             action.setToolTip(str(path))
         menu.setEnabled(bool(there))
 
@@ -206,8 +207,8 @@ class MenuBar(QObject):
         elif self.is_shown:
             self._notified = file
             # Desktops of Linux obey tags in it, and not all of them know how to escape one.
-            plain = text.replace("<", "‹").replace(">", "›")
-            self.tray.showMessage(title, plain, self.tray.icon(), _MESSAGE_MS)
+            shown = text.replace("<", "‹").replace(">", "›")
+            self.tray.showMessage(title, shown, self.tray.icon(), _MESSAGE_MS)
 
     @Slot(object)
     def _answer(self, file: Path | None) -> None:
@@ -243,7 +244,3 @@ def _is_there(path: Path) -> bool:
 
 def _short(name: str) -> str:
     return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 10] + "…" + name[-9:]
-
-
-def _escaped(name: str) -> str:
-    return plain(name).replace("&", "&&")

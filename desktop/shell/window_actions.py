@@ -12,7 +12,7 @@ from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QMenuBar, QMessageBox
 
 from desktop.queue.job import JobState
-from engine.plain_text import plain
+from desktop.style import menu_text
 
 if TYPE_CHECKING:
     from desktop.shell.main_window import MainWindow
@@ -106,7 +106,7 @@ class WindowActions(QObject):
         sources = dict.fromkeys(job.source for job in reversed(self._window.queue.jobs()))
         there = [path for path in list(sources)[: 2 * _RECENT] if path.exists()][:_RECENT]
         for path in there:
-            shown = plain(path.name).replace("&", "&&")
+            shown = menu_text(path.name)
             self.recent.addAction(shown, partial(self._window.take, [path])).setToolTip(str(path))
         if not there:
             self.recent.addAction(self.tr("None")).setEnabled(False)

@@ -70,7 +70,7 @@ class PresetMenu(QWidget):
         if name and not self._presets.matches(name, self._draft.options):
             text = self.tr("{preset} (changed)").format(preset=name)
         elided = self.button.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, _LONGEST)
-        self.button.setText(elided.replace("&", "&&"))
+        self.button.setText(style.menu_text(elided))
         self.button.setToolTip(style.plain_tip(text))
         self.button.setAccessibleName(self.tr("Preset: {name}").format(name=text))
 
@@ -80,14 +80,14 @@ class PresetMenu(QWidget):
         self.menu.clear()
         chosen = self._presets.chosen
         for name in self._presets.names():
-            action = self.menu.addAction(_escaped(name), partial(self.apply, name))
+            action = self.menu.addAction(style.menu_text(name), partial(self.apply, name))
             action.setCheckable(True)
             action.setChecked(name == chosen and self._presets.matches(name, self._draft.options))
         self.menu.addSeparator()
         self.menu.addAction(self.tr("Save as Preset…"), self._ask_for_name)
         self.menu.addAction(self.tr("Import…"), self._import)
         if chosen:
-            shown = _escaped(chosen)
+            shown = style.menu_text(chosen)
             self.menu.addSeparator()
             export = self.tr("Export “{name}”…").format(name=shown)
             self.menu.addAction(export, partial(self._export, chosen))
@@ -150,7 +150,3 @@ class PresetMenu(QWidget):
         more = self.tr("The settings in the panel stay as they are.")
         if self._ask(self, question, more, self.tr("Delete")):
             self._presets.delete(name)
-
-
-def _escaped(name: str) -> str:
-    return name.replace("&", "&&")
