@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from desktop.listen.loop_player import LoopPlayer
 from desktop.listen.stretch import Stretch
 from desktop.queue.engine_protocol import Audition as Heard
 from desktop.queue.engine_protocol import AuditionOrder
@@ -21,6 +20,7 @@ from desktop.voices.draft import Draft
 from engine.errors import Text
 
 if TYPE_CHECKING:
+    from desktop.listen.loop_player import LoopPlayer
     from desktop.queue.runner import JobRunner
 
 _SETTLE_MS = 120
@@ -52,7 +52,7 @@ class Audition(QObject):
         draft: Draft,
         settings: Settings,
         stretch_of: Callable[[Job], Stretch | None],
-        make_player: Callable[[], LoopPlayer] = LoopPlayer,
+        make_player: Callable[[], LoopPlayer] | None = None,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
@@ -175,7 +175,9 @@ class Audition(QObject):
             return
         self.heard = outcome
         if self._player is None:
-            self._player = self._make_player()
+            from desktop.listen.loop_player import LoopPlayer
+
+            self._player = (self._make_player or LoopPlayer)()
             self._player.setParent(self)
             self._player.problem.connect(self._on_problem)
             self._player.moved.connect(self._on_moved)
