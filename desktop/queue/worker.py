@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from engine.converter import Converter
     from engine.cover.cover import CoverResult
     from engine.options import ConversionResult
+    from engine.voice import VoiceFiles
 
 _LOG = logging.getLogger(__name__)
 
@@ -81,10 +82,9 @@ class ConverterEngine:
         from engine.audio.reader import probe_audio
         from engine.cover.cover import Cover
         from engine.library.separation_networks import cover_networks
-        from engine.voice import VoiceFiles
 
         job = order.job
-        voice = VoiceFiles(job.voice.weights, job.voice.index, job.voice.name)
+        voice = _files_of(job.voice)
         live.source(probe_audio(job.source, track=job.options.track).duration_s or 0.0)
         looked_s = 0.0
 
@@ -100,9 +100,7 @@ class ConverterEngine:
         if folder is not None and folder != job.output_dir:  # the Music folder need not exist yet
             with suppress(OSError):
                 folder.mkdir(parents=True, exist_ok=True)
-        self._profiler.reset()
-        self._profiler.live = live
-        try:
+        with self._watched(live):
             result: ConversionResult | CoverResult
             if job.cover is None:
                 result = self._converter.convert_file(
@@ -124,8 +122,6 @@ class ConverterEngine:
                     listener=listen,
                     cancel=order.cancel,
                 )
-        finally:
-            self._profiler.live = None
         if result.output_path is None:
             raise RuntimeError("a file was converted, but no file was named")
         return Finished(
@@ -144,40 +140,40 @@ class ConverterEngine:
     def audition(self, order: AuditionOrder) -> Audition:
         """See `Engine`."""
         from engine.pipeline import Region
-        from engine.voice import VoiceFiles
 
         live = LiveTimings("")
-        self._profiler.reset()
-        self._profiler.live = live
-        try:
+        with self._watched(live):
             result = self._converter.convert_region(
                 order.source,
                 Region(order.start_s, order.stop_s),
-                VoiceFiles(order.voice.weights, order.voice.index, order.voice.name),
+                _files_of(order.voice),
                 order.options,
                 cancel=order.cancel,
             )
-        finally:
-            self._profiler.live = None
         if result.samples is None:
             raise RuntimeError("a stretch was converted, but there are no samples")
         stages = tuple(each.stage for each in live.stages())
         return Audition(result.samples, result.rate_hz, stages)
 
+    @contextmanager
+    def _watched(self, live: LiveTimings) -> Iterator[None]:
+        """Report the stages that run meanwhile."""
+        self._profiler.reset()
+        self._profiler.live = live
+        try:
+            yield
+        finally:
+            self._profiler.live = None
+
     def warm_up(self, voice: Voice, cancel: CancelToken) -> bool:
         """See `Engine`."""
-        from engine.voice import VoiceFiles
-
-        files = VoiceFiles(voice.weights, voice.index, voice.name)
-        return self._converter.warm_up(files, cancel)
+        return self._converter.warm_up(_files_of(voice), cancel)
 
     def learn_pitch(self, voice: Voice, cancel: CancelToken) -> VoicePitch | None:
         """See `Engine`."""
-        from engine.voice import VoiceFiles
         from engine.voice_pitch import learn_pitch
 
-        files = VoiceFiles(voice.weights, voice.index, voice.name)
-        return learn_pitch(self._converter, files, cancel=cancel)
+        return learn_pitch(self._converter, _files_of(voice), cancel=cancel)
 
     def tidy(self) -> None:
         """See `Engine`."""
@@ -186,6 +182,12 @@ class ConverterEngine:
     def unload(self) -> None:
         """See `Engine`."""
         self._converter.unload()
+
+
+def _files_of(voice: Voice) -> VoiceFiles:
+    from engine.voice import VoiceFiles
+
+    return VoiceFiles(voice.weights, voice.index, voice.name)
 
 
 class Worker(QObject):
