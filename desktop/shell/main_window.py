@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QEvent, QMimeData, QPoint, Qt, QUrl, Signal, Slot
@@ -252,13 +253,7 @@ class MainWindow(DropWindow):
     def convert_with_curve(self, job: Job, curve: Path) -> None:
         """Convert a job's source once more, with a pitch curve of the user's."""
         options = job.options.with_values({"f0_file": curve})
-        made = Job(
-            source=job.source,
-            voice=job.voice,
-            options=options,
-            cover=job.cover,
-            output_dir=job.output_dir,
-        )
+        made = replace(job.another_take(), options=options)
         self.queue.add([made])
         self.show_new([made.id])
 
