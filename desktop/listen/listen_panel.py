@@ -309,7 +309,7 @@ class ListenPanel(QWidget):
 
     def _pitch_button(self, panel: PitchPanel) -> QToolButton:
         button = SectionButton(self.tr("Pitch"), self._settings, _PITCH)
-        button.setToolTip(self.tr("Show the pitch of both over a piano, and mend it"))
+        button.setToolTip(self.tr("Show the pitch of both over a piano, and correct it"))
         button.setFont(small_font(button))
         button.toggled.connect(self._show_pitch)
         panel.sought.connect(self._seek)

@@ -80,10 +80,12 @@ class Intake:
         """That sounds beside a voice are not converted; "" if there are none."""
         if not self.beside:
             return ""
-        one = _tr("“{name}” belongs to the voice and is not converted; drop it by itself for that")
+        one = _tr(
+            "“{name}” belongs to the voice and is not converted; to convert it, drop it by itself"
+        )
         several = _tr(
-            "{count} sounds belong to the voice and are not converted; drop them by themselves "
-            "for that"
+            "{count} sounds belong to the voice and are not converted; to convert them, drop them "
+            "by themselves"
         )
         return (one if len(self.beside) == 1 else several).format(
             name=plain(self.beside[0].name), count=len(self.beside)

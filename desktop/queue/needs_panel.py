@@ -73,7 +73,7 @@ class NeedsPanel(QWidget):
             "all voices; then this file is converted by itself."
         )
         of_song = self.tr(
-            "Taking this song apart needs networks that aren't installed yet. They are downloaded "
+            "Separating this song needs networks that aren't installed yet. They are downloaded "
             "once, for all songs; then this file is converted by itself."
         )
         why = of_voice if job.cover is None else of_song

@@ -168,7 +168,7 @@ class MainLayout(QWidget):
             (self.tr("{count} converting"), self._queue.count(JobState.RUNNING)),
             (self.tr("{count} waiting"), self._queue.count(JobState.WAITING)),
             (
-                self.tr("{count} lacking networks"),
+                self.tr("{count} waiting for a download"),
                 self._queue.count(JobState.NEEDS_NETWORKS),
             ),
             (self.tr("{count} not finished"), self._queue.count(JobState.INTERRUPTED)),

@@ -106,10 +106,10 @@ class AdvancedPage(TablePage):
         self.form.addRow("", self._said)
 
     def _add_cache(self) -> None:
-        """What can be made again, and how much it is."""
+        """The size of the cache, and a button that empties it."""
         row = _deeds(
             (self.clear_cache,),
-            self.tr("What was made of your sources, so that another take is quick."),
+            self.tr("Intermediate results of your sources, so that another take is quick."),
             self._cache_size,
         )
         self.form.addRow(beside(self.clear_cache, self.tr("Cache:")), row)

@@ -47,6 +47,10 @@
         <translation>資料：</translation>
     </message>
     <message>
+        <source>Intermediate results of your sources, so that another take is quick.</source>
+        <translation>轉換來源時的中間結果，讓下一個版本更快完成。</translation>
+    </message>
+    <message>
         <source>Problems:</source>
         <translation>問題：</translation>
     </message>
@@ -93,10 +97,6 @@
     <message>
         <source>Versions and errors, without the names of your folders; nothing is sent.</source>
         <translation>版本與錯誤，不含您的檔案夾名稱；不會傳送任何資料。</translation>
-    </message>
-    <message>
-        <source>What was made of your sources, so that another take is quick.</source>
-        <translation>轉換來源時的中間結果，讓下一個版本更快完成。</translation>
     </message>
     <message>
         <source>empty</source>
@@ -455,7 +455,7 @@
         <translation>在列表中選取檔案即可試聽</translation>
     </message>
     <message>
-        <source>Show the pitch of both over a piano, and mend it</source>
+        <source>Show the pitch of both over a piano, and correct it</source>
         <translation>在鋼琴捲軸上顯示兩者的音高，並可修正</translation>
     </message>
     <message>
@@ -526,16 +526,16 @@
         <translation>{count} 個已完成</translation>
     </message>
     <message>
-        <source>{count} lacking networks</source>
-        <translation>{count} 個缺少網路模型</translation>
-    </message>
-    <message>
         <source>{count} not finished</source>
         <translation>{count} 個未完成</translation>
     </message>
     <message>
         <source>{count} waiting</source>
         <translation>{count} 個等待中</translation>
+    </message>
+    <message>
+        <source>{count} waiting for a download</source>
+        <translation>{count} 個等待下載</translation>
     </message>
     <message>
         <source>{time} left</source>
@@ -702,12 +702,12 @@
         <translation>下載 {size}</translation>
     </message>
     <message>
-        <source>Stop Download</source>
-        <translation>停止下載</translation>
+        <source>Separating this song needs networks that aren't installed yet. They are downloaded once, for all songs; then this file is converted by itself.</source>
+        <translation>分離這首歌曲需要尚未安裝的網路模型。只需下載一次，適用於所有歌曲；之後會自動轉換這個檔案。</translation>
     </message>
     <message>
-        <source>Taking this song apart needs networks that aren't installed yet. They are downloaded once, for all songs; then this file is converted by itself.</source>
-        <translation>分離這首歌曲需要尚未安裝的網路模型。只需下載一次，適用於所有歌曲；之後會自動轉換這個檔案。</translation>
+        <source>Stop Download</source>
+        <translation>停止下載</translation>
     </message>
     <message>
         <source>Use Files You Have…</source>
@@ -1739,11 +1739,11 @@
         <translation>{count} 個檔案夾是空的</translation>
     </message>
     <message>
-        <source>{count} sounds belong to the voice and are not converted; drop them by themselves for that</source>
+        <source>{count} sounds belong to the voice and are not converted; to convert them, drop them by themselves</source>
         <translation>{count} 個音訊檔屬於聲音模型，不會轉換；若要轉換，請單獨拖入</translation>
     </message>
     <message>
-        <source>“{name}” belongs to the voice and is not converted; drop it by itself for that</source>
+        <source>“{name}” belongs to the voice and is not converted; to convert it, drop it by itself</source>
         <translation>「{name}」屬於聲音模型，不會轉換；若要轉換，請單獨拖入</translation>
     </message>
     <message>

@@ -113,7 +113,7 @@ def test_a_job_waits_for_its_networks_and_survives_a_restart(
     assert panel.download.text() == "Download 370 MB"
     assert "“Aria” needs networks" in panel.text
     assert "RMVPE" in panel.text
-    assert "1 lacking networks" in first.window.areas.status[0]
+    assert "1 waiting for a download" in first.window.areas.status[0]
     first.close()
     second = start()
     assert cell(second, Column.STATE) == "Needs 370 MB"
