@@ -27,7 +27,7 @@ READ_MS_PER_CHARACTER = 60
 
 Answers = Sequence[tuple[str, Callable[[], None]]]
 Again = Callable[[Any], None]
-"""Tells a notice in another window, in the language of then; is given the window."""
+"""Shows the notice again in the window that it is given, in the language of that window."""
 
 
 class _Notice(QWidget):
@@ -62,17 +62,17 @@ class _Notice(QWidget):
         self.hide()
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
-        """Information is gone once there was time to read it."""
+        """Start the time after which information disappears."""
         super().showEvent(event)
         self._count_down()
 
     def hideEvent(self, event: QHideEvent) -> None:  # noqa: N802 - Qt's name
-        """Nobody reads what is not shown."""
+        """Stop the time: nobody reads a hidden notice."""
         super().hideEvent(event)
         self._read.stop()
 
     def event(self, event: QEvent) -> bool:
-        """Nor does anybody read while another program is in front."""
+        """Count only while the window is in front of other programs."""
         if event.type() in (QEvent.Type.WindowActivate, QEvent.Type.WindowDeactivate):
             self._count_down()
         return super().event(event)
@@ -83,7 +83,7 @@ class _Notice(QWidget):
         self._read.stop()
 
     def leaveEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
-        """Give the time to read again."""
+        """Start the time again."""
         super().leaveEvent(event)
         self._count_down()
 
@@ -158,14 +158,8 @@ class NoticeBar(QWidget):
         self._arrange()
         QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, text))
 
-    def clear(self) -> None:
-        """Drop all notices, answered or not."""
-        for notice in list(self._notices):
-            self._remove(notice)
-        self._arrange()
-
     def take_over(self, other: NoticeBar, window: QWidget) -> None:
-        """Tell again what another bar, which is going to be deleted, still has to say."""
+        """Show the unanswered notices of another bar, which is going to be deleted."""
         for notice in reversed(other._notices):
             if notice.again is not None:
                 notice.again(window)

@@ -82,7 +82,7 @@ class Trace:
 
     @property
     def range(self) -> tuple[float, float] | None:
-        """Lowest and highest, but for a few frames; None if it is empty."""
+        """Lowest and highest, except for a few outliers; None if it is empty."""
         if self.is_empty:
             return None
         low, high = np.nanpercentile(self.midi[:: max(len(self.midi) // 50_000, 1)], (0.2, 99.8))
@@ -354,11 +354,11 @@ class PitchDrawing:
             pixels, starts = self._pixels(0, len(mask))
             if len(starts):
                 seen = np.logical_or.reduceat(mask[: self._scale.frames(len(mask))[1]], starts)
-                for start, stop in _stretches(seen):
+                for start, stop in stretches(seen):
                     yield float(pixels[start]), float(pixels[stop - 1] + 1)
             return
         first, last = self._scale.frames(len(mask))
-        for start, stop in _stretches(mask[first:last]):
+        for start, stop in stretches(mask[first:last]):
             left, right = (
                 self._scale.x((first + frame) / FRAMES_PER_SECOND) for frame in (start, stop)
             )
@@ -394,7 +394,7 @@ def hz_of(midi: float) -> float:
     return float(440.0 * 2.0 ** ((midi - 69.0) / 12.0))
 
 
-def _stretches(mask: Mask) -> Iterator[tuple[int, int]]:
+def stretches(mask: Mask) -> Iterator[tuple[int, int]]:
     """Where it is true: ``[start, stop)``."""
     edges = np.flatnonzero(np.diff(mask.astype(np.int8), prepend=0, append=0))
     yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
@@ -402,6 +402,6 @@ def _stretches(mask: Mask) -> Iterator[tuple[int, int]]:
 
 def _runs(midi: NDArray[np.float64]) -> Iterator[tuple[int, int]]:
     """Voiced stretches, cut where the pitch leaps."""
-    for start, stop in _stretches(np.isfinite(midi)):
+    for start, stop in stretches(np.isfinite(midi)):
         leaps = np.flatnonzero(np.abs(np.diff(midi[start:stop])) > _LEAP_SEMITONES) + start + 1
         yield from pairwise([start, *leaps.tolist(), stop])

@@ -1,4 +1,4 @@
-"""The pitch of source and result, and the tools to mend it."""
+"""The pitch of source and result, and the tools to correct it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout
 
 from desktop import style
 from desktop.background import BackgroundTask, Outcome
-from desktop.listen.pitch_drawing import Curves, Mask, Trace, note_name, result_colour
+from desktop.listen.pitch_drawing import Curves, Mask, Trace, note_name, result_colour, stretches
 from desktop.listen.pitch_edit import PitchEdit
 from desktop.listen.pitch_view import PitchView
 from desktop.pitch_scanner import PitchScanner, PitchTrack
@@ -99,7 +99,7 @@ class PitchPanel(QWidget):
             self._begin(PitchEdit(f0_hz))
 
     def close_tasks(self) -> None:
-        """End the threads, before the app quits or the window is made anew."""
+        """End the threads, before the app quits or the window is built again."""
         self._scanner.want(self)
         self._reading.close()
         self._writing.close()
@@ -260,12 +260,12 @@ class PitchPanel(QWidget):
         usable = edit is not None and chosen is not None
         for button in (self._up, self._down, self._unvoiced):
             button.setEnabled(usable)
-        is_new = edit is not None and (edit.can_undo or self._job_has_no_curve())
-        changed = is_new and edit is not None and bool(edit.changed.any())
-        restorable = usable and edit is not None and bool(edit.changed[slice(*chosen)].any())  # type: ignore[misc]  # chosen is not None here
-        self._restore.setEnabled(restorable)
-        self._undo_button.setEnabled(edit is not None and edit.can_undo)
-        self._convert.setEnabled(changed and not self._writing.is_running)
+        changed = np.zeros(0, np.bool_) if edit is None else edit.changed
+        can_undo = edit is not None and edit.can_undo
+        is_new = can_undo or self._job_has_no_curve()
+        self._restore.setEnabled(chosen is not None and bool(changed[slice(*chosen)].any()))
+        self._undo_button.setEnabled(can_undo)
+        self._convert.setEnabled(is_new and bool(changed.any()) and not self._writing.is_running)
         if edit is not None and not usable:
             self._readout.setText(
                 self.tr("Drag to select, then drag up or down by octaves; + and − zoom")
@@ -374,9 +374,7 @@ def _strays(edit: PitchEdit, result_hz: Floats, job: Job) -> Mask | None:
     off = np.abs(np.log2(np.where(follows & voiced, result_hz[:n] / np.where(voiced, asked, 1), 1)))
     wrong = np.zeros(len(edit.f0_hz), np.bool_)
     wrong[:n] = voiced & (~follows | (off > _STRAY_OCTAVES))
-    edges = np.flatnonzero(np.diff(wrong.astype(np.int8), prepend=0, append=0)).reshape(-1, 2)
-    lasting = edges[edges[:, 1] - edges[:, 0] >= _SHORTEST_STRAY_FRAMES]
-    marks = np.zeros(len(wrong) + 1, np.int8)
-    marks[lasting[:, 0]], marks[lasting[:, 1]] = 1, -1
-    strays: Mask = np.cumsum(marks[:-1], dtype=np.int8) > 0
-    return strays
+    for start, stop in stretches(wrong):
+        if stop - start < _SHORTEST_STRAY_FRAMES:
+            wrong[start:stop] = False
+    return wrong
