@@ -41,7 +41,7 @@ class PitchScanner(QObject):
 
     Signals
     -------
-    found : (Path, PitchTrack)  to everyone, whoever wanted it
+    found : (Path, PitchTrack)  whoever asked for it
     failed : (Path, str)  why there is none
     """
 
@@ -77,7 +77,7 @@ class PitchScanner(QObject):
         return self._kept.get(_identity(path))
 
     def forget_wishes(self) -> None:
-        """Nobody wants anything any more."""
+        """Drop all requests, e.g. of a window that is going to be deleted."""
         self._wishes.clear()
         self._wanted = frozenset()
 
@@ -125,7 +125,7 @@ class PitchScanner(QObject):
 
 
 def _identity(path: Path) -> _Identity:
-    """Changes when the file does; a missing one is told by whoever reads it."""
+    """Changes when the file does; zeros if it is missing, which reading it reports."""
     try:
         status = path.stat()
     except OSError:

@@ -97,7 +97,7 @@ class AppPaths:
 
     @property
     def takes_cache(self) -> Path:
-        """What the first stages made of sources, so that another take is quick."""
+        """Results of the first stages of conversions, so that another take is quick."""
         return self.cache / "takes"
 
     @property

@@ -210,7 +210,7 @@ def heading_font(widget: QWidget, factor: float = 1.0) -> QFont:
 class PlainLabel(QLabel):
     """A label that shows a text as it is, whatever tags a file's or a voice's name has.
 
-    Characters that are obeyed and not shown (marks of direction) become "?".
+    Invisible control characters, e.g. marks of direction, become "?".
     """
 
     def __init__(self, text: str = "", parent: QWidget | None = None) -> None:

@@ -231,7 +231,7 @@ _STEP_FRAMES = 8192
 
 
 class WaveformScanner(QObject):
-    """Reads files on one thread; files that are no longer wanted are skipped.
+    """Reads files on one thread; a later `want` replaces the files that were not read yet.
 
     Signals
     -------

@@ -184,7 +184,7 @@ class WaveformView(QAbstractSlider):
             self._seek_to(event.position().x())
 
     def mouseReleaseEvent(self, _event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
-        """End dragging; too short a stretch is none."""
+        """End dragging; a stretch that is too short is ignored."""
         if self._anchor_s is not None:
             self._anchor_s = None
             stretch = self._stretch

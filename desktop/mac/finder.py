@@ -35,7 +35,7 @@ def reveal(path: Path) -> None:
 
 
 def move_to_trash(path: Path) -> Path | None:
-    """Into the system's trash (on Linux the one of freedesktop.org); where it is there, if known.
+    """Move into the system's trash (on Linux freedesktop.org's); returns the path there, if known.
 
     Raises
     ------

@@ -77,7 +77,7 @@ class NetworkNeeds:
         return [self.networks[encoder.key]] if encoder and encoder.key in self.networks else []
 
     def _of_cover(self, job: Job) -> tuple[str, ...]:
-        """Keys of the networks that take a song apart."""
+        """Keys of the networks that separate a song."""
         networks = () if job.cover is None else networks_of(job.cover)
         return tuple(each.key for each in networks if each.key in self.networks)
 
@@ -91,7 +91,7 @@ class NetworkNeeds:
             return []
 
     def _recommended(self, options: ConversionOptions) -> list[Network]:
-        """The networks of the method that the automatic choice likes best."""
+        """The networks of the method that the automatic choice prefers."""
         if options.f0_file is not None or options.pitch_method != AUTO:
             return []
         ranked = [each for each in METHODS.values() if each.auto_rank is not None]

@@ -65,7 +65,7 @@ class Cancelled:
 
 @dataclass(frozen=True)
 class Learnt:
-    """A voice was rendered; ``pitch`` is None if it follows the pitch nowhere well."""
+    """A voice was rendered; ``pitch`` is None if it follows the pitch well in no range."""
 
     pitch: VoicePitch | None
 

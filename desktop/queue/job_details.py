@@ -163,7 +163,7 @@ class TimingView(QWidget):
 
 
 class NotesView(QWidget):
-    """What a finished job has to say, one sentence a line; hidden if that is nothing."""
+    """The remarks on a finished job, one a line; hidden if there are none."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -199,7 +199,7 @@ class NotesView(QWidget):
 
 
 class DetailPanel(QWidget):
-    """Shows one job; its height only depends on how much a finished job has to say."""
+    """Shows one job; its height only depends on the remarks on a finished job."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -254,7 +254,7 @@ class DetailPanel(QWidget):
 
     @property
     def notes(self) -> str:
-        """What the shown job has to say, one sentence a line."""
+        """The remarks on the shown job, one a line."""
         return self._notes.text
 
     def show_count(self, count: int) -> None:

@@ -230,7 +230,7 @@ class JobQueue(JobTable):
     # --- networks ---
 
     def look_for_networks(self) -> None:
-        """Let the jobs go on whose networks are there now, and those wait that lack some."""
+        """Let jobs continue whose networks are installed now; let the others wait."""
         changed = []
         for job, looked_at in zip(self._jobs, self._looked_at(self._jobs), strict=True):
             if looked_at is not job:
@@ -248,7 +248,7 @@ class JobQueue(JobTable):
             self.jobs_changed.emit(tuple(self._jobs[row].id for row in rows))
 
     def _looked_at(self, jobs: Sequence[Job]) -> list[Job]:
-        """The jobs; those that wait know what they lack."""
+        """The jobs, those that wait with the networks that are missing now."""
         waiting = [job for job in jobs if job.state in _MAY_LACK]
         if self._missing is None or not waiting:
             return list(jobs)
@@ -266,7 +266,7 @@ class JobQueue(JobTable):
     # --- changes by the worker ---
 
     def next_ready(self) -> Job | None:
-        """The first waiting job whose networks are there; the others are shown as lacking them."""
+        """The first waiting job whose networks are installed; others before it need a download."""
         lacking = False
         while (job := self.next_waiting()) is not None:
             (looked_at,) = self._looked_at([job])

@@ -222,7 +222,7 @@ class JobTable(QAbstractTableModel):
         return cell_text(job, progress, name, stopping=stopping, download=download)
 
     def _spoken(self, job: Job, column: int) -> str:
-        """A cell for assistive technology: a state says what the job has to say."""
+        """A cell for assistive technology: the state includes the remarks on the job."""
         notes = note_sentences(job) if column == Column.STATE else ()
         take: tuple[str, ...] = ()
         if column == Column.NAME and (job.name or job.starred or len(self.takes(job)) > 1):

@@ -45,7 +45,7 @@ class QueueCell(QStyledItemDelegate):
 
     Attributes
     ----------
-    flash : 0..1 of the light on the rows of `flashing`
+    flash : 0..1, how strongly the rows of `flashing` are highlighted
     has_focus : whether the rows, or the buttons over them, have the focus
     covered : jobs over whose rows there are buttons
     """
@@ -223,7 +223,7 @@ def _paint_progress(
 def _paint_words(
     painter: QPainter, place: QRect, job: Job, text: str, palette: QPalette, *, selected: bool
 ) -> None:
-    """A dot, the state, and a mark where the job has something to say."""
+    """A dot, the state, and a mark where there are remarks on the job."""
     painter.setPen(Qt.PenStyle.NoPen)
     dot = style.selected_text if selected else _DOTS.get(job.state, style.secondary_text)
     painter.setBrush(dot(palette))
@@ -241,7 +241,7 @@ def _paint_words(
 
 
 def paint_mark(painter: QPainter, box: QRectF, colour: QColor) -> None:
-    """Draw the mark of a job that has something to say: an i in a circle."""
+    """Draw the mark of a job with remarks: an i in a circle."""
     width = box.width() / 10
     painter.setPen(QPen(colour, width))
     painter.setBrush(Qt.BrushStyle.NoBrush)

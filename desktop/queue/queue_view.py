@@ -174,7 +174,7 @@ class QueueView(QTableView):
             self.edit(self._queue.index(row, Column.NAME))
 
     def flash(self, job_ids: Sequence[str]) -> None:
-        """Light these rows up once."""
+        """Highlight these rows for a moment."""
         self._light.stop()
         self._cell.flashing = frozenset(job_ids)
         self._light.start()

@@ -117,7 +117,7 @@ class JobRunner(QObject):
         self._begin_audition()
 
     def stop_audition(self) -> None:
-        """Give up what is being converted for listening."""
+        """Cancel the audition that is running or waiting."""
         self._next_audition = None
         if self._auditioning is not None:
             self._auditioning.cancel.cancel()

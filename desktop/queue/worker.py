@@ -54,8 +54,8 @@ class ConverterEngine:
 
     Parameters
     ----------
-    cache_folder : where what the first stages made of sources is kept for other takes; None keeps
-        it in memory only
+    cache_folder : where the results of the first stages are kept for other takes; None keeps them
+        in memory only
     """
 
     def __init__(self, optimization: OptimizationConfig, cache_folder: Path | None = None) -> None:

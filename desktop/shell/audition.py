@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from desktop.listen.stretch import Stretch
-from desktop.queue.engine_protocol import Audition as Heard
+from desktop.queue.engine_protocol import Audition as AuditionResult
 from desktop.queue.engine_protocol import AuditionOrder
 from desktop.queue.job import Job
 from desktop.settings.store import Settings
@@ -65,7 +65,7 @@ class Audition(QObject):
         self._busy = False
         self._stretch: Stretch | None = None
         self._order: AuditionOrder | None = None
-        self.heard: Heard | None = None
+        self.heard: AuditionResult | None = None
         self._soon = QTimer(self, singleShot=True, interval=_SETTLE_MS)
         self._soon.timeout.connect(self._render)
         draft.changed.connect(self._on_settings)
@@ -166,7 +166,7 @@ class Audition(QObject):
         self._runner.audition(self._order)
 
     @Slot(object, object)
-    def _on_auditioned(self, order: AuditionOrder, outcome: Heard | Text) -> None:
+    def _on_auditioned(self, order: AuditionOrder, outcome: AuditionResult | Text) -> None:
         if order is not self._order:
             return
         if isinstance(outcome, Text):

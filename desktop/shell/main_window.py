@@ -378,7 +378,7 @@ class MainWindow(DropWindow):
             self.notice.tell(intake.left_alone, warning=True)
 
     def show_new(self, job_ids: Sequence[str]) -> None:
-        """Select rows that came or came back, scroll to them, and light them up."""
+        """Select new or restored rows, scroll to them, and highlight them for a moment."""
         self._followed = job_ids[0] if len(job_ids) == 1 else None
         self.queue_view.select_jobs(job_ids)
         self.queue_view.flash(job_ids)

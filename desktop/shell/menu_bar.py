@@ -206,7 +206,7 @@ class MenuBar(QObject):
             self._banners.tell(title, text, file, button)
         elif self.is_shown:
             self._notified = file
-            # Desktops of Linux obey tags in it, and not all of them know how to escape one.
+            # Linux desktops interpret tags in it, and not all of them support escaped ones.
             shown = text.replace("<", "‹").replace(">", "›")
             self.tray.showMessage(title, shown, self.tray.icon(), _MESSAGE_MS)
 

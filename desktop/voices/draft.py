@@ -82,7 +82,7 @@ class Draft(QObject):
             self.changed.emit()
 
     def set_song(self, song: CoverOptions) -> None:
-        """Change the settings of covers; remembered, but for the instrumental of one song."""
+        """Change the settings of covers; remembered, except the instrumental of one song."""
         if song != self._song:
             self._song = song
             kept = song.with_values({"instrumental": None})

@@ -212,7 +212,7 @@ class KeySuggestion(QWidget):
 
     @Slot(object, object)
     def take_lead(self, output: Path, f0_hz: NDArray[np.float32]) -> None:
-        """What was sung in a song: better known once the song was taken apart for a result."""
+        """Take the pitch of a song's vocals, which is known better once they were separated."""
         job = self._job
         if job is not None and job.cover is not None and job.output == output:
             self._leads[job.source] = source_pitch(f0_hz, np.ones(len(f0_hz)))

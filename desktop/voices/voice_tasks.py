@@ -88,7 +88,7 @@ def indexing(library: VoiceLibrary, key: str, index: Path) -> Work:
 
 @dataclass(frozen=True)
 class Trashed:
-    """A voice that was moved to the trash, and where it is there; None if that is not known."""
+    """A voice that was moved to the trash, and its path there; None if that is not known."""
 
     key: str
     name: str
