@@ -16,6 +16,7 @@ from PySide6.QtGui import QColor, QFont, QPainter, QPalette, QPen, QPolygonF
 from PySide6.QtWidgets import QApplication
 
 from desktop import style
+from desktop.piano import BLACK_KEYS, hz_of, key_colours, midi_of
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -28,7 +29,6 @@ FRAMES_PER_SECOND = 100
 KEYS_WIDTH = 34.0
 _STRIP_HEIGHT = 7.0
 _EDGE = 6.0
-_BLACK = frozenset({1, 3, 6, 8, 10})
 _NOTES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 _FEWEST_SEMITONES = 24.0
 _AFTER_WHITE = frozenset({0, 5})
@@ -41,12 +41,6 @@ _BLOCK = 16
 _ALL = 1 << 40
 _LEAP_SEMITONES = 7.0
 """Neighbouring frames further apart are not joined by a line."""
-
-
-def midi_of(hz: Floats | float) -> NDArray[np.float64]:
-    """Semitones as MIDI counts them: 69 is A4, 440 Hz."""
-    numbers: NDArray[np.float64] = 69.0 + 12.0 * np.log2(np.asarray(hz, np.float64) / 440.0)
-    return numbers
 
 
 def note_name(hz: float) -> str:
@@ -235,7 +229,7 @@ class PitchDrawing:
         """A row for each semitone, darker under black keys, and a line under each C."""
         room = self._scale.room
         for number in self._notes:
-            if number % 12 in _BLACK:
+            if number % 12 in BLACK_KEYS:
                 row = QRectF(room.left(), self._scale.y(number + 0.5), room.width(), self._semitone)
                 self._painter.fillRect(row, style.faded(self._text, 0.045))
             elif number % 12 == 0:
@@ -244,10 +238,9 @@ class PitchDrawing:
 
     def keys(self, font: QFont) -> None:
         """The keyboard at the left."""
-        base, painter = self._palette.color(QPalette.ColorRole.Base), self._painter
+        painter = self._painter
         width, left = KEYS_WIDTH, self._scale.left - KEYS_WIDTH
-        dark = base.lightness() < self._text.lightness()
-        white, black = (self._text, base) if dark else (base, self._text)
+        white, black = key_colours(self._palette)
         painter.fillRect(QRectF(left, 0, width, self._scale.height), white)
         painter.fillRect(
             QRectF(self._scale.left, 0, 1, self._scale.height), style.faded(self._text, 0.3)
@@ -257,7 +250,7 @@ class PitchDrawing:
         painter.setFont(small)
         for number in self._notes:
             lower = self._scale.y(number - 0.5)
-            if number % 12 in _BLACK:
+            if number % 12 in BLACK_KEYS:
                 key = QRectF(left, lower - self._semitone, 0.55 * width, self._semitone)
                 painter.fillRect(key, style.blend(black, white, 0.85))
             elif number % 12 in _AFTER_WHITE:
@@ -387,11 +380,6 @@ class PitchDrawing:
 def result_colour(palette: QPalette) -> QColor:
     """Of the result's curve."""
     return style.secondary_text(palette)
-
-
-def hz_of(midi: float) -> float:
-    """The frequency of a pitch in semitones, as MIDI counts them."""
-    return float(440.0 * 2.0 ** ((midi - 69.0) / 12.0))
 
 
 def stretches(mask: Mask) -> Iterator[tuple[int, int]]:

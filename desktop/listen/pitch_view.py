@@ -29,8 +29,8 @@ from desktop.listen.pitch_drawing import (
     PitchDrawing,
     Scale,
     Trace,
-    hz_of,
 )
+from desktop.piano import hz_of
 
 _SHORTEST_SHOWN_S = 1.0
 _DRAG_PIXELS = 4.0

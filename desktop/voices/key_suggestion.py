@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from desktop import style
+from desktop.piano import BLACK_KEYS, hz_of, key_colours, midi_of
 from desktop.pitch_scanner import PitchScanner, PitchTrack
 from desktop.queue.job import Job
 from desktop.settings.section_button import SectionButton
@@ -40,8 +40,6 @@ _OPEN = "voice_panel.key"
 
 _LOWEST, _HIGHEST = 24, 96
 """C1 to C7, as MIDI counts."""
-
-_BLACK = frozenset({1, 3, 6, 8, 10})
 
 
 class RangeBar(QWidget):
@@ -114,15 +112,13 @@ class RangeBar(QWidget):
             self.target_dragged.emit(float(round(hz)))
 
     def _paint_keys(self, painter: QPainter, palette: QPalette) -> None:
-        base, text = (palette.color(r) for r in (QPalette.ColorRole.Base, QPalette.ColorRole.Text))
-        dark = base.lightness() < text.lightness()
-        white, black = (text, base) if dark else (base, text)
+        white, black = key_colours(palette)
         step = self.width() / (_HIGHEST - _LOWEST)
         top, height = 31.0, self.height() - 32.0
         painter.fillRect(QRectF(0, top, self.width(), height), style.blend(white, black, 0.92))
         for number in range(_LOWEST, _HIGHEST):
             x = (number - _LOWEST) * step
-            if number % 12 in _BLACK:
+            if number % 12 in BLACK_KEYS:
                 painter.fillRect(
                     QRectF(x, top, step, 0.6 * height), style.blend(black, white, 0.85)
                 )
@@ -144,14 +140,14 @@ class RangeBar(QWidget):
         return QRectF(left - 2, top, right - left + 4, 10)
 
     def _x(self, hz: float) -> float:
-        midi = 69 + 12 * math.log2(hz / 440)
+        midi = float(midi_of(hz))
         share = (min(max(midi, _LOWEST), _HIGHEST) - _LOWEST + 0.5) / (_HIGHEST - _LOWEST)
         return 6 + share * (self.width() - 12)
 
     def _hz(self, x: float) -> float:
         share = min(max((x - 6) / max(self.width() - 12, 1), 0.0), 1.0)
         midi = _LOWEST - 0.5 + share * (_HIGHEST - _LOWEST)
-        return min(max(440 * 2 ** ((midi - 69) / 12), 40.0), 1000.0)
+        return min(max(hz_of(midi), 40.0), 1000.0)
 
 
 class KeySuggestion(QWidget):
