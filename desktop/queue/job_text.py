@@ -154,7 +154,7 @@ def describe_job(job: Job) -> str:
 
 
 def note_sentences(job: Job) -> list[str]:
-    """What a finished job has to say; the engine's remarks begin with a small letter."""
+    """The remarks on a finished job; the engine begins them with a small letter."""
     return [text[:1].upper() + text[1:] for text in map(translate, job.notes)]
 
 

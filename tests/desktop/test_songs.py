@@ -1,4 +1,4 @@
-"""A whole song in the app: taken apart, converted, mixed back; it waits for its network."""
+"""A whole song in the app: separated, converted, mixed back; it waits for its network."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_a_song_becomes_its_cover_once_the_network_is_there(
     in_stages_s = sum(each.seconds for each in made.stages)
     assert 0.5 * made.taken_s < in_stages_s <= made.taken_s * 1.01
     assert set(app.window.detail.timings.bar_widths()) >= {"separate", "mix"}
-    # Another key of the same song: taken apart already.
+    # Another key of the same song: separated already.
     app.draft.set_options(app.draft.options.with_values({"semitones": 12}))
     app.take([made.source])
     qtbot.waitUntil(lambda: over(app), timeout=WAIT_MS)
@@ -127,7 +127,7 @@ def test_vocals_and_an_own_instrumental_need_no_network(
     assert np.corrcoef(*sides)[0, 1] > 0.9
 
 
-def test_a_song_is_cancelled_at_once_while_it_is_taken_apart(
+def test_a_song_is_cancelled_at_once_while_it_is_separated(
     start: Callable[..., App], models: Path, tmp_path: Path, qtbot: QtBot
 ) -> None:
     install(models, tmp_path)
