@@ -10,9 +10,9 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from unittest import mock
 
 import numpy as np
+import pytest
 import torch
 from numpy.typing import NDArray
 
@@ -68,7 +68,10 @@ def save_demucs(record: dict[str, Any], path: Path) -> None:
     module = ModuleType("demucs.htdemucs")
     klass = type("HTDemucs", (), {"__module__": module.__name__})
     module.HTDemucs = klass  # type: ignore[attr-defined]
-    with mock.patch.dict(sys.modules, {"demucs": ModuleType("demucs"), module.__name__: module}):
+    # Not by `patch.dict`, which also takes back what other threads import meanwhile.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "demucs", ModuleType("demucs"))
+        patch.setitem(sys.modules, module.__name__, module)
         torch.save({"klass": klass, **record}, path)
 
 
