@@ -31,7 +31,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Finished:
-    """The result is complete and has its final name; ``f0_hz`` as in the engine's result."""
+    """The result is complete and has its final name; ``f0_hz`` and ``parts`` as in the engine's."""
 
     job_id: str
     output: Path
@@ -43,6 +43,7 @@ class Finished:
     memory_bytes: int
     notes: tuple[Text, ...] = ()
     f0_hz: NDArray[np.float32] | None = field(default=None, compare=False)
+    parts: str = ""
 
 
 @dataclass(frozen=True)

@@ -113,6 +113,7 @@ class Job:
     take : its number among the conversions of its source, from 1
     name : what the user calls the take; "" is its number
     starred : whether the user likes it
+    parts : of a finished cover, see `engine.cover.parts.PartCache.find`; "" where there are none
     """
 
     source: Path
@@ -137,6 +138,7 @@ class Job:
     take: int = 1
     name: str = ""
     starred: bool = False
+    parts: str = ""
 
     @property
     def title(self) -> str:
@@ -221,6 +223,7 @@ def job_from_record(record: dict[str, Any]) -> Job | None:
             take=max(1, int(record.get("take", 1))),
             name=str(record.get("name", "")),
             starred=bool(record.get("starred", False)),
+            parts=str(record.get("parts", "")),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         return None

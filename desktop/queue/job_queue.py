@@ -392,6 +392,7 @@ def _ended(job: Job, outcome: Outcome, fraction: float) -> Job:
                 memory_bytes=outcome.memory_bytes,
                 peak_memory_bytes=outcome.peak_memory_bytes,
                 notes=outcome.notes,
+                parts=outcome.parts,
             )
         case Failed():
             return replace(

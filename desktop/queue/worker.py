@@ -36,7 +36,8 @@ from engine.progress import CancelToken, StageProgress
 
 if TYPE_CHECKING:
     from engine.converter import Converter
-    from engine.cover.cover import CoverResult
+    from engine.cover.cover import Cover, CoverResult
+    from engine.cover.options import CoverOptions
     from engine.options import ConversionResult
     from engine.voice import VoiceFiles
 
@@ -67,6 +68,7 @@ class ConverterEngine:
 
         cache = StageCache(cache_folder, memory_share_bytes(_CACHE_SHARE, *_CACHE_BYTES))
         self._converter: Converter = Converter(optimization=optimization, cache=cache)
+        self._cover: Cover | None = None
         torch_device = self._converter.device
         self._memory_bytes: Callable[[], int] = lambda: device.memory_bytes(torch_device)
         self._empty_cache: Callable[[], None] = lambda: device.empty_cache(torch_device)
@@ -80,8 +82,6 @@ class ConverterEngine:
     def convert(self, order: Order, live: LiveTimings) -> Finished:
         """See `Engine`."""
         from engine.audio.reader import probe_audio
-        from engine.cover.cover import Cover
-        from engine.library.separation_networks import cover_networks
 
         job = order.job
         voice = _files_of(job.voice)
@@ -102,6 +102,7 @@ class ConverterEngine:
                 folder.mkdir(parents=True, exist_ok=True)
         with self._watched(live):
             result: ConversionResult | CoverResult
+            parts = ""
             if job.cover is None:
                 result = self._converter.convert_file(
                     job.source,
@@ -112,8 +113,7 @@ class ConverterEngine:
                     cancel=order.cancel,
                 )
             else:
-                networks = cover_networks(job.cover, self._converter.models_dir)
-                result = Cover(self._converter, networks).make(
+                result = made = self._covers(job.cover).make(
                     job.source,
                     voice,
                     job.options,
@@ -122,6 +122,7 @@ class ConverterEngine:
                     listener=listen,
                     cancel=order.cancel,
                 )
+                parts = made.parts
         if result.output_path is None:
             raise RuntimeError("a file was converted, but no file was named")
         return Finished(
@@ -135,6 +136,7 @@ class ConverterEngine:
             self._memory_bytes(),
             tuple(map(as_text, result.notes)),
             result.f0_hz,
+            parts,
         )
 
     def audition(self, order: AuditionOrder) -> Audition:
@@ -154,6 +156,16 @@ class ConverterEngine:
             raise RuntimeError("a stretch was converted, but there are no samples")
         stages = tuple(each.stage for each in live.stages())
         return Audition(result.samples, result.rate_hz, stages)
+
+    def _covers(self, cover: CoverOptions) -> Cover:
+        """Makes covers with the networks that these options ask for; knows them the next time."""
+        from engine.cover.cover import Cover
+        from engine.library.separation_networks import cover_networks
+
+        networks = cover_networks(cover, self._converter.models_dir)
+        if self._cover is None or self._cover.networks != networks:
+            self._cover = Cover(self._converter, networks)
+        return self._cover
 
     @contextmanager
     def _watched(self, live: LiveTimings) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +24,13 @@ _CONTEXT_SAMPLES = 64
 
 _STEP_SAMPLES = 48
 """The gain is found on this grid, about 1 ms."""
-_BLOCK_STEPS = 1 << 10
+_BLOCK_STEPS = 1 << 8
 _MOST_ROUNDS = 4
 _LOOK_AHEAD_STEPS = 5
 _RELEASE_STEPS = 80
+_REACH_BEFORE_STEPS = _MOST_ROUNDS * (_RELEASE_STEPS + 4) + _BLOCK_STEPS
+"""How far back what is too loud can change the gain; a block more, for its own edge is inexact."""
+_REACH_AFTER_STEPS = _MOST_ROUNDS * (_LOOK_AHEAD_STEPS + 4) + _BLOCK_STEPS
 
 
 def true_peaks(track: Track, only: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
@@ -86,6 +90,40 @@ def limited_blocks(track: Track, ceiling: float = CEILING) -> Iterator[Floats]:
         # A gain that changes shifts the peaks between samples a little: look again.
         peaks = true_peaks(limited, only=wanted < 1.0)
     return blocks_of(limited)
+
+
+def limited_stretch(track: Track, start: int, stop: int, ceiling: float = CEILING) -> Floats:
+    """A stretch of what `limited_blocks` gives, the same bits, without reading all of the track.
+
+    Parameters
+    ----------
+    track : float32 [n, channels]
+    start, stop : 0 <= start < stop <= n
+
+    Returns
+    -------
+    float32 [stop - start, channels]
+    """
+    block = _BLOCK_STEPS * _STEP_SAMPLES  # whole ones: what is looked at again depends on them
+    first = max(start - _REACH_BEFORE_STEPS * _STEP_SAMPLES, 0) // block * block
+    last = min(-(-(stop + _REACH_AFTER_STEPS * _STEP_SAMPLES) // block) * block, len(track))
+    made = np.concatenate([*limited_blocks(_Stretch(track, first, last), ceiling)])
+    return made[start - first : stop - first]
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """A part of a track as a track of its own."""
+
+    track: Track
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def read(self, start: int, stop: int) -> Floats:
+        return self.track.read(self.start + start, self.start + stop)
 
 
 class _Limited:

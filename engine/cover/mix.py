@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from engine.audio.resampling import fit_length, resample_blocks, resampled_lengt
 from engine.audio.source import Sound
 from engine.audio.spool import Spool
 from engine.cover.loudness import GRID_HZ, Floats, Track, blocks_of
+from engine.cover.options import PARTS, Part
 from engine.cover.placement import VoicePlacement
 
 
@@ -45,66 +47,88 @@ class PlacedVoice:
         return self.placement.applied(start, self.voice.read(start, stop))
 
 
-@dataclass(frozen=True)
-class Layer:
-    """A track at 44.1 kHz with its factor in the mix."""
+def rendered(
+    bed: Sound | None,
+    vocals: Track | None,
+    voices: Mapping[Part, Track],
+    rate_hz: int,
+    channels: int,
+) -> dict[Part, Sound]:
+    """The parts of a cover at its own rate, all of one length.
 
-    track: Track
-    gain: float
-
-
-def mixed(
-    bed: Sound | None, bed_gain: float, layers: Sequence[Layer], rate_hz: int, channels: int
-) -> Spool:
-    """Add layers at 44.1 kHz to a sound at any rate.
-
-    The bed is never resampled where it has the rate of the result, so a mix whose layers add up
-    to nothing is the bed, bit for bit.
+    The bed is never resampled where it has that rate. Where the voices are what was taken out of
+    it, the sum of the parts is the bed.
 
     Parameters
     ----------
-    bed : what the layers are added to; None is silence
+    bed : what the voices are added to; None where there is nothing
+    vocals : at 44.1 kHz, what has to be taken out of the bed; None where there is nothing
+    voices : the other parts at 44.1 kHz
     rate_hz : of the result
     channels : of the result, 1 or 2
 
     Returns
     -------
-    float32 [n, channels], as long as the longest of all
+    float32 [n, channels] each, as long as the longest of all
     """
-    n_grid = max((len(layer.track) for layer in layers), default=0)
-    n = resampled_length(n_grid, GRID_HZ, rate_hz)
+    tracks = [*voices.values(), *([] if vocals is None else [vocals])]
+    n = max((resampled_length(len(each), GRID_HZ, rate_hz) for each in tracks), default=0)
     if bed is not None:
         n = max(n, resampled_length(bed.n_frames, bed.rate_hz, rate_hz))
-    result = Spool(channels)
-    added = resample_blocks(_sum(layers, n_grid), GRID_HZ, rate_hz)
-    for block in fit_length(added, n):
-        result.append(_fitted(block, channels))
-    if bed is None:
-        return result
-    start = 0
-    blocks = bed.blocks() if bed.rate_hz == rate_hz else _resampled(bed, rate_hz)
-    for block in blocks:
-        block = _fitted(block, channels)[: n - start]
-        there = result.read(start, start + len(block))
-        result.write(start, there + np.float32(bed_gain) * block)
-        start += len(block)
-    return result
+
+    def at_rate(sound: Sound) -> Iterator[Floats]:
+        blocks = resample_blocks(sound.blocks(), sound.rate_hz, rate_hz)
+        for block in fit_length(blocks, n):
+            yield _fitted(block, channels)
+
+    def instruments(bed: Sound, vocals: Track) -> Iterator[Floats]:
+        removed, start = Spool(channels), 0
+        for block in at_rate(sound_of(vocals, 2)):
+            removed.append(block)
+        for block in at_rate(bed):
+            yield block - removed.read(start, start + len(block))
+            start += len(block)
+
+    made: dict[Part, Callable[[], Iterator[Floats]]] = {
+        part: partial(at_rate, sound_of(track, 2)) for part, track in voices.items()
+    }
+    if bed is not None:
+        whole = partial(at_rate, bed)
+        made["instrumental"] = whole if vocals is None else partial(instruments, bed, vocals)
+    return {part: Sound(rate_hz, n, channels, made[part]) for part in PARTS if part in made}
 
 
-def _resampled(bed: Sound, rate_hz: int) -> Iterator[Floats]:
-    n = resampled_length(bed.n_frames, bed.rate_hz, rate_hz)
-    return fit_length(resample_blocks(bed.blocks(), bed.rate_hz, rate_hz), n)
+@dataclass(frozen=True)
+class Mix:
+    """The sum of the parts of a cover, made while it is read.
+
+    Attributes
+    ----------
+    parts : float32 [n, channels] each
+    gains : factor of each part
+    """
+
+    parts: Mapping[Part, Track]
+    gains: Mapping[Part, float]
+    channels: int
+
+    def __len__(self) -> int:
+        return max(map(len, self.parts.values()), default=0)
+
+    def read(self, start: int, stop: int) -> Floats:
+        """Float32 [stop - start, channels], zero beyond the end."""
+        heard = {
+            part: track.read(start, stop) for part, track in self.parts.items() if self.gains[part]
+        }
+        return added(heard, self.gains, np.zeros((stop - start, self.channels), np.float32))
 
 
-def _sum(layers: Sequence[Layer], n: int) -> Iterator[Floats]:
-    heard = [layer for layer in layers if layer.gain]
-    size = 1 << 16
-    for start in range(0, n, size):
-        stop = min(start + size, n)
-        total = np.zeros((stop - start, 2), np.float32)
-        for layer in heard:
-            total += np.float32(layer.gain) * layer.track.read(start, stop)
-        yield total
+def added(blocks: Mapping[Part, Floats], gains: Mapping[Part, float], total: Floats) -> Floats:
+    """Add blocks of parts with their gains to ``total``, float32 [n, channels], and return it."""
+    for part in PARTS:
+        if part in blocks and gains[part]:
+            total += np.float32(gains[part]) * blocks[part]
+    return total
 
 
 def _fitted(block: Floats, channels: int) -> Floats:

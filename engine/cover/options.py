@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from engine.errors import OptionError, Text
 from engine.option import Choice, Option, choices, option, options_of
@@ -17,6 +17,9 @@ _MOST_DB = 12.0
 
 Quality = Literal["fast", "best"]
 SourceKind = Literal["song", "vocals"]
+Part = Literal["instrumental", "lead", "room", "backing"]
+PARTS: tuple[Part, ...] = get_args(Part)
+"""What a cover is the sum of, in the order in which it is added up."""
 
 
 def _gain(default: float, title: Text, help_: Text, flag: str) -> float:
@@ -161,10 +164,14 @@ class CoverOptions:
                 continue
         return made
 
-    def gain(self, name: str) -> float:
-        """Factor of ``lead``, ``backing``, ``room`` or ``instrumental``."""
-        level_db: float = getattr(self, f"{name}_db")
-        return 0.0 if level_db <= MUTED_DB else float(10 ** (level_db / 20))
+    def gains(self) -> dict[Part, float]:
+        """Factor of each part of the mix; 0 is silence."""
+        levels_db = {part: getattr(self, f"{part}_db") for part in PARTS}
+        gains: dict[Part, float] = {
+            part: 0.0 if level_db <= MUTED_DB else float(10 ** (level_db / 20))
+            for part, level_db in levels_db.items()
+        }
+        return gains | ({"backing": 0.0} if self.backing == "mute" else {})
 
 
 COVER_OPTIONS: tuple[Option, ...] = options_of(CoverOptions)

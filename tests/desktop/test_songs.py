@@ -24,6 +24,7 @@ from desktop.voices.voice_list import VoiceList
 from desktop.voices.voice_panel import VoicePanel
 from engine.audio.resampling import resample
 from engine.cover.options import COVER_OPTIONS, CoverOptions
+from engine.cover.parts import PartCache
 from engine.paths import starter_dir
 from tests.desktop.fake_engine import FakeEngine, job
 from tests.engine.separation.small_networks import write_network
@@ -104,6 +105,17 @@ def test_a_song_becomes_its_cover_once_the_network_is_there(
     again = app.queue.jobs()[1]
     assert again.state is JobState.FINISHED
     assert "separate" not in {each.stage for each in again.stages}
+    # Other levels of the same cover: converted already, too.
+    app.draft.set_song(app.draft.song.with_values({"instrumental_db": -6.0}))
+    app.take([made.source])
+    qtbot.waitUntil(lambda: over(app), timeout=WAIT_MS)
+    quieter = app.queue.jobs()[2]
+    assert quieter.state is JobState.FINISHED
+    assert {each.stage for each in quieter.stages} == {"mix"}
+    parts = PartCache().find(quieter.parts)
+    assert parts is not None
+    assert quieter.parts == again.parts != made.parts
+    assert set(parts.paths) == {"instrumental", "lead"}
 
 
 def test_vocals_and_an_own_instrumental_need_no_network(

@@ -30,6 +30,7 @@ def test_a_job_is_restored_from_its_record() -> None:
         device="mps",
         memory_bytes=3,
         peak_memory_bytes=4,
+        parts="0f3a",
     )
     assert job_from_record(job_to_record(whole)) == whole
     assert whole.realtime == 0.5

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.signal import resample_poly
 
-from engine.cover.limiter import CEILING, limited_blocks, true_peaks
+from engine.cover.limiter import CEILING, limited_blocks, limited_stretch, true_peaks
 from engine.cover.loudness import GRID_HZ
 from tests.engine.cover.track import track_of
 
@@ -53,6 +53,19 @@ def test_nothing_changes_beyond_a_tenth_of_a_second_from_an_over() -> None:
     near = ((changed > 0.99) & (changed < 1.13)) | ((changed > 2.19) & (changed < 2.33))
     assert len(changed)
     assert near.all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_stretch_alone_is_limited_as_in_the_whole(seed: int) -> None:
+    dice = np.random.default_rng(seed)
+    samples = (0.25 * dice.standard_normal((5 * GRID_HZ, 2))).astype(np.float32)
+    for at_s in dice.uniform(0, 5, 20):
+        over(samples, at_s, dice.uniform(1, 9), dice.uniform(0.001, 0.2))
+    whole, track = limited(samples), track_of(samples)
+    for length in (1, 700, 20_000, 100_000):
+        start = int(dice.integers(len(samples) - length))
+        stretch = limited_stretch(track, start, start + length)
+        np.testing.assert_array_equal(stretch, whole[start : start + length])
 
 
 def test_left_and_right_are_turned_down_together() -> None:

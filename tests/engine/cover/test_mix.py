@@ -7,11 +7,30 @@ import pytest
 
 from engine.audio.resampling import resampled_length
 from engine.audio.source import Sound
-from engine.cover.loudness import GRID_HZ
-from engine.cover.mix import Difference, Layer, mixed, window_correlation
+from engine.cover.loudness import GRID_HZ, Track
+from engine.cover.mix import Difference, Mix, rendered, window_correlation
+from engine.cover.options import CoverOptions, Part
 from tests.engine.cover.track import samples_of, sine, sung, track_of
 
 DICE = np.random.default_rng(11)
+
+
+ALL_ON = CoverOptions(room_db=0.0).gains()
+
+
+def mixed(
+    bed: Sound | None,
+    vocals: Track | None,
+    voices: dict[Part, Track],
+    rate_hz: int,
+    channels: int,
+    gains: dict[Part, float] = ALL_ON,
+) -> np.ndarray:
+    """All parts added up, float32 [n, channels]."""
+    sounds = rendered(bed, vocals, voices, rate_hz, channels)
+    parts = {part: track_of(np.concatenate([*sound.blocks()])) for part, sound in sounds.items()}
+    assert len({len(each) for each in parts.values()}) == 1
+    return samples_of(Mix(parts, gains, channels))
 
 
 @pytest.mark.parametrize("channels", [1, 2])
@@ -24,12 +43,8 @@ def test_where_nothing_is_converted_the_mix_is_the_song(
     n_grid = resampled_length(n, rate_hz, GRID_HZ)
     vocals = track_of(0.3 * DICE.standard_normal((n_grid, 2)))
     lead = track_of(0.3 * DICE.standard_normal((n_grid, 2)))
-    layers = [
-        Layer(lead, 1.0),
-        Layer(Difference(vocals, lead), 1.0),
-        Layer(vocals, -1.0),
-    ]
-    result = samples_of(mixed(Sound.of(song, rate_hz), 1.0, layers, rate_hz, channels))
+    voices: dict[Part, Track] = {"lead": lead, "backing": Difference(vocals, lead)}
+    result = mixed(Sound.of(song, rate_hz), vocals, voices, rate_hz, channels)
     assert result.shape == song.shape
     np.testing.assert_allclose(result, song, atol=1e-6)
 
@@ -37,18 +52,16 @@ def test_where_nothing_is_converted_the_mix_is_the_song(
 def test_a_replaced_voice_is_heard_and_the_old_one_is_gone() -> None:
     instruments, old, new = sine(300, 1, 0.2), sine(1000, 1, 0.3), sine(2000, 1, 0.25)
     song = np.stack([instruments + old] * 2, 1).astype(np.float32)
-    layers = [
-        Layer(track_of(np.stack([new] * 2, 1)), 1.0),
-        Layer(track_of(np.stack([old] * 2, 1)), -1.0),
-    ]
-    result = samples_of(mixed(Sound.of(song, GRID_HZ), 1.0, layers, GRID_HZ, 2))
+    vocals, lead = (track_of(np.stack([each] * 2, 1)) for each in (old, new))
+    result = mixed(Sound.of(song, GRID_HZ), vocals, {"lead": lead}, GRID_HZ, 2)
     np.testing.assert_allclose(result[:, 0], instruments + new, atol=1e-6)
 
 
 def test_an_own_instrumental_of_another_rate_and_length_gets_the_voice() -> None:
     bed = sine(300, 2, 0.2, 48_000).astype(np.float32)
-    voice = track_of(sine(2000, 3, 0.25))
-    result = samples_of(mixed(Sound.of(bed, 48_000), 0.5, [Layer(voice, 1.0)], 32_000, 2))
+    voice = track_of(np.stack([sine(2000, 3, 0.25)] * 2, 1))
+    gains = ALL_ON | {"instrumental": 0.5}
+    result = mixed(Sound.of(bed, 48_000), None, {"lead": voice}, 32_000, 2, gains)
     assert result.shape == (3 * 32_000, 2)
     expected = sine(2000, 3, 0.25, 32_000)
     expected[: 2 * 32_000] += 0.5 * sine(300, 2, 0.2, 32_000)
@@ -56,9 +69,10 @@ def test_an_own_instrumental_of_another_rate_and_length_gets_the_voice() -> None
     np.testing.assert_allclose(result[inner, 0], expected[inner], atol=1e-3)
 
 
-def test_a_muted_layer_adds_nothing() -> None:
-    voice = track_of(sine(2000, 1, 0.25))
-    assert not samples_of(mixed(None, 1.0, [Layer(voice, 0.0)], GRID_HZ, 2)).any()
+def test_a_muted_part_adds_nothing() -> None:
+    voice = track_of(np.stack([sine(2000, 1, 0.25)] * 2, 1))
+    gains = CoverOptions(lead_db=-60.0).gains()
+    assert not mixed(None, None, {"lead": voice}, GRID_HZ, 2, gains).any()
 
 
 def test_a_voice_in_both_tracks_is_recognised() -> None:

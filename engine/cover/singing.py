@@ -1,0 +1,106 @@
+"""The voices of a cover: the lead in another voice, the backing as it was asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.converter import Converter
+from engine.cover.loudness import GRID_HZ, Track
+from engine.cover.mix import PlacedVoice, sound_of
+from engine.cover.options import CoverOptions
+from engine.cover.placement import VoicePlacement, delay_ms, is_double_tracked
+from engine.cover.stems import Key, Stems
+from engine.cover.work import Work
+from engine.errors import Text
+from engine.options import ConversionOptions
+from engine.voice import VoiceFiles
+
+_MOST_DELAY_MS = 10.0
+"""Envelopes of two voices alone differ by several milliseconds."""
+
+
+@dataclass(frozen=True)
+class Sung:
+    """The voices of a cover at 44.1 kHz.
+
+    Attributes
+    ----------
+    backing : None where there is none
+    f0_hz : pitch of the lead, see `engine.options.ConversionResult`
+    """
+
+    lead: Track
+    backing: Track | None
+    f0_hz: NDArray[np.float32] | None
+
+
+def sing(
+    converter: Converter,
+    stems: Stems,
+    heard: Track | None,
+    voices: tuple[VoiceFiles, VoiceFiles],
+    options: ConversionOptions,
+    cover: CoverOptions,
+    work: Work,
+) -> Sung:
+    """Convert the lead of a song, and its backing voices where that is asked for.
+
+    Parameters
+    ----------
+    heard : the whole song; None where the stems were not taken out of one
+    voices : of the lead, and of the backing
+
+    Raises
+    ------
+    UserError, ConversionCancelled : as `engine.converter.Converter.convert_sound`
+    """
+    backing = stems.backing
+    converts = backing is not None and cover.backing == "convert"
+    of = 2 if converts else 1
+    work.plan_conversion(0, of)
+    lead, f0_hz = _converted(converter, stems.lead, stems.key, heard, voices[0], options, work)
+    if converts and backing is not None:
+        work.plan_conversion(1, of)
+        moved = dataclasses.replace(options, semitones=cover.backing_semitones)
+        key = (*stems.key, "backing")
+        backing, _ = _converted(converter, backing, key, heard, voices[1], moved, work)
+    return Sung(lead, backing, f0_hz)
+
+
+def _converted(
+    converter: Converter,
+    lead: Track,
+    key: Key,
+    heard: Track | None,
+    voice: VoiceFiles,
+    options: ConversionOptions,
+    work: Work,
+) -> tuple[PlacedVoice, NDArray[np.float32] | None]:
+    """A lead in another voice, at its place in the song, and its pitch."""
+    stereo = is_double_tracked(lead)
+    asked = dataclasses.replace(options, stereo=stereo, output_rate_hz=GRID_HZ)
+    before = dict(work.stage_s)
+    listener = work.follow(before)
+    made, result = converter.convert_sound(
+        sound_of(lead, 2), voice, asked, key=key, listener=listener, cancel=work.cancel
+    )
+    for stage, seconds in result.stage_s.items():
+        work.stage_s[stage] = before.get(stage, 0.0) + seconds
+    for note in result.notes:
+        work.note(note)
+    with work.stage("mix"):
+        voiced = work.watched(made)
+        placed = PlacedVoice(voiced, VoicePlacement.match(lead, voiced, heard))
+        delay = delay_ms(lead, voiced)
+    if delay is not None and abs(delay) > _MOST_DELAY_MS:
+        template = (
+            "the converted voice is about {delay} ms later than the lead"
+            if delay > 0
+            else "the converted voice is about {delay} ms earlier than the lead"
+        )
+        work.note(Text(template, delay=f"{abs(delay):.0f}"))
+    return placed, result.f0_hz
