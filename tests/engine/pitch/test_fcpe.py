@@ -47,7 +47,8 @@ def test_salience_and_pitch_are_those_of_the_package(fcpe: Fcpe, name: str) -> N
     with np.load(GOLDEN / "fcpe.npz") as golden:
         expected, expected_hz = golden[f"{name}_salience"], golden[f"{name}_hz"]
     salience = torch.cat(list(fcpe.salience_pieces(audio)))
-    assert np.abs(salience[::10].numpy() - expected).max() < 1e-5
+    # Two kinds of processor differ by 1.3e-5: the logarithm brings up what is quiet.
+    assert np.abs(salience[::10].numpy() - expected).max() < 5e-5
     f0_hz = track_fcpe(fcpe, audio).numpy()
     assert np.abs(1200 * np.log2(f0_hz / expected_hz)).max() < 0.05
 

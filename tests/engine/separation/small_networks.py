@@ -104,11 +104,16 @@ def write_network(kind: str, folder: Path) -> Path:
 
 
 def song_samples(n: int) -> NDArray[np.float32]:
-    """Chords with beats and a voice-like sweep, float32 [n, 2], the channels different."""
+    """Chords with beats, a voice-like sweep and hiss, float32 [n, 2], the channels different.
+
+    Without the hiss some bands would hold nothing but the rounding of the FFT, another one on each
+    kind of processor, which the networks bring up to the level of the others.
+    """
     rng = np.random.default_rng(5)
     t = np.arange(999, 999 + n) / RATE_HZ
     sweep = np.sin(2 * np.pi * (220 * t + 30 * np.sin(2 * np.pi * 5 * t)))
     chord = sum(np.sin(2 * np.pi * f * t) for f in (110.0, 138.6, 164.8))
     beat = rng.standard_normal(n) * np.exp(-((t * 4) % 1) * 9)
     left, right = 0.3 * sweep + 0.1 * chord, 0.3 * sweep + 0.15 * beat + 0.05 * chord
-    return np.stack((left, right), 1).astype(np.float32)
+    hiss = 0.03 * rng.standard_normal((n, 2))
+    return (np.stack((left, right), 1) + hiss).astype(np.float32)
