@@ -20,6 +20,7 @@ from engine.audio.names import output_path_for
 from engine.audio.reader import decode_audio, probe_audio, receive_array, receive_sound
 from engine.audio.source import MAX_RATE_HZ, MIN_RATE_HZ, Decoded, Receiver, Sound, shown_name
 from engine.audio.spool import Spool
+from engine.audio.tags.file_tags import read_tags
 from engine.audio.writer import check_output, file_rate, with_possible_subtype, write_free
 from engine.errors import AudioFileError, ConversionCancelled, OptionError, OutputFileError, Text
 from engine.optimization import OptimizationConfig
@@ -171,7 +172,8 @@ class Converter:
                 self._source_of(source, options), voice, options, options.file_format, run
             )
             with run.stage("write", 1.0):
-                path = write_free(output or choose, sound, options, overwrite=overwrite)
+                tags = read_tags(source)
+                path = write_free(output or choose, sound, options, overwrite=overwrite, tags=tags)
         return self._result(run, started, decoded, sound, None, path)
 
     def convert_sound(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -34,7 +34,7 @@ from engine.audio.source import (
 )
 from engine.audio.spool import BLOCK_FRAMES
 from engine.audio.timeline import Timeline
-from engine.errors import Message, Text
+from engine.errors import AudioFileError, Message, Text
 
 _CUT_S = 0.5
 """Headers round, and count padding: a smaller gap is not a cut."""
@@ -145,6 +145,21 @@ def blocks(path: Path, start_s: float, track: int | None = None) -> Iterator[Sou
         end = _true_frames(container, stream, tally, timeline, timeline.n_frames)
         for at, block in held:
             yield from _part(at, block, round(start_s * timeline.rate_hz), end)
+
+
+def metadata(path: Path) -> tuple[dict[str, str], list[bytes]]:
+    """What a file says about itself, by FFmpeg's names, and its attached pictures; never fails."""
+    values: dict[str, str] = {}
+    images: list[bytes] = []
+    with suppress(AudioFileError, OSError, av.FFmpegError), _container(path) as container:
+        for stream in container.streams.audio:
+            values |= stream.metadata
+        values |= container.metadata
+        attached = [s for s in container.streams.video if s.disposition & Disposition.attached_pic]
+        for packet in container.demux(attached) if attached else ():
+            if packet.size and len(images) < len(attached):
+                images.append(bytes(packet))
+    return values, images
 
 
 def _part(at: int, block: SoundBlock, start: int, stop: int | None = None) -> Iterator[SoundBlock]:

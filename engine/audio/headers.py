@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+from engine.audio.boxes import boxes, boxes_of_file, inside
 
 _MAX_CHUNKS = 1_000
 _MAX_CHUNK_BYTES = 1 << 40
@@ -258,33 +259,21 @@ def read_header(path: Path) -> bytes | None:
     ------
     OSError : if it cannot be read
     """
-    size = path.stat().st_size
     with path.open("rb") as file:
-        at = 0
-        while at + 8 <= size:
-            file.seek(at)
-            head = file.read(16)
-            length, name = struct.unpack(">I4s", head[:8])
-            start = 8
-            if length == 1 and len(head) == 16:
-                length, start = int.from_bytes(head[8:]), 16
-            length = length or size - at  # 0: to the end
-            if length < start:
-                return None
-            if name == b"moov":
-                if at + length > size or length > _MAX_MOVIE_BYTES:
+        for each in boxes_of_file(file):
+            if each.name == b"moov":
+                if each.end - each.start > _MAX_MOVIE_BYTES:
                     return None
-                file.seek(at + start)
-                return file.read(length - start)
-            at += length
+                file.seek(each.content)
+                return file.read(each.end - each.content)
     return None
 
 
 def sound_track(header: bytes) -> SoundTrack | None:
     """The first track of sound; None if there is none that can be read."""
-    for name, track in _boxes(header):
-        media = _inside(track, b"mdia") if name == b"trak" else None
-        handler = None if media is None else _inside(media, b"hdlr")
+    for name, track in boxes(header):
+        media = inside(track, b"mdia") if name == b"trak" else None
+        handler = None if media is None else inside(media, b"hdlr")
         if media is not None and handler is not None and handler[8:12] == b"soun":
             try:
                 return _track(media)
@@ -294,14 +283,8 @@ def sound_track(header: bytes) -> SoundTrack | None:
 
 
 def _track(media: bytes) -> SoundTrack | None:
-    times = _inside(media, b"mdhd")
-    table = media
-    for name in (b"minf", b"stbl", b"stsd"):
-        found = _inside(table, name)
-        if found is None:
-            return None
-        table = found
-    if times is None:
+    times, table = inside(media, b"mdhd"), inside(media, b"minf", b"stbl", b"stsd")
+    if times is None or table is None:
         return None
     scale_hz, ticks = (
         struct.unpack_from(">IQ", times, 20) if times[0] else struct.unpack_from(">II", times, 12)
@@ -311,17 +294,3 @@ def _track(media: bytes) -> SoundTrack | None:
     rate_hz = struct.unpack_from(">I", table, 8 + 32)[0] >> 16
     # 16 bits cannot hold 96 kHz: then the time scale, which writers set to the rate, tells.
     return SoundTrack(codec, rate_hz or scale_hz, channels, ticks / scale_hz)
-
-
-def _inside(content: bytes, box: bytes) -> bytes | None:
-    return next((inner for name, inner in _boxes(content) if name == box), None)
-
-
-def _boxes(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    at = 0
-    while at + 8 <= len(content):
-        length, name = struct.unpack_from(">I4s", content, at)
-        if not 8 <= length <= len(content) - at:
-            return
-        yield name, content[at + 8 : at + length]
-        at += length

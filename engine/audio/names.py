@@ -76,6 +76,12 @@ def is_result_of(name: str, stems: Container[str], voice_name: str) -> bool:
     return match is not None and match[1] in stems
 
 
+def number_of(path: Path) -> str:
+    """The number of a name that `output_path_for` numbered, e.g. ``(2)``; else ""."""
+    match = re.search(r"\) (\d+)$", path.stem)
+    return "" if match is None else f"({match[1]})"
+
+
 def _clean(voice_name: str) -> str:
     text = unicodedata.normalize("NFC", voice_name)
     kept = "".join(

@@ -17,8 +17,11 @@ import soundfile
 from numpy.typing import NDArray
 
 from engine.audio import aac_writer
+from engine.audio.names import number_of
 from engine.audio.source import Sound, shown_name
 from engine.audio.spool import BLOCK_FRAMES
+from engine.audio.tags.file_tags import write_tags
+from engine.audio.tags.tag import Tags
 from engine.errors import Message, OutputFileError, Text, as_user_error
 from engine.files import atomic_file
 from engine.options import FILE_FORMATS, ConversionOptions, FileFormat, Subtype
@@ -52,6 +55,8 @@ _DITHER_SEED = 0
 """Fixed: the same sound makes the same file."""
 
 _PEAK_CHUNK_WITHIN_BYTES = 256
+
+_NO_TAGS = Tags()
 
 
 @dataclass(frozen=True)
@@ -167,6 +172,7 @@ def write_sound(
     subtype: Subtype | None = None,
     *,
     overwrite: bool = False,
+    tags: Tags = _NO_TAGS,
 ) -> Path:
     """Write an audio file; it appears under its name only when it is complete and on disk.
 
@@ -181,6 +187,7 @@ def write_sound(
     file_format : container; the ending of the name is ignored
     subtype : sample type; None takes the first of `SUBTYPES_OF`
     overwrite : replace a file of that name
+    tags : go into the file where its format has a place for them
 
     Raises
     ------
@@ -205,21 +212,30 @@ def write_sound(
     try:
         with atomic_file(path, overwrite=overwrite) as descriptor:
             _encode(descriptor, path, sound, encoding)
+            write_tags(descriptor, file_format, tags)
     except OSError as error:
         raise _failed(path, error) from error
     return path
 
 
 def write_free(
-    path: Path | Callable[[], Path], sound: Sound, options: ConversionOptions, *, overwrite: bool
+    path: Path | Callable[[], Path],
+    sound: Sound,
+    options: ConversionOptions,
+    *,
+    overwrite: bool,
+    tags: Tags = _NO_TAGS,
 ) -> Path:
-    """Write a result; if we choose the name and another program takes it first, choose again."""
+    """Write a result; if we choose the name and another program takes it first, choose again.
+
+    The title has the number of a name that we had to number.
+    """
     while True:
         name = path if isinstance(path, Path) else path()
+        own = tags if isinstance(path, Path) else tags.titled(number_of(name))
+        kind, subtype = options.file_format, options.subtype
         try:
-            return write_sound(
-                name, sound, options.file_format, options.subtype, overwrite=overwrite
-            )
+            return write_sound(name, sound, kind, subtype, overwrite=overwrite, tags=own)
         except OutputFileError:
             if isinstance(path, Path) or not os.path.lexists(name):
                 raise

@@ -19,6 +19,7 @@ from engine.audio.names import output_path_for
 from engine.audio.reader import decode_audio
 from engine.audio.source import Sound
 from engine.audio.spool import Spool, temporary_disk_errors
+from engine.audio.tags.file_tags import read_tags
 from engine.audio.writer import (
     all_or_none,
     check_output,
@@ -409,7 +410,8 @@ def _written(
 ) -> list[Path]:
     """Write the cover and the stems that are kept; all of them or none."""
     with all_or_none() as paths:
-        paths.append(write_free(name, cover, options, overwrite=overwrite))
+        tags = read_tags(source)
+        paths.append(write_free(name, cover, options, overwrite=overwrite, tags=tags))
         folder = paths[0].parent
         for stem, track in stems.items():
             free = partial(output_path_for, source, stem, folder, options.file_format)

@@ -17,6 +17,10 @@ import soundfile
 
 from engine import CancelToken, Converter, starter_voice
 from engine.audio.resampling import resample
+from engine.audio.source import Sound
+from engine.audio.tags.file_tags import read_tags
+from engine.audio.tags.tag import Tags
+from engine.audio.writer import write_sound
 from engine.cli import main
 from engine.cover.cover import Cover
 from engine.cover.limiter import CEILING, true_peaks
@@ -254,3 +258,13 @@ def test_the_command_makes_a_cover(
     assert Path(told["output"]).name == "song (Starter).flac"
     assert samples(Path(told["output"])).shape == samples(song).shape
     assert told["semitones"] == 12
+
+
+def test_the_cover_has_the_tags_of_the_song(
+    converter: Converter, song: Path, networks: CoverNetworks, tmp_path: Path
+) -> None:
+    made, rate_hz = soundfile.read(song, dtype="float32")
+    tags = Tags.of([("TITLE", "One"), ("ALBUM", "Two")])
+    tagged = write_sound(tmp_path / "song.flac", Sound.of(made, rate_hz), "flac", tags=tags)
+    result = make(converter, tagged, networks, tmp_path)
+    assert read_tags(result.output_path) == tags

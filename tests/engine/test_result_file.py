@@ -1,0 +1,59 @@
+"""A result keeps what its source has beside the sound."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from engine import ConversionOptions, Converter, OptimizationConfig, starter_voice
+from engine.audio.reader import read_audio
+from engine.audio.source import Sound
+from engine.audio.tags.file_tags import read_tags
+from engine.audio.tags.tag import Picture, Tags
+from engine.audio.writer import write_sound
+from engine.paths import starter_dir
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
+TAGS = Tags.of([("TITLE", "One"), ("ARTIST", "Me"), ("TRACKNUMBER", "3/9")], [Picture(PNG)])
+
+
+@pytest.fixture(scope="module")
+def converter(tmp_path_factory: pytest.TempPathFactory) -> Converter:
+    return Converter(tmp_path_factory.mktemp("no-models"), OptimizationConfig(device="cpu"))
+
+
+@pytest.fixture
+def tagged(tmp_path: Path) -> Path:
+    samples, rate_hz = soundfile.read(starter_dir() / "sample.wav", dtype="float32")
+    return write_sound(tmp_path / "a.mp3", Sound.of(samples[:8000], rate_hz), "mp3", tags=TAGS)
+
+
+def test_a_result_has_the_tags_of_its_source(
+    converter: Converter, tagged: Path, tmp_path: Path
+) -> None:
+    options = ConversionOptions(file_format="flac")
+    first, second = (converter.convert_file(tagged, starter_voice(), options) for _ in range(2))
+    assert first.output_path is not None
+    assert second.output_path is not None
+    assert read_tags(first.output_path) == TAGS
+    # A player would show the second take as the same song.
+    assert second.output_path.stem.endswith(" 2")
+    assert read_tags(second.output_path).texts == {**TAGS.texts, "TITLE": ("One (2)",)}
+    named = converter.convert_file(tagged, starter_voice(), options, output=tmp_path / "b 3.flac")
+    assert named.output_path is not None
+    assert read_tags(named.output_path) == TAGS
+
+
+def test_a_source_whose_tags_are_damaged_is_converted(
+    converter: Converter, tagged: Path, tmp_path: Path
+) -> None:
+    hurt = shutil.copy(tagged, tmp_path / "hurt.mp3")
+    content = bytearray(hurt.read_bytes())
+    content[10:40] = bytes(range(200, 230))
+    hurt.write_bytes(content)
+    result = converter.convert_file(hurt, starter_voice())
+    assert result.output_path is not None
+    assert len(read_audio(result.output_path).samples) == len(read_audio(tagged).samples)
