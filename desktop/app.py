@@ -24,7 +24,6 @@ from desktop.pitch_scanner import PitchScanner
 from desktop.problems import CrashReporter
 from desktop.queue.engine_protocol import MakeEngine
 from desktop.queue.intake import Gatherer
-from desktop.queue.job import Job
 from desktop.queue.job_queue import JobQueue
 from desktop.queue.queue_store import QueueStore, remove_leftovers
 from desktop.queue.runner import JobRunner, force_exit
@@ -272,7 +271,7 @@ class App(QObject):
         self.runner.pitch_found.connect(self.key_suggestion.take_lead)
         pitch.convert_wanted.connect(self.window.convert_with_curve)
         self.listen_panel = ListenPanel(self.settings, self._paths.cache / "waveforms", pitch=pitch)
-        self.listen_panel.takes_of = self._results_of_takes
+        self.listen_panel.takes_of = self.queue.takes
         self.window.set_listen_panel(self.listen_panel)
         self.window.job_selected.connect(self.listen_panel.set_job)
         self.audition = Audition(
@@ -286,10 +285,6 @@ class App(QObject):
         self.window.play_requested.connect(lambda _job: self.listen_panel.toggle_play())
         self.window.toggle_requested.connect(self.listen_panel.toggle_play)
         self.window.seek_requested.connect(self.listen_panel.seek_by)
-
-    def _results_of_takes(self, job: Job) -> list[Path]:
-        takes = self.queue.takes(job)
-        return [take.output for take in takes if take.output is not None]
 
     def _plug_in(self) -> None:
         """Connect the parts that the window does not depend on."""

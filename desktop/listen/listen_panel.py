@@ -1,46 +1,32 @@
-"""Source and result: play, seek, switch between them at the same position."""
+"""Source, takes and parts in lanes: play, seek, loop, flip at the same instant."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Signal, Slot
-from PySide6.QtGui import (
-    QKeyEvent,
-    QResizeEvent,
-)
-from PySide6.QtWidgets import (
-    QButtonGroup,
-    QGridLayout,
-    QHBoxLayout,
-    QSizePolicy,
-    QToolButton,
-    QWidget,
-)
+from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QSizePolicy, QToolButton, QWidget
 
 from desktop.icons import symbol
-from desktop.listen.side_button import SideButton
+from desktop.listen.feeder import PlayedFile
+from desktop.listen.lane import SOURCE, Lane, lanes_of
+from desktop.listen.lane_list import LaneList
+from desktop.listen.lane_sounds import LaneSounds
+from desktop.listen.sound_controls import SoundControls
 from desktop.listen.stretch import LENGTH_S, Stretch, best_stretch
-from desktop.listen.waveform_view import LANE_MARGIN, WaveformView
+from desktop.listen.time_axis import TimeAxis
 from desktop.queue.job import Job, JobState
 from desktop.settings import table as settings_table
 from desktop.settings.section_button import SectionButton
 from desktop.settings.store import Settings
-from desktop.style import (
-    MARGIN,
-    SecondaryLabel,
-    figures_font,
-    plain_tip,
-    small_font,
-)
+from desktop.style import MARGIN, SecondaryLabel, figures_font, plain_tip, small_font
 
 if TYPE_CHECKING:
     from desktop.listen.pitch_panel import PitchPanel
     from desktop.listen.player import Player
-    from desktop.listen.waveform import Waveform, WaveformScanner
 
 _HOUR_S = 3600
 
@@ -55,13 +41,10 @@ def position_text(seconds: float, longest_s: float) -> str:
     return f"{hours}:{minutes:02d}:{rest // 10:02d}"
 
 
-_SIDES = 2
 _PITCH = "listen.pitch"
 """Remembered: whether the pitch is shown."""
-
 _WITHOUT_RESULT = frozenset({JobState.FAILED, JobState.CANCELLED})
-_JUST_MATCHED_DB = 0.05
-_MOST_TAKES = 30
+_SEEK_S = 5.0
 
 
 class ListenPanel(QWidget):
@@ -76,17 +59,21 @@ class ListenPanel(QWidget):
 
     Attributes
     ----------
-    pitch : the pitch of both, opened and closed by a button
-    takes_of : the results of all takes of a job's source, whose levels are matched
+    axis : the time that is shown
+    play : the button
+    pitch : the pitch of source and result, opened and closed by a button
+    takes_of : all takes of a job's source
 
     Signals
     -------
     play_begins : the user starts playing
     stretch_selected : another stretch of the source was selected, or none is any more
+    take_chosen : (str) the user chose to hear the take of this job
     """
 
     play_begins = Signal()
     stretch_selected = Signal()
+    take_chosen = Signal(str)
 
     def __init__(
         self,
@@ -98,83 +85,87 @@ class ListenPanel(QWidget):
     ) -> None:
         super().__init__(parent)
         self._settings = settings
-        self._cache_folder = cache_folder
+        self._sounds = LaneSounds(settings, cache_folder, self)
+        self._sounds.updated.connect(self._on_sounds)
         self._make_player = make_player
         self._player: Player | None = None
-        self._scanner: WaveformScanner | None = None
-        self._files: tuple[Path | None, Path | None] = (None, None)
-        self._track: int | None = None
-        self._takes: tuple[Path, ...] = ()
+        self._job: Job | None = None
+        self._heard_key, self._before_key = SOURCE, SOURCE
         self._selected: Stretch | None = None
         self._shows_audition = False
-        self.takes_of: Callable[[Job], Sequence[Path]] = lambda _job: ()
-        self._waveforms: dict[Path, Waveform] = {}
-        self._is_hopeless = False
+        self.takes_of: Callable[[Job], Sequence[Job]] = lambda job: (job,)
+        self.axis = TimeAxis(self)
         self.pitch = pitch
+        self._lanes = lanes_of(None, ())
+        self._sounds.set_lanes(self._lanes)
         self._build()
         settings.changed.connect(self._setting_changed)
-        for side in range(_SIDES):
-            self._show_lane(side)
-        self._show_state()
+        self._show_lanes()
         self._show_time(0.0)
+
+    # --- for others ----------------------------------------------------------------------------
+
+    @property
+    def lanes(self) -> LaneList:
+        """The lanes as they are shown."""
+        return self._list
+
+    @property
+    def heard(self) -> int:
+        """Number of the lane that is heard."""
+        keys = [lane.key for lane in self._lanes]
+        return keys.index(self._heard_key) if self._heard_key in keys else 0
+
+    @property
+    def is_playing(self) -> bool:
+        """Whether sound is playing or about to."""
+        return self._player is not None and self._player.is_playing
+
+    @property
+    def position_s(self) -> float:
+        """The playing position."""
+        return self._player.position_s if self._player is not None else 0.0
+
+    @property
+    def is_read(self) -> bool:
+        """Whether all lanes were read to their end."""
+        return self._sounds.all_read
+
+    @property
+    def note(self) -> str:
+        """What is said below the lanes."""
+        return self._note.text()
 
     @Slot(object)
     def set_job(self, job: Job | None) -> None:
-        """Show a job, or none; a job that gets its result keeps its position."""
-        files = (None, None) if job is None else (job.source, job.output)
-        track = None if job is None else job.options.track
-        self._is_hopeless = job is not None and job.state in _WITHOUT_RESULT
+        """Show a job, or none; another take of the same source goes on at the same instant."""
+        before, self._job = self._job, job
         if self.pitch is not None:
             self.pitch.set_job(job)
-        takes = () if job is None else tuple(self.takes_of(job))
-        same_source = (files[0], track) == (self._files[0], self._track)
-        if same_source and (files, takes) == (self._files, self._takes):
-            self._show_lane(1)
-            return
-        self._takes = takes
-        if same_source and self._player is not None and files[0] is not None:
-            self._show_other_result(files[1])
-            return
-        place_s = self._player.position_s if self._player and files[0] == self._files[0] else 0.0
-        shown = (*files, *takes)
-        kept = [path for path in shown if path != files[0] or track == self._track]
-        self._files, self._track = files, track
-        self._selected = None
-        for lane in self._lanes:
-            lane.set_stretch(None)
-        self._waveforms = {path: w for path, w in self._waveforms.items() if path in kept}
-        if files[0] is not None:
+        lanes = lanes_of(job, () if job is None else self.takes_of(job))
+        same = job is not None and self._player is not None and lanes[0].file == self._lanes[0].file
+        place_s = self.position_s if lanes[0].path == self._lanes[0].path else 0.0
+        had_result = before is not None and before.output is not None
+        self._lanes = lanes
+        self._sounds.set_lanes(lanes)
+        wanted = "" if job is None else job.id
+        if not same:
+            self._hear(wanted)
             self._load(place_s)
-        elif self._player is not None and self._scanner is not None:
-            self._player.load(None, None)
-            self._scanner.want()
-        for side in range(_SIDES):
-            self._show_lane(side)
-        self._show_time(place_s)
-        self._show_state()
-
-    def _show_other_result(self, result: Path | None) -> None:
-        """Show another take of the same source; what is heard goes on at the same instant."""
-        if self._player is None:
-            return
-        was_waiting = self._files[1] is None
-        self._files = (self._files[0], result)
-        self._say("")
-        self._player.replace_result(result, self._gains() or (1.0, 1.0))
-        if was_waiting and result is not None and not self._player.is_playing:
-            self._player.set_side(1)
-        self._want_waveforms()
-        self._show_lane(1)
-        self._match_levels()
-        self._show_state()
+        else:
+            other = before is None or before.id != wanted
+            if other or (not had_result and not self.is_playing):
+                self._hear(wanted)
+            self._play_on()
+        self._show_lanes()
+        self._show_time(place_s if not same else self.position_s)
 
     def toggle_play(self) -> None:
         """Play or pause."""
         if self._player is not None:
             if not self._player.is_playing:
                 self.play_begins.emit()
-            self._say("")  # clear the last problem
-            self._match_levels()
+            self._tell_loop()  # clear the last problem
             self._player.toggle()
 
     def pause(self) -> None:
@@ -184,9 +175,9 @@ class ListenPanel(QWidget):
 
     def stretch_of(self, job: Job) -> Stretch:
         """The selected stretch of a source; else its most voiced one, or its loudest."""
-        if self._selected is not None and job.source == self._files[0]:
+        if self._selected is not None and job.source == self._lanes[0].path:
             return self._selected
-        waveform = self._waveforms.get(job.source)
+        waveform = self._sounds.waveform(PlayedFile(job.source, job.options.track))
         duration_s = waveform.duration_s if waveform is not None else job.source_s
         voiced = None if self.pitch is None else self.pitch.voiced(job.source)
         if voiced is not None and len(voiced):
@@ -198,17 +189,15 @@ class ListenPanel(QWidget):
 
     def show_audition(self, stretch: Stretch | None, *, is_heard: bool) -> None:
         """Show which stretch is auditioned; None shows what is selected."""
-        for lane in self._lanes:
-            lane.set_stretch(stretch or self._selected)
+        self._list.set_stretch(stretch or self._selected)
         self._shows_audition = stretch is not None
         if stretch is None:
-            self._say("")
+            self._tell_loop()
             return
-        places = [position_text(each, self._length_s()) for each in stretch]
         text = self.tr("Audition {start}–{stop}, looped")
         if not is_heard:
             text = self.tr("Audition {start}–{stop}: converting…")
-        self._say(text.format(start=places[0], stop=places[1]))
+        self._say_stretch(text, stretch)
 
     @property
     def shows_audition(self) -> bool:
@@ -223,31 +212,68 @@ class ListenPanel(QWidget):
         """Show why there is nothing to be heard."""
         self._say(sentence)
 
-    @Slot(object)
-    def _select(self, stretch: Stretch | None) -> None:
-        self._selected = stretch
-        for lane in self._lanes:
-            lane.set_stretch(stretch)
-        self.stretch_selected.emit()
-
     def seek_by(self, seconds: float) -> None:
-        """Move back (negative) or forth."""
+        """Move back (negative) or forth, within the loop if there is one."""
         if self._player is not None:
             place_s = self._player.position_s + seconds
-            self._seek(min(max(0.0, place_s), self._length_s() or place_s))
+            low_s, high_s = self._selected or (0.0, self.axis.length_s or place_s)
+            self._player.seek(min(max(low_s, place_s), high_s))
 
     def flip(self) -> None:
-        """Switch to the other sound at the same position."""
-        if self._player is not None:
-            self._player.flip()
+        """Hear the lane that was heard before, at the same instant."""
+        keys = [lane.key for lane in self._lanes]
+        before = keys.index(self._before_key) if self._before_key in keys else -1
+        if before < 0 or before == self.heard or not self._sounds.playable(before):
+            others = [k for k in range(len(keys)) if k != self.heard and self._sounds.playable(k)]
+            before = others[0] if others else self.heard
+        self.choose(before)
+
+    def step(self, by: int) -> None:
+        """Hear the next lane below (1) or above (-1), at the same instant."""
+        number = self.heard + by
+        while 0 <= number < len(self._lanes):
+            if self._sounds.playable(number):
+                self.choose(number)
+                return
+            number += by
+
+    def choose(self, number: int) -> None:
+        """Hear a lane, at the same instant."""
+        lane = self._lanes[number]
+        if lane.file is not None and lane.key != self._heard_key:
+            self._hear(lane.key)
+            self._play_on()
+        self._show_state()
+        self._list.scroll_to(self.heard)
+        if lane.job_id and self._job is not None and lane.job_id != self._job.id:
+            self.take_chosen.emit(lane.job_id)
 
     def close_sound(self) -> None:
         """Stop, and end the threads, before the app quits."""
         if self.pitch is not None:
             self.pitch.close_tasks()
-        if self._player is not None and self._scanner is not None:
+        if self._player is not None:
             self._player.close()
-            self._scanner.close()
+        self._sounds.close()
+
+    def take_key(self, event: QKeyEvent) -> bool:
+        """Space plays and pauses, the arrows seek and flip; False for any other key."""
+        plain = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+        if plain != Qt.KeyboardModifier.NoModifier:
+            return False
+        match event.key():
+            case Qt.Key.Key_Space:
+                if not event.isAutoRepeat():
+                    self.toggle_play()
+            case Qt.Key.Key_Left | Qt.Key.Key_Right:
+                self.seek_by(-_SEEK_S if event.key() == Qt.Key.Key_Left else _SEEK_S)
+            case Qt.Key.Key_Up | Qt.Key.Key_Down:
+                self.step(-1 if event.key() == Qt.Key.Key_Up else 1)
+            case Qt.Key.Key_Escape if self._selected is not None:
+                self._select(None)
+            case _:
+                return False
+        return True
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
         """Keep the curves below the waveforms."""
@@ -255,56 +281,50 @@ class ListenPanel(QWidget):
         self._align()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
-        """Space plays and pauses."""
-        if event.key() == Qt.Key.Key_Space and not event.isAutoRepeat():
-            self.toggle_play()
-        else:
+        """See `take_key`."""
+        if not self.take_key(event):
             super().keyPressEvent(event)
 
+    # --- what it is made of --------------------------------------------------------------------
+
     def _build(self) -> None:
-        self._play = QToolButton()
-        self._play.setAutoRaise(True)
-        self._play.setIconSize(QSize(22, 22))
-        self._play.setFixedSize(34, 44)
-        self._play.clicked.connect(self.toggle_play)
-        self._lanes = (WaveformView(), WaveformView())
-        self._sides = tuple(
-            self._side_button(name) for name in (self.tr("Source"), self.tr("Result"))
-        )
-        self._lanes[0].setAccessibleName(self.tr("Waveform of the source"))
-        self._lanes[1].setAccessibleName(self.tr("Waveform of the result"))
-        group = QButtonGroup(self)
-        for side, button in enumerate(self._sides):
-            group.addButton(button, side)
-        group.idClicked.connect(self._choose_side)
-        self._lanes[0].sought.connect(self._seek_in_source)
-        self._lanes[1].sought.connect(self._seek_in_result)
-        for lane in self._lanes:
-            lane.flip_requested.connect(self.flip)
-            lane.selected.connect(self._select)
+        self.play = QToolButton()
+        self.play.setAutoRaise(True)
+        self.play.setIconSize(QSize(22, 22))
+        self.play.setFixedSize(34, 44)
+        self.play.clicked.connect(self.toggle_play)
+        self._list = LaneList(self.axis)
+        self._list.chosen.connect(self.choose)
+        self._list.sought.connect(self._seek_in_lane)
+        self._list.selected.connect(self._select)
+        self._list.flip_requested.connect(self.flip)
+        self._list.step_wanted.connect(self.step)
+        self.controls = SoundControls(self.axis, self._settings)
+        self.controls.volume_changed.connect(self._on_volume)
         self._time, self._note = SecondaryLabel(), SecondaryLabel()
         self._time.setFont(figures_font(self._time.font()))
         for label in (self._time, self._note):
             label.setWordWrap(False)
         self._note.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self._note.setAlignment(Qt.AlignmentFlag.AlignRight)
         self._time.setAccessibleName(self.tr("Position and length"))
         grid = QGridLayout(self)
         grid.setContentsMargins(MARGIN - 6, 6, MARGIN, 6)
         grid.setVerticalSpacing(4)
-        grid.addWidget(self._play, 0, 0, _SIDES, 1, Qt.AlignmentFlag.AlignVCenter)
-        for side in range(_SIDES):
-            grid.addWidget(self._sides[side], side, 1)
-            grid.addWidget(self._lanes[side], side, 2)
+        grid.addWidget(self.play, 0, 0, Qt.AlignmentFlag.AlignVCenter)
+        grid.addWidget(self._list, 0, 1)
         foot = QHBoxLayout()
+        foot.setSpacing(10)
+        if self.pitch is not None:
+            foot.addWidget(self._pitch_button(self.pitch))
         foot.addWidget(self._time)
         foot.addWidget(self._note, 1)
-        grid.addLayout(foot, _SIDES, 2)
+        foot.addWidget(self.controls)
+        grid.addLayout(foot, 1, 1)
         if self.pitch is not None:
-            grid.addWidget(self._pitch_button(self.pitch), _SIDES, 1)
-            grid.addWidget(self.pitch, _SIDES + 1, 0, 1, 3)
-        grid.setColumnStretch(2, 1)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+            grid.addWidget(self.pitch, 2, 0, 1, 2)
+            self._show_pitch(self._pitch_toggle.isChecked())
+        grid.setColumnStretch(1, 1)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
         self.setAccessibleName(self.tr("Listen"))
 
     def _pitch_button(self, panel: PitchPanel) -> QToolButton:
@@ -314,7 +334,6 @@ class ListenPanel(QWidget):
         button.toggled.connect(self._show_pitch)
         panel.sought.connect(self._seek)
         self._pitch_toggle = button
-        self._show_pitch(button.isChecked())
         return button
 
     @Slot(bool)
@@ -325,159 +344,151 @@ class ListenPanel(QWidget):
 
     def _align(self) -> None:
         layout = self.layout()
-        if self.pitch is not None and layout is not None:
+        if self.pitch is not None and layout is not None and self._list.rows:
             layout.activate()
-            self.pitch.set_left(self._lanes[0].x() - self.pitch.x() + LANE_MARGIN)
+            self.pitch.set_left(self._list.x() + self._list.time_left - self.pitch.x())
 
-    def _side_button(self, name: str) -> SideButton:
-        button = SideButton(name)
-        button.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Preferred)
-        button.setToolTip(self.tr("Listen to this one (Tab in a waveform switches)"))
-        return button
+    # --- what is played ------------------------------------------------------------------------
+
+    def _hear(self, key: str) -> None:
+        """Choose what is heard; the source where that has no sound."""
+        lane = next((each for each in self._lanes if each.key == key), None)
+        key = key if lane is not None and lane.file is not None else SOURCE
+        if key != self._heard_key:
+            self._before_key, self._heard_key = self._heard_key, key
 
     def _load(self, place_s: float) -> None:
-        if self._player is None or self._scanner is None:
-            from desktop.listen.player import Player
-            from desktop.listen.waveform import WaveformCache, WaveformScanner
-
-            self._player = (self._make_player or Player)()
-            self._scanner = WaveformScanner(WaveformCache(self._cache_folder), self)
-            self._player.setParent(self)
-            self._player.moved.connect(self._show_time)
-            self._player.state_changed.connect(self._show_state)
-            self._player.problem.connect(self._say)
-            self._scanner.updated.connect(self._take_waveform)
-            self._scanner.failed.connect(self._take_refusal)
+        """Another source, or none."""
+        self._selected = None
+        self.axis.show_all()
         self._say("")
-        self._player.load(*self._files, self._track)
+        if self._player is None:
+            if self._job is None:
+                return
+            self._player = self._made_player()
+        self._player.load(*self._sounds.played(self.heard))
         self._player.seek(place_s)
-        self._want_waveforms()
+        self._sounds.read(self.heard)
 
-    def _want_waveforms(self) -> None:
-        """Read the sounds that are shown, and then the other takes, to match their levels."""
-        if self._scanner is not None:
-            wanted = [path for path in reversed(self._files) if path is not None]
-            others = [path for path in self._takes if path not in wanted][:_MOST_TAKES]
-            tracks = {self._files[0] or Path(): self._track}
-            self._scanner.want(*wanted, *others, tracks=tracks)
+    def _made_player(self) -> Player:
+        from desktop.listen.player import Player
 
-    @Slot(object, object)
-    def _take_waveform(self, path: Path, waveform: Waveform) -> None:
-        self._waveforms[path] = waveform
-        for side, file in enumerate(self._files):
-            if file == path:
-                self._show_lane(side)
-        for lane in self._lanes:
-            lane.set_axis(self._length_s())
-        self._match_levels()
-        self._show_time(self._player.position_s if self._player else 0.0)
+        player = (self._make_player or Player)()
+        player.setParent(self)
+        player.set_volume(self.controls.factor)
+        player.moved.connect(self._show_time)
+        player.state_changed.connect(self._show_state)
+        player.problem.connect(self._say)
+        return player
 
-    @Slot(object, str)
-    def _take_refusal(self, path: Path, sentence: str) -> None:
-        for lane, file in zip(self._lanes, self._files, strict=True):
-            if file == path:
-                lane.show_waveform(None, sentence)
+    def _play_on(self) -> None:
+        """Whatever changed is heard from now on, at the same instant."""
+        if self._player is not None:
+            self._player.change(*self._sounds.played(self.heard))
+            self._sounds.read(self.heard)
 
-    def _show_lane(self, side: int) -> None:
-        file = self._files[side]
-        waveform = self._waveforms.get(file) if file is not None else None
-        message = ""
-        if waveform is None and file is not None:
-            message = self.tr("Reading the sound…")
-        elif self._files[0] is None:
-            message = self.tr("Select a file in the list to listen to it") if side == 0 else ""
-        elif file is None:
-            hopeless = self._is_hopeless
-            message = self.tr("No result") if hopeless else self.tr("The result will appear here")
-        self._lanes[side].show_waveform(waveform, message)
-        self._lanes[side].set_axis(self._length_s())
+    @Slot(bool)
+    def _on_sounds(self, complete: bool) -> None:  # noqa: FBT001 - the slot of a signal of one value
+        if complete:
+            if not self._sounds.playable(self.heard):
+                able = [lane.key for k, lane in enumerate(self._lanes) if self._sounds.playable(k)]
+                self._hear(able[0] if able else SOURCE)
+            self._play_on()
+        self._show_lanes()
+        self._show_time(self.position_s)
 
-    def _length_s(self) -> float:
-        return max((waveform.duration_s for waveform in self._waveforms.values()), default=0.0)
+    def _show_lanes(self) -> None:
+        self._list.show_lanes(self._lanes)
+        self.axis.set_length(self._sounds.length_s)
+        for lane, row in zip(self._lanes, self._list.rows, strict=True):
+            row.view.show_waveform(self._sounds.waveform(lane.file), self._message(lane))
+        self._list.set_stretch(self._selected)
+        self._show_levels()
+        self._show_state()
+        self._align()
+
+    def _message(self, lane: Lane) -> str:
+        """What is said where there is no waveform."""
+        if lane.file is not None:
+            return self._sounds.refusal(lane.file) or self.tr("Reading the sound…")
+        if self._job is None:
+            hint = self.tr("Select a file in the list to listen to it")
+            return hint if lane.key == SOURCE else ""
+        hopeless = self._job.state in _WITHOUT_RESULT
+        return self.tr("No result") if hopeless else self.tr("The result will appear here")
+
+    # --- levels and volume ---------------------------------------------------------------------
+
+    def _show_levels(self) -> None:
+        for lane, row in zip(self._lanes, self._list.rows, strict=True):
+            row.show_level(self._sounds.gain_db(lane))
 
     @Slot(str)
     def _setting_changed(self, key: str) -> None:
         if key == settings_table.LEVEL_MATCH.key:
-            self._match_levels()
+            self._show_levels()
+            self._play_on()
 
-    def _match_levels(self) -> None:
-        """Match the levels once the loudness of both is known."""
-        gains = self._gains()
-        if self._player is None or gains is None:
-            return
-        self._player.set_gains(gains)
-        gain_db = 20 * math.log10(gains[1] / gains[0])
-        if abs(gain_db) < _JUST_MATCHED_DB:
-            self._say("")
-        else:
-            louder = self.tr("source") if gain_db > 0 else self.tr("result")
-            self._say(
-                self.tr("Levels matched: {louder} {gain} dB").format(
-                    louder=louder, gain=f"−{abs(gain_db):.1f}"
-                )
-            )
-
-    def _gains(self) -> tuple[float, float] | None:
-        """Factors of source and result that make all takes equally loud; None while unknown."""
-        paths = dict.fromkeys((*self._files, *self._takes))
-        found = {path: self._waveforms.get(path) for path in paths if path is not None}
-        known = {path: each for path, each in found.items() if each is not None and each.complete}
-        source, result = self._files
-        if source not in known or result not in known:
-            return None
-        if not self._settings.value(settings_table.LEVEL_MATCH):
-            return (1.0, 1.0)
-        from desktop.listen.loudness import matching_gains_db
-
-        gains_db = matching_gains_db([each.loudness_lufs for each in known.values()])
-        factors = {path: 10 ** (db / 20) for path, db in zip(known, gains_db, strict=True)}
-        return factors[source], factors[result]
-
-    @Slot(int)
-    def _choose_side(self, side: int) -> None:
+    @Slot()
+    def _on_volume(self) -> None:
         if self._player is not None:
-            self._player.set_side(1 if side else 0)
-        self._show_state()
+            self._player.set_volume(self.controls.factor)
 
-    @Slot(float)
-    def _seek_in_source(self, position_s: float) -> None:
-        self._choose_side(0)
+    # --- time ----------------------------------------------------------------------------------
+
+    @Slot(int, float)
+    def _seek_in_lane(self, number: int, position_s: float) -> None:
+        self.choose(number)
         self._seek(position_s)
 
     @Slot(float)
-    def _seek_in_result(self, position_s: float) -> None:
-        self._choose_side(1)
-        self._seek(position_s)
-
     def _seek(self, position_s: float) -> None:
+        """A click beside the loop ends it."""
+        loop = self._selected
+        if loop is not None and not loop[0] <= position_s < loop[1]:
+            self._select(None)
         if self._player is not None:
             self._player.seek(position_s)
 
+    @Slot(object)
+    def _select(self, stretch: Stretch | None) -> None:
+        self._selected = stretch
+        self._list.set_stretch(stretch)
+        if self._player is not None:
+            self._player.set_loop(stretch)
+        self._tell_loop()
+        self.stretch_selected.emit()
+
+    def _tell_loop(self) -> None:
+        if self._selected is None:
+            self._say("")
+        else:
+            text = self.tr("Loop {start}–{stop}; a click beside it ends it")
+            self._say_stretch(text, self._selected)
+
+    def _say_stretch(self, text: str, stretch: Stretch) -> None:
+        start, stop = (position_text(each, self.axis.length_s) for each in stretch)
+        self._say(text.format(start=start, stop=stop))
+
     @Slot()
     def _show_state(self) -> None:
-        player = self._player
-        playing = player is not None and player.is_playing
-        side = 1 if player is None else player.side
-        self._play.setIcon(symbol("pause" if playing else "play"))
+        playing = self.is_playing
+        self.play.setIcon(symbol("pause" if playing else "play"))
         name = self.tr("Pause") if playing else self.tr("Play")
-        self._play.setAccessibleName(name)
-        self._play.setToolTip(self.tr("{action} (Space)").format(action=name))
-        self._play.setEnabled(self._files[0] is not None)
-        for number, (button, lane) in enumerate(zip(self._sides, self._lanes, strict=True)):
-            button.setEnabled(self._files[number] is not None)
-            button.setChecked(number == side and self._files[number] is not None)
-            button.set_reached_by_tab(reached=number == side)
-            lane.set_active(active=number == side)
-            lane.setEnabled(self._files[number] is not None)
+        self.play.setAccessibleName(name)
+        self.play.setToolTip(self.tr("{action} (Space)").format(action=name))
+        able = [self._sounds.playable(number) for number in range(len(self._lanes))]
+        self.play.setEnabled(any(able))
+        self._list.show_heard(self.heard, playable=able)
 
     @Slot(float)
     def _show_time(self, position_s: float) -> None:
-        for lane in self._lanes:
-            lane.set_position(position_s)
+        self._list.set_position(position_s)
+        self.controls.position_s = position_s
         if self.pitch is not None:
             self.pitch.set_position(position_s)
-        length_s = self._length_s()
-        known = self._files[0] is not None and length_s > 0
+        length_s = self.axis.length_s
+        known = self._job is not None and length_s > 0
         both = (position_text(seconds, length_s) for seconds in (position_s, length_s))
         self._time.setText(" / ".join(both) if known else "")
 

@@ -1,20 +1,22 @@
-"""Plays source or result; switches between them at the same position and loudness."""
+"""Plays several sounds in sync: each with its weight, in a loop if wanted."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from desktop.listen.mixer import Mixer, PairFeeder, Side
+from desktop.listen.feeder import Feeder, PlayedFile
+from desktop.listen.mixer import Feed, Mixer, Weights
 from desktop.listen.output_device import (
     OutputDevice,
     OutputStream,
     PlaybackError,
     PortAudioDevice,
 )
+from desktop.listen.stretch import Stretch
 from desktop.problems import sentence_for
 from engine.errors import UserError
 
@@ -25,15 +27,14 @@ STALLED_POLLS = 60
 """Two seconds without a callback mean that the device was removed without notice."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Order:
-    """What to play from which position; `number` identifies the order."""
+    """What to play from which position."""
 
-    number: int
-    first: Path | None
-    second: Path | None
-    track: int | None
+    files: tuple[PlayedFile, ...]
+    weights: Weights
     start_s: float
+    loop: Stretch | None
     mixer: Mixer
 
 
@@ -43,7 +44,7 @@ class Player(QObject):
     Signals
     -------
     moved : (float) seconds, about 30 times a second while playing, and after `seek`
-    state_changed : playing, paused or switched
+    state_changed : playing or paused
     problem : (str) why playing failed
     """
 
@@ -58,14 +59,13 @@ class Player(QObject):
         super().__init__(parent)
         self._device: OutputDevice = device or PortAudioDevice()
         self._caller = ThreadPoolExecutor(1, thread_name_prefix="sound-card")
-        self._files: tuple[Path | None, Path | None] = (None, None)
-        self._track: int | None = None
-        self._gains = (1.0, 1.0)
-        self._side: Side = 0
+        self._files: tuple[PlayedFile, ...] = ()
+        self._weights: Weights = ()
+        self._volume = 1.0
+        self._loop: Stretch | None = None
         self._position_s = 0.0
         self._order: _Order | None = None
         self._stream: OutputStream | None = None
-        self._n_orders = 0
         self._stalled = (0, 0)
         self._timer = QTimer(self, interval=_POLL_MS)
         self._timer.timeout.connect(self._poll)
@@ -79,70 +79,61 @@ class Player(QObject):
         return self._order is not None
 
     @property
-    def side(self) -> Side:
-        """What is played: 0 the source, 1 the result."""
-        return self._side
-
-    @property
     def position_s(self) -> float:
         """The current position."""
         return self._position_s
 
     @property
-    def can_play(self) -> bool:
-        """Whether the current side has a file."""
-        return self._files[self._side] is not None
+    def weights(self) -> Weights:
+        """Factor of each sound, without the volume."""
+        return self._weights
 
-    def load(self, first: Path | None, second: Path | None, track: int | None = None) -> None:
-        """Load other files; starts at 0, with the result if there is one.
+    @property
+    def loop(self) -> Stretch | None:
+        """What is repeated."""
+        return self._loop
 
-        Parameters
-        ----------
-        track : which sound track of the first file; None is the one that conversions use
-        """
+    def load(self, files: Sequence[PlayedFile], weights: Weights) -> None:
+        """Load other files; paused, at 0, without a loop."""
         self.pause()
-        self._files = (first, second)
-        self._track = track
-        self._gains = (1.0, 1.0)
-        self._side = 0 if second is None else 1
+        self._files, self._weights, self._loop = tuple(files), weights, None
         self._move_to(0.0)
-        self.state_changed.emit()
 
-    def replace_result(self, second: Path | None, gains: tuple[float, float]) -> None:
-        """Load another result of the same source; what plays goes on at the same instant.
-
-        Parameters
-        ----------
-        gains : factors of source and result, see `set_gains`
-        """
-        self._files = (self._files[0], second)
-        self._gains = gains
-        self._side = 0 if second is None else self._side
-        if self._order is not None and self._stream is None:  # not open yet
-            self.pause()
-            self.play()
-        elif self._order is not None and self._stream is not None:
-            rate_hz, place_s = self._stream.rate_hz, self._order.mixer.position_s
-            feeder = PairFeeder(*self._files, rate_hz, place_s, self._track)
-            self._order.mixer.join(feeder, rate_hz, place_s, gains)
-            self._order.mixer.side = self._side
-        self.state_changed.emit()
-
-    def set_gains(self, gains: tuple[float, float]) -> None:
-        """Set the factors of source and result."""
-        if gains == self._gains:  # another result may not have joined yet
+    def change(self, files: Sequence[PlayedFile], weights: Weights) -> None:
+        """Change the weights, or the files too; what plays goes on at the same instant."""
+        known = tuple(files) == self._files
+        self._files, self._weights = tuple(files), weights
+        if self._order is None:
             return
-        self._gains = gains
+        if known:
+            self._order.mixer.set_weights(self._loudness)
+        elif not self._files:
+            self.pause()
+        else:
+            self._go_on()
+
+    def set_volume(self, volume: float) -> None:
+        """Set the factor 0..1 of everything."""
+        self._volume = volume
         if self._order is not None:
-            self._order.mixer.gains = gains
+            self._order.mixer.set_weights(self._loudness)
+
+    def set_loop(self, loop: Stretch | None) -> None:
+        """Repeat a stretch from its start on; None plays on to the end."""
+        if loop == self._loop:
+            return
+        self._loop = loop
+        if loop is not None:
+            self.seek(loop[0])
+        elif self._order is not None:
+            self._go_on()
 
     def play(self) -> None:
         """Play from the current position."""
-        if self._order is not None or not self.can_play:
+        if self._order is not None or not self._files:
             return
-        self._n_orders += 1
-        mixer = Mixer(self._side, self._gains)
-        self._order = _Order(self._n_orders, *self._files, self._track, self._position_s, mixer)
+        loop, place_s = self._loop, self._position_s
+        self._order = _Order(self._files, self._loudness, place_s, loop, Mixer())
         self._caller.submit(self._open, self._order)
         self.state_changed.emit()
 
@@ -166,47 +157,51 @@ class Player(QObject):
             self.play()
 
     def seek(self, position_s: float) -> None:
-        """Move to a position."""
+        """Move to a position; what plays goes on there."""
         self._move_to(max(0.0, position_s))
-        if self._order is None:
-            return
-        if self._stream is None:  # not open yet: open at the new position instead
-            self.pause()
-            self.play()
-            return
-        rate_hz = self._stream.rate_hz
-        feeder = PairFeeder(*self._files, rate_hz, self._position_s, self._track)
-        self._order.mixer.feed(feeder, rate_hz, self._position_s)
-
-    def flip(self) -> None:
-        """Switch to the other sound at the same position."""
-        self.set_side(0 if self._side else 1)
-
-    def set_side(self, side: Side) -> None:
-        """Switch to this sound, if it exists."""
-        if side == self._side or self._files[side] is None:
-            return
-        self._side = side
-        if self._order is not None:
-            self._order.mixer.side = side
-        self.state_changed.emit()
+        if self._order is not None and not self._opens_again():
+            self._feed_from(self._position_s)
 
     def close(self) -> None:
         """Stop and end the threads."""
         self.pause()
         self._caller.shutdown(wait=True)
 
+    @property
+    def _loudness(self) -> Weights:
+        return tuple(self._volume * weight for weight in self._weights)
+
+    def _opens_again(self) -> bool:
+        """Whether the sound card is not open yet; then it is opened with what is wanted now."""
+        if self._stream is not None:
+            return False
+        self.pause()
+        self.play()
+        return True
+
+    def _go_on(self) -> None:
+        """Play what is wanted now, at the same instant."""
+        if self._order is not None and not self._opens_again():
+            self._feed_from(*self._order.mixer.place())
+
+    def _feed_from(self, place_s: float, since_s: float | None = None) -> None:
+        if self._order is None or self._stream is None:
+            return
+        rate_hz, loop = self._stream.rate_hz, self._loop
+        feeder = Feeder(self._files, rate_hz, place_s, loop)
+        self._order.mixer.feed(Feed(feeder, rate_hz, place_s, self._loudness, loop, since_s))
+
     def _open(self, order: _Order) -> None:
         """On the sound card's thread: opening may be slow, and drivers expect one thread."""
         try:
             stream = self._device.open(order.mixer.fill, lambda: self._ended.emit(order))
-            rate_hz, start_s = stream.rate_hz, order.start_s
-            feeder = PairFeeder(order.first, order.second, rate_hz, start_s, order.track)
-            order.mixer.feed(feeder, stream.rate_hz, order.start_s)
+            feeder = Feeder(order.files, stream.rate_hz, order.start_s, order.loop)
+            order.mixer.feed(Feed(feeder, stream.rate_hz, order.start_s, order.weights, order.loop))
             feeder.wait_until_ready(_READY_TIMEOUT_S)
-            if feeder.problem is not None:
+            problem = feeder.problem(order.weights)
+            if problem is not None:
                 stream.close()
-                raise feeder.problem
+                raise problem
             stream.start()
         except UserError as error:
             order.mixer.close()
@@ -221,7 +216,7 @@ class Player(QObject):
             self._caller.submit(stream.close)
             return
         self._stream = stream
-        order.mixer.side, order.mixer.gains = self._side, self._gains
+        order.mixer.set_weights(self._loudness)
         self._stalled = (0, 0)
         self._timer.start()
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QFont, QFontMetrics, QPainter, QPaintEvent, QPalette
+from PySide6.QtGui import QFont, QFontMetrics, QKeyEvent, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QAbstractButton, QWidget
 
 from desktop.style import RADIUS, accent
 
 _PADDING = 12
+_WIDEST_TEXT = 104
+"""A longer name is elided."""
 _TINT = 0.22
 
 
@@ -32,7 +34,14 @@ class SideButton(QAbstractButton):
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """Room for the name in bold."""
         width = QFontMetrics(self._font(heard=True)).horizontalAdvance(self.text())
-        return QSize(width + 2 * _PADDING, 28)
+        return QSize(min(width, _WIDEST_TEXT) + 2 * _PADDING, 28)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
+        """Space is left to the panel, where it plays; the arrow keys choose."""
+        if event.key() == Qt.Key.Key_Space:
+            event.ignore()
+        else:
+            super().keyPressEvent(event)
 
     def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
         """Draw a tinted background if checked, a frame if focused."""
@@ -54,7 +63,11 @@ class SideButton(QAbstractButton):
         group = QPalette.ColorGroup.Active if self.isEnabled() else QPalette.ColorGroup.Disabled
         painter.setPen(palette.color(group, QPalette.ColorRole.WindowText))
         painter.setFont(self._font(heard=self.isChecked()))
-        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, self.text())
+        room = self.rect().adjusted(_PADDING // 2, 0, -_PADDING // 2, 0)
+        shown = painter.fontMetrics().elidedText(
+            self.text(), Qt.TextElideMode.ElideRight, room.width()
+        )
+        painter.drawText(room, Qt.AlignmentFlag.AlignCenter, shown)
 
     def _font(self, *, heard: bool) -> QFont:
         font = QFont(self.font())

@@ -8,7 +8,6 @@ import queue
 import threading
 import time
 import zipfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
+from desktop.listen.feeder import PlayedFile
 from desktop.native_library import OPENING
 from desktop.problems import sentence_for
 from engine.errors import UserError
@@ -59,8 +59,12 @@ class Waveform:
         known_s = self.n_frames / self.rate_hz
         return known_s if self.complete else max(known_s, self.expected_s)
 
-    def columns(self, n_columns: int) -> Peaks:
-        """The whole sound as `n_columns` columns; 0 where not read yet.
+    def columns(self, n_columns: int, start_s: float = 0.0, stop_s: float | None = None) -> Peaks:
+        """A part of the sound as `n_columns` columns; 0 where not read yet, and beyond the end.
+
+        Parameters
+        ----------
+        start_s, stop_s : the part; None is the end of the sound
 
         Returns
         -------
@@ -68,19 +72,23 @@ class Waveform:
         """
         shown = np.zeros((n_columns, 2), dtype=np.float32)
         finest = self.levels[0]
-        if not len(finest) or n_columns < 1 or self.duration_s <= 0:
+        stop_s = self.duration_s if stop_s is None else stop_s
+        if not len(finest) or n_columns < 1 or stop_s <= start_s:
             return shown
-        per_column = self.duration_s * self.rate_hz / self.bin_frames / n_columns
+        bins_per_s = self.rate_hz / self.bin_frames
+        per_column = (stop_s - start_s) * bins_per_s / n_columns
         level, scale = 0, 1
         while level + 1 < len(self.levels) and per_column >= 2 * scale * _LEVEL_STEP:
             level, scale = level + 1, scale * _LEVEL_STEP
         peaks = self.levels[level]
-        edges = np.arange(n_columns + 1) * (per_column / scale)
-        first = np.floor(edges[:-1]).astype(np.int64)
-        n_known = int(np.searchsorted(first, len(peaks)))
+        edges = (start_s * bins_per_s + np.arange(n_columns + 1) * per_column) / scale
+        first = np.floor(edges).astype(np.int64)
+        n_known = int(np.searchsorted(first[:-1], len(peaks)))
         if n_known:
-            shown[:n_known, 0] = np.minimum.reduceat(peaks[:, 0], first[:n_known])
-            shown[:n_known, 1] = np.maximum.reduceat(peaks[:, 1], first[:n_known])
+            # The last column ends where the part does, not where the sound does.
+            stop = min(max(int(first[n_known]), int(first[n_known - 1]) + 1), len(peaks))
+            for side, ufunc in enumerate((np.minimum, np.maximum)):
+                shown[:n_known, side] = ufunc.reduceat(peaks[:stop, side], first[:n_known])
         return shown
 
 
@@ -235,8 +243,8 @@ class WaveformScanner(QObject):
 
     Signals
     -------
-    updated : (Path, Waveform)  partial ones, then the complete one
-    failed : (Path, str)  why there is none
+    updated : (PlayedFile, Waveform)  partial ones, then the complete one
+    failed : (PlayedFile, str)  why there is none
     """
 
     updated = Signal(object, object)
@@ -245,80 +253,70 @@ class WaveformScanner(QObject):
     def __init__(self, cache: WaveformCache, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._cache = cache
-        self._wanted: dict[Path, int | None] = {}
-        self._orders: queue.Queue[Path | None] = queue.Queue()
+        self._wanted: frozenset[PlayedFile] = frozenset()
+        self._orders: queue.Queue[PlayedFile | None] = queue.Queue()
         self._thread: threading.Thread | None = None
 
-    def want(self, *paths: Path, tracks: Mapping[Path, int | None] | None = None) -> None:
-        """Read these files, in this order, and no others.
-
-        Parameters
-        ----------
-        tracks : the sound tracks that were asked for
-        """
-        before, self._wanted = self._wanted, {path: (tracks or {}).get(path) for path in paths}
-        for path in paths:
-            if before.get(path, -1) != self._wanted[path]:
-                self._orders.put(path)
-        if paths and self._thread is None:
+    def want(self, *files: PlayedFile) -> None:
+        """Read these files, in this order, and no others."""
+        before, self._wanted = self._wanted, frozenset(files)
+        for file in files:
+            if file not in before:
+                self._orders.put(file)
+        if files and self._thread is None:
             self._thread = threading.Thread(target=self._work, name="waveforms", daemon=True)
             self._thread.start()
 
-    def again(self, path: Path) -> None:
-        """Read a wanted file again, e.g. after it was written."""
-        self._orders.put(path)
-
     def close(self) -> None:
         """End the thread; waits for at most one block."""
-        self._wanted = {}
+        self._wanted = frozenset()
         self._orders.put(None)
         if self._thread is not None:
             self._thread.join()
             self._thread = None
 
     def _work(self) -> None:
-        while (path := self._orders.get()) is not None:
-            wanted = self._wanted
-            if path not in wanted:
+        while (file := self._orders.get()) is not None:
+            if file not in self._wanted:
                 continue
             try:
-                self._scan(path, wanted[path])
+                self._scan(file)
             except UserError as error:
-                self.failed.emit(path, sentence_for(error))
+                self.failed.emit(file, sentence_for(error))
             except (OSError, MemoryError, RuntimeError, ValueError) as error:
-                self.failed.emit(path, f"{path.name}: {error}")
+                self.failed.emit(file, f"{file.path.name}: {error}")
 
-    def _scan(self, path: Path, track: int | None) -> None:
-        waveform = self._cache.load(path, track)
+    def _scan(self, file: PlayedFile) -> None:
+        waveform = self._cache.load(*file)
         if waveform is None:
-            waveform = self._read(path, track)
+            waveform = self._read(file)
             if waveform is None:
                 return
-            self._cache.save(path, waveform, track)
-        if self._wanted.get(path, -1) == track:
-            self.updated.emit(path, waveform)
+            self._cache.save(file.path, waveform, file.track)
+        if file in self._wanted:
+            self.updated.emit(file, waveform)
 
-    def _read(self, path: Path, track: int | None) -> Waveform | None:
+    def _read(self, file: PlayedFile) -> Waveform | None:
         with OPENING:
             from desktop.listen.loudness import LoudnessMeter
             from engine.audio.reader import probe_audio, read_blocks
 
-        expected_s = probe_audio(path, track=track).duration_s or 0.0
+        expected_s = probe_audio(file.path, track=file.track).duration_s or 0.0
         builder: PeakBuilder | None = None
         meter: LoudnessMeter | None = None
         shown_at_s = time.monotonic()
-        for samples, rate_hz, _ in read_blocks(path, track=track):
+        for samples, rate_hz, _ in read_blocks(file.path, track=file.track):
             if builder is None or meter is None:
                 builder = PeakBuilder(rate_hz, expected_s)
                 meter = LoudnessMeter(rate_hz, samples.shape[1])
-            if self._wanted.get(path, -1) != track:
+            if file not in self._wanted:
                 return None
             for start in range(0, len(samples), _STEP_FRAMES):
                 builder.add(samples[start : start + _STEP_FRAMES])
                 meter.add(samples[start : start + _STEP_FRAMES])
             if time.monotonic() - shown_at_s > _SHOW_EVERY_S:
                 shown_at_s = time.monotonic()
-                self.updated.emit(path, builder.waveform(complete=False))
+                self.updated.emit(file, builder.waveform(complete=False))
         if builder is None or meter is None:
             return None
         return builder.waveform(meter.loudness_lufs(), complete=True)

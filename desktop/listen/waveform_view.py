@@ -6,15 +6,21 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import (
+    QColor,
     QFocusEvent,
     QKeyEvent,
     QMouseEvent,
+    QNativeGestureEvent,
     QPainter,
     QPaintEvent,
     QPalette,
+    QPixmap,
+    QWheelEvent,
 )
 from PySide6.QtWidgets import QAbstractSlider, QApplication, QSizePolicy, QWidget
 
+from desktop.listen.stretch import Stretch
+from desktop.listen.time_axis import TimeAxis
 from desktop.style import accent, faded, plain_tip, secondary_text
 
 if TYPE_CHECKING:
@@ -23,61 +29,80 @@ if TYPE_CHECKING:
 _BAR_WIDTH = 2.0
 _BAR_STEP = 3.0
 LANE_MARGIN = 6.0
+LANE_HEIGHT = 46
+LOW_LANE_HEIGHT = 34
+"""Of a lane among several."""
+_DRAG_PIXELS = 4.0
 _SHORTEST_S = 0.3
 """Of a stretch that is selected."""
 _QUIETEST_FULL_HEIGHT = 0.08
 """A sound whose highest peak is below this is drawn small."""
+_WHEEL_DEGREES = 240.0
+"""Eighths of a degree that a wheel is turned to show half as much."""
 
 
 class WaveformView(QAbstractSlider):
     """One sound. As a slider it gives assistive technology its name, position and length.
 
+    Parameters
+    ----------
+    axis : the time that is shown; several views share one
+
     Signals
     -------
     sought : (float) the user moved to this position in seconds
-    selected : (start and stop in seconds, or None) the user dragged with the Shift key
+    selected : (start and stop in seconds, or None) the user dragged, or clicked with Shift
     flip_requested : the user pressed Tab
+    step_wanted : (int) the user pressed an arrow key: -1 is up, 1 is down
     """
 
     sought = Signal(float)
     selected = Signal(object)
     flip_requested = Signal()
+    step_wanted = Signal(int)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, axis: TimeAxis, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._axis = axis
         self._waveform: Waveform | None = None
         self._message = ""
         self._active = False
-        self._axis_s = 0.0
-        self._stretch: tuple[float, float] | None = None
-        self._anchor_s: float | None = None
+        self._stretch: Stretch | None = None
+        self._pressed_at: float | None = None
+        self._drags = False
+        self._height = LANE_HEIGHT
+        self._pictures: tuple[object, tuple[QPixmap, QPixmap]] | None = None
         self.setOrientation(Qt.Orientation.Horizontal)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setSingleStep(1_000)
         self.setPageStep(10_000)
-        self.setRange(0, 0)
         self.actionTriggered.connect(self._seek_by_key)
+        axis.changed.connect(self._on_axis)
+        self._on_axis()
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """Wide, with the height of one lane."""
-        return QSize(400, 46)
+        return QSize(400, self._height)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """Wide enough to click on."""
-        return QSize(120, 46)
+        return QSize(120, self._height)
+
+    def set_height(self, height: int) -> None:
+        """Set the height of the lane."""
+        if height != self._height:
+            self._height = height
+            self.updateGeometry()
 
     def show_waveform(self, waveform: Waveform | None, message: str = "") -> None:
         """Show a waveform, or a message instead."""
+        if waveform is self._waveform and message == self._message:
+            return
         self._waveform = waveform
         self._message = message
+        self._pictures = None
         self.setToolTip(plain_tip(message) if waveform is None else "")
-        self.update()
-
-    def set_axis(self, duration_s: float) -> None:
-        """Set the length of the time axis, which both lanes share."""
-        self._axis_s = duration_s
-        self.setRange(0, round(duration_s * 1000))
         self.update()
 
     def set_position(self, position_s: float) -> None:
@@ -87,10 +112,11 @@ class WaveformView(QAbstractSlider):
 
     def set_active(self, *, active: bool) -> None:
         """Mark this as the sound that is played."""
-        self._active = active
-        self.update()
+        if active != self._active:
+            self._active = active
+            self.update()
 
-    def set_stretch(self, stretch: tuple[float, float] | None) -> None:
+    def set_stretch(self, stretch: Stretch | None) -> None:
         """Mark a stretch, in seconds."""
         if stretch != self._stretch:
             self._stretch = stretch
@@ -101,16 +127,23 @@ class WaveformView(QAbstractSlider):
         """Whether there is a waveform."""
         return self._waveform is not None
 
+    @property
+    def message(self) -> str:
+        """What is said instead of a waveform."""
+        return self._message
+
+    # --- painting ------------------------------------------------------------------------------
+
     def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        """Draw bars; those before the position in the accent colour."""
+        """Bars, kept as pictures until they change; those before the position are coloured."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         self._paint_ground(painter)
-        if self._waveform is None or self._axis_s <= 0:
+        if self._waveform is None or self._axis.length_s <= 0:
             self._paint_message(painter)
         else:
             self._paint_stretch(painter)
-            self._paint_bars(painter, self._waveform)
+            self._paint_sound(painter, self._waveform)
 
     def _paint_ground(self, painter: QPainter) -> None:
         palette = self.palette()
@@ -124,12 +157,15 @@ class WaveformView(QAbstractSlider):
             painter.drawRoundedRect(frame, 6, 6)
 
     def _paint_stretch(self, painter: QPainter) -> None:
-        if self._stretch is not None:
-            width = self.width() - 2 * LANE_MARGIN
-            left, right = (LANE_MARGIN + width * each / self._axis_s for each in self._stretch)
-            colour = faded(accent(self.palette()), 0.22)
+        if self._stretch is None:
+            return
+        left, right = (
+            min(max(self._x_of(each), LANE_MARGIN), self.width() - LANE_MARGIN)
+            for each in self._stretch
+        )
+        if right > left:
             painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(colour)
+            painter.setBrush(faded(accent(self.palette()), 0.22))
             painter.drawRoundedRect(QRectF(left, 2, right - left, self.height() - 4), 3, 3)
 
     def _paint_message(self, painter: QPainter) -> None:
@@ -140,62 +176,116 @@ class WaveformView(QAbstractSlider):
         )
         painter.drawText(room, Qt.AlignmentFlag.AlignCenter, text)
 
-    def _paint_bars(self, painter: QPainter, waveform: Waveform) -> None:
-        width = self.width() - 2 * LANE_MARGIN
-        shown = width * min(1.0, waveform.duration_s / self._axis_s)
-        columns = waveform.columns(max(1, int(shown / _BAR_STEP)))
-        loudest = max(float(abs(columns).max()), _QUIETEST_FULL_HEIGHT)
+    def _paint_sound(self, painter: QPainter, waveform: Waveform) -> None:
+        heard, coming = self._pictures_of(waveform)
+        playhead = self._playhead
+        for picture, left, right in ((heard, 0.0, playhead), (coming, playhead, self.width())):
+            if right > left:
+                painter.setClipRect(QRectF(left, 0, right - left, self.height()))
+                painter.drawPixmap(0, 0, picture)
+        painter.setClipping(False)
+        if LANE_MARGIN - 1 <= playhead <= self.width() - LANE_MARGIN + 1:
+            text = self.palette().color(QPalette.ColorRole.Text)
+            line = QRectF(playhead - 0.75, 4, 1.5, self.height() - 8)
+            painter.fillRect(line, text if self._active else faded(text, 0.4))
+
+    def _pictures_of(self, waveform: Waveform) -> tuple[QPixmap, QPixmap]:
+        """The bars as they are when they were heard, and before."""
+        palette, ratio = self.palette(), self.devicePixelRatioF()
+        text = palette.color(QPalette.ColorRole.Text)
+        colours = (faded(text, 0.34), faded(text, 0.22))
+        if self._active:
+            colours = (accent(palette), faded(text, 0.55))
+        names = tuple(each.rgba() for each in colours)
+        shown = self._axis.shown_s, self.size(), ratio, names
+        if self._pictures is None or self._pictures[0] != shown:
+            bars = self._bars(waveform)
+            self._pictures = (
+                shown,
+                (self._picture(bars, colours[0]), self._picture(bars, colours[1])),
+            )
+        return self._pictures[1]
+
+    def _picture(self, bars: list[QRectF], colour: QColor) -> QPixmap:
+        ratio = self.devicePixelRatioF()
+        picture = QPixmap(self.size() * ratio)
+        picture.setDevicePixelRatio(ratio)
+        picture.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(picture)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(colour)
+        for bar in bars:
+            painter.drawRoundedRect(bar, 1, 1)
+        painter.end()
+        return picture
+
+    def _bars(self, waveform: Waveform) -> list[QRectF]:
+        start_s, stop_s = self._axis.shown_s
+        stop_s = min(stop_s, waveform.duration_s)
+        n_columns = int((self._x_of(stop_s) - LANE_MARGIN) / _BAR_STEP)
+        if n_columns < 1:
+            return []
+        columns = waveform.columns(n_columns, start_s, stop_s)
+        loudest = max(float(abs(waveform.levels[-1]).max(initial=0)), _QUIETEST_FULL_HEIGHT)
         middle = self.height() / 2
         half = (middle - 5) / loudest
-        playhead = LANE_MARGIN + width * self.value() / 1000 / self._axis_s
-        text = self.palette().color(QPalette.ColorRole.Text)
-        heard = accent(self.palette())
-        coming = faded(text, 0.55)
-        if not self._active:
-            heard, coming = faded(text, 0.34), faded(text, 0.22)
-        painter.setPen(Qt.PenStyle.NoPen)
+        bars = []
         for k, (low, high) in enumerate(columns.tolist()):
-            x = LANE_MARGIN + k * _BAR_STEP
             top, bottom = middle - high * half, middle - low * half
             if bottom - top < _BAR_WIDTH:
                 top, bottom = middle - _BAR_WIDTH / 2, middle + _BAR_WIDTH / 2
-            painter.setBrush(heard if x < playhead else coming)
-            painter.drawRoundedRect(QRectF(x, top, _BAR_WIDTH, bottom - top), 1, 1)
-        line = QRectF(playhead - 0.75, 4, 1.5, self.height() - 8)
-        painter.fillRect(line, text if self._active else faded(text, 0.4))
+            bars.append(QRectF(LANE_MARGIN + k * _BAR_STEP, top, _BAR_WIDTH, bottom - top))
+        return bars
+
+    # --- mouse and keyboard --------------------------------------------------------------------
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
-        """Move to the click."""
-        if event.button() != Qt.MouseButton.LeftButton or not self.has_sound:
-            return
-        if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
-            self._anchor_s = self._second_at(event.position().x())
-            self.set_stretch(None)
-        else:
+        """Begin a click or a drag."""
+        if event.button() == Qt.MouseButton.LeftButton and self.has_sound:
+            self._pressed_at, self._drags = event.position().x(), False
             self.setSliderDown(True)
-            self._seek_to(event.position().x())
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
-        """Follow the mouse while the button is down."""
-        if self._anchor_s is not None:
-            here_s = self._second_at(event.position().x())
-            self.set_stretch((min(self._anchor_s, here_s), max(self._anchor_s, here_s)))
-        elif self.isSliderDown():
-            self._seek_to(event.position().x())
+        """Select from where the button was pressed."""
+        if self._pressed_at is None:
+            return
+        here = event.position().x()
+        self._drags = self._drags or abs(here - self._pressed_at) >= _DRAG_PIXELS
+        if self._drags:
+            first, last = sorted(map(self._second_at, (self._pressed_at, here)))
+            self.set_stretch((first, last))
 
-    def mouseReleaseEvent(self, _event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
-        """End dragging; a stretch that is too short is ignored."""
-        if self._anchor_s is not None:
-            self._anchor_s = None
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
+        """A drag selects, if it is long enough; a click seeks, or with Shift selects nothing."""
+        pressed_at, self._pressed_at = self._pressed_at, None
+        self.setSliderDown(False)
+        if pressed_at is None:
+            return
+        if self._drags:
             stretch = self._stretch
-            if stretch is not None and stretch[1] - stretch[0] < _SHORTEST_S:
+            if stretch is not None and stretch[1] - stretch[0] < self._shortest_s:
                 stretch = None
             self.set_stretch(stretch)
             self.selected.emit(stretch)
-        self.setSliderDown(False)
+        elif event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            self.selected.emit(None)
+        else:
+            self.sought.emit(self._second_at(pressed_at))
+
+    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802 - Qt's name
+        """With Control (⌘) zoom; sideways, or with Shift, scroll through time."""
+        across, up = event.angleDelta().x(), event.angleDelta().y()
+        if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            self._axis.zoom(2.0 ** (up / _WHEEL_DEGREES), self._second_at(event.position().x()))
+        elif across or event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            step_s = (across or up) / 1200 * self._axis.span_s
+            self._axis.show_from(self._axis.start_s - step_s)
+        else:
+            event.ignore()
 
     def event(self, event: QEvent) -> bool:
-        """Tab switches sides; Control-Tab and Shift-Tab move the focus."""
+        """Tab flips, Control-Tab and Shift-Tab move the focus; two fingers zoom."""
         if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent):
             plain = event.modifiers() == Qt.KeyboardModifier.NoModifier
             if event.key() == Qt.Key.Key_Tab and plain and self.has_sound:
@@ -203,7 +293,20 @@ class WaveformView(QAbstractSlider):
                 return True
             if event.key() == Qt.Key.Key_Tab and not plain:
                 return self.focusNextPrevChild(event.key() == Qt.Key.Key_Tab)
+        pinched = Qt.NativeGestureType.ZoomNativeGesture
+        if isinstance(event, QNativeGestureEvent) and event.gestureType() == pinched:
+            self._axis.zoom(1.0 + event.value(), self._second_at(event.position().x()))
+            return True
         return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
+        """Up and down go to the next lane, Escape selects nothing."""
+        if event.key() in (Qt.Key.Key_Up, Qt.Key.Key_Down):
+            self.step_wanted.emit(-1 if event.key() == Qt.Key.Key_Up else 1)
+        elif event.key() == Qt.Key.Key_Escape and self._stretch is not None:
+            self.selected.emit(None)
+        else:
+            super().keyPressEvent(event)
 
     def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802 - Qt's name
         """Show the focus ring."""
@@ -220,11 +323,28 @@ class WaveformView(QAbstractSlider):
         if action != QAbstractSlider.SliderAction.SliderMove.value:
             self.sought.emit(self.sliderPosition() / 1000)
 
-    def _seek_to(self, x: float) -> None:
-        position_s = self._second_at(x)
-        self.setValue(round(position_s * 1000))
-        self.sought.emit(position_s)
+    @Slot()
+    def _on_axis(self) -> None:
+        self.setRange(0, round(self._axis.length_s * 1000))
+        self.update()
+
+    # --- geometry ------------------------------------------------------------------------------
+
+    @property
+    def _shortest_s(self) -> float:
+        """What is shorter was a click with an unsteady hand."""
+        return min(_SHORTEST_S, 0.05 * self._axis.span_s)
+
+    @property
+    def _room(self) -> float:
+        return max(1.0, self.width() - 2 * LANE_MARGIN)
+
+    @property
+    def _playhead(self) -> float:
+        return self._x_of(self.value() / 1000)
+
+    def _x_of(self, second: float) -> float:
+        return LANE_MARGIN + self._axis.share(second) * self._room
 
     def _second_at(self, x: float) -> float:
-        share = (x - LANE_MARGIN) / max(1.0, self.width() - 2 * LANE_MARGIN)
-        return min(1.0, max(0.0, share)) * self._axis_s
+        return self._axis.second((x - LANE_MARGIN) / self._room)

@@ -6,17 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QEvent, QMimeData, QPoint, Qt, QUrl, Signal, Slot
+from PySide6.QtCore import QByteArray, QEvent, QMimeData, QPoint, QUrl, Signal, Slot
 from PySide6.QtGui import (
     QCloseEvent,
     QGuiApplication,
+    QKeyEvent,
 )
 from PySide6.QtWidgets import (
     QApplication,
     QFileDialog,
     QLabel,
-    QMessageBox,
-    QWidget,
 )
 
 from desktop.listen.listen_panel import ListenPanel
@@ -29,6 +28,7 @@ from desktop.queue.job import Job, JobProgress, JobState, Voice
 from desktop.queue.job_queue import JobQueue
 from desktop.settings.acknowledgements import AcknowledgementsDialog
 from desktop.settings.store import Settings
+from desktop.shell.about import show_about
 from desktop.shell.audition import Audition
 from desktop.shell.main_layout import MainLayout
 from desktop.shell.window_actions import WindowActions
@@ -83,6 +83,7 @@ class MainWindow(DropWindow):
         self._downloads = downloads
         self._followed: str | None = None
         self.audition: Audition | None = None
+        self._listen: ListenPanel | None = None
         self.setWindowTitle("Ultimate RVC")
         self.setMinimumSize(*_SMALLEST_SIZE)
         self.areas = areas = MainLayout(queue, draft, voices, settings)
@@ -98,9 +99,11 @@ class MainWindow(DropWindow):
 
     # --- for others ----------------------------------------------------------------------------
 
-    def set_listen_panel(self, panel: QWidget) -> None:
+    def set_listen_panel(self, panel: ListenPanel) -> None:
         """Add the player below the queue."""
+        self._listen = panel
         self.areas.add_panel(panel)
+        panel.take_chosen.connect(self.queue_view.select_job)
 
     def set_audition(self, audition: Audition, panel: ListenPanel) -> None:
         """Connect the audition with its button, the selection and the player."""
@@ -297,16 +300,7 @@ class MainWindow(DropWindow):
 
     def show_about(self) -> None:
         """Name and version, and the way to the licences."""
-        box = QMessageBox(self)
-        box.setWindowTitle(self.tr("About Ultimate RVC"))
-        box.setIconPixmap(self.windowIcon().pixmap(64))
-        box.setTextFormat(Qt.TextFormat.PlainText)
-        box.setText(machine_lines())
-        box.setStandardButtons(QMessageBox.StandardButton.Close)
-        more = box.addButton(self.tr("Acknowledgements…"), QMessageBox.ButtonRole.ActionRole)
-        more.clicked.connect(self.show_acknowledgements)
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        box.open()
+        show_about(self)
 
     @Slot()
     def show_acknowledgements(self) -> None:
@@ -323,6 +317,11 @@ class MainWindow(DropWindow):
         else:
             event.ignore()
             self.quit_requested.emit()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
+        """Keys that no control used play, seek and flip."""
+        if self._listen is None or not self._listen.take_key(event):
+            super().keyPressEvent(event)
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
         """Repaint after a change of theme."""

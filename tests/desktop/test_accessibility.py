@@ -200,7 +200,7 @@ def test_the_tab_key_reaches_every_control(app: App, qtbot: QtBot, tmp_path: Pat
 
 def test_custom_painted_controls_show_the_focus(app: App, qtbot: QtBot) -> None:
     panel = app.listen_panel
-    for control in (*panel._sides, *panel._lanes):
+    for control in [each for row in panel.lanes.rows for each in (row.button, row.view)]:
         control.setEnabled(True)
         panel.setFocus()
         app.window.areas.pages.setCurrentIndex(1)

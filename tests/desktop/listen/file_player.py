@@ -1,6 +1,6 @@
 """Plays source and result on the system's default output: ``python -m … SOURCE RESULT FLIP_S``.
 
-The listen panel and PortAudio are the real ones. Played is from the start to the end; the sides
+The listen panel and PortAudio are the real ones. Played is from the start to the end; the lanes
 are flipped once at least `FLIP_S` has been heard. What the panel says is printed.
 """
 
@@ -70,18 +70,14 @@ def main() -> None:
                 application.processEvents()
                 time.sleep(0.002)
 
-        run_until(
-            lambda: (
-                all(w.complete for w in panel._waveforms.values()) and len(panel._waveforms) == 2
-            )
-        )
-        player.set_side(0)
+        run_until(lambda: panel.is_read)
+        panel.choose(0)
         panel.toggle_play()
         run_until(lambda: player.position_s >= flip_s or not player.is_playing)
         panel.flip()
         run_until(lambda: not player.is_playing)
         application.processEvents()
-        print(panel._note.text())
+        print(panel.note or f"Result {panel.lanes.rows[1].level.text()}")
         panel.close_sound()
 
 

@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QAccessible, QGuiApplication
+from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from desktop.listen.listen_panel import ListenPanel
 from desktop.listen.player import Player
+from desktop.listen.waveform_view import LANE_MARGIN, WaveformView
 from desktop.queue.job import Job, Voice
 from desktop.settings.store import Settings
 from desktop.settings.table import LEVEL_MATCH
@@ -54,10 +56,7 @@ def player(panel: ListenPanel) -> Player:
 
 
 def both_read(qtbot: QtBot, panel: ListenPanel) -> None:
-    qtbot.waitUntil(
-        lambda: len(panel._waveforms) == 2 and all(w.complete for w in panel._waveforms.values()),
-        timeout=30_000,
-    )
+    qtbot.waitUntil(lambda: panel.is_read, timeout=30_000)
 
 
 def wait_for_reading(qtbot: QtBot, panel: ListenPanel) -> None:
@@ -74,8 +73,8 @@ def wait_for_reading(qtbot: QtBot, panel: ListenPanel) -> None:
 
 def test_the_panel_fits_below_the_queue_and_shows_a_hint_when_empty(panel: ListenPanel) -> None:
     assert panel.sizeHint().height() <= 150
-    assert "Select a file" in panel._lanes[0]._message
-    assert not panel._play.isEnabled()
+    assert "Select a file" in panel.lanes.rows[0].view.message
+    assert not panel.play.isEnabled()
     panel.toggle_play()
     panel.flip()
 
@@ -86,8 +85,10 @@ def test_a_job_shows_both_waveforms_with_levels_matched(
     panel.set_job(job)
     both_read(qtbot, panel)
     assert panel._time.text() == "0:00.0 / 0:02.0"
-    assert panel._note.text() == "Levels matched: source −6.0 dB"
-    assert player(panel)._gains == pytest.approx((0.5, 1.0), abs=0.01)
+    assert [row.level.text() for row in panel.lanes.rows] == ["−6.0 dB", ""]
+    assert player(panel).weights == pytest.approx((0.0, 1.0), abs=0.01)
+    panel.flip()
+    assert player(panel).weights == pytest.approx((0.5, 0.0), abs=0.01)
 
 
 def test_matching_can_be_switched_off_while_listening(
@@ -95,9 +96,10 @@ def test_matching_can_be_switched_off_while_listening(
 ) -> None:
     panel.set_job(job)
     both_read(qtbot, panel)
+    panel.choose(0)
     panel._settings.set(LEVEL_MATCH, False)
-    assert player(panel)._gains == (1.0, 1.0)
-    assert panel._note.text() == ""
+    assert player(panel).weights == (1.0, 0.0)
+    assert panel.lanes.rows[0].level.text() == ""
 
 
 def test_takes_of_one_source_are_flipped_at_the_same_instant_with_all_levels_matched(
@@ -107,17 +109,17 @@ def test_takes_of_one_source_are_flipped_at_the_same_instant_with_all_levels_mat
     samples, _ = soundfile.read(job.output, dtype="float32")
     soundfile.write(tmp_path / "c.wav", samples / 2, RATE_HZ)
     other = replace(job.another_take(), output=tmp_path / "c.wav")
-    panel.takes_of = lambda _job: [tmp_path / "b.wav", tmp_path / "c.wav"]
+    panel.takes_of = lambda _job: [job, other]
     panel.set_job(job)
-    qtbot.waitUntil(lambda: len(panel._waveforms) == 3, timeout=30_000)
-    assert player(panel)._gains == pytest.approx((0.25, 0.5), abs=0.01)
+    both_read(qtbot, panel)
+    assert player(panel).weights == pytest.approx((0.0, 0.5, 0.0), abs=0.01)
     panel.toggle_play()
     qtbot.waitUntil(lambda: bool(device.streams) and player(panel)._stream is device.stream)
     wait_for_reading(qtbot, panel)
     before = device.stream.play(12_000)[:, 0]
     panel.set_job(other)
     assert player(panel).is_playing
-    assert player(panel)._gains == pytest.approx((0.25, 1.0), abs=0.01)
+    assert player(panel).weights == pytest.approx((0.0, 0.0, 1.0), abs=0.01)
     wait_for_reading(qtbot, panel)
     after = device.stream.play(12_000)[:, 0]
     assert len(device.streams) == 1
@@ -131,26 +133,109 @@ def test_space_plays_and_tab_switches_at_the_same_position(
 ) -> None:
     panel.set_job(job)
     both_read(qtbot, panel)
-    lane = panel._lanes[1]
+    lane = panel.lanes.rows[1].view
     lane.setFocus()
     qtbot.keyClick(lane, Qt.Key.Key_Space)
     qtbot.waitUntil(lambda: bool(device.streams) and player(panel)._stream is device.stream)
-    assert panel._play.accessibleName() == "Pause"
-    assert panel._sides[1].isChecked()
+    assert panel.play.accessibleName() == "Pause"
+    assert panel.lanes.rows[1].button.isChecked()
     qtbot.keyClick(lane, Qt.Key.Key_Tab)
-    assert player(panel).side == 0
-    assert panel._sides[0].isChecked()
+    assert panel.heard == 0
+    assert panel.lanes.rows[0].button.isChecked()
     assert panel.focusWidget() is lane
     qtbot.keyClick(lane, Qt.Key.Key_Space)
     assert not player(panel).is_playing
 
 
+def test_the_arrow_keys_go_through_the_lanes_and_tab_returns_to_the_one_before(
+    qtbot: QtBot, panel: ListenPanel, job: Job
+) -> None:
+    takes = [replace(job, id=name, take=k) for k, name in enumerate("abc", 1)]
+    panel.takes_of = lambda _job: takes
+    chosen: list[str] = []
+    panel.take_chosen.connect(chosen.append)
+    panel.set_job(takes[1])
+    both_read(qtbot, panel)
+    assert [row.button.text() for row in panel.lanes.rows] == [
+        "Source", "Take 1", "Take 2", "Take 3",
+    ]  # fmt: skip
+    assert panel.heard == 2
+    lane = panel.lanes.rows[2].view
+    qtbot.keyClick(lane, Qt.Key.Key_Down)
+    qtbot.keyClick(lane, Qt.Key.Key_Down)  # it is the last one
+    assert (panel.heard, chosen) == (3, ["c"])
+    panel.set_job(takes[2])
+    qtbot.keyClick(panel, Qt.Key.Key_Up)
+    assert (panel.heard, chosen) == (2, ["c", "b"])
+    qtbot.keyClick(lane, Qt.Key.Key_Tab)
+    assert panel.heard == 3
+    panel.lanes.rows[0].button.click()
+    assert panel.heard == 0
+    assert panel.lanes.rows[0].button.isChecked()
+
+
+def drag(lane: WaveformView, first: float, last: float) -> None:
+    """Over a lane, from one share of its width to another."""
+    places = [QPoint(round(LANE_MARGIN + s * (lane.width() - 2 * LANE_MARGIN)), 10)
+              for s in (first, last)]  # fmt: skip
+    QTest.mousePress(lane, Qt.MouseButton.LeftButton, pos=places[0])
+    QTest.mouseMove(lane, places[1])
+    QTest.mouseRelease(lane, Qt.MouseButton.LeftButton, pos=places[1])
+
+
+def test_a_drag_selects_what_is_looped_and_a_click_beside_it_ends_the_loop(
+    qtbot: QtBot, panel: ListenPanel, job: Job
+) -> None:
+    panel.set_job(job)
+    both_read(qtbot, panel)
+    lane = panel.lanes.rows[1].view
+    drag(lane, 0.25, 0.75)
+    assert player(panel).loop == pytest.approx((0.5, 1.5), abs=0.01)
+    assert player(panel).position_s == pytest.approx(0.5, abs=0.01)
+    assert panel.note.startswith("Loop 0:00.")
+    assert panel.stretch_of(job) == player(panel).loop
+    panel.seek_by(5.0)
+    assert player(panel).position_s == pytest.approx(1.5, abs=0.01)
+    qtbot.mouseClick(lane, Qt.MouseButton.LeftButton, pos=lane.rect().center())
+    assert player(panel).loop is not None
+    qtbot.mouseClick(lane, Qt.MouseButton.LeftButton, pos=QPoint(10, 10))
+    assert (player(panel).loop, panel.note) == (None, "")
+    drag(lane, 0.5, 0.8)
+    qtbot.keyClick(lane, Qt.Key.Key_Escape)
+    assert player(panel).loop is None
+
+
+def test_zoom_shows_a_part_in_all_lanes_that_follows_what_is_played(
+    qtbot: QtBot, panel: ListenPanel, job: Job
+) -> None:
+    panel.set_job(job)
+    both_read(qtbot, panel)
+    lane = panel.lanes.rows[0].view
+    panel.controls.zoom_in()
+    assert panel.axis.shown_s == pytest.approx((0.0, 1.0))
+    drag(lane, 0.0, 0.5)
+    assert player(panel).loop == pytest.approx((0.0, 0.5), abs=0.01)
+    player(panel).set_loop(None)
+    player(panel).seek(1.5)
+    assert panel.axis.shown_s == pytest.approx((1.0, 2.0))
+    panel.controls.zoom_out()
+    assert not panel.axis.is_zoomed
+
+
+def test_the_volume_is_remembered(qtbot: QtBot, panel: ListenPanel, tmp_path: Path) -> None:
+    panel.controls.volume.setValue(50)
+    panel._settings.flush()
+    later = ListenPanel(Settings(tmp_path / "settings.json", {}), tmp_path / "cache")
+    qtbot.addWidget(later)
+    assert later.controls.factor == pytest.approx(0.25)
+
+
 def test_a_click_plays_that_sound_from_there(qtbot: QtBot, panel: ListenPanel, job: Job) -> None:
     panel.set_job(job)
     both_read(qtbot, panel)
-    lane = panel._lanes[0]
+    lane = panel.lanes.rows[0].view
     qtbot.mouseClick(lane, Qt.MouseButton.LeftButton, pos=lane.rect().center())
-    assert player(panel).side == 0
+    assert panel.heard == 0
     assert player(panel).position_s == pytest.approx(1.0, abs=0.02)
     assert panel._time.text().startswith(("0:00.9", "0:01.0"))
 
@@ -160,7 +245,7 @@ def test_arrow_keys_seek_and_the_way_out_of_a_waveform_is_control_or_shift_tab(
 ) -> None:
     panel.set_job(job)
     both_read(qtbot, panel)
-    lane = panel._lanes[1]
+    lane = panel.lanes.rows[1].view
     lane.setFocus()
     qtbot.keyClick(lane, Qt.Key.Key_Right)
     assert player(panel).position_s == pytest.approx(1.0)
@@ -176,14 +261,14 @@ def test_a_result_that_arrives_later_keeps_the_position(
     qtbot: QtBot, panel: ListenPanel, job: Job
 ) -> None:
     panel.set_job(replace(job, output=None))
-    qtbot.waitUntil(lambda: len(panel._waveforms) == 1)
-    assert "will appear" in panel._lanes[1]._message
-    assert not panel._sides[1].isEnabled()
+    qtbot.waitUntil(lambda: panel.lanes.rows[0].view.has_sound)
+    assert "will appear" in panel.lanes.rows[1].view.message
+    assert not panel.lanes.rows[1].button.isEnabled()
     player(panel).seek(1.5)
     panel.set_job(job)
     both_read(qtbot, panel)
     assert player(panel).position_s == 1.5
-    assert panel._sides[1].isEnabled()
+    assert panel.lanes.rows[1].button.isEnabled()
 
 
 def test_a_missing_source_is_reported_in_its_lane(
@@ -191,10 +276,10 @@ def test_a_missing_source_is_reported_in_its_lane(
 ) -> None:
     job.source.unlink()
     panel.set_job(job)
-    qtbot.waitUntil(lambda: "the file does not exist" in panel._lanes[0]._message)
-    qtbot.waitUntil(lambda: panel._lanes[1].has_sound)
+    qtbot.waitUntil(lambda: "the file does not exist" in panel.lanes.rows[0].view.message)
+    qtbot.waitUntil(lambda: panel.lanes.rows[1].view.has_sound)
     panel.set_job(None)
-    assert not panel._play.isEnabled()
+    assert not panel.play.isEnabled()
 
 
 def test_a_missing_device_is_reported_in_the_panel(
@@ -204,8 +289,8 @@ def test_a_missing_device_is_reported_in_the_panel(
     panel.set_job(job)
     both_read(qtbot, panel)
     panel.toggle_play()
-    qtbot.waitUntil(lambda: "there is no sound output" in panel._note.text())
-    assert panel._play.accessibleName() == "Play"
+    qtbot.waitUntil(lambda: "there is no sound output" in panel.note)
+    assert panel.play.accessibleName() == "Play"
 
 
 def test_assistive_technology_sees_a_slider_with_name_and_position(
@@ -214,7 +299,7 @@ def test_assistive_technology_sees_a_slider_with_name_and_position(
     panel.set_job(job)
     both_read(qtbot, panel)
     player(panel).seek(1.0)
-    told = QAccessible.queryAccessibleInterface(panel._lanes[1])
+    told = QAccessible.queryAccessibleInterface(panel.lanes.rows[1].view)
     assert told.role() == QAccessible.Role.Slider
     assert told.text(QAccessible.Text.Name) == "Waveform of the result"
     assert told.valueInterface().currentValue() == 1000

@@ -12,12 +12,15 @@ import pytest
 import soundfile
 from pytestqt.qtbot import QtBot
 
+from desktop.listen import feeder as feeder_module
 from desktop.listen import player as player_module
-from desktop.listen.mixer import Mixer
+from desktop.listen.feeder import PlayedFile
+from desktop.listen.mixer import Feed, Mixer
 from desktop.listen.player import Player
 from tests.desktop.listen.fake_device import FakeDevice
 
 RATE_HZ = 48_000
+FIRST, SECOND = (1.0, 0.0), (0.0, 1.0)
 
 
 @pytest.fixture
@@ -35,9 +38,15 @@ def device() -> FakeDevice:
 
 
 @pytest.fixture
-def player(qtbot: QtBot, device: FakeDevice, pair: tuple[Path, Path]) -> Iterator[Player]:
+def files(pair: tuple[Path, Path]) -> list[PlayedFile]:
+    return [PlayedFile(path) for path in pair]
+
+
+@pytest.fixture
+def player(qtbot: QtBot, device: FakeDevice, files: list[PlayedFile]) -> Iterator[Player]:
+    """With the second one heard."""
     made = Player(device)
-    made.load(*pair)
+    made.load(files, SECOND)
     yield made
     made.close()
 
@@ -54,7 +63,7 @@ def heard(qtbot: QtBot, device: FakeDevice, n_frames: int = 2048) -> np.ndarray:
     return device.stream.play(n_frames)[:, 0]
 
 
-def test_the_result_is_played_first_from_the_beginning(
+def test_the_sound_with_a_weight_is_played_from_the_beginning(
     qtbot: QtBot, player: Player, device: FakeDevice
 ) -> None:
     start(qtbot, player, device)
@@ -64,25 +73,47 @@ def test_the_result_is_played_first_from_the_beginning(
     np.testing.assert_array_equal(out[:, 0], out[:, 1])
 
 
-def test_switching_continues_at_the_same_position_with_the_other_sound(
-    qtbot: QtBot, player: Player, device: FakeDevice
+def test_flipping_continues_at_the_same_position_with_the_other_sound(
+    qtbot: QtBot, player: Player, device: FakeDevice, files: list[PlayedFile]
 ) -> None:
     start(qtbot, player, device)
     before = heard(qtbot, device)[-1]
-    player.flip()
+    player.change(files, FIRST)
     after = heard(qtbot, device)[-1]
-    assert player.side == 0
     assert before == pytest.approx(-0.9 * 2047 / (3 * RATE_HZ), abs=1e-5)
     assert after == pytest.approx(0.9 * 4095 / (3 * RATE_HZ), abs=1e-5)
 
 
-def test_switching_does_not_click(qtbot: QtBot, player: Player, device: FakeDevice) -> None:
+def test_flipping_does_not_click(
+    qtbot: QtBot, player: Player, device: FakeDevice, files: list[PlayedFile]
+) -> None:
     player.seek(2.0)
     start(qtbot, player, device)
     first = heard(qtbot, device)
-    player.flip()
+    player.change(files, FIRST)
     both = np.concatenate([first, heard(qtbot, device)])
     assert np.abs(np.diff(both)).max() < 0.01  # of a jump by 1.2
+
+
+def test_several_sounds_with_weights_are_added(
+    qtbot: QtBot, player: Player, device: FakeDevice, files: list[PlayedFile]
+) -> None:
+    player.seek(1.0)
+    player.change(files, (1.0, 0.25))
+    start(qtbot, player, device)
+    assert heard(qtbot, device)[0] == pytest.approx(0.3 * 0.75, abs=1e-4)
+
+
+def test_the_volume_is_a_factor_of_everything(
+    qtbot: QtBot, player: Player, device: FakeDevice
+) -> None:
+    player.set_volume(0.5)
+    player.seek(1.0)
+    start(qtbot, player, device)
+    assert heard(qtbot, device)[0] == pytest.approx(-0.15, abs=1e-4)
+    player.set_volume(0.1)
+    assert heard(qtbot, device)[-1] == pytest.approx(-0.0326, abs=0.0005)
+    assert player.weights == SECOND
 
 
 def test_seeking_works_while_playing_and_paused(
@@ -110,41 +141,79 @@ def test_the_position_follows_what_was_played(
     qtbot.waitUntil(lambda: device.stream.closed)
 
 
-def test_levels_are_matched_by_attenuating_the_louder_one(
-    qtbot: QtBot, player: Player, device: FakeDevice
+def taken(qtbot: QtBot, device: FakeDevice, n_frames: int, piece: int = 2048) -> np.ndarray:
+    """The left channel of the next frames, without the zeros where reading is behind."""
+    parts: list[np.ndarray] = []
+    while sum(map(len, parts)) < n_frames:
+        out = device.stream.play(piece)[:, 0]
+        parts.append(out[out != 0])
+        if len(parts[-1]) < piece:
+            qtbot.wait(5)
+    return np.concatenate(parts)[:n_frames]
+
+
+@pytest.mark.parametrize("loop", [(1.0, 1.25), (1.0, 2.5)])
+def test_a_loop_is_repeated_without_clicks_and_goes_on_when_it_is_ended(
+    qtbot: QtBot,
+    player: Player,
+    device: FakeDevice,
+    files: list[PlayedFile],
+    loop: tuple[float, float],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    player.seek(1.5)
-    player.set_gains((1.0, 0.5))  # the result is 6 dB louder than the source
+    monkeypatch.setattr(feeder_module, "KEPT_S", 1.0)  # the longer one is read again and again
+    player.set_loop(loop)
+    assert player.position_s == 1.0
     start(qtbot, player, device)
-    assert heard(qtbot, device)[0] == pytest.approx(-0.225, abs=1e-3)
-    player.set_gains((0.5, 1.0))
-    player.flip()
-    assert heard(qtbot, device)[-1] == pytest.approx(0.225, abs=0.02)
+    length = round((loop[1] - loop[0]) * RATE_HZ)
+    out = taken(qtbot, device, round(2.5 * length))
+    qtbot.waitUntil(lambda: loop[0] <= player.position_s < loop[1])
+    edge = RATE_HZ // 100
+    for turn in range(2):
+        expected = -0.9 * (RATE_HZ + np.arange(edge, length - edge)) / (3 * RATE_HZ)
+        part = out[turn * length + edge : (turn + 1) * length - edge]
+        np.testing.assert_allclose(part, expected, atol=1e-4)
+    assert np.abs(np.diff(out[480:])).max() < 0.01  # of a jump by 0.3
+    player.change(files, FIRST)
+    assert taken(qtbot, device, 4096)[-1] > 0
+    player.set_loop(None)
+    after = taken(qtbot, device, round(3 * RATE_HZ - length) // 2)
+    assert after.max() > 0.9 * loop[1] / 3
+    assert np.abs(np.diff(after)).max() < 0.01
+    assert len(device.streams) == 1
 
 
 def test_another_take_is_played_in_the_same_stream(
-    qtbot: QtBot, player: Player, device: FakeDevice, pair: tuple[Path, Path]
+    qtbot: QtBot, player: Player, device: FakeDevice, files: list[PlayedFile]
 ) -> None:
     start(qtbot, player, device)
     heard(qtbot, device)
     for gain in (0.5, 0.25, 0.1):
-        player.replace_result(pair[0], (1.0, gain))
+        player.change([files[0]], (gain,))
+        player.change([files[0], files[0]], (0.0, gain))
     qtbot.waitUntil(lambda: heard(qtbot, device)[-1] > 0)
     at_s = player._order.mixer.position_s if player._order else 0.0
     assert heard(qtbot, device)[0] == pytest.approx(0.1 * 0.3 * at_s, abs=1e-4)
     assert len(device.streams) == 1
-    player.replace_result(pair[1], (1.0, 1.0))
+    player.change(files, SECOND)
     player.seek(2.0)
     qtbot.waitUntil(lambda: heard(qtbot, device)[-1] < -0.6)
+
+
+def test_a_sound_that_is_not_heard_may_be_missing(
+    qtbot: QtBot, player: Player, device: FakeDevice, files: list[PlayedFile]
+) -> None:
+    files[0].path.unlink()
+    player.seek(1.0)
+    start(qtbot, player, device)
+    assert heard(qtbot, device)[0] == pytest.approx(-0.3, abs=1e-4)
 
 
 class ReadyFeeder:
     """Has what it is given, once it is ready."""
 
-    problem = None
-
     def __init__(self, samples: np.ndarray, *, ready: bool = True, size: int = 2048) -> None:
-        stereo = np.repeat(samples.astype(np.float32)[:, None], 4, axis=1)
+        stereo = np.repeat(samples.astype(np.float32)[:, None, None], 2, axis=2)
         self.chunks = [stereo[at : at + size] for at in range(0, len(stereo), size)]
         self.ready = ready
         self.closed = False
@@ -160,6 +229,10 @@ class ReadyFeeder:
         self.closed = True
 
 
+def feed(feeder: ReadyFeeder, start_s: float, weight: float, since_s: float | None = None) -> Feed:
+    return Feed(feeder, RATE_HZ, start_s, (weight,), None, since_s)  # type: ignore[arg-type]
+
+
 def filled(mixer: Mixer, *sizes: int) -> np.ndarray:
     parts = []
     for size in sizes:
@@ -172,11 +245,11 @@ def filled(mixer: Mixer, *sizes: int) -> np.ndarray:
 @pytest.mark.parametrize("piece", [64, 480, 2048])
 def test_takes_are_exchanged_at_the_same_instant_without_a_gap_or_click(piece: int) -> None:
     ramp = np.linspace(0, 0.9, 3 * RATE_HZ, dtype=np.float32)
-    mixer = Mixer(1, (1.0, 1.0))
+    mixer = Mixer()
     first, second = ReadyFeeder(ramp), ReadyFeeder(ramp[12_000:] / 2, ready=False)
-    mixer.feed(first, RATE_HZ, 0.0)  # type: ignore[arg-type]
+    mixer.feed(feed(first, 0.0, 1.0))
     played = [filled(mixer, 12_000)]
-    mixer.join(second, RATE_HZ, 0.25, (1.0, 0.5))  # type: ignore[arg-type]
+    mixer.feed(feed(second, 0.25, 0.5, since_s=0.25))
     played.append(filled(mixer, *[piece] * 3))
     assert not first.closed
     second.ready = True
@@ -193,16 +266,16 @@ def test_takes_are_exchanged_at_the_same_instant_without_a_gap_or_click(piece: i
 
 def test_of_several_takes_only_the_last_is_heard_and_a_jump_counts_more() -> None:
     tone = np.full(RATE_HZ, 0.8)
-    mixer = Mixer(1, (1.0, 1.0))
+    mixer = Mixer()
     feeders = [ReadyFeeder(tone * share) for share in (1.0, 0.5, 0.25)]
-    mixer.feed(feeders[0], RATE_HZ, 0.0)  # type: ignore[arg-type]
+    mixer.feed(feed(feeders[0], 0.0, 1.0))
     filled(mixer, 5000)
     for feeder in feeders[1:]:
-        mixer.join(feeder, RATE_HZ, 5000 / RATE_HZ, (1.0, 0.5))  # type: ignore[arg-type]
+        mixer.feed(feed(feeder, 5000 / RATE_HZ, 0.5, since_s=5000 / RATE_HZ))
     assert filled(mixer, 5000)[-1] == pytest.approx(0.1)
     assert feeders[1].closed
-    mixer.join(ReadyFeeder(tone), RATE_HZ, 0.2, (1.0, 1.0))  # type: ignore[arg-type]
-    mixer.feed(ReadyFeeder(tone / 2), RATE_HZ, 0.5)  # type: ignore[arg-type]
+    mixer.feed(feed(ReadyFeeder(tone), 0.2, 1.0, since_s=0.2))
+    mixer.feed(feed(ReadyFeeder(tone / 2), 0.5, 1.0))
     assert mixer.position_s == 0.5
     assert filled(mixer, 4800)[-1] == pytest.approx(0.4)
     assert mixer.position_s == pytest.approx(0.6)
@@ -230,7 +303,7 @@ def test_files_of_other_rates_and_channels_are_played_at_their_own_speed(
     t = np.arange(2 * 40_000) / 40_000
     tone = (0.5 * np.sin(2 * np.pi * 1000 * t)).astype(np.float32)
     soundfile.write(tmp_path / "c.flac", np.stack([tone, 0 * tone, tone], 1), 40_000)
-    player.load(tmp_path / "c.flac", None)
+    player.load([PlayedFile(tmp_path / "c.flac")], (1.0,))
     start(qtbot, player, device)
     qtbot.wait(100)
     out = device.stream.play(24_000)
@@ -240,9 +313,9 @@ def test_files_of_other_rates_and_channels_are_played_at_their_own_speed(
     assert np.abs(out[:, 1]).max() == pytest.approx(0.707 * 0.5, abs=0.01)
 
 
-def test_without_a_device_one_sentence_is_shown(qtbot: QtBot, pair: tuple[Path, Path]) -> None:
+def test_without_a_device_one_sentence_is_shown(qtbot: QtBot, files: list[PlayedFile]) -> None:
     player = Player(FakeDevice(refusal="there is no sound output"))
-    player.load(*pair)
+    player.load(files, FIRST)
     with qtbot.waitSignal(player.problem, timeout=3000) as told:
         player.play()
     assert told.args == ["Cannot play: there is no sound output; connect headphones or a speaker."]
@@ -294,11 +367,9 @@ def test_pausing_before_the_device_has_opened_leaves_nothing_open(
 
 
 def test_without_files_nothing_plays(qtbot: QtBot, player: Player, device: FakeDevice) -> None:
-    player.load(None, None)
+    player.load([], ())
     player.play()
-    player.flip()
     assert not player.is_playing
-    assert player.side == 0
     assert device.streams == []
 
 

@@ -10,8 +10,8 @@ import soundfile
 from pytestqt.qtbot import QtBot
 
 from desktop.listen import waveform as waveform_module
+from desktop.listen.feeder import Feeder, PlayedFile
 from desktop.listen.listen_panel import position_text
-from desktop.listen.mixer import PairFeeder
 from desktop.listen.waveform import PeakBuilder, Waveform, WaveformCache, WaveformScanner
 from tests.engine.audio.sound_file import Track, music, mux
 
@@ -50,6 +50,17 @@ def test_no_peak_is_lost_at_any_width() -> None:
         assert (columns.min(), columns.max()) == (np.float32(-0.8), np.float32(0.9))
         at = int(np.argmax(columns[:, 1]))
         assert at == pytest.approx(123_456 / 300_000 * n_columns, abs=1.1)
+
+
+def test_a_part_is_shown_with_the_extremes_of_its_samples() -> None:
+    t = np.arange(480_000) / 48_000
+    sound = (np.sin(2 * np.pi * 300 * t) * t / 10).astype(np.float32)[:, None]
+    shown = built(sound).columns(40, 4.0, 6.0)
+    np.testing.assert_allclose(shown, true_columns(sound[4 * 48_000 : 6 * 48_000], 40), atol=0.02)
+    late = built(sound).columns(10, 9.0, 11.0)
+    assert np.abs(late[:5]).min() > 0.5
+    assert not late[6:].any()
+    np.testing.assert_array_equal(built(sound).columns(5, 12.0, 13.0), np.zeros((5, 2)))
 
 
 def test_a_long_sound_needs_the_same_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,9 +135,9 @@ def test_the_scanner_emits_waveform_and_loudness(qtbot: QtBot, tmp_path: Path) -
         return waveform.complete
 
     with qtbot.waitSignal(scanner.updated, timeout=5000, check_params_cb=whole) as told:
-        scanner.want(source)
-    path, waveform = told.args
-    assert path == source
+        scanner.want(PlayedFile(source))
+    file, waveform = told.args
+    assert file == PlayedFile(source)
     assert waveform.complete
     assert waveform.duration_s == pytest.approx(2.0)
     assert -26 < waveform.loudness_lufs < -16
@@ -138,7 +149,7 @@ def test_a_file_that_is_not_audio_gives_a_sentence(qtbot: QtBot, tmp_path: Path)
     scanner = WaveformScanner(WaveformCache(tmp_path / "cache"))
     told: list[str] = []
     scanner.failed.connect(lambda _path, sentence: told.append(sentence))
-    scanner.want(tmp_path / "s.wav", tmp_path / "missing.wav")
+    scanner.want(PlayedFile(tmp_path / "s.wav"), PlayedFile(tmp_path / "missing.wav"))
     qtbot.waitUntil(lambda: len(told) == 2, timeout=5000)
     assert '"s.wav"' in told[0]
     assert "the file does not exist" in told[1]
@@ -160,7 +171,7 @@ def test_a_long_file_is_scanned_in_bounded_memory_and_appears_as_it_grows(
     )
     tracemalloc.start()
     started_s = time.monotonic()
-    scanner.want(source)
+    scanner.want(PlayedFile(source))
     qtbot.waitUntil(lambda: bool(seen) and seen[-1][0], timeout=30_000)
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -178,9 +189,9 @@ def test_the_track_that_a_job_asks_for_is_drawn_and_played(qtbot: QtBot, tmp_pat
     scanner.updated.connect(lambda _path, waveform: found.append(waveform.levels[0].max()))
     for track in (None, 2, None):
         found.clear()
-        scanner.want(path, tracks={path: track})
+        scanner.want(PlayedFile(path, track))
         qtbot.waitUntil(lambda: bool(found), timeout=10_000)
-        feeder = PairFeeder(path, None, 16_000, 0.0, track)
+        feeder = Feeder([PlayedFile(path, track)], 16_000, 0.0)
         feeder.wait_until_ready(10.0)
         chunk = feeder.take()
         feeder.close()
@@ -199,9 +210,9 @@ def test_files_no_longer_wanted_are_skipped(qtbot: QtBot, tmp_path: Path) -> Non
     soundfile.write(short, noise(1000), 48_000)
     scanner = WaveformScanner(WaveformCache(tmp_path / "cache"))
     complete: list[Path] = []
-    scanner.updated.connect(lambda path, waveform: waveform.complete and complete.append(path))
-    scanner.want(long)
-    scanner.want(short)
+    scanner.updated.connect(lambda file, waveform: waveform.complete and complete.append(file.path))
+    scanner.want(PlayedFile(long))
+    scanner.want(PlayedFile(short))
     qtbot.waitUntil(lambda: short in complete, timeout=3000)
     assert long not in complete
     scanner.close()

@@ -38,7 +38,7 @@ def app(app_paths: AppPaths, qtbot: QtBot, tmp_path: Path) -> Iterator[App]:
 
 
 def result_lane(app: App) -> str:
-    return app.listen_panel._lanes[1]._message
+    return app.listen_panel.lanes.rows[1].view.message
 
 
 def select(app: App, name: str) -> None:

@@ -143,13 +143,12 @@ class Witness(QObject):
 
     def _listen(self) -> dict[str, Any]:
         panel: ListenPanel = self._app.listen_panel
-        player = panel._player
         return {
-            "side": player.side if player else None,
-            "playing": bool(player and player.is_playing),
-            "position_s": player.position_s if player else 0.0,
-            "ready": [lane.has_sound for lane in panel._lanes],
-            "note": panel._note.text(),
+            "side": panel.heard,
+            "playing": panel.is_playing,
+            "position_s": panel.position_s,
+            "ready": [row.view.has_sound for row in panel.lanes.rows],
+            "note": panel.note,
         }
 
 

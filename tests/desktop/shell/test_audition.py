@@ -142,8 +142,8 @@ def test_a_failure_is_told_and_switches_it_off(
 
 def test_the_selected_stretch_is_heard(fake: tuple[Bench, FakeEngine], qtbot: QtBot) -> None:
     bench, engine = fake
-    lane = bench.app.listen_panel._lanes[0]
-    qtbot.waitUntil(lambda: lane.has_sound and lane._axis_s > 5, timeout=WAIT_MS)
+    lane = bench.app.listen_panel.lanes.rows[0].view
+    qtbot.waitUntil(lambda: lane.has_sound and lane.maximum() > 5000, timeout=WAIT_MS)
     shift, left = Qt.KeyboardModifier.ShiftModifier, Qt.MouseButton.LeftButton
     half, y = lane.width() // 2, lane.height() // 2
     QTest.mousePress(lane, left, shift, QPoint(half, y))

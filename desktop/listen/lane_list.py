@@ -1,0 +1,210 @@
+"""The lanes below each other: a button with a name, a waveform, and how it is played."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QCoreApplication, QSize, Qt, Signal
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QFrame,
+    QGridLayout,
+    QScrollArea,
+    QScrollBar,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from desktop.listen.lane import Lane
+from desktop.listen.side_button import SideButton
+from desktop.listen.stretch import Stretch
+from desktop.listen.time_axis import TimeAxis
+from desktop.listen.waveform_view import LANE_HEIGHT, LANE_MARGIN, LOW_LANE_HEIGHT, WaveformView
+from desktop.style import SecondaryLabel, figures_font, plain_tip
+
+_GAP = 4
+_FEW = 2
+"""So many lanes are high ones."""
+_MOST_AT_ONCE = 8
+"""More are reached by scrolling."""
+_JUST_MATCHED_DB = 0.05
+_TICKS_PER_S = 1000
+_LEVEL_SAMPLE = "−12.3 dB"
+
+
+class LaneRow:
+    """The widgets of one lane."""
+
+    def __init__(self, axis: TimeAxis) -> None:
+        self.button = SideButton("")
+        self.view = WaveformView(axis)
+        self.level = SecondaryLabel()
+        self.level.setWordWrap(False)
+        self.level.setFont(figures_font(self.level.font()))
+        self.level.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.level.setFixedWidth(self.level.fontMetrics().horizontalAdvance(_LEVEL_SAMPLE) + 2)
+
+    def show_lane(self, lane: Lane, height: int) -> None:
+        """Show another lane, or the same with another name."""
+        self.button.setText(lane.name)
+        self.button.setToolTip(plain_tip(lane.tip))
+        self.view.set_height(height)
+        self.view.setAccessibleName(lane.description)
+
+    def show_level(self, gain_db: float) -> None:
+        """Show by how much it is played softer or louder than it is."""
+        shown = abs(gain_db) >= _JUST_MATCHED_DB
+        sign = "−" if gain_db < 0 else "+"
+        text = f"{sign}{abs(gain_db):.1f} dB" if shown else ""
+        self.level.setText(text)
+        tip = QCoreApplication.translate("LaneRow", "Played at this level, to match the others")
+        self.level.setToolTip(tip if shown else "")
+
+    def discard(self) -> None:
+        """Remove the widgets."""
+        for widget in (self.button, self.view, self.level):
+            widget.hide()
+            widget.deleteLater()
+
+
+class _Scroll(QScrollArea):
+    """As high as what is in it, up to a limit."""
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """The whole content, if it is not too high."""
+        content = self.widget()
+        height = content.sizeHint().height() if content is not None else 0
+        most = _MOST_AT_ONCE * (LOW_LANE_HEIGHT + _GAP)
+        return QSize(300, min(height, most))
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Two high lanes, or two low ones and a part of the next."""
+        content = self.widget()
+        width = content.minimumSizeHint().width() if content is not None else 0
+        return QSize(width, _FEW * LANE_HEIGHT + _GAP)
+
+
+class LaneList(QWidget):
+    """Shows lanes; what is heard is somebody else's affair.
+
+    Signals
+    -------
+    chosen : (int) the button of a lane was pressed
+    sought : (int, float) a lane was clicked at this second
+    selected : (start and stop in seconds, or None) a stretch was dragged
+    flip_requested : the user wants to hear the lane before
+    step_wanted : (int) the user wants to hear the next lane: -1 is up, 1 is down
+    """
+
+    chosen = Signal(int)
+    sought = Signal(int, float)
+    selected = Signal(object)
+    flip_requested = Signal()
+    step_wanted = Signal(int)
+
+    def __init__(self, axis: TimeAxis) -> None:
+        super().__init__()
+        self._axis = axis
+        self.rows: list[LaneRow] = []
+        self._group = QButtonGroup(self)
+        self._group.idClicked.connect(self.chosen)
+        content = QWidget()
+        self._grid = QGridLayout(content)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setVerticalSpacing(_GAP)
+        self._grid.setColumnStretch(1, 1)
+        self._scroll = _Scroll()
+        self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._scroll.setFrameShape(QFrame.Shape.NoFrame)
+        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._scroll.setWidgetResizable(True)
+        self._scroll.setWidget(content)
+        for part in (content, self._scroll.viewport()):
+            part.setAutoFillBackground(False)
+        self._scroll.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
+        self._time = QScrollBar(Qt.Orientation.Horizontal)
+        self._time.setAccessibleName(self.tr("Shown part of the sound"))
+        self._time.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # the waveforms' keys move along
+        self._time.valueChanged.connect(self._on_scrolled)
+        self._time.hide()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        column.addWidget(self._scroll)
+        column.addWidget(self._time)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
+        axis.changed.connect(self._on_axis)
+
+    def show_lanes(self, lanes: Sequence[Lane]) -> None:
+        """Show these lanes, from top to bottom."""
+        height = LANE_HEIGHT if len(lanes) <= _FEW else LOW_LANE_HEIGHT
+        while len(self.rows) > len(lanes):
+            row = self.rows.pop()
+            self._group.removeButton(row.button)
+            row.discard()
+        while len(self.rows) < len(lanes):
+            self._add_row()
+        for row, lane in zip(self.rows, lanes, strict=True):
+            row.show_lane(lane, height)
+        width = max(row.button.sizeHint().width() for row in self.rows)
+        for row in self.rows:
+            row.button.setFixedWidth(width)
+        self._scroll.updateGeometry()
+
+    def show_heard(self, heard: int, *, playable: Sequence[bool]) -> None:
+        """Mark the lane that is heard, and those that can be."""
+        for number, row in enumerate(self.rows):
+            able = playable[number]
+            row.button.setEnabled(able)
+            row.button.setChecked(number == heard and able)
+            row.button.set_reached_by_tab(reached=number == heard)
+            row.view.set_active(active=number == heard)
+            row.view.setEnabled(able)
+
+    def scroll_to(self, number: int) -> None:
+        """Bring a lane into sight."""
+        self._scroll.ensureWidgetVisible(self.rows[number].view, 0, _GAP)
+
+    def set_stretch(self, stretch: Stretch | None) -> None:
+        """Mark a stretch in all lanes."""
+        for row in self.rows:
+            row.view.set_stretch(stretch)
+
+    def set_position(self, position_s: float) -> None:
+        """Show the playing position in all lanes."""
+        self._axis.follow(position_s)
+        for row in self.rows:
+            row.view.set_position(position_s)
+
+    @property
+    def time_left(self) -> float:
+        """Where time begins, from the left of this widget: what is below it aligns with that."""
+        view = self.rows[0].view
+        return view.mapTo(self, view.rect().topLeft()).x() + LANE_MARGIN
+
+    def _add_row(self) -> None:
+        row, number = LaneRow(self._axis), len(self.rows)
+        row.button.setCheckable(True)
+        row.button.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Preferred)
+        self._group.addButton(row.button, number)
+        row.view.sought.connect(lambda second: self.sought.emit(number, second))
+        row.view.selected.connect(self.selected)
+        row.view.flip_requested.connect(self.flip_requested)
+        row.view.step_wanted.connect(self.step_wanted)
+        for column, widget in enumerate((row.button, row.view, row.level)):
+            self._grid.addWidget(widget, number, column)
+        self.rows.append(row)
+
+    def _on_axis(self) -> None:
+        axis = self._axis
+        self._time.blockSignals(True)  # noqa: FBT003 - Qt's signature
+        self._time.setPageStep(round(axis.span_s * _TICKS_PER_S))
+        self._time.setSingleStep(round(axis.span_s * _TICKS_PER_S / 10))
+        self._time.setRange(0, round((axis.length_s - axis.span_s) * _TICKS_PER_S))
+        self._time.setValue(round(axis.start_s * _TICKS_PER_S))
+        self._time.blockSignals(False)  # noqa: FBT003 - Qt's signature
+        self._time.setVisible(axis.is_zoomed)
+
+    def _on_scrolled(self, value: int) -> None:
+        self._axis.show_from(value / _TICKS_PER_S)
