@@ -54,14 +54,17 @@ class NetworkNeeds:
         for job in jobs:
             options = job.options
             method = options.pitch_method, options.f0_file is None
-            kind = job.voice.key, *method, self._of_cover(job), job.needs
+            voices = job.voice.key, job.backing_voice and job.backing_voice.key
+            kind = *voices, *method, self._of_cover(job), job.needs
             if kind not in known:
                 known[kind] = self._missing(job)
             found.append(known[kind])
         return found
 
     def _missing(self, job: Job) -> tuple[str, ...]:
-        of_voice = [*self._encoders(job.voice.key), *self._of_method(job.options)]
+        voices = [each for each in (job.voice, job.backing_voice) if each is not None]
+        encoders = [network for each in voices for network in self._encoders(each.key)]
+        of_voice = [*encoders, *self._of_method(job.options)]
         of_song = self._of_cover(job)
         waits = [self.networks[key] for key in job.needs if key in self.networks]
         needed = [*(self.networks[key] for key in of_song), *of_voice, *waits]

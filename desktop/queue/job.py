@@ -103,6 +103,7 @@ class Job:
     Attributes
     ----------
     cover : of a song; None converts the file as a voice
+    backing_voice : of a song's backing voices where they are converted; None is the same voice
     output_dir : folder of the result; None is next to the source
     source_s, taken_s : duration of the source (0: unknown), and of the conversion
     fraction : 0..1 that was done when it ended
@@ -120,6 +121,7 @@ class Job:
     voice: Voice
     options: ConversionOptions = field(default_factory=ConversionOptions)
     cover: CoverOptions | None = None
+    backing_voice: Voice | None = None
     output_dir: Path | None = None
     id: str = field(default_factory=_new_id)
     state: JobState = JobState.WAITING
@@ -173,6 +175,7 @@ class Job:
             voice=self.voice,
             options=self.options,
             cover=self.cover,
+            backing_voice=self.backing_voice,
             output_dir=self.output_dir,
             source_s=self.source_s,
         )
@@ -184,6 +187,7 @@ def job_to_record(job: Job) -> dict[str, Any]:
     record["voice"] = _fields(job.voice)
     record["options"] = job.options.to_record()
     record["cover"] = None if job.cover is None else job.cover.to_record()
+    record["backing_voice"] = None if job.backing_voice is None else _fields(job.backing_voice)
     record["notes"] = [note.to_record() for note in job.notes]
     record["needs"] = list(job.needs)
     record["stages"] = [list(_fields(each).values()) for each in job.stages]
@@ -193,19 +197,14 @@ def job_to_record(job: Job) -> dict[str, Any]:
 def job_from_record(record: dict[str, Any]) -> Job | None:
     """The job of a record; None if the record is invalid."""
     try:
-        voice = record["voice"]
+        backing = record.get("backing_voice")
         return Job(
             id=str(record["id"]),
             source=Path(record["source"]),
-            voice=Voice(
-                str(voice["name"]),
-                Path(voice["weights"]),
-                _path(voice["index"]),
-                str(voice["key"]),
-                bool(voice["built_in"]),
-            ),
+            voice=_voice_from_record(record["voice"]),
             options=ConversionOptions.from_record(record["options"]),
             cover=_cover(record.get("cover")),
+            backing_voice=None if backing is None else _voice_from_record(backing),
             output_dir=_path(record["output_dir"]),
             state=JobState(record["state"]),
             stages=tuple(_stage_from_record(*each) for each in record["stages"]),
@@ -227,6 +226,16 @@ def job_from_record(record: dict[str, Any]) -> Job | None:
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
+
+
+def _voice_from_record(record: dict[str, Any]) -> Voice:
+    return Voice(
+        str(record["name"]),
+        Path(record["weights"]),
+        _path(record["index"]),
+        str(record["key"]),
+        bool(record["built_in"]),
+    )
 
 
 def _stage_from_record(stage: Any, seconds: Any, device: Any, held_bytes: Any = 0) -> StageTime:

@@ -204,4 +204,7 @@ def _settings(job: Job) -> list[str]:
     if job.cover is None:
         return words
     kind = {"song": _tr("whole song"), "vocals": _tr("vocals of a song")}[job.cover.source_kind]
-    return [kind, *words, *map(translate, job.cover.summary())]
+    words = [kind, *words, *map(translate, job.cover.summary())]
+    if job.backing_voice is not None:
+        words.append(_tr("backing by {voice}").format(voice=job.backing_voice.name))
+    return words

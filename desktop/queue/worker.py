@@ -118,6 +118,7 @@ class ConverterEngine:
                     voice,
                     job.options,
                     job.cover,
+                    backing_voice=_files_of(job.backing_voice) if job.backing_voice else None,
                     output_dir=folder,
                     listener=listen,
                     cancel=order.cancel,

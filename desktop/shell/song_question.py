@@ -33,7 +33,8 @@ def suggest_songs(window: MainWindow, draft: Draft, job_ids: Sequence[str]) -> N
     def convert() -> None:
         draft.set_file_kind(SONG)
         told = _voices(window, job_ids)
-        songs = [replace(job.another_take(), cover=draft.cover) for job in told]
+        cover, backing = draft.cover, draft.backing_voice
+        songs = [replace(each.another_take(), cover=cover, backing_voice=backing) for each in told]
         window.queue.cancel([job.id for job in told if job.state is JobState.RUNNING])
         window.queue.remove([job.id for job in told if not job.is_over])
         window.queue.add(songs)

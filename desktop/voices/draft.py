@@ -23,6 +23,7 @@ VOCALS: FileKind = "vocals"
 _VOICE = "draft.voice"
 _KIND = "draft.file_kind"
 _SONG = "draft.song"
+_BACKING = "draft.backing_voice"
 
 
 class Draft(QObject):
@@ -39,6 +40,7 @@ class Draft(QObject):
         kind = settings.memory(_KIND)
         self._kind: FileKind = kind if kind in get_args(FileKind) else VOICE
         self._song = CoverOptions.from_record(settings.memory(_SONG))
+        self._backing = voices.find(settings.memory(_BACKING))
         voices.changed.connect(self._on_voices_changed)
         settings.changed.connect(self._on_setting)
 
@@ -73,6 +75,24 @@ class Draft(QObject):
         if self._kind == VOICE:
             return None
         return self._song.with_values({"source_kind": self._kind})
+
+    @property
+    def backing_voice(self) -> Voice | None:
+        """Who sings the next file's backing voices, if they are converted by another voice."""
+        cover = self.cover
+        return self._backing if cover is not None and cover.backing == "convert" else None
+
+    @property
+    def chosen_backing_voice(self) -> Voice | None:
+        """The voice for converted backing voices, also while none are; None is the same voice."""
+        return self._backing
+
+    def set_backing_voice(self, voice: Voice | None) -> None:
+        """Choose who sings converted backing voices; remembered."""
+        if voice != self._backing:
+            self._backing = voice
+            self._settings.remember(_BACKING, None if voice is None else voice.key)
+            self.changed.emit()
 
     def set_file_kind(self, kind: FileKind) -> None:
         """Choose what the next file is; remembered for all voices."""
@@ -121,6 +141,7 @@ class Draft(QObject):
                 voice=self._voice,
                 options=self._options,
                 cover=self.cover,
+                backing_voice=self.backing_voice,
                 output_dir=folder,
             )
             for path in sources
@@ -150,6 +171,8 @@ class Draft(QObject):
             self.changed.emit()
 
     def _on_voices_changed(self) -> None:
+        if self._backing is not None:
+            self.set_backing_voice(self._voices.find(self._backing.key))
         found = self._voices.find(self._voice.key) or self._voices.voices()[0]
         if found.key != self._voice.key:
             self.set_voice(found)

@@ -67,7 +67,7 @@ class PresetMenu(QWidget):
         """Show the chosen preset, and whether the settings were changed since."""
         name = self._presets.chosen
         text = name or self.tr("None")
-        if name and not self._presets.matches(name, self._draft.options):
+        if name and not self._matches(name):
             text = self.tr("{preset} (changed)").format(preset=name)
         elided = self.button.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, _LONGEST)
         self.button.setText(style.menu_text(elided))
@@ -82,7 +82,7 @@ class PresetMenu(QWidget):
         for name in self._presets.names():
             action = self.menu.addAction(style.menu_text(name), partial(self.apply, name))
             action.setCheckable(True)
-            action.setChecked(name == chosen and self._presets.matches(name, self._draft.options))
+            action.setChecked(name == chosen and self._matches(name))
         self.menu.addSeparator()
         self.menu.addAction(self.tr("Save as Preset…"), self._ask_for_name)
         self.menu.addAction(self.tr("Import…"), self._import)
@@ -98,6 +98,12 @@ class PresetMenu(QWidget):
         """Use the settings of a preset."""
         self._presets.choose(name)
         self._draft.set_options(self._presets.applied(name, self._draft.options))
+        self._draft.set_song(self._presets.applied_to_song(name, self._draft.song))
+
+    def _matches(self, name: str) -> bool:
+        """Whether the settings that are shown are those of a preset."""
+        song = None if self._draft.cover is None else self._draft.song
+        return self._presets.matches(name, self._draft.options, song)
 
     def save(self, name: str) -> None:
         """Save the present settings under a name; asks before it replaces another preset."""
@@ -108,7 +114,7 @@ class PresetMenu(QWidget):
         ):
             return
         if name:
-            self._presets.save(name, self._draft.options)
+            self._presets.save(name, self._draft.options, self._draft.song)
 
     def _ask_for_name(self) -> None:
         dialog = QInputDialog(self)

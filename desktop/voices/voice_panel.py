@@ -74,7 +74,7 @@ class VoicePanel(QWidget):
         self._make_default = QPushButton(self.tr("Make Default"))
         self._make_default.setToolTip(self.tr("This voice starts with these settings from now on"))
         self._make_default.clicked.connect(draft.make_usual)
-        self.songs = SongControls(draft, settings)
+        self.songs = SongControls(draft, voices, settings)
         self.presets = PresetMenu(draft, Presets(settings, self))
         shown = [each for each in all_options() if each.in_app]
         self._controls = OptionControls(each for each in shown if not each.more)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -210,6 +211,67 @@ def test_what_a_file_is_and_its_mix_are_chosen_in_the_panel_and_remembered(
     later.choose(0)
     assert later.draft.file_kind == VOICE
     assert later.job().cover is None
+
+
+def test_backing_voices_are_kept_or_sung_by_the_same_or_another_voice_or_muted(
+    qtbot: QtBot, tmp_path: Path
+) -> None:
+    bench = Bench(qtbot, tmp_path)
+    bench.choose(1)
+    assert not bench.songs.backing_voice.isVisible()
+    bench.draft.set_song(CoverOptions(backing="convert"))
+    choice = bench.songs.backing_voice
+    assert choice.isVisible()
+    assert [choice.itemText(row) for row in range(choice.count())] == ["The same voice", "Starter"]
+    assert bench.job().backing_voice is None
+    choice.setCurrentIndex(1)
+    choice.activated.emit(1)
+    starter = bench.voices.voices()[0]
+    asked = bench.job()
+    assert asked.backing_voice == starter
+    assert settings_text(asked).endswith(" · Backing voices Convert · backing by Starter")
+    assert job_from_record(job_to_record(asked)) == asked
+    assert asked.again().backing_voice == starter
+    bench.settings.flush()
+    later = Bench(qtbot, tmp_path)
+    assert later.job().backing_voice == starter
+    assert later.songs.backing_voice.currentText() == "Starter"
+    later.draft.set_song(CoverOptions(backing="mute"))
+    assert later.job().backing_voice is None
+    assert not later.songs.backing_voice.isVisible()
+    later.draft.set_song(CoverOptions(backing="convert"))
+    later.songs.backing_voice.activated.emit(0)
+    assert later.job().backing_voice is None
+
+
+def test_backing_voices_are_sung_by_the_voice_of_the_job(
+    start: Callable[..., App], models: Path, tmp_path: Path, qtbot: QtBot
+) -> None:
+    lead = models / "separation" / "bs_roformer_karaoke_frazer_becruily.ckpt"
+    made = write_network("mel", tmp_path)
+    made.with_suffix(".yaml").rename(lead.with_suffix(".yaml"))
+    made.rename(lead)
+    app = start()
+    app.draft.set_file_kind(VOCALS)
+    app.draft.set_song(CoverOptions(karaoke="on", backing="convert"))
+    source = song(tmp_path, 0.5)
+    starter = app.voices.voices()[0]
+    plain = replace(starter, index=None)
+    (asked,) = app.draft.make_jobs([source])
+    app.queue.add([asked, replace(asked.another_take(), backing_voice=plain)])
+    assert [each.needs for each in app.queue.jobs()] == [(), ()]
+    qtbot.waitUntil(lambda: over(app), timeout=WAIT_MS)
+    same, other = app.queue.jobs()
+    assert same.state is other.state is JobState.FINISHED, (same.message, other.message)
+    parts = [PartCache().find(each.parts) for each in (same, other)]
+    assert parts[0] is not None
+    assert parts[1] is not None
+    lead, backing = (
+        [soundfile.read(each.paths[part])[0] for each in parts if each is not None]
+        for part in ("lead", "backing")
+    )
+    np.testing.assert_array_equal(lead[0], lead[1])
+    assert np.abs(backing[0] - backing[1]).max() > 1e-4
 
 
 def test_every_setting_of_a_cover_has_a_control(qtbot: QtBot, tmp_path: Path) -> None:

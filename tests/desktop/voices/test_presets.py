@@ -10,10 +10,11 @@ from PySide6.QtWidgets import QFileDialog, QInputDialog
 from pytestqt.qtbot import QtBot
 
 from desktop.settings.store import Settings
-from desktop.voices.draft import Draft
+from desktop.voices.draft import SONG, VOICE, Draft
 from desktop.voices.preset_menu import PresetMenu
 from desktop.voices.presets import SUFFIX, PresetError, Presets
 from desktop.voices.voice_list import VoiceList
+from engine.cover.options import COVER_OPTIONS, CoverOptions
 from engine.options import ConversionOptions, all_options
 
 OF_ONE_FILE_OR_VOICE = {"f0_file", "track", "voice_pitch_hz", "overwrite"}
@@ -41,8 +42,11 @@ def bench(qtbot: QtBot, tmp_path: Path) -> Bench:
     return Bench(qtbot, tmp_path)
 
 
+OF_COVERS = {each.name for each in COVER_OPTIONS}
+
+
 def other_value(name: str) -> object:
-    option = next(each for each in all_options() if each.name == name)
+    option = next(each for each in (*all_options(), *COVER_OPTIONS) if each.name == name)
     if option.kind == "switch":
         return not option.default
     if option.kind == "choice":
@@ -62,6 +66,46 @@ def test_every_setting_is_in_a_preset_and_comes_back(bench: Bench) -> None:
     bench.press("Ballad")
     assert bench.draft.options == changed.with_values({"track": 3})
     assert bench.menu.button.text() == "Ballad"
+
+
+def test_every_setting_of_a_cover_is_in_a_preset_and_travels_as_a_file(
+    bench: Bench, tmp_path: Path
+) -> None:
+    changed = CoverOptions().with_values(
+        {name: other_value(name) for name in OF_COVERS - {"source_kind", "instrumental"}}
+    )
+    assert len(changed.to_record()) == len(OF_COVERS) - 2
+    bench.draft.set_file_kind(SONG)
+    bench.draft.set_song(changed.with_values({"instrumental": tmp_path / "secret.wav"}))
+    bench.menu.save("Duet")
+    bench.presets.export("Duet", tmp_path / f"Duet{SUFFIX}")
+    assert "secret" not in (tmp_path / f"Duet{SUFFIX}").read_text(encoding="utf-8")
+    bench.presets.delete("Duet")
+    other = CoverOptions(instrumental=tmp_path / "other.wav")
+    bench.draft.set_song(other)
+    bench.menu.import_file(tmp_path / f"Duet{SUFFIX}")
+    assert bench.draft.song == changed.with_values({"instrumental": other.instrumental})
+    assert bench.menu.button.text() == "Duet"
+    bench.draft.set_song(changed.with_values({"lead_db": 3.5}))
+    assert bench.menu.button.text() == "Duet (changed)"
+    bench.draft.set_file_kind(VOICE)  # then its mix is neither shown nor used
+    assert bench.menu.button.text() == "Duet"
+
+
+def test_a_preset_from_before_there_were_covers_leaves_their_settings_alone(
+    bench: Bench, tmp_path: Path
+) -> None:
+    file = tmp_path / f"old{SUFFIX}"
+    file.write_text(json.dumps({**GOOD, "options": {"semitones": 2.0}}))
+    bench.settings.remember("presets", {"Older": {"semitones": 4.0}})
+    bench.draft.set_file_kind(SONG)
+    song = CoverOptions(backing="mute", room_db=-9.0)
+    bench.draft.set_song(song)
+    bench.menu.import_file(file)
+    assert (bench.draft.options.semitones, bench.draft.song) == (2.0, song)
+    bench.press("Older")
+    assert (bench.draft.options.semitones, bench.draft.song) == (4.0, song)
+    assert bench.menu.button.text() == "Older"
 
 
 def test_presets_are_named_kept_replaced_and_deleted_when_agreed(
@@ -127,6 +171,10 @@ GOOD = {"format": "Ultimate RVC preset", "version": 1, "name": "X", "options": {
         ({**GOOD, "options": {"semitones": float("nan")}}, ""),
         ({**GOOD, "options": {"stereo": "yes"}}, "it must be on or off"),
         ({**GOOD, "options": {"f0_min_hz": 900, "f0_max_hz": 1000}}, ""),
+        ({**GOOD, "cover": 3}, "it holds no settings"),
+        ({**GOOD, "cover": {"evil": 1}}, 'the unknown setting "evil"'),
+        ({**GOOD, "cover": {"instrumental": "a.wav"}}, 'the unknown setting "instrumental"'),
+        ({**GOOD, "cover": {"lead_db": 99}}, ""),
     ],
 )
 def test_a_bad_file_is_refused_with_one_sentence_and_changes_nothing(
