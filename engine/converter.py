@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from engine import device as devices
+from engine.accelerators import torch_device
 from engine.analysis import AnalysisRecorder
 from engine.audio.names import output_path_for
 from engine.audio.reader import decode_audio, probe_audio, receive_array, receive_sound
@@ -80,7 +81,7 @@ class Converter:
         self.cache = cache
         self.optimization = optimization or OptimizationConfig()
         self.models_dir = locate_models_dir(models_dir)
-        self.device = devices.choose_device(self.optimization.device)
+        self.device = devices.choose_device(torch_device(self.optimization))
         self.profiler = PerformanceProfiler(
             enabled=self.optimization.enable_profiling,
             synchronize=lambda: devices.synchronize(self.device),

@@ -249,14 +249,15 @@ class FirstUse:
 
         Before any voice was loaded, a part is bad that was so with every network it ran.
         """
-        kept = set(parse_parts(self._config.cpu_parts))
+        config = self._config
+        kept = set(parse_parts(config.cpu_parts))
         bad = {(finding.part, finding.accelerator) for finding in self._bad()}
         on_cpu = kept | {part for part, accelerator in bad if not accelerator}
         if not self._config.use_gpu_filter:
             on_cpu.add("filter")
         if not self._config.searches_on_device:
             on_cpu.add("retrieval")
-        found = {part: offered(part, self._device) for part in PARTS if part not in kept}
+        found = {part: offered(part, self._device, config) for part in PARTS if part not in kept}
         others = {
             part: name
             for part, name in found.items()

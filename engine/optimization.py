@@ -18,6 +18,9 @@ Weighting = Literal["inverse_square", "inverse"]
 
 Retrieval = Literal["ivf", "exact", "faiss"]
 
+Backend = Literal["auto", "torch", "mlx"]
+"""By what the networks run. ``auto`` is torch, unless tuning found another one to be faster."""
+
 MAX_BATCH = 64
 MAX_TILE_FRAMES = 4600
 DEFAULT_TILE_FRAMES = 400
@@ -41,6 +44,16 @@ class OptimizationConfig:
         choices=choices(
             ("auto", Text("Automatic")), ("mps", Text("Metal")), ("cuda", Text("CUDA")),
             ("cpu", Text("Processor (CPU)")),
+        ),
+    )
+    backend: Backend = option(
+        "auto", title=Text("Framework"),
+        help=Text(
+            "Automatic uses PyTorch, or MLX where it is installed and tuning found it to be faster."
+        ),
+        variable="RVC_BACKEND",
+        choices=choices(
+            ("auto", Text("Automatic")), ("torch", Text("PyTorch")), ("mlx", Text("MLX")),
         ),
     )
     retrieval: Retrieval = option(
@@ -252,5 +265,7 @@ def resolve(
     DeviceError : the device asked for is not there
     """
     asked = {**(saved or {}), **overrides_from_env(environment), **command_line}
+    if asked.get("backend") == "auto":
+        del asked["backend"]  # tuning decides
     preset = OptimizationConfig.for_this_machine(asked.pop("device", "auto"))
     return replace(preset, **{**tuned(preset.device), **asked})

@@ -125,10 +125,11 @@ class Placement:
         return self.accelerators.get(part)
 
     def with_device(self, part: Part, device: str) -> Placement:
-        """The same with one part on another device."""
+        """The same with one part by torch on another device."""
         moved = {**self.devices, part: device}
         on_device = {part: device for part, device in moved.items() if device != CPU}
-        return Placement(on_device, self.accelerators)
+        others = {each: name for each, name in self.accelerators.items() if each != part}
+        return Placement(on_device, others)
 
     @property
     def cpu_parts(self) -> tuple[Part, ...]:

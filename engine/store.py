@@ -12,9 +12,10 @@ from typing import Any, TypeVar, cast
 
 import torch
 
+from engine import accelerators
 from engine import device as devices
-from engine.accelerators import TORCH, Latent, find
-from engine.errors import OptionError, Text, VoiceFileError
+from engine.accelerators import TORCH, BuildError, Latent
+from engine.errors import Message, OptionError, Text, VoiceFileError
 from engine.examination import FirstUse
 from engine.loading import content_encoder_files, load_content_encoder
 from engine.models.compilation import CompiledVocoder
@@ -70,12 +71,15 @@ class ModelStore:
         """Drop everything that is loaded."""
         self._loaded.clear()
 
-    def warnings(self) -> list[str]:
+    def warnings(self) -> list[Message]:
         """Sentences about what did not work as configured."""
         found = self._loaded.get("voice")
         vocode = None if found is None else cast(tuple[object, ...], found[1])[3]
-        warnings = list(vocode.warnings) if isinstance(vocode, CompiledVocoder) else []
-        if self._config.use_fp16 and devices.half_type(self._config.device) is None:
+        warnings: list[Message] = [*accelerators.sentences(self._config)]
+        if isinstance(vocode, CompiledVocoder):
+            warnings += vocode.warnings
+        on_torch = not self._placement.accelerators
+        if self._config.use_fp16 and on_torch and devices.half_type(self._config.device) is None:
             warnings.append("half precision is off: this processor is not faster with it")
         return warnings
 
@@ -140,9 +144,9 @@ class ModelStore:
 
     def _built(self, part: Part, source: Any) -> Any:
         """A part by its accelerator; see `engine.accelerators`."""
-        accelerator = find(self._placement.accelerator_of(part) or TORCH)
+        name = self._placement.accelerator_of(part) or TORCH
         device = self._placement.device_of(part)
-        return accelerator.load().build(part, source, self._config, device)
+        return accelerators.build(part, name, source, self._config, device)
 
     def voice(self, voice: VoiceFiles, run: Run) -> tuple[VoiceCard, Synthesizer, Latent, Vocode]:
         """Card and network of a voice, and the two parts that are made of it.
@@ -282,7 +286,7 @@ class ExaminedStore(ModelStore):
 
     def models(self, voice: VoiceFiles, options: Sequence[ConversionOptions], run: Run) -> Models:
         """See `ModelStore.models`; a device that is new here is examined first."""
-        models = super().models(voice, options, run)
+        models = self._built_models(voice, options, run)
         self.first_use.use(models)
         if self.first_use.placement != self.placement:
             del models  # before loading: never two at once in memory
@@ -310,7 +314,16 @@ class ExaminedStore(ModelStore):
         """The networks where they belong by now."""
         self.place(self.first_use.placement)
         run.placement = self.first_use.placement
-        return super().models(voice, options, run)
+        return self._built_models(voice, options, run)
+
+    def _built_models(
+        self, voice: VoiceFiles, options: Sequence[ConversionOptions], run: Run
+    ) -> Models:
+        """The networks; a part that its accelerator cannot build is given to another."""
+        try:
+            return super().models(voice, options, run)
+        except BuildError:
+            return self._elsewhere(voice, options, run)
 
     def _on_cpu(self, voice: VoiceFiles, options: Sequence[ConversionOptions]) -> Models:
         """The same voice in float32 on the CPU, to compare with."""

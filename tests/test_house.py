@@ -80,6 +80,13 @@ def test_networks_import_torch_numpy_and_their_siblings_only(imports: dict[str, 
     assert others - {"torch", "numpy"} - sys.stdlib_module_names == set()
 
 
+def test_only_its_accelerator_imports_mlx(imports: dict[str, set[str]]) -> None:
+    theirs = ("engine.accelerators.mlx",)
+    importers = {each for each, to in imports.items() if "mlx" in to}
+    assert importers
+    assert [each for each in importers if not is_in(each, theirs)] == []
+
+
 def test_no_modules_import_each_other_in_a_circle(imports: dict[str, set[str]]) -> None:
     TopologicalSorter(imports).prepare()  # raises CycleError with the circle
 

@@ -1,8 +1,12 @@
 """By what a part of a conversion runs: torch on any device, or another framework.
 
-A new accelerator is a module with the functions of `engine.accelerators.torch_parts` that it needs
-(``offers`` and ``build``) and a row of `ACCELERATORS`. Where one offers a part, it is examined
-before its first use: it keeps the part if its result is that of torch on the CPU and not slower.
+A new accelerator is a module with the functions of `engine.accelerators.torch_parts` (``offers``
+and ``build``) and a row of `ACCELERATORS`. Where one offers a part, it is examined before its
+first use: it keeps the part if its result is that of torch on the CPU and not slower. One that
+cannot build a part is not asked for it again.
+
+One that needs the GPU for itself has a function ``takes_gpu(config)``, too: where that is true,
+torch runs on the CPU. If it has ``why_not_used(config)``, that says why it was asked for in vain.
 
 What ``build(part, source, config, device)`` is given and has to return:
 
@@ -27,10 +31,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
 from torch import Tensor
 
-from engine.stages import Part
+from engine.device import DeviceName
+from engine.errors import Text
+from engine.optimization import OptimizationConfig
+from engine.stages import PART_TITLES, Part
 
 TORCH = "torch"
 _BUILT_PARTS = ("content", "latent", "vocoder", "retrieval", "pitch")
@@ -43,7 +51,7 @@ class Accelerator:
     Attributes
     ----------
     name : in placements, records and sentences
-    module : with ``offers(part, device) -> bool`` and ``build``; imported on first use
+    module : with ``offers(part, device, config) -> bool`` and ``build``; imported on first use
     """
 
     name: str
@@ -62,7 +70,10 @@ class Latent:
     flow: Callable[[Tensor, Tensor, Tensor | None, Tensor], Tensor]
 
 
-ACCELERATORS: list[Accelerator] = [Accelerator(TORCH, "engine.accelerators.torch_parts")]
+ACCELERATORS: list[Accelerator] = [
+    Accelerator("mlx", "engine.accelerators.mlx"),
+    Accelerator(TORCH, "engine.accelerators.torch_parts"),
+]
 """The first that offers a part is tried first; torch, which runs every part, is the last."""
 
 
@@ -76,8 +87,57 @@ def find(name: str) -> Accelerator:
     return next(row for row in ACCELERATORS if row.name == name)
 
 
-def offered(part: Part, device: str) -> str:
+def offered(part: Part, device: str, config: OptimizationConfig) -> str:
     """The accelerator to try for a part, where torch would use this device."""
     if part not in _BUILT_PARTS:
         return TORCH
-    return next(row.name for row in ACCELERATORS if row.load().offers(part, device))
+    return next(
+        row.name
+        for row in ACCELERATORS
+        if (part, row.name) not in failures and row.load().offers(part, device, config)
+    )
+
+
+class BuildError(Exception):
+    """An accelerator could not build a part; it does not offer it any more."""
+
+
+failures: dict[tuple[Part, str], Text] = {}
+"""Sentences about parts that an accelerator could not build since the program started."""
+
+
+def build(part: Part, name: str, source: Any, config: OptimizationConfig, device: str) -> Any:
+    """A part by the accelerator of that name; see above.
+
+    Raises
+    ------
+    BuildError : it could not; torch's own errors are not changed
+    """
+    module = find(name).load()
+    if name == TORCH:
+        return module.build(part, source, config, device)
+    try:
+        return module.build(part, source, config, device)
+    except (ImportError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        failures[part, name] = Text(
+            "{part} runs on {place}, because {device} cannot run it ({reason})",
+            part=PART_TITLES[part],
+            place=Text("torch"),
+            device=name,
+            reason=str(error).strip().partition("\n")[0] or type(error).__name__,
+        )
+        raise BuildError(part) from error
+
+
+def torch_device(config: OptimizationConfig) -> DeviceName:
+    """The device to ask for: the CPU where another accelerator has the GPU for itself."""
+    functions = (getattr(row.load(), "takes_gpu", None) for row in ACCELERATORS)
+    taken = any(takes is not None and takes(config) for takes in functions)
+    return "cpu" if taken else config.device
+
+
+def sentences(config: OptimizationConfig) -> list[Text]:
+    """Why accelerators are not used though they were asked for, for the user."""
+    functions = (getattr(row.load(), "why_not_used", None) for row in ACCELERATORS)
+    reasons = [None if reason is None else reason(config) for reason in functions]
+    return [*(reason for reason in reasons if reason is not None), *failures.values()]

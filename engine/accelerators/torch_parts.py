@@ -21,7 +21,7 @@ from engine.stages import CPU, Part
 Network = TypeVar("Network", bound=torch.nn.Module)
 
 
-def offers(part: Part, device: str) -> bool:  # noqa: ARG001 - the same for every accelerator
+def offers(part: Part, device: str, config: OptimizationConfig) -> bool:  # noqa: ARG001 - the same for every accelerator
     """Whether this accelerator can run the part."""
     return True
 

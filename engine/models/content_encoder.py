@@ -343,6 +343,22 @@ class ContentEncoder(nn.Module):
             field = (field - 1) * stride + kernel
         return field
 
+    def require(self, audio: Tensor, layer: int | None, *, project: bool) -> int:
+        """Check the parameters of `forward`; how many layers run.
+
+        Raises
+        ------
+        ValueError : audio shorter than one frame, no such layer, or no ``final_proj``
+        """
+        n_layers = self.sizes.num_hidden_layers if layer is None else layer
+        if not 1 <= n_layers <= self.sizes.num_hidden_layers:
+            raise ValueError(f"layer {n_layers} of {self.sizes.num_hidden_layers}")
+        if audio.shape[-1] < self.receptive_field_samples:
+            raise ValueError(f"{audio.shape[-1]} samples are too few for one frame")
+        if project and self.final_proj is None:
+            raise ValueError("this content encoder has no final_proj")
+        return n_layers
+
     def conv_features(self, audio: Tensor) -> Tensor:
         """Audio [B, N] at 16 kHz -> front end's features [B, T, C], 50 frames a second."""
         return torch.as_tensor(self.feature_extractor(audio)).transpose(1, 2)
@@ -364,15 +380,9 @@ class ContentEncoder(nn.Module):
 
         Raises
         ------
-        ValueError : audio shorter than one frame, no such layer, or no ``final_proj``
+        ValueError : see `require`
         """
-        n_layers = self.sizes.num_hidden_layers if layer is None else layer
-        if not 1 <= n_layers <= self.sizes.num_hidden_layers:
-            raise ValueError(f"layer {n_layers} of {self.sizes.num_hidden_layers}")
-        if audio.shape[-1] < self.receptive_field_samples:
-            raise ValueError(f"{audio.shape[-1]} samples are too few for one frame")
-        if project and self.final_proj is None:
-            raise ValueError("this content encoder has no final_proj")
+        n_layers = self.require(audio, layer, project=project)
         x = self.feature_projection(self.conv_features(audio))
         x = self.encoder(x, n_layers)
         if project and self.final_proj is not None:

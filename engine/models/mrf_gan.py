@@ -95,20 +95,22 @@ class MrfGan(nn.Module):
         """
         wave = self.m_source(source)
         x = self.conv_pre(z) + self.cond(speaker)
-        needed = needed_samples(z.shape[-1], context, self.rates, self._reaches())
-        x = through_stages(x, wave, self._stages(), self.rates, needed, self.tile_floats)
+        needed = needed_samples(z.shape[-1], context, self.rates, self.reaches())
+        x = through_stages(x, wave, self.stages(), self.rates, needed, self.tile_floats)
         sound: Tensor = self.conv_post(F.leaky_relu_(x, FINAL_SLOPE)).float().tanh()
         start = needed[-1].start
         return wanted_samples(sound.squeeze(1), context, z.shape[-1], self.hop_samples, start)
 
     def receptive_field_frames(self) -> int:
         """Frames of context on either side that influence the output."""
-        return conv_reach(self.conv_pre, conv_reach(self.upsamples[0], self._reaches()[0]))
+        return conv_reach(self.conv_pre, conv_reach(self.upsamples[0], self.reaches()[0]))
 
-    def _reaches(self) -> list[int]:
-        return stage_reaches(self.conv_post, self._stages())
+    def reaches(self) -> list[int]:
+        """See `needed_samples`."""
+        return stage_reaches(self.conv_post, self.stages())
 
-    def _stages(self) -> list[Stage]:
+    def stages(self) -> list[Stage]:
+        """In the order in which they run."""
         return [
             Stage(up, noise_conv, [b for b in mrf.children() if isinstance(b, MrfBlock)])
             for up, noise_conv, mrf in zip(self.upsamples, self.noise_convs, self.mrfs, strict=True)

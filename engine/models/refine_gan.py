@@ -212,7 +212,7 @@ class RefineGan(nn.Module):
         bottom, sides = self._chain(wave) if self.chained else self._direct(wave, z.shape[-1])
         x = torch.cat([self.mel_conv(z) + self.cond(speaker), bottom], dim=1)
         frames, start, per_frame = z.shape[-1], 0, 1
-        needed = needed_samples(frames, context, self.rates, self._reaches())
+        needed = needed_samples(frames, context, self.rates, self.reaches())
         for stage, (rate, block) in enumerate(
             zip(self.rates, self.upsample_conv_blocks, strict=True)
         ):
@@ -243,14 +243,14 @@ class RefineGan(nn.Module):
 
     def receptive_field_frames(self) -> int:
         """Frames of context on either side that influence the output."""
-        reaches = self._reaches()
+        reaches = self.reaches()
         bottom = reaches[0] // self.rates[0] + 1
         source_reach = self._source_reach(reaches, bottom)
         # One frame more: f0 is interpolated between neighbouring frames.
         source_frames = -(-source_reach // self.hop_samples) + 1
         return max(conv_reach(self.mel_conv, bottom), source_frames)
 
-    def _reaches(self) -> list[int]:
+    def reaches(self) -> list[int]:
         """See `needed_samples`."""
         reaches: list[int] = []
         reach = conv_reach(self.conv_post, 0)

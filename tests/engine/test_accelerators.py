@@ -29,7 +29,7 @@ gain = 1.0
 runs: list[torch.device] = []
 
 
-def offers(part: Part, device: str) -> bool:
+def offers(part: Part, device: str, config: Config) -> bool:
     return part == "vocoder"
 
 

@@ -12,6 +12,7 @@ from engine.optimization import VARIABLES, OptimizationConfig, overrides_from_en
 
 OTHER_VALUES = {
     "RVC_DEVICE": ("CPU", "cpu"),
+    "RVC_BACKEND": ("MLX", "mlx"),
     "RVC_RETRIEVAL": ("Exact", "exact"),
     "RVC_GPU_RETRIEVAL": ("off", False),
     "RVC_GPU_FILTER": ("true", True),
