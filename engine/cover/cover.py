@@ -38,7 +38,7 @@ from engine.cover.singing import Sung, sing
 from engine.cover.stems import STEM_CACHE_BYTES, StemMaker, Stems
 from engine.cover.work import Work
 from engine.errors import Message, Text, WeightsError
-from engine.files import file_sha256, scratch_folder
+from engine.files import scratch_folder
 from engine.key import SourcePitch
 from engine.options import ConversionOptions, all_options
 from engine.paths import starter_dir
@@ -116,7 +116,6 @@ class _Request:
     """What a cover is to be made of, and how."""
 
     source: Path
-    digest: str
     voices: tuple[VoiceFiles, VoiceFiles]
     options: ConversionOptions
     cover: CoverOptions
@@ -146,6 +145,10 @@ class Cover:
     converter : converts the voices
     networks : those that are here
     cache_folder : None is the user's
+
+    Attributes
+    ----------
+    stems : takes songs apart
     """
 
     def __init__(
@@ -155,8 +158,8 @@ class Cover:
         cache_folder: Path | None = None,
         cache_bytes: int = STEM_CACHE_BYTES,
     ) -> None:
-        self._converter = converter
-        self._stems = StemMaker(
+        self.converter = converter
+        self.stems = StemMaker(
             networks, cache_folder, cache_bytes, str(converter.device), converter.unload
         )
         self._parts = PartCache(None if cache_folder is None else cache_folder / "covers")
@@ -164,7 +167,21 @@ class Cover:
     @property
     def networks(self) -> CoverNetworks:
         """Those that separate songs."""
-        return self._stems.networks
+        return self.stems.networks
+
+    def require_networks(self, cover: CoverOptions) -> None:
+        """Refuse to begin a cover that could not be made.
+
+        Raises
+        ------
+        WeightsError : the network that separates songs is not here
+        """
+        if cover.source_kind == "song" and self.networks.vocals is None:
+            raise WeightsError(
+                "Cannot separate the song",
+                "the network that separates vocals from instruments is not here",
+                "download it first, or give the vocals alone and an instrumental",
+            )
 
     def make(
         self,
@@ -200,23 +217,21 @@ class Cover:
         """
         options, cover = options or ConversionOptions(), cover or CoverOptions()
         started = time.perf_counter()
-        work = Work(self._converter.profiler, listener, cancel)
+        work = Work(self.converter.profiler, listener, cancel)
         options, note = with_possible_subtype(options)
         overwrite = options.overwrite and output is not None
         choose = partial(output_path_for, source, voice.title, output_dir, options.file_format)
         check_target(output or choose(), source, options, overwrite=overwrite)
-        if cover.source_kind == "song" and self.networks.vocals is None:
-            raise _without_network()
+        self.require_networks(cover)
         voices = voice, backing_voice or voice
         with ExitStack() as stack:
             with temporary_disk_errors():
                 place = stack.enter_context(scratch_folder())
-            digest = file_sha256(source, work.cancel)
+            request = _Request(source, voices, options, cover, choose_key)
             made = None
             if choose_key is None and not cover.keep_stems:
-                made = self._made_before(digest, voices, options, cover, work)
+                made = self._made_before(request, work)
             if made is None:
-                request = _Request(source, digest, voices, options, cover, choose_key)
                 made = self._made_now(request, place, work)
             if note is not None:
                 work.note(note)
@@ -238,22 +253,39 @@ class Cover:
             taken_s=time.perf_counter() - started,
             stage_s=work.stage_s,
             semitones=made.semitones,
-            device=self._converter.device.type,
-            peak_memory_bytes=devices.peak_memory_bytes(self._converter.device),
+            device=self.converter.device.type,
+            peak_memory_bytes=devices.peak_memory_bytes(self.converter.device),
             f0_hz=made.facts.f0_hz,
             notes=tuple(work.notes),
         )
 
-    def _made_before(
+    def find_parts(
         self,
-        digest: str,
+        source: Path,
         voices: tuple[VoiceFiles, VoiceFiles],
         options: ConversionOptions,
         cover: CoverOptions,
-        work: Work,
-    ) -> _Made | None:
-        """The parts of the same cover at other levels, if they are kept and have the right rate."""
-        found = self._parts.find(self._name_of_parts(digest, voices, options, cover, work))
+        cancel: CancelToken,
+    ) -> CoverParts | None:
+        """The parts of a cover that was made before, at whatever levels; None where there are none.
+
+        Parameters
+        ----------
+        voices : of the lead and of converted backing voices
+
+        Raises
+        ------
+        ConversionCancelled : ``cancel`` was set
+        """
+        try:
+            return self._parts.find(self._name_of_parts(source, voices, options, cover, cancel))
+        except OSError:  # what is missing is said when it is needed
+            return None
+
+    def _made_before(self, asked: _Request, work: Work) -> _Made | None:
+        """The mix of parts that are kept, if they have the right rate."""
+        options, cover = asked.options, asked.cover
+        found = self.find_parts(asked.source, asked.voices, options, cover, work.cancel)
         if found is None:
             return None
         if file_rate(options.file_format, found.facts.natural_hz) != found.rate_hz:
@@ -269,16 +301,21 @@ class Cover:
 
     def _name_of_parts(
         self,
-        digest: str,
+        source: Path,
         voices: tuple[VoiceFiles, VoiceFiles],
         options: ConversionOptions,
         cover: CoverOptions,
-        work: Work,
+        cancel: CancelToken,
     ) -> str:
-        """Tells the parts of a cover from all others: what a source and its settings make of it."""
+        """Tells the parts of a cover from all others: what a source and its settings make of it.
+
+        Raises
+        ------
+        OSError : a file cannot be read
+        """
 
         def content(path: Path | None) -> str | None:
-            return None if path is None else self._stems.digest(path, work.cancel)
+            return None if path is None else self.stems.digest(path, cancel)
 
         lead, backing = ((content(each.weights), content(each.index)) for each in voices)
         asked = [
@@ -287,15 +324,15 @@ class Cover:
             if each.name not in _NOT_HEARD
         ]
         networks = [
-            None if each is None else self._stems.network_key(each, work)
-            for each in self._stems.used(cover)
+            None if each is None else self.stems.network_key(each, cancel)
+            for each in self.stems.used(cover)
         ]
         converted = (backing, cover.backing_semitones) if cover.backing == "convert" else None
         split = cover.source_kind, cover.karaoke, content(cover.instrumental)
-        folders = [_state_of(each) for each in (self._converter.models_dir, starter_dir())]
-        where = str(self._converter.device), self._converter.optimization, torch.__version__
+        folders = [_state_of(each) for each in (self.converter.models_dir, starter_dir())]
+        where = str(self.converter.device), self.converter.optimization, torch.__version__
         curve = content(options.f0_file)
-        parts = digest, lead, converted, asked, curve, split, networks, folders, where
+        parts = content(source), lead, converted, asked, curve, split, networks, folders, where
         return name_of((_PARTS_VERSION, *parts))
 
     def _made_now(self, asked: _Request, place: Path, work: Work) -> _Made:
@@ -307,8 +344,8 @@ class Cover:
             bed = song if cover.source_kind == "song" else None
             bed = bed if own is None else _decoded(own, work)
             whole = song_of_sound(song.sound, place / "song", cancelled=work.cancelled)
-        key = (asked.digest, options.track, len(whole))
-        stems = self._stems.take_apart(key, whole, cover, work)
+        key = (self.stems.digest(asked.source, work.cancel), options.track, len(whole))
+        stems = self.stems.take_apart(key, whole, cover, work)
         heard = work.watched(whole) if cover.source_kind == "song" else None
         sung: Sung | None = None
         if heard is not None and not has_voice(stems.vocals, heard):
@@ -320,7 +357,7 @@ class Cover:
                 options = dataclasses.replace(options, semitones=asked.choose_key(found))
             if bed is not None and options.semitones % 12:
                 work.note(_OUT_OF_TUNE)
-            sung = sing(self._converter, stems, heard, asked.voices, options, cover, work)
+            sung = sing(self.converter, stems, heard, asked.voices, options, cover, work)
         work.plan_mix()
         natural_hz = options.output_rate_hz or (bed or song).rate_hz
         facts = CoverFacts(
@@ -343,8 +380,11 @@ class Cover:
                 rate_hz,
                 channels,
             )
-            name = self._name_of_parts(asked.digest, asked.voices, options, cover, work)
-            mix = _mix_of(sounds, self._parts.keep(name, sounds, facts), cover.gains())
+            name, parts = "", None
+            with suppress(OSError):  # a file was deleted meanwhile
+                name = self._name_of_parts(asked.source, asked.voices, options, cover, work.cancel)
+                parts = self._parts.keep(name, sounds, facts)
+            mix = _mix_of(sounds, parts, cover.gains())
             tell(0.5)
         return _Made(mix, rate_hz, facts, options.semitones, name, kept)
 
@@ -389,14 +429,6 @@ def _state_of(folder: Path) -> list[tuple[str, int, int]]:
             status = path.stat()
             found.append((str(path.relative_to(folder)), status.st_size, status.st_mtime_ns))
     return found
-
-
-def _without_network() -> WeightsError:
-    return WeightsError(
-        "Cannot separate the song",
-        "the network that separates vocals from instruments is not here",
-        "download it first, or give the vocals alone and an instrumental",
-    )
 
 
 def _written(

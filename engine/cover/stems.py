@@ -109,10 +109,8 @@ class StemMaker:
         """
         networks = self.used(cover)
         vocals, lead_network, dry_network = networks
-        first = next((each for each in networks if each is not None), None)
-        known = first is None or self._kept(self._stem_key(key, first, work), whole) is not None
         count = sum(each is not None for each in networks)
-        work.plan_separations(0 if known else count)
+        work.plan_separations(0 if self.knows(key, whole, cover, work) else count)
         stem, stem_key = whole, key
         if vocals is not None:
             stem, stem_key = self._separated(whole, key, vocals, work)
@@ -140,6 +138,11 @@ class StemMaker:
         watched = work.watched(lead), work.watched(dry)
         return Stems(work.watched(stem), watched[1], dry_key, backing, Difference(*watched))
 
+    def knows(self, key: Key, whole: Song, cover: CoverOptions, work: Work) -> bool:
+        """Whether the first network's stem of a song is kept; `take_apart` then takes no time."""
+        first = next((each for each in self.used(cover) if each is not None), None)
+        return first is None or self._kept(self._stem_key(key, first, work), whole) is not None
+
     def digest(self, file: Path, cancel: CancelToken | None = None) -> str:
         """The SHA-256 of a file, found once; up to 0.9 GB are read."""
         status = file.stat()
@@ -148,13 +151,13 @@ class StemMaker:
             self._digests[key] = file_sha256(file, cancel)
         return self._digests[key]
 
-    def network_key(self, network: Path, work: Work) -> Key:
+    def network_key(self, network: Path, cancel: CancelToken) -> Key:
         """What a network's result depends on beside the song."""
-        digest = self.digest(network, work.cancel)
+        digest = self.digest(network, cancel)
         return digest, settings_of(network, digest), _CACHE_VERSION
 
     def _stem_key(self, key: Key, network: Path, work: Work) -> Key:
-        return (*key, *self.network_key(network, work))
+        return (*key, *self.network_key(network, work.cancel))
 
     def _kept(self, stem_key: Key, given: Song) -> Path | None:
         """A stem that was made before."""

@@ -17,6 +17,7 @@ from engine.cover.limiter import limited_stretch
 from engine.cover.mix import sound_of
 from engine.cover.options import PARTS, CoverNetworks, CoverOptions
 from engine.cover.parts import CoverParts, PartCache
+from engine.errors import UserError
 from tests.engine.cover.sums import FLOAT, make, samples, separated
 from tests.engine.cover.track import samples_of
 
@@ -167,6 +168,23 @@ def test_another_voice_network_or_converter_is_noticed(
     other_machine = make(elsewhere, short, networks, tmp_path)
     names = {each.parts for each in (first, other_network, other_voice, other_machine)}
     assert len(names) == 4
+
+
+@pytest.mark.parametrize("missing", ["song", "voice", "index", "instrumental"])
+def test_what_is_missing_is_said(
+    converter: Converter, short: Path, networks: CoverNetworks, tmp_path: Path, missing: str
+) -> None:
+    none = tmp_path / "none.x"
+    voice = starter_voice()
+    if missing == "voice":
+        voice = dataclasses.replace(voice, weights=none)
+    elif missing == "index":
+        voice = dataclasses.replace(voice, index=none)
+    cover = CoverOptions(instrumental=none if missing == "instrumental" else None)
+    with pytest.raises(UserError, match=r"none\.x"):
+        Cover(converter, networks, tmp_path / "cache").make(
+            none if missing == "song" else short, voice, FLOAT, cover, output_dir=tmp_path
+        )
 
 
 def test_without_a_place_for_the_parts_the_cover_is_the_same(
