@@ -420,7 +420,7 @@ def test_a_large_training_checkpoint_is_within_the_budget(tmp_path: Path) -> Non
     moments = {n: {"exp_avg": torch.ones(2), "exp_avg_sq": torch.ones(2)} for n in range(3_000)}
     optimizer = {"state": moments, "param_groups": [{"params": list(range(3_000))}]}
     path = tmp_path / "G_2333.pth"
-    for way in WAYS.values():
+    for way in (WAYS["zip"], WAYS["legacy"]):
         torch.save({"model": weights, "optimizer": optimizer}, path, **way)
         assert len(read_state_file(path, VoiceFileError)["model"]) == 3_000
 

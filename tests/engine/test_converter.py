@@ -142,9 +142,9 @@ def test_every_length_rate_and_channel_count_comes_out_exactly_as_long(
     small: SmallSet, small_converter: Converter
 ) -> None:
     rng = np.random.default_rng(0)
-    for _ in range(200):
+    for _ in range(80):
         rate_hz = int(rng.choice([8_000, 11_127, 16_000, 22_050, 32_000, 44_100, 48_000, 96_000]))
-        n = int(rng.integers(1, max(2, rate_hz // 2)))
+        n = int(rng.integers(1, rate_hz // 4))
         channels = int(rng.integers(1, 4))
         stereo = bool(rng.integers(2))
         asked_hz = [None, 40_000, 44_100][int(rng.integers(3))]

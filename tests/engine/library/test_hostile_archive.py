@@ -31,10 +31,10 @@ def refusal(library: VoiceLibrary, path: Path, data: bytes) -> str:
     """The sentence; the library, the disk and the source are as they were."""
     path.write_bytes(data)
     outside = sorted(path.parent.rglob("*"))
-    started_s = time.monotonic()
+    started_s = time.thread_time()
     with pytest.raises(UserError) as caught:
         library.import_files([path])
-    assert time.monotonic() - started_s < 10
+    assert time.thread_time() - started_s < 10
     assert [voice.name for voice in library.voices()] == ["Starter"]
     left = set(path.parent.rglob("*")) - set(outside)
     assert left <= {library.root, library.root / ".staging", library.root / ".lock"}
@@ -183,24 +183,37 @@ def test_limits_hold_for_all_inner_archives_together(tmp_path: Path) -> None:
     assert "2.1 MB" in refusal(library, tmp_path / "sum.zip", data)
 
 
-OTHERS: dict[str, tuple[bytes, str]] = {
-    "voice.rar": (b"Rar!\x1a\x07\x01\0" + b"\0" * 99, "RAR archive.*unpack it first"),
-    "voice.7z": (b"7z\xbc\xaf\x27\x1c" + b"\0" * 99, "7z archive.*unpack it first"),
-    "rar.zip": (b"Rar!\x1a\x07\x01\0" + b"\0" * 99, "RAR archive"),
-    "voice.tar.gz": (b"\x1f\x8b\x08" + b"\0" * 99, "gzip archive"),
-    "page.zip": (b"<!DOCTYPE html><html>log in</html>", "web page"),
-    "empty.zip": (b"", "it is empty"),
-    "text.zip": (b"hello world" * 99, "damaged or cut short"),
-    "nothing.zip": (zoo.packed({}), "it is empty"),
-    "songs.zip": (zoo.packed({"a.mp3": b"ID3"}), 'only other files such as "a.mp3"'),
-    "rar in.zip": (zoo.packed({"voice.rar": b"Rar!"}), '"voice.rar", which cannot be opened'),
-    "index.zip": (zoo.packed({"aria.index": zoo.index()}), "only an index.*with its .pth"),
-    "trained.zip": (zoo.packed({"trained_x.index": zoo.index(0)}), "an index without vectors"),
-    "training.zip": (zoo.packed({"G_100.pth": zoo.training_checkpoint()}), "training checkpoint"),
-    "cut.zip": (zoo.packed({"aria.pth": zoo.voice()})[:-9], "damaged or cut short"),
-    "half.zip": (zoo.packed({"aria.pth": zoo.voice()})[:9000], "damaged or cut short"),
-    "page inside.zip": (zoo.packed({"aria.pth": b"<html>404</html>"}), '"aria.pth": it is a web'),
-    "a.txt": (b"hello", ".txt files are not voices"),
+# Made when asked for: every process of a test run reads this file.
+OTHERS: dict[str, tuple[Callable[[], bytes], str]] = {
+    "voice.rar": (lambda: b"Rar!\x1a\x07\x01\0" + b"\0" * 99, "RAR archive.*unpack it first"),
+    "voice.7z": (lambda: b"7z\xbc\xaf\x27\x1c" + b"\0" * 99, "7z archive.*unpack it first"),
+    "rar.zip": (lambda: b"Rar!\x1a\x07\x01\0" + b"\0" * 99, "RAR archive"),
+    "voice.tar.gz": (lambda: b"\x1f\x8b\x08" + b"\0" * 99, "gzip archive"),
+    "page.zip": (lambda: b"<!DOCTYPE html><html>log in</html>", "web page"),
+    "empty.zip": (lambda: b"", "it is empty"),
+    "text.zip": (lambda: b"hello world" * 99, "damaged or cut short"),
+    "nothing.zip": (lambda: zoo.packed({}), "it is empty"),
+    "songs.zip": (lambda: zoo.packed({"a.mp3": b"ID3"}), 'only other files such as "a.mp3"'),
+    "rar in.zip": (
+        lambda: zoo.packed({"voice.rar": b"Rar!"}),
+        '"voice.rar", which cannot be opened',
+    ),
+    "index.zip": (lambda: zoo.packed({"aria.index": zoo.index()}), "only an index.*with its .pth"),
+    "trained.zip": (
+        lambda: zoo.packed({"trained_x.index": zoo.index(0)}),
+        "an index without vectors",
+    ),
+    "training.zip": (
+        lambda: zoo.packed({"G_100.pth": zoo.training_checkpoint()}),
+        "training checkpoint",
+    ),
+    "cut.zip": (lambda: zoo.packed({"aria.pth": zoo.voice()})[:-9], "damaged or cut short"),
+    "half.zip": (lambda: zoo.packed({"aria.pth": zoo.voice()})[:9000], "damaged or cut short"),
+    "page inside.zip": (
+        lambda: zoo.packed({"aria.pth": b"<html>404</html>"}),
+        '"aria.pth": it is a web',
+    ),
+    "a.txt": (lambda: b"hello", ".txt files are not voices"),
 }
 
 
@@ -208,8 +221,8 @@ OTHERS: dict[str, tuple[bytes, str]] = {
 def test_the_error_for_an_archive_without_a_voice_says_what_it_is(
     library: VoiceLibrary, tmp_path: Path, name: str
 ) -> None:
-    data, why = OTHERS[name]
-    sentence = refusal(library, tmp_path / name, data)
+    make, why = OTHERS[name]
+    sentence = refusal(library, tmp_path / name, make())
     assert re.search(why, sentence), sentence
     assert "00001" not in sentence
 
@@ -270,58 +283,56 @@ def claims_rows(count: int) -> bytes:
 _IN_LITTLE_MEMORY = """
 import resource, sys
 from pathlib import Path
-from engine.library.voice_library import VoiceLibrary
-from engine import voice_checkpoint as checkpoint
+from engine import voice_checkpoint  # and torch with it, before memory is limited
 from engine.errors import UserError
-pages = int(Path("/proc/self/statm").read_text().split()[0])
-most = pages * resource.getpagesize() + 300 * 2**20
-resource.setrlimit(resource.RLIMIT_AS, (most, most))
-resource.setrlimit(resource.RLIMIT_CPU, (20, 20))
-try:
-    report = VoiceLibrary(Path(sys.argv[1])).import_files([Path(sys.argv[2])])
-    print("imported", [str(note) for each in report.imported for note in each.notes])
-except UserError as error:
-    print("refused", error)
+from engine.library.voice_library import VoiceLibrary
+resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+unlimited = resource.getrlimit(resource.RLIMIT_AS)[1]
+for path in map(Path, sys.argv[2:]):
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    most = pages * resource.getpagesize() + 300 * 2**20
+    resource.setrlimit(resource.RLIMIT_AS, (most, unlimited))
+    try:
+        report = VoiceLibrary(Path(sys.argv[1], path.name)).import_files([path])
+        print("imported", [str(note) for each in report.imported for note in each.notes])
+    except UserError as error:
+        print("refused", error)
 """
+
+BOASTERS: dict[str, tuple[Callable[[], bytes], str]] = {
+    "2gb.pth": (lambda: claims_a_tensor(2**29), "refused"),
+    "2gb.zip": (lambda: zoo.packed({"a.pth": claims_a_tensor(2**29)}), "refused"),
+    "huge.pth": (lambda: claims_a_tensor(2**62), "refused"),
+    "rows.zip": (
+        lambda: zoo.packed({"a.pth": zoo.voice(), "a.index": claims_rows(2**40)}),
+        'imported [\'imported without its index. Cannot use the index "a.index"',
+    ),
+    "bomb.zip": (lambda: zoo.packed({"a.pth": b"\0" * (500 * 2**20)}), "refused"),
+    "header.safetensors": (
+        lambda: struct.pack("<Q", 2**40) + b'{"a":1}' + b"\0" * 99,
+        "refused",
+    ),
+}
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS does not enforce RLIMIT_AS")
-@pytest.mark.parametrize(
-    ("name", "data", "answer"),
-    [
-        ("2gb.pth", claims_a_tensor(2**29), "refused"),
-        ("2gb.zip", zoo.packed({"a.pth": claims_a_tensor(2**29)}), "refused"),
-        ("huge.pth", claims_a_tensor(2**62), "refused"),
-        (
-            "rows.zip",
-            zoo.packed({"a.pth": zoo.voice(), "a.index": claims_rows(2**40)}),
-            'imported [\'imported without its index. Cannot use the index "a.index"',
-        ),
-        ("bomb.zip", zoo.packed({"a.pth": b"\0" * (500 * 2**20)}), "refused"),
-        (
-            "header.safetensors",
-            struct.pack("<Q", 2**40) + b'{"a":1}' + b"\0" * 99,
-            "refused",
-        ),
-    ],
-    ids=["2gb.pth", "2gb.zip", "huge.pth", "rows.zip", "bomb.zip", "header.safetensors"],
-)
-def test_stated_sizes_do_not_allocate_memory(
-    tmp_path: Path, name: str, data: bytes, answer: str
-) -> None:
-    path = tmp_path / name
-    path.write_bytes(data)
+def test_stated_sizes_do_not_allocate_memory(tmp_path: Path) -> None:
+    for name, (make, _) in BOASTERS.items():
+        (tmp_path / name).write_bytes(make())
+    paths = [str(tmp_path / name) for name in BOASTERS]
     done = subprocess.run(
-        [sys.executable, "-c", _IN_LITTLE_MEMORY, str(tmp_path / "library"), str(path)],
+        [sys.executable, "-c", _IN_LITTLE_MEMORY, str(tmp_path / "libraries"), *paths],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         cwd=ROOT,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(answer), done.stdout
+    lines = done.stdout.splitlines()
+    for (name, (_, answer)), line in zip(BOASTERS.items(), lines, strict=True):
+        assert line.startswith(answer), (name, line)
 
 
 def test_a_disk_that_fills_up_leaves_nothing_behind(library: VoiceLibrary, tmp_path: Path) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
-from transformers import HubertConfig, HubertModel
 
 from engine.hubert_layout import sizes_of
 from engine.models.content_encoder import (
@@ -17,6 +17,9 @@ from engine.models.content_encoder import (
 )
 from tests.sound import agreement_db
 from tests.weights_maker import GOLDEN, make_tensors, manifest
+
+if TYPE_CHECKING:
+    from transformers import HubertModel
 
 SMALL = {
     "conv_dim": [24, 32, 32],
@@ -52,6 +55,9 @@ def noise(*shape: int, seed: int = 0) -> torch.Tensor:
 
 def oracle_and_ours(**changes: object) -> tuple[HubertModel, ContentEncoder]:
     """transformers' network with random weights, and ours with the same."""
+    # Not at the top: every process of a test run reads this file, and the import takes seconds.
+    from transformers import HubertConfig, HubertModel
+
     config = HubertConfig(**{**SMALL, **changes})
     torch.manual_seed(1)
     oracle = HubertModel(config).eval()

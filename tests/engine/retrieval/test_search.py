@@ -132,13 +132,13 @@ def clustered(count: int, width: int, seed: int = 0) -> Rows:
 def test_our_search_of_the_lists_finds_what_faiss_finds(
     tmp_path: Path, width: int, nprobe: int
 ) -> None:
-    rows = clustered(2000, width)
+    rows = clustered(1000, width)
     index = ivf_index(rows, 64)
     index.nprobe = nprobe
     index.remove_ids(np.arange(100, 200))
     file = saved(index, tmp_path / "voice.index")
-    near = rows[:200] + 0.05 * make_rows(200, width, 5)  # half of them of deleted rows
-    features = torch.from_numpy(np.concatenate([clustered(200, width, 7), near, rows[50:150]]))
+    near = rows[75:125] + 0.05 * make_rows(50, width, 5)  # half of them of deleted rows
+    features = torch.from_numpy(np.concatenate([clustered(50, width, 7), near, rows[85:115]]))
     expected = FaissSearch(file).blend(features)
     for search in [*ways(file), open_search(file, "ivf", "cpu")]:
         assert (search.blend(features) - expected).abs().max() <= 1e-6
