@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 from engine import device as devices
 from engine.accelerators import torch_device
 from engine.analysis import AnalysisRecorder
-from engine.audio.names import output_path_for
-from engine.audio.reader import decode_audio, probe_audio, receive_array, receive_sound
+from engine.audio.reader import decode_audio, receive_array, receive_sound
+from engine.audio.result_file import ResultFile
 from engine.audio.source import MAX_RATE_HZ, MIN_RATE_HZ, Decoded, Receiver, Sound, shown_name
 from engine.audio.spool import Spool
-from engine.audio.tags.file_tags import read_tags
-from engine.audio.writer import check_output, file_rate, with_possible_subtype, write_free
-from engine.errors import AudioFileError, ConversionCancelled, OptionError, OutputFileError, Text
+from engine.audio.writer import file_rate
+from engine.errors import AudioFileError, ConversionCancelled, OptionError, Text
 from engine.optimization import OptimizationConfig
 from engine.options import ConversionOptions, ConversionResult, FileFormat
 from engine.paths import models_dir as locate_models_dir
@@ -158,23 +157,20 @@ class Converter:
         ConversionCancelled : ``cancel`` was set; nothing was written
         """
         options = options or ConversionOptions()
-        options, note = with_possible_subtype(options)
-        overwrite = options.overwrite and output is not None
-        choose = partial(output_path_for, source, voice.title, output_dir, options.file_format)
-        check_target(output or choose(), source, options, overwrite=overwrite)
+        target = ResultFile.plan(source, voice.title, options, output, output_dir)
+        options = target.options
         started, run = time.perf_counter(), self._run(listener, cancel)
         _LOG.info(
             'converting "%s" with the voice "%s" on %s', source.name, voice.title, self.device
         )
-        if note is not None:
+        for note in target.notes:
             run.note(note)
         with self._networks_at_work(run):
             decoded, sound = self._convert(
                 self._source_of(source, options), voice, options, options.file_format, run
             )
             with run.stage("write", 1.0):
-                tags = read_tags(source)
-                path = write_free(output or choose, sound, options, overwrite=overwrite, tags=tags)
+                path = target.write(sound)
         return self._result(run, started, decoded, sound, None, path)
 
     def convert_sound(
@@ -429,27 +425,3 @@ def _checked(samples: Floats, rate_hz: int) -> Floats:
             "give float32 samples shaped [n] or [n, channels]",
         )
     return columns.reshape(len(columns), -1)
-
-
-def check_target(
-    target: Path, source: Path, options: ConversionOptions, *, overwrite: bool
-) -> None:
-    """Refuse a result that could not be written.
-
-    Raises
-    ------
-    AudioFileError : the source is missing or not sound, which is said first
-    OutputFileError : it would replace its source, or cannot be written there
-    """
-    with suppress(OSError):
-        if target.samefile(source):
-            raise OutputFileError(
-                Text("Cannot write {name}", name=shown_name(target)),
-                "it is the file that is to be converted",
-                "give the result another name",
-            )
-    try:
-        check_output(target, options.file_format, options.subtype, overwrite=overwrite)
-    except OutputFileError:
-        probe_audio(source)  # what is wrong with the source is said first
-        raise

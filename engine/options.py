@@ -108,6 +108,12 @@ class ConversionOptions:
         kind="whole number", low=1, high=99, also=(Choice(None, Text("Automatic")),), metavar="N",
         affects=SOURCE,
     )
+    video: bool = option(
+        default=False, title=Text("Keep the picture"),
+        help=Text("The result of an MP4, MOV or MKV video is that video with the new sound."),
+        cli_help="of an MP4, MOV or MKV video: the result is that video with the new sound",
+        affects=LATER,
+    )
     f0_file: Path | None = option(
         None, title=Text("Pitch curve"),
         help=Text("A CSV file with seconds,hz in each line; replaces the pitch of the source."),

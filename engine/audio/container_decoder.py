@@ -28,6 +28,8 @@ from engine.audio.source import (
     Decoded,
     Intake,
     SoundBlock,
+    VideoFacts,
+    VideoFamily,
     cut_off_note,
     no_such_track,
     refused,
@@ -147,11 +149,33 @@ def blocks(path: Path, start_s: float, track: int | None = None) -> Iterator[Sou
             yield from _part(at, block, round(start_s * timeline.rate_hz), end)
 
 
+def video_facts(path: Path, track: int | None = None) -> VideoFacts:
+    """What is to be known for another sound beside its picture.
+
+    Raises
+    ------
+    AudioFileError : if there is no sound that can be decoded
+    OSError : if the file cannot be opened
+    """
+    with _opened(path, track) as (container, stream):
+        families: dict[str, VideoFamily] = {"mov": "movie", "matroska": "matroska"}
+        family = families.get(_container_name(container), "")
+        pictures = (each.disposition & Disposition.attached_pic for each in container.streams.video)
+        timeline = _timeline(container, stream)
+        starts_s = timeline.first_origin_s
+        if not timeline.late_s:  # codecs may begin before the first sample that counts
+            frame = next(_frames(container, stream, _Tally(damaged=False)), None)
+            if frame is not None and frame.pts is not None and frame.time_base is not None:
+                starts_s = float(frame.pts * frame.time_base)
+        number = container.streams.audio.index(stream) + 1
+        return VideoFacts(family, not all(pictures), number, starts_s)
+
+
 def metadata(path: Path) -> tuple[dict[str, str], list[bytes]]:
     """What a file says about itself, by FFmpeg's names, and its attached pictures; never fails."""
     values: dict[str, str] = {}
     images: list[bytes] = []
-    with suppress(AudioFileError, OSError, av.FFmpegError), _container(path) as container:
+    with suppress(AudioFileError, OSError, av.FFmpegError), opened_container(path) as container:
         for stream in container.streams.audio:
             values |= stream.metadata
         values |= container.metadata
@@ -209,7 +233,7 @@ class _Nameless:
 
 @contextmanager
 def _opened(path: Path, track: int | None) -> Iterator[tuple[InputContainer, AudioStream]]:
-    with _container(path) as container:
+    with opened_container(path) as container:
         streams = _playable(path, container)
         if track is None and len(streams) > 1:
             status = path.stat()
@@ -224,7 +248,14 @@ def _opened(path: Path, track: int | None) -> Iterator[tuple[InputContainer, Aud
 
 
 @contextmanager
-def _container(path: Path) -> Iterator[InputContainer]:
+def opened_container(path: Path) -> Iterator[InputContainer]:
+    """A file opened by FFmpeg, by its content alone.
+
+    Raises
+    ------
+    AudioFileError : it is of no known kind
+    OSError : it cannot be opened
+    """
     with path.open("rb") as file:
         try:
             container = av.open(_Nameless(file), "r", options=_OPTIONS, metadata_errors="ignore")
@@ -237,7 +268,7 @@ def _container(path: Path) -> Iterator[InputContainer]:
 @lru_cache(maxsize=64)
 def _audible_track(path: Path, _: int, __: int) -> int:
     """The first track that has sound, from 1; the default one where none has."""
-    with _container(path) as container:
+    with opened_container(path) as container:
         numbers = [container.streams.audio.index(each) + 1 for each in _playable(path, container)]
     for number in numbers:
         with _opened(path, number) as (container, stream):

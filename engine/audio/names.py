@@ -9,7 +9,6 @@ from collections.abc import Container
 from itertools import count
 from pathlib import Path
 
-from engine.options import FileFormat
 from engine.plain_text import HIDDEN
 
 AUDIO_SUFFIXES = frozenset(
@@ -38,7 +37,7 @@ _FOREIGN = frozenset('/\\:*?"<>|')
 
 
 def output_path_for(
-    source_path: Path, voice_name: str, directory: Path | None, file_format: FileFormat
+    source_path: Path, voice_name: str, directory: Path | None, ending: str
 ) -> Path:
     """A free name for the conversion of a file by a voice.
 
@@ -51,12 +50,12 @@ def output_path_for(
     source_path : what was converted
     voice_name : any text; characters a file name cannot hold become ``-``
     directory : where to; None is the source's folder
-    file_format : gives the ending
+    ending : without its dot
     """
     folder = source_path.parent if directory is None else directory
     voice = _shortened(_clean(voice_name), _MAX_VOICE_BYTES) or "voice"
     for number in count(1):
-        tail = f" ({voice})" + (f" {number}" if number > 1 else "") + f".{file_format}"
+        tail = f" ({voice})" + (f" {number}" if number > 1 else "") + f".{ending}"
         stem = _shortened(source_path.stem, _MAX_NAME_BYTES - _name_bytes(tail))
         path = folder / f"{stem}{tail}"
         if not os.path.lexists(path):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,10 @@ _HELD_FRAMES = 1 << 14
 """Kept back until the end is known: more than the padding that an encoder leaves there."""
 
 
+VideoFamily = Literal["movie", "matroska", ""]
+"""Of containers of video; "" is one that is not written."""
+
+
 class SoundBlock(NamedTuple):
     """Some of a file's sound.
 
@@ -46,6 +50,23 @@ class SoundBlock(NamedTuple):
     samples: Floats
     rate_hz: int
     layout: Layout | None = None
+
+
+class VideoFacts(NamedTuple):
+    """What a decoder knows of a video.
+
+    Attributes
+    ----------
+    family : of the container; "" is one that cannot be written
+    has_picture : whether it is more than a cover
+    track : the sound track that is used, from 1
+    starts_s : when its first sample is played, in the file's own time
+    """
+
+    family: VideoFamily
+    has_picture: bool
+    track: int
+    starts_s: float
 
 
 class DecoderRefusal(Exception):  # noqa: N818 - internal: the next decoder is tried

@@ -29,13 +29,19 @@ def apply(descriptor: int, splices: Iterable[Splice]) -> None:
         size = os.fstat(descriptor).st_size
         places = range(stop, size, _PIECE_BYTES)
         for at in reversed(places) if grown > 0 else places if grown else ():
-            _write(descriptor, os.pread(descriptor, min(_PIECE_BYTES, size - at), at), at + grown)
+            write(descriptor, os.pread(descriptor, min(_PIECE_BYTES, size - at), at), at + grown)
         if grown < 0:
             os.ftruncate(descriptor, size + grown)
-        _write(descriptor, data, start)
+        write(descriptor, data, start)
 
 
-def _write(descriptor: int, data: bytes, at: int) -> None:
+def write(descriptor: int, data: bytes, at: int) -> None:
+    """Write all of it at an offset.
+
+    Raises
+    ------
+    OSError : the disk does not take every byte
+    """
     rest = memoryview(data)
     while rest:
         n = os.pwrite(descriptor, rest, at)

@@ -17,7 +17,6 @@ import soundfile
 from numpy.typing import NDArray
 
 from engine.audio import aac_writer
-from engine.audio.names import number_of
 from engine.audio.source import Sound, shown_name
 from engine.audio.spool import BLOCK_FRAMES
 from engine.audio.tags.file_tags import write_tags
@@ -209,35 +208,45 @@ def write_sound(
         )
         raise _unwritable(path, why, Text("write it at {rate} Hz", rate=legal_hz))
     encoding = _encoding(path, sound, file_format, subtype)
+
+    def make(descriptor: int) -> None:
+        _encode(descriptor, path, sound, encoding)
+        write_tags(descriptor, file_format, tags)
+
+    return write_file(path, make, overwrite=overwrite)
+
+
+def write_file(path: Path, make: Callable[[int], None], *, overwrite: bool) -> Path:
+    """Write a file; it appears under its name only when it is complete and on disk.
+
+    Parameters
+    ----------
+    make : fills the open, empty file of a descriptor; may raise `Refusal`
+
+    Raises
+    ------
+    OutputFileError : the disk, the folder or an existing file forbids it; nothing is left behind
+    """
+    what = Text("Cannot write {name}", name=shown_name(path))
     try:
-        with atomic_file(path, overwrite=overwrite) as descriptor:
-            _encode(descriptor, path, sound, encoding)
-            write_tags(descriptor, file_format, tags)
+        with (
+            as_user_error(what, OutputFileError),
+            atomic_file(path, overwrite=overwrite) as descriptor,
+        ):
+            make(descriptor)
     except OSError as error:
         raise _failed(path, error) from error
     return path
 
 
-def write_free(
-    path: Path | Callable[[], Path],
-    sound: Sound,
-    options: ConversionOptions,
-    *,
-    overwrite: bool,
-    tags: Tags = _NO_TAGS,
-) -> Path:
-    """Write a result; if we choose the name and another program takes it first, choose again.
-
-    The title has the number of a name that we had to number.
-    """
+def write_free(choose: Callable[[], Path], sound: Sound, options: ConversionOptions) -> Path:
+    """Write a file under a free name; if another program takes that first, choose again."""
     while True:
-        name = path if isinstance(path, Path) else path()
-        own = tags if isinstance(path, Path) else tags.titled(number_of(name))
-        kind, subtype = options.file_format, options.subtype
+        name = choose()
         try:
-            return write_sound(name, sound, kind, subtype, overwrite=overwrite, tags=own)
+            return write_sound(name, sound, options.file_format, options.subtype)
         except OutputFileError:
-            if isinstance(path, Path) or not os.path.lexists(name):
+            if not os.path.lexists(name):
                 raise
 
 
@@ -280,15 +289,15 @@ def _encode(descriptor: int, path: Path, sound: Sound, encoding: _Encoding) -> N
     Raises
     ------
     OutputFileError : if the sound holds NaN or infinity
+    Refusal : there is no encoder
     OSError : if the file does not take every byte
     """
     rng = np.random.default_rng(_DITHER_SEED)
-    sink = _Sink(descriptor)
+    sink = Sink(descriptor)
     # Small writes: libvorbis keeps a block's work on the stack.
     blocks = (_coded(each, encoding.codec, rng) for each in _finite_blocks(path, sound))
     if encoding.codec == "AAC":
-        with as_user_error(Text("Cannot write {name}", name=shown_name(path)), OutputFileError):
-            aac_writer.encode(sink, blocks, sound.rate_hz, sound.channels)
+        aac_writer.encode(sink, blocks, sound.rate_hz, sound.channels)
         sink.require_success()
         return
     try:
@@ -333,8 +342,8 @@ def _equal_blocks(blocks: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.
         yield np.concatenate(kept)
 
 
-class _Sink(io.FileIO):
-    """The file as libsndfile writes it; keeps the error that libsndfile would ignore.
+class Sink(io.FileIO):
+    """The file as a library writes it; keeps the error that the library would ignore.
 
     libsndfile does not check the writes it makes on closing: an MP3 on a disk that fills up there
     would be short and pass for complete.

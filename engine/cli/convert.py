@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.audio.names import VIDEO_SUFFIXES
 from engine.cli.arguments import (
     add_machine_options,
     add_options,
@@ -115,6 +116,8 @@ def _file_format(given: argparse.Namespace) -> FileFormat:
     """What ``--format`` says, else the ending of ``-o FILE``, else wav."""
     asked: FileFormat | None = given.file_format
     if given.output is None:
+        return asked or "wav"
+    if given.video and given.output.suffix.lower() in VIDEO_SUFFIXES:
         return asked or "wav"
     from engine.audio.writer import file_format_of
 

@@ -17,17 +17,16 @@ from numpy.typing import NDArray
 from engine import device as devices
 from engine.audio.names import output_path_for
 from engine.audio.reader import decode_audio
+from engine.audio.result_file import ResultFile
 from engine.audio.source import Sound
 from engine.audio.spool import Spool, temporary_disk_errors
-from engine.audio.tags.file_tags import read_tags
 from engine.audio.writer import (
     all_or_none,
     check_output,
     file_rate,
-    with_possible_subtype,
     write_free,
 )
-from engine.converter import Converter, check_target
+from engine.converter import Converter
 from engine.cover.limiter import limited_blocks
 from engine.cover.loudness import GRID_HZ, Floats, Track
 from engine.cover.mix import Mix, rendered, sound_of
@@ -57,7 +56,9 @@ _NO_VOICE = Text("no voice was found in the song, so nothing in it was converted
 
 _PARTS_VERSION = 1
 """Part of the name of a cover's parts; to be raised when the arithmetic of covers changes."""
-_NOT_HEARD = frozenset({"file_format", "subtype", "overwrite", "voice_pitch_hz", "f0_file"})
+_NOT_HEARD = frozenset(
+    {"file_format", "subtype", "overwrite", "video", "voice_pitch_hz", "f0_file"}
+)
 """Options that the parts do not depend on, and a file whose content counts instead of its name."""
 
 
@@ -218,10 +219,8 @@ class Cover:
         options, cover = options or ConversionOptions(), cover or CoverOptions()
         started = time.perf_counter()
         work = Work(self.converter.profiler, listener, cancel)
-        options, note = with_possible_subtype(options)
-        overwrite = options.overwrite and output is not None
-        choose = partial(output_path_for, source, voice.title, output_dir, options.file_format)
-        check_target(output or choose(), source, options, overwrite=overwrite)
+        target = ResultFile.plan(source, voice.title, options, output, output_dir)
+        options = target.options
         self.require_networks(cover)
         voices = voice, backing_voice or voice
         with ExitStack() as stack:
@@ -233,16 +232,14 @@ class Cover:
                 made = self._made_before(request, work)
             if made is None:
                 made = self._made_now(request, place, work)
-            if note is not None:
+            for note in target.notes:
                 work.note(note)
             with work.stage("mix"):
                 mix = work.watched(made.mix)
                 limited = Sound(
                     made.rate_hz, len(mix), made.mix.channels, partial(limited_blocks, mix)
                 )
-                paths = _written(
-                    source, limited, made.kept_stems, output or choose, options, overwrite=overwrite
-                )
+                paths = _written(target, limited, made.kept_stems)
             work.finish()  # what is written stays, whatever the user wants now
         return CoverResult(
             output_path=paths[0],
@@ -431,19 +428,11 @@ def _state_of(folder: Path) -> list[tuple[str, int, int]]:
     return found
 
 
-def _written(
-    source: Path,
-    cover: Sound,
-    stems: dict[str, Track],
-    name: Path | Callable[[], Path],
-    options: ConversionOptions,
-    *,
-    overwrite: bool,
-) -> list[Path]:
+def _written(target: ResultFile, cover: Sound, stems: dict[str, Track]) -> list[Path]:
     """Write the cover and the stems that are kept; all of them or none."""
+    source, options = target.source, target.options
     with all_or_none() as paths:
-        tags = read_tags(source)
-        paths.append(write_free(name, cover, options, overwrite=overwrite, tags=tags))
+        paths.append(target.write(cover))
         folder = paths[0].parent
         for stem, track in stems.items():
             free = partial(output_path_for, source, stem, folder, options.file_format)
@@ -453,5 +442,5 @@ def _written(
             as_asked = dataclasses.replace(
                 options, subtype=options.subtype or subtype_for(options.file_format, (sound,))
             )
-            paths.append(write_free(free, sound, as_asked, overwrite=False))
+            paths.append(write_free(free, sound, as_asked))
     return paths

@@ -101,7 +101,7 @@ def separate_file(
         with all_or_none() as paths:
             for name, sound in zip(names, sounds, strict=True):
                 free = partial(output_path_for, source, name, output_dir, file_format)
-                paths.append(write_free(free, sound, options, overwrite=False))
+                paths.append(write_free(free, sound, options))
     return StemFiles(
         dict(zip(names, paths, strict=True)),
         decoded.duration_s,

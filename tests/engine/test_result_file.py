@@ -14,7 +14,9 @@ from engine.audio.source import Sound
 from engine.audio.tags.file_tags import read_tags
 from engine.audio.tags.tag import Picture, Tags
 from engine.audio.writer import write_sound
+from engine.cli import main
 from engine.paths import starter_dir
+from tests.engine.audio.sound_file import encode
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
 TAGS = Tags.of([("TITLE", "One"), ("ARTIST", "Me"), ("TRACKNUMBER", "3/9")], [Picture(PNG)])
@@ -57,3 +59,19 @@ def test_a_source_whose_tags_are_damaged_is_converted(
     result = converter.convert_file(hurt, starter_voice())
     assert result.output_path is not None
     assert len(read_audio(result.output_path).samples) == len(read_audio(tagged).samples)
+
+
+def test_the_command_line_keeps_the_picture_on_request(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    samples, rate_hz = soundfile.read(starter_dir() / "sample.wav", dtype="float32")
+    film = encode(tmp_path / "a.mp4", samples[:8000, None], rate_hz, "aac", "mpeg4")
+    assert main(["convert", "--video", "--device", "cpu", str(film)]) == 0
+    made = tmp_path / "a (Starter).mp4"
+    assert made.is_file()
+    assert read_audio(made).samples.shape == read_audio(film).samples.shape
+    other = tmp_path / "b.mp4"
+    assert main(["convert", "--video", "--device", "cpu", str(film), "-o", str(other)]) == 0
+    assert other.is_file()
+    assert main(["convert", "--video", "--device", "cpu", str(film), "-o", "b.mov"]) == 2
+    assert "end it with .mp4" in capsys.readouterr().err

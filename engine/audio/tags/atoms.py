@@ -11,6 +11,7 @@ from engine.audio.tags.tag import FIELDS, MOST_BYTES, NUMBERS, Picture, Tags
 
 _FIELDS = {each.mp4.encode("latin-1"): each.name for each in FIELDS if each.mp4}
 _COVER = b"covr"
+_GAPLESS = b"iTunSMPB"
 _UTF8, _BINARY = 1, 0
 _IMAGE_KINDS = {"image/jpeg": 13, "image/png": 14, "image/bmp": 27}
 _HANDLER = bytes(8) + b"mdirappl" + bytes(9)
@@ -48,16 +49,27 @@ def atom_splices(file: BinaryIO, tags: Tags) -> list[Splice]:
         b"udta",
         lambda udta: replaced(udta, b"meta", lambda meta: _meta(meta, tags)),
     )
-    return movie_splices(file, movie, content)
-
-
-def movie_splices(file: BinaryIO, movie: FileBox, content: bytes) -> list[Splice]:
-    """What gives a file another ``moov``: at its end, so that no sample moves."""
     size = file.seek(0, 2)
     if movie.end == size:
         return [Splice(movie.start, size, box(b"moov", content))]
+    # At the end, so that no sample moves.
     named = Splice(movie.start + 4, movie.start + 8, b"free")
     return [named, Splice(size, size, box(b"moov", content))]
+
+
+def without_gapless(movie: bytes) -> bytes:
+    """The content of a ``moov`` without iTunes' note on the padding of a sound."""
+    meta = inside(movie, b"udta", b"meta") or b""
+    if _GAPLESS not in (inside(meta[4:], b"ilst") or b""):
+        return movie
+
+    def listed(atoms: bytes) -> bytes:
+        return joined(each for each in boxes(atoms) if _GAPLESS not in each[1])
+
+    def kept(meta: bytes) -> bytes:
+        return meta[:4] + replaced(meta[4:], b"ilst", listed)
+
+    return replaced(movie, b"udta", lambda udta: replaced(udta, b"meta", kept))
 
 
 def _movie(file: BinaryIO) -> FileBox | None:

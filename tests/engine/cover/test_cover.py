@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from engine import CancelToken, Converter, starter_voice
+from engine import CancelToken, ConversionOptions, Converter, starter_voice
+from engine.audio.reader import read_audio
 from engine.audio.resampling import resample
 from engine.audio.source import Sound
 from engine.audio.tags.file_tags import read_tags
@@ -27,6 +28,7 @@ from engine.cover.limiter import CEILING, true_peaks
 from engine.cover.loudness import GRID_HZ, frame_energies, integrated_lufs
 from engine.cover.options import CoverNetworks, CoverOptions
 from engine.errors import ConversionCancelled, OptionError, UserError
+from tests.engine.audio.sound_file import encode
 from tests.engine.cover.sums import FLOAT, INNER, make, samples, separated
 from tests.engine.cover.track import track_of
 from tests.engine.separation.small_networks import write_network
@@ -268,3 +270,14 @@ def test_the_cover_has_the_tags_of_the_song(
     tagged = write_sound(tmp_path / "song.flac", Sound.of(made, rate_hz), "flac", tags=tags)
     result = make(converter, tagged, networks, tmp_path)
     assert read_tags(result.output_path) == tags
+
+
+def test_the_cover_of_a_video_is_a_video(
+    converter: Converter, song: Path, networks: CoverNetworks, tmp_path: Path
+) -> None:
+    made, rate_hz = soundfile.read(song, dtype="float32")
+    film = encode(tmp_path / "song.mp4", made, rate_hz, "aac", "mpeg4")
+    options = ConversionOptions(video=True)
+    result = make(converter, film, networks, tmp_path, options)
+    assert result.output_path.name == "song (Starter).mp4"
+    assert abs(len(read_audio(result.output_path).samples) - len(read_audio(film).samples)) <= 1

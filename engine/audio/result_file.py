@@ -1,0 +1,131 @@
+"""The file of a result: its name, its format, and what it takes over from its source."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from engine.audio.names import VIDEO_SUFFIXES, number_of, output_path_for
+from engine.audio.reader import probe_audio
+from engine.audio.source import Sound, shown_name
+from engine.audio.tags.file_tags import read_tags
+from engine.audio.video import Video, video_of
+from engine.audio.writer import check_output, with_possible_subtype, write_file, write_sound
+from engine.errors import Message, OutputFileError, Text
+from engine.options import ConversionOptions
+
+
+@dataclass(frozen=True)
+class ResultFile:
+    """Where a result goes.
+
+    Attributes
+    ----------
+    source : it keeps the tags of this file, and where that is asked for the picture
+    options : those that were asked for, as far as they are possible
+    name : that was asked for; None takes what ``choose`` gives, which is free
+    video : the source's picture, where it is kept
+    notes : sentences for the user
+    """
+
+    source: Path
+    options: ConversionOptions
+    name: Path | None
+    choose: Callable[[], Path]
+    video: Video | None
+    notes: tuple[Message, ...]
+
+    @classmethod
+    def plan(
+        cls,
+        source: Path,
+        voice_title: str,
+        options: ConversionOptions,
+        output: Path | None,
+        output_dir: Path | None,
+    ) -> ResultFile:
+        """Choose the name and the format, and refuse what could not be written in the end.
+
+        Parameters
+        ----------
+        output, output_dir : as in `engine.converter.Converter.convert_file`
+
+        Raises
+        ------
+        AudioFileError : the source is missing or not sound, which is said first
+        OutputFileError : the result would replace its source, or cannot be written there
+        """
+        notes: list[Message] = []
+        video = None
+        if options.video:
+            probe_audio(source, track=options.track)
+            found = video_of(source, options.track)
+            if isinstance(found, Video):
+                video = found
+                options = replace(options, file_format=found.sound_format, subtype=None)
+            else:
+                notes.append(found)
+        options, note = with_possible_subtype(options)
+        notes += [] if note is None else [note]
+        ending = options.file_format if video is None else video.ending
+        choose = partial(output_path_for, source, voice_title, output_dir, ending)
+        made = cls(source, options, output, choose, video, tuple(notes))
+        made._check()
+        return made
+
+    @property
+    def _overwrites(self) -> bool:
+        return self.options.overwrite and self.name is not None
+
+    def _check(self) -> None:
+        target = self.name or self.choose()
+        with suppress(OSError):
+            if target.samefile(self.source):
+                raise _unwritable(
+                    target, "it is the file that is to be converted", "give the result another name"
+                )
+        if self.video is not None and target.suffix.lower() != f".{self.video.ending}":
+            why = Text("the picture of {name} is kept", name=shown_name(self.source))
+            raise _unwritable(target, why, Text("end it with .{ending}", ending=self.video.ending))
+        kind, subtype = self.options.file_format, self.options.subtype
+        if self.options.video and self.video is None and target.suffix.lower() in VIDEO_SUFFIXES:
+            raise _unwritable(target, self.notes[0], Text("end it with .{ending}", ending=kind))
+        try:
+            check_output(target, kind, subtype, overwrite=self._overwrites)
+        except OutputFileError:
+            probe_audio(self.source)  # what is wrong with the source is said first
+            raise
+
+    def write(self, sound: Sound) -> Path:
+        """Write the result; it appears under its name only when it is complete and on disk.
+
+        If we choose the name and another program takes it first, choose again. The title has the
+        number of a name that we had to number.
+
+        Raises
+        ------
+        OutputFileError : as `engine.audio.writer.write_sound`, or the picture cannot be copied
+        """
+        tags = read_tags(self.source)
+        while True:
+            name = self.name or self.choose()
+            own = tags if self.name is not None else tags.titled(number_of(name))
+            kind, subtype = self.options.file_format, self.options.subtype
+            try:
+                if self.video is None:
+                    return write_sound(
+                        name, sound, kind, subtype, overwrite=self._overwrites, tags=own
+                    )
+                make = partial(self.video.write, sound=sound)
+                return write_file(name, make, overwrite=self._overwrites)
+            except OutputFileError:
+                if self.name is not None or not os.path.lexists(name):
+                    raise
+
+
+def _unwritable(path: Path, why: Message, advice: Message) -> OutputFileError:
+    return OutputFileError(Text("Cannot write {name}", name=shown_name(path)), why, advice)
