@@ -11,6 +11,8 @@ from PySide6.QtCore import QCoreApplication
 from desktop.listen.feeder import PlayedFile
 from desktop.queue.job import Job
 from desktop.queue.job_text import difference_text, take_title
+from desktop.translation import translate
+from engine.cover.options import COVER_OPTIONS, Part
 
 SOURCE = "source"
 
@@ -26,6 +28,7 @@ class Lane:
     description : for assistive technology
     file : None where there is none (yet)
     job_id : of a take
+    part : of a cover
     """
 
     key: str
@@ -34,6 +37,7 @@ class Lane:
     file: PlayedFile | None = None
     tip: str = ""
     job_id: str = ""
+    part: Part | None = None
 
     @property
     def path(self) -> Path | None:
@@ -72,6 +76,14 @@ def _take(job: Job | None, name: str, takes: Sequence[Job]) -> Lane:
         difference_text(job, takes),
         job.id,
     )
+
+
+def part_lane(part: Part, path: Path) -> Lane:
+    """A part of a cover."""
+    title = next(each.title for each in COVER_OPTIONS if each.name == f"{part}_db")
+    name = translate(title)
+    described = _tr("Waveform of {take}").format(take=name)
+    return Lane(f"part {part}", name, described, PlayedFile(path), part=part)
 
 
 def _tr(text: str) -> str:

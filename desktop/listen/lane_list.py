@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QCoreApplication, QSize, Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
     QFrame,
     QGridLayout,
+    QHBoxLayout,
     QScrollArea,
     QScrollBar,
     QSizePolicy,
@@ -17,6 +19,8 @@ from PySide6.QtWidgets import (
 )
 
 from desktop.listen.lane import Lane
+from desktop.listen.mix_levels import MixLevels
+from desktop.listen.mix_strip import MixStrip
 from desktop.listen.side_button import SideButton
 from desktop.listen.stretch import Stretch
 from desktop.listen.time_axis import TimeAxis
@@ -39,6 +43,7 @@ class LaneRow:
     def __init__(self, axis: TimeAxis) -> None:
         self.button = SideButton("")
         self.view = WaveformView(axis)
+        self.strip: MixStrip | None = None
         self.level = SecondaryLabel()
         self.level.setWordWrap(False)
         self.level.setFont(figures_font(self.level.font()))
@@ -52,7 +57,7 @@ class LaneRow:
         self.view.set_height(height)
         self.view.setAccessibleName(lane.description)
 
-    def show_level(self, gain_db: float) -> None:
+    def show_gain(self, gain_db: float) -> None:
         """Show by how much it is played softer or louder than it is."""
         shown = abs(gain_db) >= _JUST_MATCHED_DB
         sign = "−" if gain_db < 0 else "+"
@@ -63,9 +68,10 @@ class LaneRow:
 
     def discard(self) -> None:
         """Remove the widgets."""
-        for widget in (self.button, self.view, self.level):
-            widget.hide()
-            widget.deleteLater()
+        for widget in (self.button, self.view, self.level, self.strip):
+            if widget is not None:
+                widget.hide()
+                widget.deleteLater()
 
 
 class _Scroll(QScrollArea):
@@ -95,8 +101,10 @@ class LaneList(QWidget):
     selected : (start and stop in seconds, or None) a stretch was dragged
     flip_requested : the user wants to hear the lane before
     step_wanted : (int) the user wants to hear the next lane: -1 is up, 1 is down
+    levels_changed : (MixLevels) the user changed how a part is heard
     """
 
+    levels_changed = Signal(object)
     chosen = Signal(int)
     sought = Signal(int, float)
     selected = Signal(object)
@@ -107,6 +115,7 @@ class LaneList(QWidget):
         super().__init__()
         self._axis = axis
         self.rows: list[LaneRow] = []
+        self._levels: MixLevels | None = None
         self._group = QButtonGroup(self)
         self._group.idClicked.connect(self.chosen)
         content = QWidget()
@@ -128,11 +137,13 @@ class LaneList(QWidget):
         self._time.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # the waveforms' keys move along
         self._time.valueChanged.connect(self._on_scrolled)
         self._time.hide()
+        self._below = QHBoxLayout()
+        self._below.addWidget(self._time)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
         column.addWidget(self._scroll)
-        column.addWidget(self._time)
+        column.addLayout(self._below)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
         axis.changed.connect(self._on_axis)
 
@@ -145,12 +156,28 @@ class LaneList(QWidget):
             row.discard()
         while len(self.rows) < len(lanes):
             self._add_row()
-        for row, lane in zip(self.rows, lanes, strict=True):
+        for number, (row, lane) in enumerate(zip(self.rows, lanes, strict=True)):
             row.show_lane(lane, height)
+            self._show_strip(number, lane)
         width = max(row.button.sizeHint().width() for row in self.rows)
         for row in self.rows:
             row.button.setFixedWidth(width)
         self._scroll.updateGeometry()
+
+    def show_levels(self, levels: MixLevels) -> None:
+        """Show how the parts of a cover are heard."""
+        self._levels = levels
+        for row in self.rows:
+            if row.strip is not None:
+                row.strip.show_levels(levels)
+
+    def show_gains(self, gains_db: Sequence[float]) -> None:
+        """Show by how much each lane is played softer or louder than it is."""
+        for row, gain_db in zip(self.rows, gains_db, strict=True):
+            row.show_gain(gain_db)
+        needed = any(row.level.text() or row.strip is not None for row in self.rows)
+        for row in self.rows:
+            row.level.setVisible(needed and row.strip is None)
 
     def show_heard(self, heard: int, *, playable: Sequence[bool]) -> None:
         """Mark the lane that is heard, and those that can be."""
@@ -177,6 +204,19 @@ class LaneList(QWidget):
         for row in self.rows:
             row.view.set_position(position_s)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """Keep the scroll bar below the waveforms."""
+        super().resizeEvent(event)
+        self.align()
+
+    def align(self) -> None:
+        """Keep the scroll bar below the waveforms."""
+        if self.rows:
+            view = self.rows[0].view
+            self._grid.activate()
+            right = self.width() - view.mapTo(self, view.rect().topRight()).x() - 1
+            self._below.setContentsMargins(round(self.time_left - LANE_MARGIN), 0, right, 0)
+
     @property
     def time_left(self) -> float:
         """Where time begins, from the left of this widget: what is below it aligns with that."""
@@ -195,6 +235,24 @@ class LaneList(QWidget):
         for column, widget in enumerate((row.button, row.view, row.level)):
             self._grid.addWidget(widget, number, column)
         self.rows.append(row)
+
+    def _show_strip(self, number: int, lane: Lane) -> None:
+        """The strip of a part; none in other lanes."""
+        row = self.rows[number]
+        if row.strip is not None and row.strip.part == lane.part:
+            return
+        if row.strip is not None:
+            row.strip.hide()
+            row.strip.deleteLater()
+            row.strip = None
+        if lane.part is not None:
+            row.strip = strip = MixStrip(lane.part, lane.name)
+            strip.changed.connect(lambda: self._take_strip(strip))
+            self._grid.addWidget(strip, number, 2)
+
+    def _take_strip(self, strip: MixStrip) -> None:
+        if self._levels is not None:
+            self.levels_changed.emit(strip.taken(self._levels))
 
     def _on_axis(self) -> None:
         axis = self._axis

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +12,13 @@ from desktop.listen.feeder import PlayedFile
 from desktop.listen.lane import Lane
 from desktop.settings import table as settings_table
 from desktop.settings.store import Settings
+from engine.cover.options import Part
 
 if TYPE_CHECKING:
     from desktop.listen.mixer import Weights
     from desktop.listen.waveform import Waveform, WaveformScanner
 
-_MOST_PLAYED = 8
+_MOST_PLAYED = 10
 """So many files are read at the same time; flipping to another one takes a moment longer."""
 
 
@@ -99,23 +100,45 @@ class LaneSounds(QObject):
         """Gain that makes a lane as loud as the others, once they were read."""
         return 0.0 if lane.file is None else self._gains_db().get(lane.file, 0.0)
 
-    def played(self, heard: int) -> tuple[list[PlayedFile], Weights]:
-        """The files that are read at the same time, and the factor of each: one is heard."""
+    def played(
+        self, heard: int, take: str, mix: Mapping[Part, float] | None
+    ) -> tuple[list[PlayedFile], Weights]:
+        """The files that are read at the same time, and the factor of each.
+
+        Parameters
+        ----------
+        take : key of the take whose parts there are; they are as loud as in it
+        mix : factors of its parts, which are heard instead of its file; None plays the file
+        """
         able = [k for k in range(len(self._lanes)) if self.playable(k)]
         if heard not in able:
             return [], ()
-        first = min(able.index(heard) - _MOST_PLAYED // 2, len(able) - _MOST_PLAYED)
-        able = able[max(0, first) : max(0, first) + _MOST_PLAYED]
+        # Flipping to one of these is heard at once: parts, the source, and what is nearest.
+        able.sort(key=lambda k: (k != heard, self._lanes[k].part is None, abs(k - heard)))
+        able = sorted(able[:_MOST_PLAYED])
         files = [file for k in able if (file := self._lanes[k].file) is not None]
-        factor = 10 ** (self.gain_db(self._lanes[heard]) / 20)
-        return files, tuple(factor if k == heard else 0.0 for k in able)
+        return files, tuple(self._weight(k, heard, take, mix) for k in able)
+
+    def _weight(
+        self, number: int, heard: int, take: str, mix: Mapping[Part, float] | None
+    ) -> float:
+        lane, is_mixed = self._lanes[number], self._lanes[heard].key == take and mix is not None
+        level = float(number == heard)
+        if is_mixed and mix is not None:
+            level = 0.0 if lane.part is None else mix.get(lane.part, 0.0)
+        whole = lane
+        if lane.part is not None:
+            whole = next((each for each in self._lanes if each.key == take), lane)
+        return float(level * 10 ** (self.gain_db(whole) / 20))
 
     def _gains_db(self) -> dict[PlayedFile, float]:
         if not self._settings.value(settings_table.LEVEL_MATCH):
             return {}
         from desktop.listen.loudness import matching_gains_db
 
-        known = {file: each for file, each in self._waveforms.items() if each.complete}
+        files = [lane.file for lane in self._lanes if lane.file is not None and lane.part is None]
+        known = {file: self._waveforms[file] for file in files if file in self._waveforms}
+        known = {file: each for file, each in known.items() if each.complete}
         gains_db = matching_gains_db([each.loudness_lufs for each in known.values()])
         return dict(zip(known, gains_db, strict=True))
 

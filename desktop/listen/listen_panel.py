@@ -8,38 +8,26 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import QGridLayout, QSizePolicy, QToolButton, QWidget
 
 from desktop.icons import symbol
+from desktop.listen.cover_mixer import CoverMixer
 from desktop.listen.feeder import PlayedFile
 from desktop.listen.lane import SOURCE, Lane, lanes_of
 from desktop.listen.lane_list import LaneList
 from desktop.listen.lane_sounds import LaneSounds
-from desktop.listen.sound_controls import SoundControls
+from desktop.listen.listen_foot import ListenFoot
 from desktop.listen.stretch import LENGTH_S, Stretch, best_stretch
 from desktop.listen.time_axis import TimeAxis
 from desktop.queue.job import Job, JobState
 from desktop.settings import table as settings_table
 from desktop.settings.section_button import SectionButton
 from desktop.settings.store import Settings
-from desktop.style import MARGIN, SecondaryLabel, figures_font, plain_tip, small_font
+from desktop.style import MARGIN, small_font
 
 if TYPE_CHECKING:
     from desktop.listen.pitch_panel import PitchPanel
     from desktop.listen.player import Player
-
-_HOUR_S = 3600
-
-
-def position_text(seconds: float, longest_s: float) -> str:
-    """``1:02.3``, or ``1:02:03`` where the longest is an hour or more, so that its width stays."""
-    tenths = int(seconds * 10)
-    minutes, rest = divmod(tenths, 600)
-    if longest_s < _HOUR_S:
-        return f"{minutes}:{rest // 10:02d}.{rest % 10}"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest // 10:02d}"
-
 
 _PITCH = "listen.pitch"
 """Remembered: whether the pitch is shown."""
@@ -96,6 +84,9 @@ class ListenPanel(QWidget):
         self.takes_of: Callable[[Job], Sequence[Job]] = lambda job: (job,)
         self.axis = TimeAxis(self)
         self.pitch = pitch
+        self.mixer = CoverMixer(settings, self)
+        self.mixer.lanes_changed.connect(self.look_again)
+        self.mixer.levels_changed.connect(self._on_levels)
         self._lanes = lanes_of(None, ())
         self._sounds.set_lanes(self._lanes)
         self._build()
@@ -134,7 +125,7 @@ class ListenPanel(QWidget):
     @property
     def note(self) -> str:
         """What is said below the lanes."""
-        return self._note.text()
+        return self.foot.note
 
     @Slot(object)
     def set_job(self, job: Job | None) -> None:
@@ -142,7 +133,8 @@ class ListenPanel(QWidget):
         before, self._job = self._job, job
         if self.pitch is not None:
             self.pitch.set_job(job)
-        lanes = lanes_of(job, () if job is None else self.takes_of(job))
+        self.mixer.set_job(job)
+        lanes = self._wanted_lanes()
         same = job is not None and self._player is not None and lanes[0].file == self._lanes[0].file
         place_s = self.position_s if lanes[0].path == self._lanes[0].path else 0.0
         had_result = before is not None and before.output is not None
@@ -154,11 +146,22 @@ class ListenPanel(QWidget):
             self._load(place_s)
         else:
             other = before is None or before.id != wanted
-            if other or (not had_result and not self.is_playing):
+            arrived = not had_result and not self.is_playing
+            if job is not None and job.output is not None and (other or arrived):
                 self._hear(wanted)
             self._play_on()
         self._show_lanes()
         self._show_time(place_s if not same else self.position_s)
+
+    @Slot()
+    def look_again(self) -> None:
+        """Show takes and parts as they are now; what is heard goes on."""
+        lanes = self._wanted_lanes()
+        if lanes != self._lanes:
+            self._lanes = lanes
+            self._sounds.set_lanes(lanes)
+            self._play_on()
+            self._show_lanes()
 
     def toggle_play(self) -> None:
         """Play or pause."""
@@ -197,7 +200,7 @@ class ListenPanel(QWidget):
         text = self.tr("Audition {start}–{stop}, looped")
         if not is_heard:
             text = self.tr("Audition {start}–{stop}: converting…")
-        self._say_stretch(text, stretch)
+        self.foot.say_stretch(text, stretch)
 
     @property
     def shows_audition(self) -> bool:
@@ -210,7 +213,7 @@ class ListenPanel(QWidget):
 
     def say(self, sentence: str) -> None:
         """Show why there is nothing to be heard."""
-        self._say(sentence)
+        self.foot.say(sentence)
 
     def seek_by(self, seconds: float) -> None:
         """Move back (negative) or forth, within the loop if there is one."""
@@ -252,6 +255,7 @@ class ListenPanel(QWidget):
         """Stop, and end the threads, before the app quits."""
         if self.pitch is not None:
             self.pitch.close_tasks()
+        self.mixer.close_tasks()
         if self._player is not None:
             self._player.close()
         self._sounds.close()
@@ -299,29 +303,21 @@ class ListenPanel(QWidget):
         self._list.selected.connect(self._select)
         self._list.flip_requested.connect(self.flip)
         self._list.step_wanted.connect(self.step)
-        self.controls = SoundControls(self.axis, self._settings)
-        self.controls.volume_changed.connect(self._on_volume)
-        self._time, self._note = SecondaryLabel(), SecondaryLabel()
-        self._time.setFont(figures_font(self._time.font()))
-        for label in (self._time, self._note):
-            label.setWordWrap(False)
-        self._note.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self._time.setAccessibleName(self.tr("Position and length"))
+        self._list.levels_changed.connect(self.mixer.set_levels)
+        sections: list[QWidget] = [self.mixer.toggle]
+        if self.pitch is not None:
+            sections.insert(0, self._pitch_button(self.pitch))
+        self.foot = ListenFoot(self.axis, self._settings, sections)
+        self.foot.volume_changed.connect(self._on_volume)
         grid = QGridLayout(self)
         grid.setContentsMargins(MARGIN - 6, 6, MARGIN, 6)
         grid.setVerticalSpacing(4)
         grid.addWidget(self.play, 0, 0, Qt.AlignmentFlag.AlignVCenter)
         grid.addWidget(self._list, 0, 1)
-        foot = QHBoxLayout()
-        foot.setSpacing(10)
+        grid.addWidget(self.mixer.bar, 1, 1)
+        grid.addWidget(self.foot, 2, 1)
         if self.pitch is not None:
-            foot.addWidget(self._pitch_button(self.pitch))
-        foot.addWidget(self._time)
-        foot.addWidget(self._note, 1)
-        foot.addWidget(self.controls)
-        grid.addLayout(foot, 1, 1)
-        if self.pitch is not None:
-            grid.addWidget(self.pitch, 2, 0, 1, 2)
+            grid.addWidget(self.pitch, 3, 0, 1, 2)
             self._show_pitch(self._pitch_toggle.isChecked())
         grid.setColumnStretch(1, 1)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
@@ -346,6 +342,7 @@ class ListenPanel(QWidget):
         layout = self.layout()
         if self.pitch is not None and layout is not None and self._list.rows:
             layout.activate()
+            self._list.align()
             self.pitch.set_left(self._list.x() + self._list.time_left - self.pitch.x())
 
     # --- what is played ------------------------------------------------------------------------
@@ -357,16 +354,32 @@ class ListenPanel(QWidget):
         if key != self._heard_key:
             self._before_key, self._heard_key = self._heard_key, key
 
+    def _wanted_lanes(self) -> list[Lane]:
+        takes = () if self._job is None else self.takes_of(self._job)
+        return [*lanes_of(self._job, takes), *self.mixer.lanes()]
+
+    def _played(self) -> tuple[list[PlayedFile], tuple[float, ...]]:
+        take = "" if self._job is None else self._job.id
+        return self._sounds.played(self.heard, take, self.mixer.gains())
+
+    @Slot()
+    def _on_levels(self) -> None:
+        """What is mixed is heard, unless a part is heard alone."""
+        if self._job is not None and self._lanes[self.heard].part is None:
+            self._hear(self._job.id)
+        self._play_on()
+        self._show_lanes()
+
     def _load(self, place_s: float) -> None:
         """Another source, or none."""
         self._selected = None
         self.axis.show_all()
-        self._say("")
+        self.foot.say("")
         if self._player is None:
             if self._job is None:
                 return
             self._player = self._made_player()
-        self._player.load(*self._sounds.played(self.heard))
+        self._player.load(*self._played())
         self._player.seek(place_s)
         self._sounds.read(self.heard)
 
@@ -375,16 +388,16 @@ class ListenPanel(QWidget):
 
         player = (self._make_player or Player)()
         player.setParent(self)
-        player.set_volume(self.controls.factor)
+        player.set_volume(self.foot.factor)
         player.moved.connect(self._show_time)
         player.state_changed.connect(self._show_state)
-        player.problem.connect(self._say)
+        player.problem.connect(self.foot.say)
         return player
 
     def _play_on(self) -> None:
         """Whatever changed is heard from now on, at the same instant."""
         if self._player is not None:
-            self._player.change(*self._sounds.played(self.heard))
+            self._player.change(*self._played())
             self._sounds.read(self.heard)
 
     @Slot(bool)
@@ -420,8 +433,10 @@ class ListenPanel(QWidget):
     # --- levels and volume ---------------------------------------------------------------------
 
     def _show_levels(self) -> None:
-        for lane, row in zip(self._lanes, self._list.rows, strict=True):
-            row.show_level(self._sounds.gain_db(lane))
+        self._list.show_gains([self._sounds.gain_db(lane) for lane in self._lanes])
+        levels = self.mixer.levels
+        if levels is not None:
+            self._list.show_levels(levels)
 
     @Slot(str)
     def _setting_changed(self, key: str) -> None:
@@ -432,7 +447,7 @@ class ListenPanel(QWidget):
     @Slot()
     def _on_volume(self) -> None:
         if self._player is not None:
-            self._player.set_volume(self.controls.factor)
+            self._player.set_volume(self.foot.factor)
 
     # --- time ----------------------------------------------------------------------------------
 
@@ -461,14 +476,9 @@ class ListenPanel(QWidget):
 
     def _tell_loop(self) -> None:
         if self._selected is None:
-            self._say("")
+            self.foot.say("")
         else:
-            text = self.tr("Loop {start}–{stop}; a click beside it ends it")
-            self._say_stretch(text, self._selected)
-
-    def _say_stretch(self, text: str, stretch: Stretch) -> None:
-        start, stop = (position_text(each, self.axis.length_s) for each in stretch)
-        self._say(text.format(start=start, stop=stop))
+            self.foot.say_stretch(self.tr("Loop {start}–{stop}"), self._selected)
 
     @Slot()
     def _show_state(self) -> None:
@@ -484,15 +494,6 @@ class ListenPanel(QWidget):
     @Slot(float)
     def _show_time(self, position_s: float) -> None:
         self._list.set_position(position_s)
-        self.controls.position_s = position_s
         if self.pitch is not None:
             self.pitch.set_position(position_s)
-        length_s = self.axis.length_s
-        known = self._job is not None and length_s > 0
-        both = (position_text(seconds, length_s) for seconds in (position_s, length_s))
-        self._time.setText(" / ".join(both) if known else "")
-
-    @Slot(str)
-    def _say(self, sentence: str) -> None:
-        self._note.setText(sentence)
-        self._note.setToolTip(plain_tip(sentence))
+        self.foot.show_time(position_s, known=self._job is not None)

@@ -15,10 +15,18 @@ _TINT = 0.22
 
 
 class SideButton(QAbstractButton):
-    """A toggle with a fixed size."""
+    """A toggle with a fixed size.
 
-    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+    Parameters
+    ----------
+    plays_by_space : leaves Space to the panel, where it plays; the arrow keys choose
+    """
+
+    def __init__(
+        self, name: str, parent: QWidget | None = None, *, plays_by_space: bool = True
+    ) -> None:
         super().__init__(parent)
+        self._plays_by_space = plays_by_space
         self.setText(name)
         self.setCheckable(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -37,8 +45,8 @@ class SideButton(QAbstractButton):
         return QSize(min(width, _WIDEST_TEXT) + 2 * _PADDING, 28)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
-        """Space is left to the panel, where it plays; the arrow keys choose."""
-        if event.key() == Qt.Key.Key_Space:
+        """Space is left to the panel."""
+        if self._plays_by_space and event.key() == Qt.Key.Key_Space:
             event.ignore()
         else:
             super().keyPressEvent(event)

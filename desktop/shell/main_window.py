@@ -26,9 +26,7 @@ from desktop.queue.drop_window import DropWindow, link_of, paths_of
 from desktop.queue.intake import VOICE_SUFFIXES, Gatherer, Intake
 from desktop.queue.job import Job, JobProgress, JobState, Voice
 from desktop.queue.job_queue import JobQueue
-from desktop.settings.acknowledgements import AcknowledgementsDialog
 from desktop.settings.store import Settings
-from desktop.shell.about import show_about
 from desktop.shell.audition import Audition
 from desktop.shell.main_layout import MainLayout
 from desktop.shell.window_actions import WindowActions
@@ -37,6 +35,7 @@ from desktop.voices.draft import Draft
 from desktop.voices.voice_dialogs import VoiceDialogs
 from desktop.voices.voice_list import VoiceList
 from engine.audio.names import SUPPORTED_SUFFIXES
+from engine.cover.options import CoverOptions
 
 _GEOMETRY = "window.geometry"
 _DEFAULT_SIZE = (1040, 700)
@@ -104,6 +103,9 @@ class MainWindow(DropWindow):
         self._listen = panel
         self.areas.add_panel(panel)
         panel.take_chosen.connect(self.queue_view.select_job)
+        panel.mixer.save_wanted.connect(self.save_mix)
+        self.queue.jobs_changed.connect(panel.look_again)
+        self.queue.queue_changed.connect(panel.look_again)
 
     def set_audition(self, audition: Audition, panel: ListenPanel) -> None:
         """Connect the audition with its button, the selection and the player."""
@@ -260,6 +262,14 @@ class MainWindow(DropWindow):
         self.queue.add([made])
         self.show_new([made.id])
 
+    @Slot(object, object)
+    def save_mix(self, job: Job, cover: CoverOptions) -> None:
+        """Mix a cover once more; what is heard meanwhile stays selected."""
+        made = replace(job.another_take(), cover=cover)
+        self._followed = None
+        self.queue.add([made])
+        self.queue_view.flash([made.id])
+
     def move_selected(self, by: int) -> None:
         """Move the selected rows up (-1) or down (1)."""
         ids = self.queue_view.selected_ids()
@@ -297,15 +307,6 @@ class MainWindow(DropWindow):
         """Copy the report for the developers."""
         QGuiApplication.clipboard().setText(self.report())
         self.notice.tell(self.tr("The report is in the clipboard"))
-
-    def show_about(self) -> None:
-        """Name and version, and the way to the licences."""
-        show_about(self)
-
-    @Slot()
-    def show_acknowledgements(self) -> None:
-        """The licences of everything that the app is made of."""
-        AcknowledgementsDialog(self).show()
 
     # --- what happens --------------------------------------------------------------------------
 

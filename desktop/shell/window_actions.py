@@ -12,6 +12,7 @@ from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QMenuBar, QMessageBox
 
 from desktop.queue.job import JobState
+from desktop.shell.about import show_about, show_acknowledgements
 from desktop.style import menu_text
 
 if TYPE_CHECKING:
@@ -40,9 +41,9 @@ class WindowActions(QObject):
         self.settings.setMenuRole(QAction.MenuRole.PreferencesRole)
         self.quit = self._make(tr("Quit"), window.quit_requested.emit, "Ctrl+Q")
         self.quit.setMenuRole(QAction.MenuRole.QuitRole)
-        self.about = self._make(tr("About Ultimate RVC"), window.show_about)
+        self.about = self._make(tr("About Ultimate RVC"), partial(show_about, window))
         self.about.setMenuRole(QAction.MenuRole.AboutRole)
-        self.licences = self._make(tr("Acknowledgements…"), window.show_acknowledgements)
+        self.licences = self._make(tr("Acknowledgements…"), partial(show_acknowledgements, window))
         self.undo = self._make(tr("Undo Remove"), window.undo, key.Undo)
         self.copy = self._make(tr("Copy Result"), window.copy_results, key.Copy)
         self.paste = self._make(tr("Paste"), window.paste, key.Paste)

@@ -84,7 +84,7 @@ def test_a_job_shows_both_waveforms_with_levels_matched(
 ) -> None:
     panel.set_job(job)
     both_read(qtbot, panel)
-    assert panel._time.text() == "0:00.0 / 0:02.0"
+    assert panel.foot.time == "0:00.0 / 0:02.0"
     assert [row.level.text() for row in panel.lanes.rows] == ["−6.0 dB", ""]
     assert player(panel).weights == pytest.approx((0.0, 1.0), abs=0.01)
     panel.flip()
@@ -211,23 +211,23 @@ def test_zoom_shows_a_part_in_all_lanes_that_follows_what_is_played(
     panel.set_job(job)
     both_read(qtbot, panel)
     lane = panel.lanes.rows[0].view
-    panel.controls.zoom_in()
+    panel.foot.zoom_in()
     assert panel.axis.shown_s == pytest.approx((0.0, 1.0))
     drag(lane, 0.0, 0.5)
     assert player(panel).loop == pytest.approx((0.0, 0.5), abs=0.01)
     player(panel).set_loop(None)
     player(panel).seek(1.5)
     assert panel.axis.shown_s == pytest.approx((1.0, 2.0))
-    panel.controls.zoom_out()
+    panel.foot.zoom_out()
     assert not panel.axis.is_zoomed
 
 
 def test_the_volume_is_remembered(qtbot: QtBot, panel: ListenPanel, tmp_path: Path) -> None:
-    panel.controls.volume.setValue(50)
+    panel.foot.volume.setValue(50)
     panel._settings.flush()
     later = ListenPanel(Settings(tmp_path / "settings.json", {}), tmp_path / "cache")
     qtbot.addWidget(later)
-    assert later.controls.factor == pytest.approx(0.25)
+    assert later.foot.factor == pytest.approx(0.25)
 
 
 def test_a_click_plays_that_sound_from_there(qtbot: QtBot, panel: ListenPanel, job: Job) -> None:
@@ -237,7 +237,7 @@ def test_a_click_plays_that_sound_from_there(qtbot: QtBot, panel: ListenPanel, j
     qtbot.mouseClick(lane, Qt.MouseButton.LeftButton, pos=lane.rect().center())
     assert panel.heard == 0
     assert player(panel).position_s == pytest.approx(1.0, abs=0.02)
-    assert panel._time.text().startswith(("0:00.9", "0:01.0"))
+    assert panel.foot.time.startswith(("0:00.9", "0:01.0"))
 
 
 def test_arrow_keys_seek_and_the_way_out_of_a_waveform_is_control_or_shift_tab(

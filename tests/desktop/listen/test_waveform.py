@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from desktop.listen import waveform as waveform_module
 from desktop.listen.feeder import Feeder, PlayedFile
-from desktop.listen.listen_panel import position_text
+from desktop.listen.listen_foot import position_text
 from desktop.listen.waveform import PeakBuilder, Waveform, WaveformCache, WaveformScanner
 from tests.engine.audio.sound_file import Track, music, mux
 

@@ -1,13 +1,18 @@
-"""The small controls below the lanes: zoom and volume."""
+"""What is below the lanes: the time, a sentence, zoom and volume."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QToolButton, QWidget
 
 from desktop.icons import symbol
+from desktop.listen.stretch import Stretch
 from desktop.listen.time_axis import TimeAxis
 from desktop.settings.store import Settings
+from desktop.style import SecondaryLabel, figures_font, small_font
+from desktop.widgets import ElidedLabel
 
 _VOLUME = "listen.volume"
 """Remembered: 0..100."""
@@ -15,8 +20,29 @@ _ICON_POINTS = 16
 _ZOOM = 2.0
 
 
-class SoundControls(QWidget):
+_HOUR_S = 3600
+
+
+def position_text(seconds: float, longest_s: float) -> str:
+    """``1:02.3``, or ``1:02:03`` where the longest is an hour or more, so that its width stays."""
+    tenths = int(seconds * 10)
+    minutes, rest = divmod(tenths, 600)
+    if longest_s < _HOUR_S:
+        return f"{minutes}:{rest // 10:02d}.{rest % 10}"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest // 10:02d}"
+
+
+class ListenFoot(QWidget):
     """Zooms the axis; the volume is remembered.
+
+    Parameters
+    ----------
+    sections : buttons that open and close what is shown beside the lanes
+
+    Attributes
+    ----------
+    volume : the slider
 
     Signals
     -------
@@ -25,10 +51,15 @@ class SoundControls(QWidget):
 
     volume_changed = Signal()
 
-    def __init__(self, axis: TimeAxis, settings: Settings) -> None:
+    def __init__(self, axis: TimeAxis, settings: Settings, sections: Sequence[QWidget]) -> None:
         super().__init__()
         self._axis, self._settings = axis, settings
-        self.position_s = 0.0
+        self._position_s = 0.0
+        self._time, self._note = SecondaryLabel(), ElidedLabel()
+        self._time.setWordWrap(False)
+        self._time.setFont(figures_font(self._time.font()))
+        self._time.setAccessibleName(self.tr("Position and length"))
+        self._note.setFont(small_font(self._note))
         self._out = self._button("zoom-out", self.tr("Zoom out"))
         self._in = self._button("zoom-in", self.tr("Zoom in"))
         self._out.clicked.connect(self.zoom_out)
@@ -46,6 +77,12 @@ class SoundControls(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(4)
+        for each in sections:
+            row.addWidget(each)
+            row.addSpacing(4)
+        row.addWidget(self._time)
+        row.addSpacing(6)
+        row.addWidget(self._note, 1)
         row.addWidget(self._out)
         row.addWidget(self._in)
         row.addSpacing(6)
@@ -59,15 +96,42 @@ class SoundControls(QWidget):
         """Factor 0..1 of the volume, which the ear takes for even steps."""
         return (self.volume.value() / 100) ** 2
 
+    @property
+    def note(self) -> str:
+        """What is said."""
+        return self._note.text()
+
+    @property
+    def time(self) -> str:
+        """The position and the length as they are shown."""
+        return self._time.text()
+
+    def show_time(self, position_s: float, *, known: bool) -> None:
+        """Show the playing position; nothing while no length is known."""
+        self._position_s = position_s
+        length_s = self._axis.length_s
+        both = (position_text(seconds, length_s) for seconds in (position_s, length_s))
+        self._time.setText(" / ".join(both) if known and length_s > 0 else "")
+
+    @Slot(str)
+    def say(self, sentence: str) -> None:
+        """Show a sentence."""
+        self._note.set_text(sentence)
+
+    def say_stretch(self, text: str, stretch: Stretch) -> None:
+        """Show a sentence with the ``{start}`` and ``{stop}`` of a stretch."""
+        start, stop = (position_text(each, self._axis.length_s) for each in stretch)
+        self.say(text.format(start=start, stop=stop))
+
     @Slot()
     def zoom_in(self) -> None:
         """Show half as much, around the playing position."""
-        self._axis.zoom(_ZOOM, self.position_s)
+        self._axis.zoom(_ZOOM, self._position_s)
 
     @Slot()
     def zoom_out(self) -> None:
         """Show twice as much."""
-        self._axis.zoom(1 / _ZOOM, self.position_s)
+        self._axis.zoom(1 / _ZOOM, self._position_s)
 
     @Slot()
     def _on_volume(self) -> None:
