@@ -4,18 +4,45 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # before Qt is imported: else it aborts
 
 from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
 
 from desktop.settings.store import Settings
 from desktop.storage import AppPaths
 from desktop.translation import install_translators
+
+BUSY_MACHINE_MS = 60_000
+"""At least so long a test waits for what must come, whatever else the machine does."""
+
+
+class _PatientBot(QtBot):
+    def waitUntil(self, callback: Callable[[], bool | None], *, timeout: int = 0) -> None:  # noqa: N802
+        super().waitUntil(callback, timeout=max(timeout, BUSY_MACHINE_MS))
+
+    def waitSignal(self, signal: Any, *, timeout: int = 0, **more: Any) -> Any:  # noqa: N802
+        return super().waitSignal(signal, timeout=_patience_ms(timeout, more), **more)
+
+    def waitSignals(self, signals: Any, *, timeout: int = 0, **more: Any) -> Any:  # noqa: N802
+        return super().waitSignals(signals, timeout=_patience_ms(timeout, more), **more)
+
+
+def _patience_ms(asked_ms: int, more: dict[str, Any]) -> int:
+    """`assertNotEmitted` waits for nothing, and says so by `raising`."""
+    return asked_ms if more.get("raising") is False else max(asked_ms, BUSY_MACHINE_MS)
+
+
+@pytest.fixture
+def qtbot(qapp: QApplication, request: pytest.FixtureRequest) -> QtBot:
+    """pytest-qt's, on a machine that may be busy."""
+    return _PatientBot(request)
 
 
 @pytest.fixture(autouse=True)

@@ -486,7 +486,7 @@ def test_a_stalled_server_is_given_up(server: FaultServer, tmp_path: Path, clock
     with pytest.raises(DownloadError) as caught:
         download(server.put(BODY), tmp_path / "file.bin", pacing=clock.pacing(2), timeouts=QUICK)
     assert "does not respond" in sentence(caught)
-    assert time.monotonic() - began < 15  # all of it would take 300
+    assert time.monotonic() - began < 100  # all of it would take 300
 
 
 def test_a_server_that_trickles_is_given_up(
@@ -648,7 +648,7 @@ def test_a_real_write_error_of_the_system_is_a_sentence(
         capture_output=True,
         text=True,
         check=True,
-        timeout=30,
+        timeout=120,
     )
     assert "file too large" in run.stdout
     assert not target.exists()
@@ -695,13 +695,13 @@ def test_a_cancel_keeps_the_part_for_the_next_time(server: FaultServer, tmp_path
 
 
 def test_a_cancel_ends_a_silent_connection_at_once(server: FaultServer, tmp_path: Path) -> None:
-    server.always = Fault(piece=100_000, pause_s=5.0)
+    server.always = Fault(piece=100_000, pause_s=60.0)
     cancel = CancelToken()
     threading.Timer(0.3, cancel.cancel).start()
     began = time.monotonic()
     with pytest.raises(ConversionCancelled):
         download(server.put(BODY), tmp_path / "file.bin", cancel=cancel)
-    assert time.monotonic() - began < 3  # the server would be silent for 5
+    assert time.monotonic() - began < 30  # the server would be silent for 60
     assert part_path(tmp_path / "file.bin").stat().st_size == 100_000
 
 
@@ -712,7 +712,7 @@ def test_a_cancel_ends_a_pause_between_tries(server: FaultServer, tmp_path: Path
     began = time.monotonic()
     with pytest.raises(ConversionCancelled):
         download(server.put(BODY), tmp_path / "file.bin", cancel=cancel)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
 
 
 def test_two_at_once_do_not_disturb_each_other(server: FaultServer, tmp_path: Path) -> None:
