@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -34,6 +36,17 @@ def noise(seconds: float) -> np.ndarray:
 
 def made(small: SmallSet, **flags: Any) -> Converter:
     return Converter(small.models_dir, OptimizationConfig(**flags), examine_device=False)
+
+
+@pytest.fixture(scope="module")
+def on_the_cpu(small: SmallSet) -> Callable[..., ConversionResult]:
+    """Converts noise of so many seconds on the CPU alone; each once for all tests."""
+
+    @cache
+    def get(seconds: float, **flags: Any) -> ConversionResult:
+        return converted(made(small, device="cpu", **flags), small, noise(seconds))
+
+    return get
 
 
 def converted(converter: Converter, small: SmallSet, samples: np.ndarray) -> ConversionResult:
@@ -75,9 +88,12 @@ def test_parts_are_read_from_a_list_and_unknown_names_are_refused() -> None:
 
 @pytest.mark.parametrize("part", PARTS)
 def test_a_part_kept_on_the_cpu_runs_there_and_the_rest_on_the_device(
-    small: SmallSet, part: Part, monkeypatch: pytest.MonkeyPatch
+    small: SmallSet,
+    part: Part,
+    monkeypatch: pytest.MonkeyPatch,
+    on_the_cpu: Callable[..., ConversionResult],
 ) -> None:
-    expected = converted(made(small, device="cpu", use_gpu_filter=True), small, noise(2))
+    expected = on_the_cpu(2, use_gpu_filter=True)
     give_second_device(monkeypatch)
     heard: dict[str, str] = {}
 
@@ -121,10 +137,13 @@ def test_weights_are_on_the_device_of_their_part(small: SmallSet) -> None:
 
 @pytest.mark.parametrize("part", ["content", "retrieval", "latent", "vocoder"])
 def test_when_smaller_pieces_do_not_help_the_part_continues_on_the_cpu(
-    small: SmallSet, part: str, monkeypatch: pytest.MonkeyPatch
+    small: SmallSet,
+    part: str,
+    monkeypatch: pytest.MonkeyPatch,
+    on_the_cpu: Callable[..., ConversionResult],
 ) -> None:
     """Every run of the part on the second device is refused; those before it are not repeated."""
-    expected = converted(made(small, device="cpu"), small, noise(50))
+    expected = on_the_cpu(50)
     give_second_device(monkeypatch)
     refused = refuse_on_second(part, after=1, monkeypatch=monkeypatch)
     converter = made(small)
@@ -168,9 +187,12 @@ def refuse_on_second(part: str, after: int, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("part", ["filter", "pitch"])
 def test_filter_and_pitch_continue_on_the_cpu_too(
-    small: SmallSet, part: str, monkeypatch: pytest.MonkeyPatch
+    small: SmallSet,
+    part: str,
+    monkeypatch: pytest.MonkeyPatch,
+    on_the_cpu: Callable[..., ConversionResult],
 ) -> None:
-    expected = converted(made(small, device="cpu", use_gpu_filter=True), small, noise(2))
+    expected = on_the_cpu(2, use_gpu_filter=True)
     give_second_device(monkeypatch)
     names = {
         "filter": "engine.pipeline.highpass_48hz_on_device",
