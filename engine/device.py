@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -36,6 +37,8 @@ OUT_OF_MEMORY_WORDS = (
     "out of memory",
     "can't allocate memory",
     "not enough memory",
+    "unable to allocate",  # MLX
+    "maximum allowed buffer size",  # MLX, when one buffer is larger than Metal allows
     "invalid buffer size",  # Metal, when one buffer is larger than the device allows
 )
 
@@ -207,6 +210,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     # torch.OutOfMemoryError is a RuntimeError; Metal and the CPU raise plain ones.
     text = str(error).lower()
     return isinstance(error, RuntimeError) and any(words in text for words in OUT_OF_MEMORY_WORDS)
+
+
+def has_mlx() -> bool:
+    """Whether this is a Mac on which MLX is installed; does not load it."""
+    return sys.platform == "darwin" and find_spec("mlx") is not None
 
 
 def _why_no_metal() -> str | None:

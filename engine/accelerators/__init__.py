@@ -35,7 +35,7 @@ from typing import Any
 
 from torch import Tensor
 
-from engine.device import DeviceName
+from engine.device import DeviceName, is_out_of_memory
 from engine.errors import Text
 from engine.optimization import OptimizationConfig
 from engine.stages import PART_TITLES, Part
@@ -98,8 +98,8 @@ def offered(part: Part, device: str, config: OptimizationConfig) -> str:
     )
 
 
-class BuildError(Exception):
-    """An accelerator could not build a part; it does not offer it any more."""
+class BuildError(RuntimeError):
+    """Why an accelerator could not build a part; it does not offer it any more."""
 
 
 failures: dict[tuple[Part, str], Text] = {}
@@ -111,7 +111,7 @@ def build(part: Part, name: str, source: Any, config: OptimizationConfig, device
 
     Raises
     ------
-    BuildError : it could not; torch's own errors are not changed
+    BuildError : it could not; torch's own errors, and lack of memory, are not changed
     """
     module = find(name).load()
     if name == TORCH:
@@ -119,14 +119,17 @@ def build(part: Part, name: str, source: Any, config: OptimizationConfig, device
     try:
         return module.build(part, source, config, device)
     except (ImportError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        if is_out_of_memory(error):
+            raise
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
         failures[part, name] = Text(
             "{part} runs on {place}, because {device} cannot run it ({reason})",
             part=PART_TITLES[part],
             place=Text("torch"),
             device=name,
-            reason=str(error).strip().partition("\n")[0] or type(error).__name__,
+            reason=reason,
         )
-        raise BuildError(part) from error
+        raise BuildError(reason) from error
 
 
 def torch_device(config: OptimizationConfig) -> DeviceName:

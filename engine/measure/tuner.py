@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from engine.device import DeviceName
+from engine.device import DeviceName, has_mlx
 from engine.errors import DeviceError, Text, UserError
 from engine.files import scratch_folder
 from engine.library.networks import CONTENT_ENCODER
@@ -145,6 +145,8 @@ def flags_to_try(device: str) -> list[str]:
     """Flags in the order in which they are measured; parts are moved to the CPU last."""
     names = [flag.name for flag in FLAGS if flag.name not in NOT_MEASURED]
     names.remove("cpu_parts")
+    if not has_mlx():
+        names.remove("backend")
     if device != "cpu":
         return [*names, "cpu_parts"]
     names.remove("use_gpu_retrieval")  # changes nothing there
@@ -181,6 +183,8 @@ def _candidates(flag: str, config: OptimizationConfig) -> list[_Candidate]:
             for value in _BATCHES
             if value != now
         ]
+    if flag == "backend":  # "auto" is torch until something is kept
+        return [_Candidate(flag, "torch" if now == "mlx" else "mlx")]
     if isinstance(now, bool):
         return [_Candidate(flag, not now, varied=flag == "use_shape_buckets")]
     row = next(row for row in FLAGS if row.name == flag)

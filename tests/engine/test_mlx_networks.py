@@ -156,6 +156,6 @@ def test_another_thread_than_the_one_that_built_a_part_can_run_it() -> None:
     network = small(Vocoder.NSF)
     z, source = noise(1, 8, 9), source_of(network, melody(9))
     with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
-        vocode = one.submit(mlx.build, "vocoder", network, EXACT, CPU).result()
+        vocode = one.submit(mlx.build, "vocoder", network, HALF, CPU).result()
         sound = other.submit(vocode, z, source, SPEAKER).result()
-    assert agreement_db(sound, network.vocode(z, source, SPEAKER)) > LEAST_DB
+    assert agreement_db(sound, network.vocode(z, source, SPEAKER)) > LEAST_HALF_DB

@@ -80,6 +80,13 @@ def test_command_line_beats_environment_beats_settings_beats_preset() -> None:
     assert config.use_gpu_retrieval == OptimizationConfig.for_cpu().use_gpu_retrieval
 
 
+def test_the_framework_that_tuning_found_is_used_unless_another_is_asked_for() -> None:
+    for asked, used in (("auto", "mlx"), ("torch", "torch")):
+        environment = {"RVC_DEVICE": "cpu", "RVC_BACKEND": asked}
+        config = resolve({}, None, environment, lambda _: {"backend": "mlx"})
+        assert config.backend == used
+
+
 def test_a_preset_belongs_to_its_device() -> None:
     assert resolve({"device": "cpu"}, environment={}) == OptimizationConfig.for_cpu()
     for preset, device in (

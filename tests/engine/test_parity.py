@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -81,3 +82,15 @@ def test_half_precision_sounds_the_same(
     level_db = level_against_the_reference_db(case, half_converter, full_voice)
     print(f"{case}: {level_db:.1f} dB")
     assert 20 < level_db < 60
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("mlx") is None, reason="MLX is not installed")
+def test_a_whole_conversion_by_mlx_equals_the_reference(
+    full_models_dir: Path, full_voice: Callable[[str], Path]
+) -> None:
+    config = replace(OptimizationConfig.for_cpu(), backend="mlx")
+    converter = Converter(full_models_dir, config, examine_device=False)
+    level_db = level_against_the_reference_db("v2_40k", converter, full_voice)
+    print(f"v2_40k by MLX: {level_db:.1f} dB")
+    assert level_db >= 60

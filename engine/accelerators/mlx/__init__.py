@@ -15,12 +15,14 @@ not used: it compiles for every new length, and what it gains was not measured o
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from engine.errors import Text
 from engine.optimization import OptimizationConfig
 from engine.stages import CPU, Part
+
+_CACHE_BYTES = 512 << 20
+"""Freed memory that MLX keeps for itself; without a limit it keeps all that there is."""
 
 _PARTS: frozenset[Part] = frozenset({"content", "latent", "vocoder", "pitch"})
 
@@ -40,7 +42,6 @@ def why_not_used(config: OptimizationConfig) -> Text | None:
     return _fault() if config.backend == "mlx" else None
 
 
-@cache
 def _fault() -> Text | None:
     """Why MLX cannot be used here; None where it can."""
     try:
@@ -63,6 +64,7 @@ def build(part: Part, source: Any, config: OptimizationConfig, device: str) -> A
 
     from engine.accelerators.mlx import content, latent, pitch, vocoder
 
+    mx.set_cache_limit(_CACHE_BYTES)
     dtype = mx.float16 if config.use_fp16 else mx.float32
     if part == "content":
         return content.Content(source, dtype)

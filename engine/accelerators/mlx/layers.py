@@ -57,7 +57,7 @@ class Conv:
     @property
     def kernel_size(self) -> int:
         """Taps."""
-        return self.weight.shape[1]
+        return int(self.weight.shape[1])
 
 
 class TransposedConv:

@@ -24,6 +24,16 @@ from tests.engine.small_set import SmallSet, write_small_set
 VOICE = Path("aria.pth")
 
 
+@pytest.fixture(autouse=True)
+def _without_mlx(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.measure.tuner.has_mlx", lambda: False)
+
+
+@pytest.fixture
+def with_mlx(monkeypatch: pytest.MonkeyPatch, _without_mlx: None) -> None:
+    monkeypatch.setattr("engine.measure.tuner.has_mlx", lambda: True)
+
+
 class Bench:
     """Answers as the processes do; a configuration's seconds are worked out from its flags."""
 
@@ -92,14 +102,14 @@ def test_values_that_are_faster_are_kept(tmp_path: Path) -> None:
     assert tuning.voice == "Aria"
 
 
-def test_every_flag_is_tried_except_those_that_cannot_be_measured() -> None:
+def test_every_flag_is_tried_except_those_that_cannot_be_measured(with_mlx: None) -> None:
     flags = {field.name for field in fields(OptimizationConfig)}
     assert set(flags_to_try("mps")) == flags - NOT_MEASURED
     assert "skip_silence" in NOT_MEASURED
     assert "cpu_parts" not in flags_to_try("cpu")
 
 
-def test_each_flag_and_each_part_is_tried_on_a_device(tmp_path: Path) -> None:
+def test_each_flag_and_each_part_is_tried_on_a_device(tmp_path: Path, with_mlx: None) -> None:
     bench = Bench("mps", cpu_parts_pitch=0.7, cpu_parts_vocoder=3.0)
     tuning = bench.tune(tmp_path)
     assert {figure.flag for figure in tuning.figures} == set(flags_to_try("mps"))
@@ -107,6 +117,18 @@ def test_each_flag_and_each_part_is_tried_on_a_device(tmp_path: Path) -> None:
     assert len(tried) == len(PARTS)
     assert tuning.flags["cpu_parts"] == "pitch"
     assert tuning.on_cpu == ("the pitch tracker runs on the CPU, because it is slower",)
+
+
+def test_mlx_is_tried_where_it_is_installed_and_kept_if_it_is_faster(
+    tmp_path: Path, with_mlx: None
+) -> None:
+    assert Bench("mps", backend_mlx=0.5).tune(tmp_path).flags["backend"] == "mlx"
+    assert Bench("mps", backend_mlx=1.5).tune(tmp_path).flags["backend"] == "auto"
+
+
+def test_mlx_is_not_tried_where_it_is_not_installed(tmp_path: Path) -> None:
+    tuning = Bench("mps", backend_mlx=0.5).tune(tmp_path)
+    assert "backend" not in {figure.flag for figure in tuning.figures}
 
 
 def test_a_faster_value_with_a_different_sound_is_rejected(tmp_path: Path) -> None:
