@@ -106,6 +106,13 @@ class CoverMixer(QObject):
         gains, own = levels.gains(job.cover), job.cover.gains()
         return None if all(gains[part] == own[part] for part in gains) else gains
 
+    def audible(self) -> frozenset[Part]:
+        """The parts that are heard in the cover, while the mixer is open."""
+        job, levels = self._job, self.levels
+        if job is None or job.cover is None or levels is None or not self.is_open:
+            return frozenset()
+        return frozenset(part for part, gain in levels.gains(job.cover).items() if gain)
+
     def set_levels(self, levels: MixLevels) -> None:
         """Hear other levels."""
         if self._job is not None:

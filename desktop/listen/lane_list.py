@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from PySide6.QtCore import QCoreApplication, QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
@@ -26,6 +26,7 @@ from desktop.listen.stretch import Stretch
 from desktop.listen.time_axis import TimeAxis
 from desktop.listen.waveform_view import LANE_HEIGHT, LANE_MARGIN, LOW_LANE_HEIGHT, WaveformView
 from desktop.style import SecondaryLabel, figures_font, plain_tip
+from engine.cover.options import Part
 
 _GAP = 4
 _FEW = 2
@@ -129,6 +130,7 @@ class LaneList(QWidget):
         self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._scroll.setWidgetResizable(True)
         self._scroll.setWidget(content)
+        self._scroll.verticalScrollBar().rangeChanged.connect(self._on_room)
         for part in (content, self._scroll.viewport()):
             part.setAutoFillBackground(False)
         self._scroll.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
@@ -179,14 +181,17 @@ class LaneList(QWidget):
         for row in self.rows:
             row.level.setVisible(needed and row.strip is None)
 
-    def show_heard(self, heard: int, *, playable: Sequence[bool]) -> None:
-        """Mark the lane that is heard, and those that can be."""
+    def show_heard(
+        self, heard: int, *, playable: Sequence[bool], mixed: Collection[Part] = ()
+    ) -> None:
+        """Mark the lane that is heard, those that can be, and the parts that are heard in it."""
         for number, row in enumerate(self.rows):
             able = playable[number]
+            is_mixed = row.strip is not None and row.strip.part in mixed
             row.button.setEnabled(able)
             row.button.setChecked(number == heard and able)
             row.button.set_reached_by_tab(reached=number == heard)
-            row.view.set_active(active=number == heard)
+            row.view.set_active(active=number == heard or is_mixed)
             row.view.setEnabled(able)
 
     def scroll_to(self, number: int) -> None:
@@ -253,6 +258,10 @@ class LaneList(QWidget):
     def _take_strip(self, strip: MixStrip) -> None:
         if self._levels is not None:
             self.levels_changed.emit(strip.taken(self._levels))
+
+    def _on_room(self, _low: int, high: int) -> None:
+        """Keep figures away from the scroll bar."""
+        self._grid.setContentsMargins(0, 0, _GAP if high else 0, 0)
 
     def _on_axis(self) -> None:
         axis = self._axis

@@ -92,7 +92,7 @@ class ListenPanel(QWidget):
         self._build()
         settings.changed.connect(self._setting_changed)
         self._show_lanes()
-        self._show_time(0.0)
+        self.show_position(0.0)
 
     # --- for others ----------------------------------------------------------------------------
 
@@ -151,7 +151,7 @@ class ListenPanel(QWidget):
                 self._hear(wanted)
             self._play_on()
         self._show_lanes()
-        self._show_time(place_s if not same else self.position_s)
+        self.show_position(place_s if not same else self.position_s)
 
     @Slot()
     def look_again(self) -> None:
@@ -206,10 +206,6 @@ class ListenPanel(QWidget):
     def shows_audition(self) -> bool:
         """Whether an audition is shown."""
         return self._shows_audition
-
-    def show_position(self, position_s: float) -> None:
-        """Show what is heard of an audition."""
-        self._show_time(position_s)
 
     def say(self, sentence: str) -> None:
         """Show why there is nothing to be heard."""
@@ -389,7 +385,7 @@ class ListenPanel(QWidget):
         player = (self._make_player or Player)()
         player.setParent(self)
         player.set_volume(self.foot.factor)
-        player.moved.connect(self._show_time)
+        player.moved.connect(self.show_position)
         player.state_changed.connect(self._show_state)
         player.problem.connect(self.foot.say)
         return player
@@ -408,7 +404,7 @@ class ListenPanel(QWidget):
                 self._hear(able[0] if able else SOURCE)
             self._play_on()
         self._show_lanes()
-        self._show_time(self.position_s)
+        self.show_position(self.position_s)
 
     def _show_lanes(self) -> None:
         self._list.show_lanes(self._lanes)
@@ -489,10 +485,13 @@ class ListenPanel(QWidget):
         self.play.setToolTip(self.tr("{action} (Space)").format(action=name))
         able = [self._sounds.playable(number) for number in range(len(self._lanes))]
         self.play.setEnabled(any(able))
-        self._list.show_heard(self.heard, playable=able)
+        whole = self._job is not None and self._heard_key == self._job.id
+        mixed = self.mixer.audible() if whole else ()
+        self._list.show_heard(self.heard, playable=able, mixed=mixed)
 
     @Slot(float)
-    def _show_time(self, position_s: float) -> None:
+    def show_position(self, position_s: float) -> None:
+        """Show a playing position, of the player or of an audition."""
         self._list.set_position(position_s)
         if self.pitch is not None:
             self.pitch.set_position(position_s)

@@ -57,8 +57,9 @@ class SideButton(QAbstractButton):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         ground = QRectF(self.rect()).adjusted(1, 1, -1, -1)
-        ground.setTop(ground.center().y() - 14)
-        ground.setHeight(28)
+        height = min(28.0, ground.height())
+        ground.setTop(ground.center().y() - height / 2)
+        ground.setHeight(height)
         colour = accent(palette)
         if self.hasFocus():
             painter.setPen(colour)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Slot
 from PySide6.QtGui import QGuiApplication, QPainter, QPainterPath, QPaintEvent, QPalette
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -28,6 +28,8 @@ from desktop.queue.job_text import (
 )
 from desktop.queue.needs_panel import NeedsPanel
 from desktop.queue.queue_cell import paint_mark
+from desktop.settings.section_button import SectionButton
+from desktop.settings.store import Settings
 from desktop.translation import translate
 from desktop.widgets import ElidedLabel
 from engine.stages import CONVERSION_STAGES, STAGES, stage_of
@@ -39,6 +41,9 @@ _COLUMN_GAP = 20
 _DOT = 8
 _MARK_POINTS = 14
 _MOST_NOTE_LINES = 5
+_FOLD = 20
+_TIMINGS = "details.timings"
+"""Remembered: whether the timings are shown."""
 
 
 class TimingView(QWidget):
@@ -199,11 +204,19 @@ class NotesView(QWidget):
 
 
 class DetailPanel(QWidget):
-    """Shows one job; its height only depends on the remarks on a finished job."""
+    """Shows one job; its height only depends on the remarks on a finished job.
 
-    def __init__(self) -> None:
+    The timings can be folded away; why a job failed or what it lacks is always shown.
+    """
+
+    def __init__(self, settings: Settings) -> None:
         super().__init__()
         self._job: Job | None = None
+        self.fold = SectionButton("", settings, _TIMINGS, opened=True)
+        self.fold.setAccessibleName(self.tr("Timings"))
+        self.fold.setFixedSize(_FOLD, _FOLD)
+        self.fold.setToolTip(self.tr("Show or hide the timings"))
+        self.fold.toggled.connect(self._show_page)
         self._title = ElidedLabel()
         self._title.setFont(style.heading_font(self._title))
         self._summary = style.PlainLabel()
@@ -213,7 +226,8 @@ class DetailPanel(QWidget):
         self._copy.clicked.connect(self.copy)
         self._copy.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         head = QHBoxLayout()
-        head.setSpacing(12)
+        head.setSpacing(8)
+        head.addWidget(self.fold)
         head.addWidget(self._title, 1)
         head.addWidget(self._summary)
         head.addWidget(self._copy)
@@ -291,6 +305,7 @@ class DetailPanel(QWidget):
         self._pages.setCurrentWidget(page)
         self._timings.show_rows_of(job)
         self._pages.setFixedHeight(self._timings.height())
+        self._show_page()
         self._summary.setText("")
         if job is None:
             self._timings.show_stages((), 0.0, 0.0)
@@ -303,6 +318,12 @@ class DetailPanel(QWidget):
         else:
             self._timings.show_stages(job.stages, job.fraction, job.source_s * job.fraction)
             self._summary.setText(_summary(job.realtime, job.device, job.memory_bytes))
+
+    @Slot()
+    def _show_page(self) -> None:
+        timings = self._pages.currentWidget() is self._timings
+        self.fold.setEnabled(timings)
+        self._pages.setVisible(self.fold.isChecked() or not timings)
 
     def show_progress(self, progress: JobProgress) -> None:
         """Show the progress of the running job."""

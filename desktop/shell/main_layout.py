@@ -109,8 +109,8 @@ class MainLayout(QWidget):
         self.audition.setCheckable(True)
         self.audition.setToolTip(
             self.tr(
-                "Hear ten seconds of the selected file with these settings; drag in the waveform "
-                "with the Shift key for another part"
+                "Hear ten seconds of the selected file with these settings; drag in a waveform "
+                "for another part"
             )
         )
         self.convert = QPushButton(self.tr("Convert with These Settings"))
@@ -118,7 +118,7 @@ class MainLayout(QWidget):
         self.notice = NoticeBar()
         self.empty = EmptyPage()
         self.queue_view = QueueView(queue)
-        self.detail = DetailPanel()
+        self.detail = DetailPanel(settings)
         self._panels = QVBoxLayout()
         self._panels.setContentsMargins(0, 0, 0, 0)
         self._counts, self._time_left = ElidedLabel(), style.PlainLabel()

@@ -132,7 +132,9 @@ class WindowActions(QObject):
         heard = (
             f"{space}\t{self.tr('Play or pause')}",
             f"←  →\t{self.tr('Five seconds back or forth')}",
-            f"{tab}\t{self.tr('In a waveform: switch between source and result')}",
+            f"{tab}\t{self.tr('In a waveform: back to the lane heard before')}",
+            f"↑  ↓\t{self.tr('In a waveform: hear the lane above or below')}",
+            f"{self.tr('Drag')}\t{self.tr('In a waveform: select what is looped; Escape ends it')}",
         )
         return "\n".join((*heard, *own))
 
