@@ -1,4 +1,7 @@
-"""The one answer to a device that runs out of memory: smaller work, then the CPU."""
+"""The one answer to a device that runs out of memory: smaller work, then the CPU.
+
+A part whose accelerator fails is run by torch.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ from typing import TypeVar
 import torch
 
 from engine import device as devices
-from engine.networks import Models, fall_back_to_cpu
+from engine.accelerators import AcceleratorFailed
+from engine.networks import Models, fall_back_to_cpu, fall_back_to_torch
 from engine.run import Run
 from engine.stages import CPU, Part
 
@@ -44,6 +48,10 @@ def fit_into_memory(
     """
     try:
         made = do(work)
+    except AcceleratorFailed as error:
+        fall_back_to_torch(part(), error, run)
+        yield from fit_into_memory(work, do, part, models, run, halves)
+        return
     except (RuntimeError, MemoryError) as error:
         device, smaller = run.placement.device_of(part()), halves(work)
         if not devices.is_out_of_memory(error) or (smaller is None and device == CPU):

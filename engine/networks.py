@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 
 from engine import device as devices
-from engine.accelerators import Latent
+from engine.accelerators import AcceleratorFailed, Latent, note_failure
 from engine.errors import Text
 from engine.models.context import Context
 from engine.models.source import SourceInput
@@ -64,6 +64,21 @@ class Models:
             self.synthesizer.dec.to(device)
         elif part == "retrieval" and isinstance(self.search, ExactSearch):
             self.search.to(device)
+
+
+def fall_back_to_torch(part: Part, error: AcceleratorFailed, run: Run) -> None:
+    """Let torch run a part for the rest of this conversion, because its accelerator failed.
+
+    Raises
+    ------
+    AcceleratorFailed : torch runs it already, or cannot
+    """
+    name = run.placement.accelerator_of(part)
+    if name is None or error.give_up is None:
+        raise error
+    error.give_up()
+    run.placement = run.placement.by_torch(part)
+    run.note(note_failure(part, name, error))
 
 
 def fall_back_to_cpu(part: Part, models: Models, run: Run) -> None:

@@ -131,6 +131,11 @@ class Placement:
         others = {each: name for each, name in self.accelerators.items() if each != part}
         return Placement(on_device, others)
 
+    def by_torch(self, part: Part) -> Placement:
+        """The same with one part by torch, on the CPU if it was by another accelerator."""
+        others = {each: name for each, name in self.accelerators.items() if each != part}
+        return Placement(self.devices, others)
+
     @property
     def cpu_parts(self) -> tuple[Part, ...]:
         """Parts that torch runs on the CPU."""

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from engine.accelerators import TORCH, find
+from engine.content_ahead import ContentAhead
 from engine.memory import fit_into_memory
 from engine.models.source import SourceInput
 from engine.networks import Models
@@ -47,6 +49,8 @@ class Synthesis:
         self._margin = models.synthesizer.receptive_field_frames()
         self._hop = models.synthesizer.sizes.hop_samples
         self._part: Part = "content"
+        self._ahead = ContentAhead(models, run)
+        self._next: list[Window] | None = None
 
     def run(self, windows: Iterable[Window]) -> Iterator[tuple[Window, Floats]]:
         """Synthesise windows; a few at a time are in memory.
@@ -56,13 +60,22 @@ class Synthesis:
         a window, or a part of one where memory was short, and its kept sound, float32 [C, n];
         not always in the order in which the windows came
         """
-        waiting = iter(windows)
-        while ahead := list(islice(waiting, _AHEAD * self._config.batch_size)):
-            for batch in _batches(ahead, self._config.batch_size):
+        with self._ahead:
+            upcoming = self._grouped(windows)
+            batch = next(upcoming, None)
+            while batch is not None:
+                self._next = next(upcoming, None)
                 for done, sound in fit_into_memory(
                     batch, self._sound, lambda: self._part, self._models, self._run, _halves
                 ):
                     yield from zip(done, sound, strict=True)
+                batch = self._next
+
+    def _grouped(self, windows: Iterable[Window]) -> Iterator[list[Window]]:
+        """Batches, made of a few windows at a time."""
+        waiting = iter(windows)
+        while ahead := list(islice(waiting, _AHEAD * self._config.batch_size)):
+            yield from _batches(ahead, self._config.batch_size)
 
     def _enter(self, part: Part) -> str:
         """Note which part is running now; returns its device."""
@@ -74,13 +87,13 @@ class Synthesis:
         features = self._features(batch)
         with self._run.stage("synthesis"):
             latent = self._latent(batch, features.to(self._enter("latent")))
+        self._begin_next()
         return self._vocode(batch, latent.to(self._enter("vocoder")))
 
     def _features(self, batch: list[Window]) -> torch.Tensor:
         """Content of the windows, float32 [B, T, W] at 100 frames a second."""
         models = self._models
-        layer = models.card.content_layer
-        own = self._content(batch, layer)
+        own = self._content(batch)
         frames = min(2 * own.shape[1], batch[0].frames)
         options = batch[0].options
         if models.search is None or not options.index_rate:
@@ -99,23 +112,40 @@ class Synthesis:
             # Unvoiced frames get back some of their own features.
             return protect(features, _double(own, frames), f0_hz, strength)
 
-    def _content(self, batch: list[Window], layer: int | None) -> torch.Tensor:
+    def _begin_next(self) -> None:
+        """Begin the content of the next batch beside the vocoder, if they run at two places."""
+        batch, run = self._next, self._run
+        if batch is None or run.place("content") == run.place("vocoder"):
+            return
+        name = run.placement.accelerator_of("content") or TORCH
+        if find(name).any_thread and self._from_cache(batch) is None:
+            self._ahead.begin(batch)
+
+    def _from_cache(self, batch: list[Window]) -> list[torch.Tensor] | None:
+        """The content features of each window, if all of them were kept."""
+        if self._kept is None:
+            return None
+        place = self._run.place("content")
+        found = [self._kept.find("content", self._models, place, self._key(each)) for each in batch]
+        hits = [each for each in found if each is not None]
+        return hits if len(hits) == len(batch) else None
+
+    def _key(self, window: Window) -> tuple[object, ...]:
+        return window.start, window.frames, self._models.card.content_layer
+
+    def _content(self, batch: list[Window]) -> torch.Tensor:
         """The content encoder's features, [B, T, W] at 50 frames a second."""
         device = self._enter("content")
         place = self._run.place("content")
-        keys = [(window.start, window.frames, layer) for window in batch]
-        if self._kept is not None:
-            found = [self._kept.find("content", self._models, place, key) for key in keys]
-            hits = [each for each in found if each is not None]
-            if len(hits) == len(batch):
-                return torch.cat(hits).to(device)
+        found = self._from_cache(batch)
+        if found is not None:
+            return torch.cat(found).to(device)
         with self._run.stage("content"):
-            audio = torch.cat([window.samples for window in batch]).to(device)
-            own = self._models.content(audio, layer, project=layer is not None)
+            own = self._ahead.take(batch)
         if self._kept is not None:
             rows = torch.split(own, [window.channels for window in batch])
-            for key, part in zip(keys, rows, strict=True):
-                self._kept.keep("content", self._models, place, key, part)
+            for window, part in zip(batch, rows, strict=True):
+                self._kept.keep("content", self._models, place, self._key(window), part)
         return own
 
     def _rows(

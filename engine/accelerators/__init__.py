@@ -52,10 +52,12 @@ class Accelerator:
     ----------
     name : in placements, records and sentences
     module : with ``offers(part, device, config) -> bool`` and ``build``; imported on first use
+    any_thread : whether its parts may be called from another thread than the one that built them
     """
 
     name: str
     module: str
+    any_thread: bool = True
 
     def load(self) -> ModuleType:
         """The module."""
@@ -71,7 +73,7 @@ class Latent:
 
 
 ACCELERATORS: list[Accelerator] = [
-    Accelerator("mlx", "engine.accelerators.mlx"),
+    Accelerator("mlx", "engine.accelerators.mlx", any_thread=False),
     Accelerator(TORCH, "engine.accelerators.torch_parts"),
 ]
 """The first that offers a part is tried first; torch, which runs every part, is the last."""
@@ -102,8 +104,19 @@ class BuildError(RuntimeError):
     """Why an accelerator could not build a part; it does not offer it any more."""
 
 
+class AcceleratorFailed(RuntimeError):  # noqa: N818 - the conversion goes on by torch
+    """A part could not run by its accelerator, which worked when it was examined.
+
+    Attributes
+    ----------
+    give_up : lets torch run the part from now on; set by the part
+    """
+
+    give_up: Callable[[], None] | None = None
+
+
 failures: dict[tuple[Part, str], Text] = {}
-"""Sentences about parts that an accelerator could not build since the program started."""
+"""Sentences about parts that an accelerator could not build or run since the program started."""
 
 
 def build(part: Part, name: str, source: Any, config: OptimizationConfig, device: str) -> Any:
@@ -121,15 +134,24 @@ def build(part: Part, name: str, source: Any, config: OptimizationConfig, device
     except (ImportError, LookupError, RuntimeError, TypeError, ValueError) as error:
         if is_out_of_memory(error):
             raise
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        failures[part, name] = Text(
-            "{part} runs on {place}, because {device} cannot run it ({reason})",
-            part=PART_TITLES[part],
-            place=Text("torch"),
-            device=name,
-            reason=reason,
-        )
-        raise BuildError(reason) from error
+        note_failure(part, name, error)
+        raise BuildError(_reason(error)) from error
+
+
+def note_failure(part: Part, name: str, error: Exception) -> Text:
+    """Remember that an accelerator cannot run a part; the sentence for the user."""
+    failures[part, name] = Text(
+        "{part} runs on {place}, because {device} cannot run it ({reason})",
+        part=PART_TITLES[part],
+        place=Text("torch"),
+        device=name,
+        reason=_reason(error),
+    )
+    return failures[part, name]
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def torch_device(config: OptimizationConfig) -> DeviceName:
