@@ -26,6 +26,11 @@ LIFTED_PEAK = 0.5
 MAX_LIFT = 1_000
 """60 dB: what is quieter still is not a voice."""
 
+_LEVEL_STRETCH_SAMPLES = 30 * ANALYSIS_RATE_HZ
+
+LevelOf = Callable[[Floats], float]
+"""Level of float32 [channels, n]; equal functions measure the same."""
+
 
 class AnalysisRecorder:
     """Receives a source block by block and keeps it at 16 kHz (see `engine.audio.source.Receiver`).
@@ -84,6 +89,7 @@ class AnalysisSignal:
         self._samples = samples
         self._gain = np.float32(MAX_INPUT_PEAK / peak if peak > MAX_INPUT_PEAK else 1.0)
         self._mix = Mix(1)
+        self._highest: dict[LevelOf, float] = {}
         self.is_filtered = False
         self.lift = np.float32(1.0)
 
@@ -148,6 +154,22 @@ class AnalysisSignal:
     def read_as_is(self, start: int, stop: int) -> Floats:
         """Float32 [stop - start, channels], as loud as the source."""
         return self._samples.read(start, stop)
+
+    def highest(self, level_of: LevelOf, pause: Callable[[], None] = lambda: None) -> float:
+        """The highest level in any half minute of a filtered signal, as loud as `read` gives it.
+
+        Parameters
+        ----------
+        pause : called for each stretch; may raise to stop
+        """
+        if level_of not in self._highest:
+            levels = []
+            for start in range(0, len(self), _LEVEL_STRETCH_SAMPLES):
+                pause()
+                stop = min(start + _LEVEL_STRETCH_SAMPLES, len(self))
+                levels.append(level_of(np.ascontiguousarray(self.read(start, stop).T)))
+            self._highest[level_of] = max(levels)
+        return self._highest[level_of]
 
     def middle(self, start: int, stop: int) -> Floats:
         """The mean of the channels, or the louder one where they cancel out: float32 [m]."""

@@ -86,4 +86,12 @@ class ContentAhead:
         layer = self._models.card.content_layer
         device = self._run.placement.device_of("content")
         audio = torch.cat([window.samples for window in batch]).to(device)
-        return self._models.content(audio, layer, project=layer is not None)
+        whole = _of_whole_source(batch, device)
+        return self._models.content(audio, layer, project=layer is not None, **whole)
+
+
+def _of_whole_source(batch: list[Window], device: str) -> dict[str, torch.Tensor]:
+    """What the content encoder has to know of the sources of its rows, if it does."""
+    levels = [window.loudest for window in batch for _ in range(window.channels)]
+    known = [level for level in levels if level is not None]
+    return {"loudest": torch.tensor(known, device=device)} if known else {}

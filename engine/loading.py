@@ -18,12 +18,13 @@ from engine.checkpoint import (
     read_state_file,
     wrong_shape,
 )
+from engine.encoder_layout import fairseq_sizes, from_fairseq_names, read_sizes
 from engine.errors import Message, Text, WeightsError
-from engine.hubert_layout import fairseq_sizes, from_fairseq_names, read_sizes
 from engine.models.content_encoder import ContentEncoder, ContentEncoderSizes
 from engine.models.fcpe import LAYERS, N_BINS, WIDTH, Fcpe, FcpeNetwork
 from engine.models.rmvpe import Rmvpe, RmvpeNetwork
 from engine.models.swift import Swift, SwiftNetwork
+from engine.models.whisper import WhisperEncoder, WhisperSizes
 from engine.paths import (
     CONFIG_FILE,
     CONTENT_ENCODER_DIR,
@@ -39,8 +40,10 @@ Network = TypeVar("Network", bound=nn.Module)
 _TRAINING_KEYS = frozenset({"masked_spec_embed", "mask_emb", "label_embs_concat"})
 """Tensors that only training needs: the mask's vector (two names) and the targets' embeddings."""
 
+_WHISPER_UNUSED = ("decoder.", "proj_out.", "encoder.embed_positions.")
 
-def load_content_encoder(path: Path) -> ContentEncoder:
+
+def load_content_encoder(path: Path) -> ContentEncoder | WhisperEncoder:
     """Read the content encoder, on the CPU.
 
     Parameters
@@ -58,6 +61,8 @@ def load_content_encoder(path: Path) -> ContentEncoder:
         file = _weights_file(found)
         sizes = read_sizes(found / CONFIG_FILE)
         tensors = _tensors_of(read_state_file(file, WeightsError), file)
+        if isinstance(sizes, WhisperSizes):
+            return _whisper(sizes, tensors, file)
         return _content_encoder(sizes, tensors, file)
     state = read_state_file(found, WeightsError)
     if "model" not in state:
@@ -269,6 +274,22 @@ def _content_encoder(
     with torch.device("meta"):
         encoder = ContentEncoder(sizes)
     return load_strictly(encoder, folded, path)
+
+
+def _whisper(sizes: WhisperSizes, tensors: Mapping[str, Tensor], path: Path) -> WhisperEncoder:
+    """The encoder of a Whisper; its decoder is not needed, its positions are a formula."""
+    own = {name.removeprefix("model."): tensor for name, tensor in tensors.items()}
+    kept = {
+        name.removeprefix("encoder."): tensor
+        for name, tensor in own.items()
+        if not name.startswith(_WHISPER_UNUSED)
+    }
+    with torch.device("meta"):
+        encoder = WhisperEncoder(sizes)
+    load_strictly(encoder, kept, path)
+    if sizes.normalised and not bool((encoder.feature_spread > 0).all()):
+        raise _other_network(path, Text("{tensor} must be above 0", tensor="feature_spread"))
+    return encoder
 
 
 def _tensors_of(state: object, path: Path) -> dict[str, Tensor]:

@@ -9,6 +9,7 @@ import torch
 
 from engine import device as devices
 from engine.accelerators import AcceleratorFailed, Latent, note_failure
+from engine.analysis import LevelOf
 from engine.errors import Text
 from engine.models.context import Context
 from engine.models.source import SourceInput
@@ -39,6 +40,8 @@ class Models:
     pitch_on_cpu : whether that method runs on the CPU wherever the part is placed
     kinds : what kind of network does the work of a part, in words
     identities : what tells the networks of ``content`` and ``pitch`` from any others
+    loudest : level of a stretch of the source; ``content`` has to know the highest of the whole
+        source. None where it needs only its own stretch
     """
 
     card: VoiceCard
@@ -52,6 +55,7 @@ class Models:
     pitch_on_cpu: bool = False
     kinds: Mapping[Part, str] = field(default_factory=dict)
     identities: Mapping[Part, object] = field(default_factory=dict)
+    loudest: LevelOf | None = None
 
     def place(self, part: Part, device: str) -> None:
         """Move the networks of a part that torch runs."""

@@ -200,6 +200,7 @@ def make_windows(
             for piece in pieces
             if piece.start - reach < heard.stop and piece.stop + reach > heard.start
         )
+    loudest = None if models.loudest is None else signal.highest(models.loudest, run.pause)
     run.expect(sum(piece.frames for piece in pieces))
     padded = np.pad(active, (CONTEXT_FRAMES, total - frames - CONTEXT_FRAMES), mode="edge")
 
@@ -220,6 +221,7 @@ def make_windows(
             fade_in=piece.start > 0,
             fade_out=piece.stop < frames,
             heard=heard,
+            loudest=loudest,
         )
 
     return map(window, pieces)

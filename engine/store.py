@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -15,12 +15,14 @@ import torch
 from engine import accelerators
 from engine import device as devices
 from engine.accelerators import TORCH, BuildError, Latent
+from engine.analysis import LevelOf
 from engine.errors import Message, OptionError, Text, VoiceFileError
 from engine.examination import FirstUse
 from engine.loading import content_encoder_files, load_content_encoder
 from engine.models.compilation import CompiledVocoder
 from engine.models.content_encoder import ContentEncoderSizes
 from engine.models.synthesizer import Synthesizer, build_synthesizer
+from engine.models.whisper import BandLevels, WhisperEncoder, WhisperSizes
 from engine.networks import Models, Vocode
 from engine.optimization import OptimizationConfig
 from engine.options import ConversionOptions
@@ -38,6 +40,7 @@ from engine.voice_checkpoint import load_voice
 _LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
+EncoderSizes = ContentEncoderSizes | WhisperSizes
 
 
 class ModelStore:
@@ -137,6 +140,7 @@ class ModelStore:
             on_cpu,
             kinds,
             identities,
+            _loudest(encoder_sizes),
         )
         for part in PARTS:  # a conversion before may have moved one for want of memory
             models.place(part, self._placement.device_of(part))
@@ -145,6 +149,8 @@ class ModelStore:
     def _built(self, part: Part, source: Any) -> Any:
         """A part by its accelerator; see `engine.accelerators`."""
         name = self._placement.accelerator_of(part) or TORCH
+        if isinstance(source, WhisperEncoder):
+            name = TORCH  # no other framework has this network yet
         device = self._placement.device_of(part)
         return accelerators.build(part, name, source, self._config, device)
 
@@ -167,11 +173,11 @@ class ModelStore:
 
     def _content_encoder(
         self, card: VoiceCard
-    ) -> tuple[Callable[..., torch.Tensor], ContentEncoderSizes, Hashable]:
+    ) -> tuple[Callable[..., torch.Tensor], EncoderSizes, Hashable]:
         path = find_encoder(card, self._models_dir)
         key = tuple(_identity(file) for file in content_encoder_files(path))
 
-        def load() -> tuple[Callable[..., torch.Tensor], ContentEncoderSizes]:
+        def load() -> tuple[Callable[..., torch.Tensor], EncoderSizes]:
             network = load_content_encoder(path)
             return self._built("content", network), network.sizes
 
@@ -341,8 +347,16 @@ def _identity(path: Path) -> Hashable:
     return str(path.absolute()), status.st_size, status.st_mtime_ns
 
 
+_band_levels = cache(BandLevels)
+
+
+def _loudest(sizes: EncoderSizes) -> LevelOf | None:
+    """What the content encoder has to know of a whole source; always measured on the CPU."""
+    return _band_levels(sizes.mel_bands).loudest if isinstance(sizes, WhisperSizes) else None
+
+
 def _kinds(
-    card: VoiceCard, encoder: ContentEncoderSizes, synthesizer: Synthesizer, method: str | None
+    card: VoiceCard, encoder: EncoderSizes, synthesizer: Synthesizer, method: str | None
 ) -> dict[Part, str]:
     """The kind of each part's network, in words; no pitch for a voice without.
 
@@ -353,7 +367,7 @@ def _kinds(
     rates = "x".join(str(rate) for rate in sizes.upsample_rates)
     pitch = "with" if sizes.pitch_guided else "without"
     kinds: dict[Part, str] = {
-        "content": f"{encoder.hidden_size} wide, {depth} layers, {encoder.feat_extract_norm} norm",
+        "content": encoder.kind(depth),
         "latent": f"{sizes.feature_channels} to {sizes.hidden_channels} to {sizes.inter_channels} "
         f"wide, {sizes.layers} layers, {pitch} pitch",
         "vocoder": f"{sizes.vocoder.value}, {sizes.upsample_initial_channels} wide, {rates} times, "

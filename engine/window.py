@@ -42,6 +42,7 @@ class Window:
     active : bool [frames]  where the source is not silent
     fade_in, fade_out : whether another piece joins before and after
     heard : frames of the source whose sound is asked for; others may stay silent
+    loudest : level of the loudest stretch of the source, for content encoders that have to know it
     """
 
     options: ConversionOptions
@@ -55,6 +56,7 @@ class Window:
     fade_in: bool
     fade_out: bool
     heard: Piece | None = None
+    loudest: float | None = None
 
     @property
     def channels(self) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from engine.hubert_layout import read_sizes
+from engine.encoder_layout import sizes_of
 from engine.models.content_encoder import ContentEncoder
 from engine.models.rmvpe import RmvpeNetwork
 from engine.models.synthesizer import state_shapes
@@ -58,9 +58,10 @@ def write_synthetic_set(folder: Path, index_rows: int) -> tuple[Path, Path]:
     rng = torch.Generator().manual_seed(0)
     encoder = folder / CONTENT_ENCODER_DIR
     encoder.mkdir(parents=True)
-    (encoder / "config.json").write_text(json.dumps({"model_type": "hubert"}))
+    config = {"model_type": "hubert"}
+    (encoder / "config.json").write_text(json.dumps(config))
     with torch.device("meta"):
-        content = ContentEncoder(read_sizes(encoder / "config.json")).state_dict()
+        content = ContentEncoder(sizes_of(config)).state_dict()
         pitch = RmvpeNetwork().state_dict()
     save_file(_random_state(_shapes(content), rng), encoder / "model.safetensors")
     torch.save(_random_state(_shapes(pitch), rng), folder / RMVPE_FILE)

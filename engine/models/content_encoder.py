@@ -60,6 +60,10 @@ class ContentEncoderSizes:
     layer_norm_eps: float
     classifier_proj_size: int | None
 
+    def kind(self, layers: int) -> str:
+        """What the operators and widths depend on, with so many layers running."""
+        return f"{self.hidden_size} wide, {layers} layers, {self.feat_extract_norm} norm"
+
 
 class _ConvLayer(nn.Module):
     """Strided convolution, optional normalisation, activation."""

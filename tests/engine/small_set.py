@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from engine.hubert_layout import read_sizes
+from engine.encoder_layout import sizes_of, whisper_sizes_of
 from engine.models.content_encoder import ContentEncoder
 from engine.models.synthesizer_sizes import Vocoder
+from engine.models.whisper import WhisperEncoder
 from engine.retrieval.index_file import write_flat_index
 from engine.voice import VoiceFiles
 from tests.weights_maker import SMALL_CONFIG, make_tensors, small_record
@@ -33,6 +34,17 @@ _ENCODER = {
     "classifier_proj_size": 6,
 }
 
+_WHISPER = {
+    "model_type": "whisper",
+    "num_mel_bins": 20,
+    "d_model": FEATURES,
+    "encoder_layers": 2,
+    "encoder_attention_heads": 2,
+    "encoder_ffn_dim": 16,
+    "chunk_frames": 100,
+    "context_frames": 20,
+}
+
 
 @dataclass(frozen=True)
 class SmallSet:
@@ -42,14 +54,21 @@ class SmallSet:
     voice: VoiceFiles
 
 
-def write_small_set(folder: Path, vocoder: Vocoder = Vocoder.NSF) -> SmallSet:
-    """Write content encoder, voice and index (a few kB)."""
+def write_small_set(
+    folder: Path, vocoder: Vocoder = Vocoder.NSF, *, whisper: bool = False
+) -> SmallSet:
+    """Write content encoder (a HuBERT, or a Whisper), voice and index (a few kB)."""
     encoder = folder / "hubert_base"
     encoder.mkdir(parents=True, exist_ok=True)
-    (encoder / "config.json").write_text(json.dumps(_ENCODER))
+    (encoder / "config.json").write_text(json.dumps(_WHISPER if whisper else _ENCODER))
     with torch.device("meta"):
-        outline = ContentEncoder(read_sizes(encoder / "config.json")).state_dict()
-    shapes = {name: tuple(tensor.shape) for name, tensor in outline.items()}
+        network = (
+            WhisperEncoder(whisper_sizes_of(_WHISPER))
+            if whisper
+            else ContentEncoder(sizes_of(_ENCODER))
+        )
+    prefix = "encoder." if whisper else ""
+    shapes = {prefix + name: tuple(t.shape) for name, t in network.state_dict().items()}
     save_file(make_tensors(shapes, "small encoder"), encoder / "model.safetensors")
     weights = folder / f"small {vocoder.name.lower()}.pth"
     torch.save(small_record(vocoder), weights)

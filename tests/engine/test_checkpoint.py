@@ -27,9 +27,9 @@ import torch
 from safetensors.torch import save_file
 
 from engine.checkpoint import read_state_file
+from engine.encoder_layout import read_sizes
 from engine.errors import NotAFileError, VoiceFileError, WeightsError
 from engine.files import file_sha256
-from engine.hubert_layout import read_sizes
 from engine.inert_pickle import Inert, PickleError, Storage, read_pickle
 from engine.library.installed_voice import read_voice
 from engine.library.picture import read_picture_header

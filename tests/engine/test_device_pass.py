@@ -22,7 +22,7 @@ from engine import ConversionOptions, OptimizationConfig
 from engine.accelerators import Latent
 from engine.analysis import AnalysisRecorder
 from engine.audio.reader import receive_array
-from engine.hubert_layout import sizes_of
+from engine.encoder_layout import sizes_of
 from engine.models.content_encoder import ContentEncoder
 from engine.models.rmvpe import Rmvpe, RmvpeNetwork
 from engine.models.synthesizer import Synthesizer

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from engine.accelerators import mlx
-from engine.hubert_layout import sizes_of
+from engine.encoder_layout import sizes_of
 from engine.models.content_encoder import ContentEncoder
 from engine.models.fcpe import Fcpe, FcpeNetwork
 from engine.models.rmvpe import Rmvpe, RmvpeNetwork

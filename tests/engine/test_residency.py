@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from engine.audio.filters import highpass_48hz_on_device
-from engine.hubert_layout import sizes_of
+from engine.encoder_layout import sizes_of, whisper_sizes_of
 from engine.measure.synthetic import V2_40K
 from engine.models.content_encoder import ContentEncoder
 from engine.models.layout import DEVICE_TILES, use_channels_last
@@ -23,6 +23,7 @@ from engine.models.rmvpe import Rmvpe, RmvpeNetwork
 from engine.models.source import SourceInput
 from engine.models.synthesizer import Synthesizer
 from engine.models.synthesizer_sizes import SynthesizerSizes, Vocoder
+from engine.models.whisper import WhisperEncoder
 from engine.optimization import DEFAULT_TILE_FRAMES
 from engine.pitch.rmvpe import decode_salience
 from engine.retrieval.blend import mix, protect
@@ -95,6 +96,13 @@ def content_of(way: Way) -> Callable[[], Tensor]:
     return lambda: encoder(empty(2, PIECE_FRAMES * HOP_SAMPLES), 9, project=True)
 
 
+def content_by_whisper(way: Way) -> Callable[[], Tensor]:
+    with torch.device("meta"):
+        encoder = WhisperEncoder(whisper_sizes_of({}))
+    way.prepare(encoder.to("meta"))  # tables without weights were made on the host
+    return lambda: encoder(empty(2, PIECE_FRAMES * HOP_SAMPLES), loudest=empty(2))
+
+
 def retrieval(way: Way) -> Callable[[], Tensor]:
     rows = np.lib.stride_tricks.as_strided(np.zeros(768, np.float32), (300_000, 768), (0, 4))
     dtype = torch.float16 if way.half else torch.float32
@@ -158,6 +166,7 @@ STAGES: dict[str, Callable[[Way], Callable[[], Tensor]]] = {
     "filter": filtering,
     "pitch": tracking,
     "content": content_of,
+    "content by Whisper": content_by_whisper,
     "retrieval": retrieval,
     "retrieval in one list": retrieval_in(1),
     "retrieval in 8 lists": retrieval_in(8),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine.hubert_layout import sizes_of
+from engine.encoder_layout import sizes_of
 from engine.models.content_encoder import (
     ContentEncoder,
     ContentEncoderSizes,

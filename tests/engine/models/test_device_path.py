@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from engine.hubert_layout import sizes_of
+from engine.encoder_layout import sizes_of, whisper_sizes_of
 from engine.models.content_encoder import ContentEncoder
 from engine.models.rmvpe import Rmvpe, RmvpeNetwork
+from engine.models.whisper import WhisperEncoder
 from engine.pitch.rmvpe import decode_salience
 
 
@@ -45,8 +46,22 @@ def encode_content() -> tuple[int, ...]:
         return tuple(model(torch.empty(2, 40 * 16_000, device="meta"), 9, project=True).shape)
 
 
+def encode_content_by_whisper() -> tuple[int, ...]:
+    with torch.device("meta"):
+        model = WhisperEncoder(whisper_sizes_of({})).eval()
+    model.to("meta")  # tables without weights were made on the host
+    loudest = torch.empty(2, device="meta")
+    with NoDoubles():
+        return tuple(model(torch.empty(2, 40 * 16_000, device="meta"), loudest=loudest).shape)
+
+
 @pytest.mark.parametrize(
-    ("stage", "shape"), [(track_with_rmvpe, (401,)), (encode_content, (2, 1999, 256))]
+    ("stage", "shape"),
+    [
+        (track_with_rmvpe, (401,)),
+        (encode_content, (2, 1999, 256)),
+        (encode_content_by_whisper, (2, 2000, 384)),
+    ],
 )
 def test_a_stage_reads_no_numbers_from_the_device(
     stage: Callable[[], tuple[int, ...]], shape: tuple[int, ...]

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from engine.hubert_layout import sizes_of
+from engine.encoder_layout import sizes_of
 from engine.models import layout
 from engine.models.content_encoder import ContentEncoder
 from engine.models.layers import ResBlock, mean_of

@@ -1,4 +1,5 @@
-"""The layouts in which HuBERT is published: Hugging Face's ``config.json``, fairseq's names.
+"""The layouts in which content encoders are published: Hugging Face's ``config.json`` of a HuBERT
+or a Whisper, and fairseq's names of a HuBERT.
 
 Fairseq's single file ``hubert_base.pt`` also holds the trainer's objects; only the tensors under
 ``model`` are read, and every size is taken from their shapes. Shapes do not show strides and heads:
@@ -19,6 +20,7 @@ from torch import Tensor
 from engine.errors import Message, Text, WeightsError
 from engine.files import open_file
 from engine.models.content_encoder import ACTIVATIONS, ContentEncoderSizes
+from engine.models.whisper import MOST_POSITIONS, WhisperSizes
 
 _MAX_CONFIG_BYTES = 1_000_000
 _MAX_WIDTH = 65_536
@@ -50,6 +52,22 @@ _HUBERT_BASE: Mapping[str, Any] = {
 }
 """Values of keys that are not in the file: the defaults of transformers' ``HubertConfig``."""
 
+_WHISPER_TINY: Mapping[str, Any] = {
+    "num_mel_bins": 80,
+    "d_model": 384,
+    "encoder_layers": 4,
+    "encoder_attention_heads": 6,
+    "encoder_ffn_dim": 1536,
+    "activation_function": "gelu",
+    "chunk_frames": 250,
+    "context_frames": 50,
+    "final_norm": True,
+    "normalised": False,
+}
+"""The same of ``WhisperConfig``; our own keys: chunks of 5 s with 1 s of context around them."""
+
+_MIN_MEL_BANDS = 8
+
 _ADVICE = "download config.json from where the weights came from"
 
 
@@ -61,8 +79,8 @@ class UnusableSizesError(Exception):
         self.why = why
 
 
-def read_sizes(path: Path) -> ContentEncoderSizes:
-    """The sizes that ``config.json`` states.
+def read_sizes(path: Path) -> ContentEncoderSizes | WhisperSizes:
+    """The sizes that ``config.json`` states; its ``model_type`` tells the kinds apart.
 
     Raises
     ------
@@ -82,7 +100,8 @@ def read_sizes(path: Path) -> ContentEncoderSizes:
     if not isinstance(config, dict):
         raise WeightsError(what, "it is not a table of settings", _ADVICE)
     try:
-        return sizes_of(config)
+        is_whisper = config.get("model_type") == "whisper"
+        return whisper_sizes_of(config) if is_whisper else sizes_of(config)
     except UnusableSizesError as cause:
         raise WeightsError(what, cause.why, _ADVICE) from cause
 
@@ -96,7 +115,9 @@ def sizes_of(config: Mapping[str, Any]) -> ContentEncoderSizes:
     """
     if config.get("model_type", "hubert") != "hubert":
         raise UnusableSizesError(
-            Text("it describes {model}, not a HuBERT", model=_shown(config["model_type"]))
+            Text(
+                "it describes {model}, not a HuBERT or Whisper", model=_shown(config["model_type"])
+            )
         )
     if config.get("conv_pos_batch_norm"):
         raise UnusableSizesError("conv_pos_batch_norm is not supported")
@@ -150,6 +171,45 @@ def sizes_of(config: Mapping[str, Any]) -> ContentEncoderSizes:
 
 
 _NORMS = ("group", "layer")
+
+
+def whisper_sizes_of(config: Mapping[str, Any]) -> WhisperSizes:
+    """Check each setting of a Whisper that changes its encoder's arithmetic.
+
+    Raises
+    ------
+    UnusableSizesError : a variant that is not supported, or not a size
+    """
+    value = {**_WHISPER_TINY, **config}
+    _choice(value, "activation_function", ("gelu",))
+    width, heads = _int(value, "d_model"), _int(value, "encoder_attention_heads")
+    if width % heads or width % 2:
+        raise UnusableSizesError(
+            Text("d_model {width} is not a multiple of its {heads} heads", width=width, heads=heads)
+        )
+    bands = _int(value, "num_mel_bins", 1024)
+    if bands < _MIN_MEL_BANDS:
+        raise UnusableSizesError(Text("num_mel_bins is {bands}, which is too few", bands=bands))
+    sizes = WhisperSizes(
+        mel_bands=bands,
+        hidden_size=width,
+        intermediate_size=_int(value, "encoder_ffn_dim"),
+        num_hidden_layers=_int(value, "encoder_layers", _MAX_LAYERS),
+        num_attention_heads=heads,
+        chunk_frames=_int(value, "chunk_frames", MOST_POSITIONS),
+        context_frames=_int(value, "context_frames", MOST_POSITIONS),
+        final_norm=_bool(value, "final_norm"),
+        normalised=_bool(value, "normalised"),
+    )
+    if sizes.window_frames > MOST_POSITIONS:
+        raise UnusableSizesError(
+            Text(
+                "a chunk with its context has {found} frames, but Whisper knows {most} positions",
+                found=sizes.window_frames,
+                most=MOST_POSITIONS,
+            )
+        )
+    return sizes
 
 
 def _int(value: Mapping[str, Any], key: str, high: int = _MAX_WIDTH) -> int:
