@@ -180,6 +180,7 @@ class Converter:
         options: ConversionOptions | None = None,
         *,
         key: tuple[object, ...] | None = None,
+        region: Region | None = None,
         listener: ProgressListener | None = None,
         cancel: CancelToken | None = None,
     ) -> tuple[Spool, ConversionResult]:
@@ -188,6 +189,7 @@ class Converter:
         Parameters
         ----------
         key : tells the sound from all others, for the cache
+        region : the stretch that is wanted, see `convert_region`; None is all
 
         Returns
         -------
@@ -201,7 +203,7 @@ class Converter:
         started, run = time.perf_counter(), self._run(listener, cancel)
         play = partial(receive_sound, sound, channels=2 if options.stereo else 1)
         with self._networks_at_work(run):
-            decoded, made = self._convert(_Source(play, key), voice, options, None, run)
+            decoded, made = self._convert(_Source(play, key), voice, options, None, run, region)
             kept = Spool(made.channels)
             with run.stage("write"):
                 for block in made.blocks():

@@ -58,6 +58,10 @@ SwiftF0 and YIN judge what is too quiet for a pitch by the loud frames of the st
 _MARGIN_S = 0.1
 """Synthesised around a region, for the resampler."""
 
+_FIRST_PIECE_S = 2.0
+_SHORTEST_PIECE_S = 1.0
+"""Others are joined with the one before."""
+
 PITCH_OVERLAP_FRAMES = 1_000
 """Ten seconds of neighbouring sound on both sides of each stretch, tracked and dropped."""
 
@@ -77,6 +81,17 @@ class Region:
     def __post_init__(self) -> None:
         if not max(self.start_s, 0.0) < self.stop_s:  # NaN fails too
             raise ValueError(f"{self} does not end after it begins")
+
+    def pieces(self, first_s: float) -> list[Region]:
+        """The stretch in pieces, a short one from ``first_s`` on first: it can be heard at once."""
+        end_s, first_s = self.stop_s, min(max(first_s, self.start_s), self.stop_s)
+        if end_s - first_s < _SHORTEST_PIECE_S:
+            first_s = self.start_s
+        cut_s = first_s + _FIRST_PIECE_S
+        if end_s - cut_s < _SHORTEST_PIECE_S:
+            cut_s = end_s
+        bounds = ((first_s, cut_s), (cut_s, end_s), (self.start_s, first_s))
+        return [Region(start_s, stop_s) for start_s, stop_s in bounds if start_s < stop_s]
 
     def samples(self, rate_hz: int, n: int) -> tuple[int, int]:
         """First and last sample of the stretch in a sound of ``n``."""

@@ -29,7 +29,7 @@ from engine.audio.writer import (
 from engine.converter import Converter
 from engine.cover.limiter import limited_blocks
 from engine.cover.loudness import GRID_HZ, Floats, Track
-from engine.cover.mix import Mix, rendered, sound_of
+from engine.cover.mix import Mix, rendered, sound_of, spooled
 from engine.cover.options import CoverNetworks, CoverOptions, Part
 from engine.cover.parts import CoverFacts, CoverParts, PartCache, name_of
 from engine.cover.placement import has_voice
@@ -410,11 +410,7 @@ def _mix_of(
     if kept is not None:
         with suppress(OSError):
             return kept.open(gains)
-    tracks: dict[Part, Track] = {}
-    for part, sound in sounds.items():
-        tracks[part] = spool = Spool(sound.channels)
-        for block in sound.blocks():
-            spool.append(block)
+    tracks = {part: spooled(sound) for part, sound in sounds.items()}
     return Mix(tracks, gains, next(iter(sounds.values())).channels)
 
 

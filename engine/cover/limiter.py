@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.cover.loudness import Track, blocks_of
+from engine.cover.loudness import Cut, Track, blocks_of
 
 Floats = NDArray[np.float32]
 
@@ -107,23 +106,8 @@ def limited_stretch(track: Track, start: int, stop: int, ceiling: float = CEILIN
     block = _BLOCK_STEPS * _STEP_SAMPLES  # whole ones: what is looked at again depends on them
     first = max(start - _REACH_BEFORE_STEPS * _STEP_SAMPLES, 0) // block * block
     last = min(-(-(stop + _REACH_AFTER_STEPS * _STEP_SAMPLES) // block) * block, len(track))
-    made = np.concatenate([*limited_blocks(_Stretch(track, first, last), ceiling)])
+    made = np.concatenate([*limited_blocks(Cut(track, first, last), ceiling)])
     return made[start - first : stop - first]
-
-
-@dataclass(frozen=True)
-class _Stretch:
-    """A part of a track as a track of its own."""
-
-    track: Track
-    start: int
-    stop: int
-
-    def __len__(self) -> int:
-        return self.stop - self.start
-
-    def read(self, start: int, stop: int) -> Floats:
-        return self.track.read(self.start + start, self.start + stop)
 
 
 class _Limited:

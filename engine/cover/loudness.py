@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -37,6 +38,24 @@ class Track(Protocol):
     def read(self, start: int, stop: int) -> Floats:
         """Float32 [stop - start, channels], zero beyond the end."""
         ...
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A part of a track as a track of its own; 0 <= start <= stop <= its length."""
+
+    track: Track
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def read(self, start: int, stop: int) -> Floats:
+        """Float32 [stop - start, channels], zero beyond the end."""
+        block = self.track.read(self.start + start, self.start + stop)
+        block[max(len(self) - start, 0) :] = 0
+        return block
 
 
 def blocks_of(track: Track, size: int = _BLOCK_SAMPLES) -> Iterator[Floats]:

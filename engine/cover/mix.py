@@ -146,6 +146,14 @@ def sound_of(track: Track, channels: int, rate_hz: int = GRID_HZ) -> Sound:
     return Sound(rate_hz, len(track), channels, lambda: blocks_of(track))
 
 
+def spooled(sound: Sound) -> Spool:
+    """All of a sound as a track, in memory while it is short."""
+    kept = Spool(sound.channels)
+    for block in sound.blocks():
+        kept.append(block)
+    return kept
+
+
 def energy_of(track: Track) -> float:
     """Sum of squares."""
     return float(sum(_energy(block) for block in blocks_of(track)))

@@ -17,6 +17,7 @@ from engine.cover.stems import Key, Stems
 from engine.cover.work import Work
 from engine.errors import Text
 from engine.options import ConversionOptions
+from engine.pipeline import Region
 from engine.voice import VoiceFiles
 
 _MOST_DELAY_MS = 10.0
@@ -62,40 +63,68 @@ def sing(
     converts = backing is not None and cover.backing == "convert"
     of = 2 if converts else 1
     work.plan_conversion(0, of)
-    lead, f0_hz = _converted(converter, stems.lead, stems.key, heard, voices[0], options, work)
+    made, f0_hz = converted(converter, stems.lead, stems.key, voices[0], options, work)
+    lead = in_place(stems.lead, made, heard, work)
     if converts and backing is not None:
         work.plan_conversion(1, of)
         moved = dataclasses.replace(options, semitones=cover.backing_semitones)
-        key = (*stems.key, "backing")
-        backing, _ = _converted(converter, backing, key, heard, voices[1], moved, work)
+        key = backing_key(stems)
+        made, _ = converted(converter, backing, key, voices[1], moved, work)
+        backing = in_place(backing, made, heard, work)
     return Sung(lead, backing, f0_hz)
 
 
-def _converted(
+def backing_key(stems: Stems) -> Key:
+    """Tells the backing voices from all other sounds."""
+    return (*stems.key, "backing")
+
+
+def converted(
     converter: Converter,
     lead: Track,
     key: Key,
-    heard: Track | None,
     voice: VoiceFiles,
     options: ConversionOptions,
     work: Work,
-) -> tuple[PlacedVoice, NDArray[np.float32] | None]:
-    """A lead in another voice, at its place in the song, and its pitch."""
+    region: Region | None = None,
+) -> tuple[Track, NDArray[np.float32] | None]:
+    """A lead in another voice at 44.1 kHz, and its pitch.
+
+    Parameters
+    ----------
+    key : tells the lead from all other sounds
+    region : the stretch that is wanted; None is all
+    """
     stereo = is_double_tracked(lead)
     asked = dataclasses.replace(options, stereo=stereo, output_rate_hz=GRID_HZ)
     before = dict(work.stage_s)
     listener = work.follow(before)
     made, result = converter.convert_sound(
-        sound_of(lead, 2), voice, asked, key=key, listener=listener, cancel=work.cancel
+        sound_of(lead, 2),
+        voice,
+        asked,
+        key=key,
+        region=region,
+        listener=listener,
+        cancel=work.cancel,
     )
     for stage, seconds in result.stage_s.items():
         work.stage_s[stage] = before.get(stage, 0.0) + seconds
     for note in result.notes:
         work.note(note)
+    return work.watched(made), result.f0_hz
+
+
+def in_place(lead: Track, made: Track, heard: Track | None, work: Work) -> PlacedVoice:
+    """A converted voice where its lead was in the song, at its level.
+
+    Parameters
+    ----------
+    heard : see `sing`
+    """
     with work.stage("mix"):
-        voiced = work.watched(made)
-        placed = PlacedVoice(voiced, VoicePlacement.match(lead, voiced, heard))
-        delay = delay_ms(lead, voiced)
+        placed = PlacedVoice(made, VoicePlacement.match(lead, made, heard))
+        delay = delay_ms(lead, made)
     if delay is not None and abs(delay) > _MOST_DELAY_MS:
         template = (
             "the converted voice is about {delay} ms later than the lead"
@@ -103,4 +132,4 @@ def _converted(
             else "the converted voice is about {delay} ms earlier than the lead"
         )
         work.note(Text(template, delay=f"{abs(delay):.0f}"))
-    return placed, result.f0_hz
+    return placed

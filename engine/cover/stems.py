@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +65,10 @@ class Stems:
         return {name: track for name, track in tracks.items() if track is not None}
 
 
+class _NotKeptError(Exception):
+    """A stem was not made before."""
+
+
 class StemMaker:
     """Takes songs apart, keeping what each network makes of a song on the disk.
 
@@ -100,7 +105,16 @@ class StemMaker:
             found.dereverb if cover.dereverb == "auto" else None,
         )
 
-    def take_apart(self, key: Key, whole: Song, cover: CoverOptions, work: Work) -> Stems:
+    def kept(self, key: Key, whole: Song, cover: CoverOptions, work: Work) -> Stems | None:
+        """The stems of a song, if all of them were made before."""
+        try:
+            return self.take_apart(key, whole, cover, work, separates=False)
+        except _NotKeptError:
+            return None
+
+    def take_apart(
+        self, key: Key, whole: Song, cover: CoverOptions, work: Work, *, separates: bool = True
+    ) -> Stems:
         """The stems of a song; those that were made before are only read.
 
         Parameters
@@ -109,16 +123,19 @@ class StemMaker:
         """
         networks = self.used(cover)
         vocals, lead_network, dry_network = networks
+        made_by = self._separated if separates else self._read
+        first = next((each for each in networks if each is not None), None)
+        known = first is None or self._kept(self._stem_key(key, first, work), whole) is not None
         count = sum(each is not None for each in networks)
-        work.plan_separations(0 if self.knows(key, whole, cover, work) else count)
+        work.plan_separations(0 if known else count)
         stem, stem_key = whole, key
         if vocals is not None:
-            stem, stem_key = self._separated(whole, key, vocals, work)
+            stem, stem_key = made_by(whole, key, vocals, work)
         lead, lead_key, backing = stem, stem_key, None
         if lead_network is not None:
             # Trained on whole songs, and used on vocals too: what passes the test is taken.
             for given, given_key in ((whole, key), (stem, stem_key)):
-                tried, tried_key = self._separated(given, given_key, lead_network, work)
+                tried, tried_key = made_by(given, given_key, lead_network, work)
                 watched = work.watched(stem), work.watched(tried)
                 rest = Difference(*watched)
                 forced = cover.karaoke == "on"
@@ -134,14 +151,9 @@ class StemMaker:
             work.note("lead and backing voices were not split: the network for it is not here")
         if dry_network is None:
             return Stems(work.watched(stem), work.watched(lead), lead_key, backing)
-        dry, dry_key = self._separated(lead, lead_key, dry_network, work)
+        dry, dry_key = made_by(lead, lead_key, dry_network, work)
         watched = work.watched(lead), work.watched(dry)
         return Stems(work.watched(stem), watched[1], dry_key, backing, Difference(*watched))
-
-    def knows(self, key: Key, whole: Song, cover: CoverOptions, work: Work) -> bool:
-        """Whether the first network's stem of a song is kept; `take_apart` then takes no time."""
-        first = next((each for each in self.used(cover) if each is not None), None)
-        return first is None or self._kept(self._stem_key(key, first, work), whole) is not None
 
     def digest(self, file: Path, cancel: CancelToken | None = None) -> str:
         """The SHA-256 of a file, found once; up to 0.9 GB are read."""
@@ -165,12 +177,19 @@ class StemMaker:
         complete = found is not None and found.stat().st_size == len(given) * _STEM_FRAME_BYTES
         return found if complete else None
 
-    def _separated(self, given: Song, key: Key, network: Path, work: Work) -> tuple[Song, Key]:
-        """A network's stem, from the cache where it was made before, and its key."""
+    def _read(self, given: Song, key: Key, network: Path, work: Work) -> tuple[Song, Key]:
+        """A network's stem that was made before, and its key."""
         stem_key = self._stem_key(key, network, work)
         found = self._kept(stem_key, given)
-        if found is not None:
-            return Song.open(found), stem_key
+        if found is None:
+            raise _NotKeptError
+        return Song.open(found), stem_key
+
+    def _separated(self, given: Song, key: Key, network: Path, work: Work) -> tuple[Song, Key]:
+        """A network's stem, from the cache where it was made before, and its key."""
+        with suppress(_NotKeptError):
+            return self._read(given, key, network, work)
+        stem_key = self._stem_key(key, network, work)
         self._make_room()
         n_bytes = len(given) * _STEM_FRAME_BYTES
         cache_bytes = max(self._cache_bytes, _MOST_STEMS * n_bytes)

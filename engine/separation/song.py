@@ -96,13 +96,14 @@ class Song:
 
 
 def song_of(
-    source: Path, path: Path, *, cancelled: Cancelled = lambda: False
+    source: Path, path: Path, *, track: int | None = None, cancelled: Cancelled = lambda: False
 ) -> tuple[Song, Decoded]:
     """Decode any audio or video file into a song; mono fills both channels.
 
     Parameters
     ----------
     path : of the song, which appears when it is complete; one that exists is replaced
+    track : which sound track of several; see `engine.audio.reader.decode_audio`
 
     Returns
     -------
@@ -116,7 +117,7 @@ def song_of(
     """
     with _written(path) as descriptor:
         receiver = _SongReceiver(descriptor, cancelled)
-        decoded = decode_audio(source, receiver, channels=CHANNELS)
+        decoded = decode_audio(source, receiver, channels=CHANNELS, track=track)
         n = max(1, resampled_length(decoded.n_frames, decoded.rate_hz, SONG_RATE_HZ))
         receiver.finish(n)
     return Song(path, n), decoded
