@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from desktop.queue.job import Job, StageTime, Voice
 from desktop.queue.live_timings import LiveTimings
+from engine.cover.options import CoverOptions
 from engine.errors import Text
 from engine.key import VoicePitch
 from engine.optimization import OptimizationConfig
@@ -73,7 +74,13 @@ class Learnt:
 
 @dataclass(frozen=True)
 class AuditionOrder:
-    """A stretch of a source to convert for listening only, in seconds."""
+    """A stretch of a source to convert for listening only, in seconds.
+
+    Attributes
+    ----------
+    cover, backing_voice : as in `desktop.queue.job.Job`
+    first_s : the instant that is wanted first
+    """
 
     source: Path
     start_s: float
@@ -81,22 +88,27 @@ class AuditionOrder:
     voice: Voice
     options: ConversionOptions
     optimization: OptimizationConfig
+    cover: CoverOptions | None = None
+    backing_voice: Voice | None = None
+    first_s: float = 0.0
     cancel: CancelToken = field(default_factory=CancelToken, compare=False)
 
 
 @dataclass(frozen=True)
 class Audition:
-    """A converted stretch.
+    """A converted piece of a stretch.
 
     Attributes
     ----------
     samples : float32 [n] or [n, 2]
-    stages : which stages ran for it
+    stages : which stages ran for it and for those before it
+    start_s : where in the stretch it begins
     """
 
     samples: NDArray[np.float32] = field(compare=False)
     rate_hz: int
     stages: tuple[str, ...]
+    start_s: float = 0.0
 
 
 Outcome = Finished | Failed | Cancelled
@@ -114,8 +126,8 @@ class Engine(Protocol):
         Exception : of any kind, if it fails
         """
 
-    def audition(self, order: AuditionOrder) -> Audition:
-        """Convert a stretch of a source; nothing is written.
+    def audition(self, order: AuditionOrder) -> Iterator[Audition]:
+        """Convert a stretch of a source, piece by piece; nothing is written.
 
         Raises
         ------

@@ -42,11 +42,12 @@ class JobRunner(QObject):
     -------
     learnt : (Voice, VoicePitch or None)  see `learn`
     pitch_found : (Path, float32 [T])  the result of a job, and the pitch of its source
-    auditioned : (AuditionOrder, Audition or Text)  see `audition`; not for cancelled ones
+    auditioned : (AuditionOrder, Audition)  a piece, see `audition`; not of cancelled ones
+    audition_ended : (AuditionOrder, Text or None)  why it failed; not for cancelled ones
     """
 
     auditioned = Signal(object, object)
-
+    audition_ended = Signal(object, object)
     learnt = Signal(object, object)
     pitch_found = Signal(object, object)
 
@@ -81,6 +82,7 @@ class JobRunner(QObject):
         self._learning_wanted.connect(self._worker.learn, queued)
         self._audition_wanted.connect(self._worker.audition, queued)
         self._worker.auditioned.connect(self._on_auditioned, queued)
+        self._worker.audition_ended.connect(self._on_audition_ended, queued)
         self._worker.learning_ended.connect(self._on_learning_ended, queued)
         self._worker.began.connect(self._on_began, queued)
         self._worker.ended.connect(self._on_ended, queued)
@@ -130,12 +132,16 @@ class JobRunner(QObject):
         self._idle.start(self._settings.value(IDLE_MINUTES) * _MINUTE_MS)
         self._audition_wanted.emit(self._auditioning)
 
-    def _on_auditioned(self, order: AuditionOrder, outcome: Audition | Text | None) -> None:
+    def _on_auditioned(self, order: AuditionOrder, piece: Audition) -> None:
+        if not self._closing and not order.cancel.cancelled:
+            self.auditioned.emit(order, piece)
+
+    def _on_audition_ended(self, order: AuditionOrder, problem: Text | None) -> None:
         self._auditioning = None
         if self._closing:
             return
-        if outcome is not None and not order.cancel.cancelled:
-            self.auditioned.emit(order, outcome)
+        if not order.cancel.cancelled:
+            self.audition_ended.emit(order, problem)
         self._begin_audition()
 
     def close(self, patience_s: float = 10.0) -> bool:

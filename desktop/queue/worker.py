@@ -35,11 +35,19 @@ from engine.optimization import OptimizationConfig
 from engine.progress import CancelToken, StageProgress
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from engine.converter import Converter
+    from engine.cover.audition import CoverAudition
     from engine.cover.cover import Cover, CoverResult
     from engine.cover.options import CoverOptions
     from engine.options import ConversionResult
+    from engine.pipeline import Region
     from engine.voice import VoiceFiles
+
+_Piece = tuple[float, "NDArray[np.float32]", int]
+"""Where in the source it begins, in seconds; samples; their rate."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -69,6 +77,7 @@ class ConverterEngine:
         cache = StageCache(cache_folder, memory_share_bytes(_CACHE_SHARE, *_CACHE_BYTES))
         self._converter: Converter = Converter(optimization=optimization, cache=cache)
         self._cover: Cover | None = None
+        self._audition: CoverAudition | None = None
         torch_device = self._converter.device
         self._memory_bytes: Callable[[], int] = lambda: device.memory_bytes(torch_device)
         self._empty_cache: Callable[[], None] = lambda: device.empty_cache(torch_device)
@@ -140,23 +149,53 @@ class ConverterEngine:
             parts,
         )
 
-    def audition(self, order: AuditionOrder) -> Audition:
+    def audition(self, order: AuditionOrder) -> Iterator[Audition]:
         """See `Engine`."""
         from engine.pipeline import Region
 
         live = LiveTimings("")
+        region = Region(order.start_s, order.stop_s)
+        pieces = self._of_voice if order.cover is None else self._of_song
         with self._watched(live):
+            for start_s, samples, rate_hz in pieces(order, region):
+                stages = tuple(each.stage for each in live.stages())
+                yield Audition(samples, rate_hz, stages, start_s - region.start_s)
+
+    def _of_voice(self, order: AuditionOrder, region: Region) -> Iterator[_Piece]:
+        """Pieces of a voice; those beyond the end of the file are left out."""
+        end_s = region.stop_s
+        for piece in region.pieces(order.first_s):
+            if piece.start_s >= end_s:
+                continue
             result = self._converter.convert_region(
-                order.source,
-                Region(order.start_s, order.stop_s),
-                _files_of(order.voice),
-                order.options,
-                cancel=order.cancel,
+                order.source, piece, _files_of(order.voice), order.options, cancel=order.cancel
             )
-        if result.samples is None:
-            raise RuntimeError("a stretch was converted, but there are no samples")
-        stages = tuple(each.stage for each in live.stages())
-        return Audition(result.samples, result.rate_hz, stages)
+            if result.samples is None:
+                raise RuntimeError("a stretch was converted, but there are no samples")
+            end_s = min(end_s, result.source_s)
+            yield piece.start_s, result.samples, result.rate_hz
+
+    def _of_song(self, order: AuditionOrder, region: Region) -> Iterator[_Piece]:
+        """Pieces of a cover."""
+        from engine.cover.audition import CoverAudition
+
+        if order.cover is None:
+            return
+        covers = self._covers(order.cover)
+        if self._audition is None or self._audition.covers is not covers:
+            self._audition = CoverAudition(covers)
+        made = self._audition.pieces(
+            order.source,
+            region,
+            _files_of(order.voice),
+            order.options,
+            order.cover,
+            backing_voice=_files_of(order.backing_voice) if order.backing_voice else None,
+            first_s=order.first_s,
+            cancel=order.cancel,
+        )
+        for each in made:
+            yield each.start_s, each.samples, each.rate_hz
 
     def _covers(self, cover: CoverOptions) -> Cover:
         """Makes covers with the networks that these options ask for; knows them the next time."""
@@ -210,6 +249,7 @@ class Worker(QObject):
     ended = Signal(object)
     learning_ended = Signal(object, object)
     auditioned = Signal(object, object)
+    audition_ended = Signal(object, object)
 
     def __init__(self, make_engine: MakeEngine = ConverterEngine) -> None:
         super().__init__()
@@ -260,19 +300,21 @@ class Worker(QObject):
 
     @Slot(object)
     def audition(self, order: AuditionOrder) -> None:
-        """Convert a stretch; emits it, None if it was cancelled, or why it failed as a `Text`."""
-        outcome: Audition | Text | None = None
+        """Convert a stretch; emits its pieces, then why it failed as a `Text`, or None."""
+        problem: Text | None = None
         try:
             order.cancel.raise_if_cancelled()
             engine = self._engine_for(order.optimization, LiveTimings(""))
             order.cancel.raise_if_cancelled()
-            outcome = engine.audition(order)
+            for piece in engine.audition(order):
+                self.auditioned.emit(order, piece)
+                order.cancel.raise_if_cancelled()
         except ConversionCancelled:
             pass
         except Exception as error:  # noqa: BLE001 - the app and the next order continue
-            outcome = None if order.cancel.cancelled else message_for(error)
+            problem = None if order.cancel.cancelled else message_for(error)
         self._tidy()
-        self.auditioned.emit(order, outcome)
+        self.audition_ended.emit(order, problem)
 
     @Slot()
     def unload(self) -> None:

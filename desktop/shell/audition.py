@@ -1,6 +1,7 @@
 """Audition: a few seconds of the selected file in the present settings, looped.
 
-Each change of the settings converts the stretch again; nothing is written.
+Each change of the settings converts the stretch again, from what is just heard on; each piece is
+heard as soon as it is there. Nothing is written.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
+from desktop.listen.loop_sound import LoopSound
 from desktop.listen.stretch import Stretch
 from desktop.queue.engine_protocol import Audition as AuditionResult
 from desktop.queue.engine_protocol import AuditionOrder
@@ -65,11 +67,14 @@ class Audition(QObject):
         self._busy = False
         self._stretch: Stretch | None = None
         self._order: AuditionOrder | None = None
+        self._sound = LoopSound()
+        self._at_s = 0.0
         self.heard: AuditionResult | None = None
         self._soon = QTimer(self, singleShot=True, interval=_SETTLE_MS)
         self._soon.timeout.connect(self._render)
         draft.changed.connect(self._on_settings)
         runner.auditioned.connect(self._on_auditioned)
+        runner.audition_ended.connect(self._on_ended)
 
     @property
     def stretch(self) -> Stretch | None:
@@ -82,9 +87,14 @@ class Audition(QObject):
         return self.heard is not None and self._stretch is not None
 
     @property
+    def is_rendering(self) -> bool:
+        """Whether more pieces in the present settings are to come."""
+        return self._order is not None or self._soon.isActive()
+
+    @property
     def can_start(self) -> bool:
         """Whether there is something to audition now."""
-        return self._shown is not None and not self._busy and self._draft.cover is None
+        return self._shown is not None and not self._busy
 
     @Slot(object)
     def set_job(self, job: Job | None) -> None:
@@ -113,9 +123,9 @@ class Audition(QObject):
             self.state_changed.emit()  # the button was pressed down
 
     def start(self, job: Job) -> None:
-        """Audition a job's source; songs are left out, as they must be separated first."""
+        """Audition a job's source; of a song, as its cover would sound."""
         stretch = self._stretch_of(job)
-        if stretch is None or self._draft.cover is not None:
+        if stretch is None:
             return
         self.stop()
         self._job, self._stretch = job, stretch
@@ -128,6 +138,7 @@ class Audition(QObject):
         if self._stretch is None:
             return
         self._job = self._stretch = self._order = self.heard = None
+        self._sound, self._at_s = LoopSound(), 0.0
         self._soon.stop()
         self._runner.stop_audition()
         if self._player is not None:
@@ -147,9 +158,7 @@ class Audition(QObject):
 
     @Slot()
     def _on_settings(self) -> None:
-        if self._draft.cover is not None:
-            self.stop()
-        elif self._stretch is not None:
+        if self._stretch is not None:
             self._soon.start()
 
     @Slot()
@@ -162,18 +171,18 @@ class Audition(QObject):
             self._draft.voice,
             self._draft.options,
             self._settings.optimization(),
+            self._draft.cover,
+            self._draft.backing_voice,
+            self._stretch[0] + self._at_s,
         )
+        self._sound.begin()
         self._runner.audition(self._order)
 
     @Slot(object, object)
-    def _on_auditioned(self, order: AuditionOrder, outcome: AuditionResult | Text) -> None:
+    def _on_auditioned(self, order: AuditionOrder, piece: AuditionResult) -> None:
         if order is not self._order:
             return
-        if isinstance(outcome, Text):
-            self.stop()
-            self.problem.emit(translate(outcome))
-            return
-        self.heard = outcome
+        self.heard = piece
         if self._player is None:
             from desktop.listen.loop_player import LoopPlayer
 
@@ -181,8 +190,18 @@ class Audition(QObject):
             self._player.setParent(self)
             self._player.problem.connect(self._on_problem)
             self._player.moved.connect(self._on_moved)
-        self._player.play(outcome.samples, outcome.rate_hz)
+        sound = self._sound.put(piece.start_s, piece.samples, piece.rate_hz)
+        self._player.play(sound, piece.rate_hz)
         self.state_changed.emit()
+
+    @Slot(object, object)
+    def _on_ended(self, order: AuditionOrder, problem: Text | None) -> None:
+        if order is not self._order:
+            return
+        self._order = None
+        if problem is not None:
+            self.stop()
+            self.problem.emit(translate(problem))
 
     @Slot(str)
     def _on_problem(self, sentence: str) -> None:
@@ -192,4 +211,5 @@ class Audition(QObject):
     @Slot(float)
     def _on_moved(self, seconds: float) -> None:
         if self._stretch is not None:
+            self._at_s = seconds
             self.moved.emit(self._stretch[0] + seconds)

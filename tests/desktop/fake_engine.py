@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from desktop.queue.live_timings import LiveTimings
 from engine.errors import AudioFileError, ConversionCancelled, Text
 from engine.key import VoicePitch
 from engine.optimization import OptimizationConfig
+from engine.pipeline import Region
 from engine.progress import CancelToken, StageProgress
 
 VOICE = Voice("Aria", Path("aria.pth"), None, "aria")
@@ -63,7 +65,7 @@ class FakeEngine:
         output = order.job.source.with_name(f"{order.job.source.stem} (Aria).wav")
         return Finished(order.job.id, output, 2.0, 2.0, stages, "cpu", 10**9, 10**8)
 
-    def audition(self, order: AuditionOrder) -> Audition:
+    def audition(self, order: AuditionOrder) -> Iterator[Audition]:
         self.auditions.append(order)
         end_s = time.monotonic() + (20.0 if order.source.name.startswith("slow") else 0.0)
         while time.monotonic() < end_s and not order.cancel.cancelled:
@@ -71,9 +73,12 @@ class FakeEngine:
         order.cancel.raise_if_cancelled()
         if order.source.name.startswith("bad"):
             raise AudioFileError("Cannot read it", "it is broken", "choose another file")
-        n = round((order.stop_s - order.start_s) * 40_000)
         level = order.options.semitones / 100
-        return Audition(np.full(n, level, dtype=np.float32), 40_000, ("synthesis",))
+        for piece in Region(order.start_s, order.stop_s).pieces(order.first_s):
+            order.cancel.raise_if_cancelled()
+            n = round(piece.stop_s * 40_000) - round(piece.start_s * 40_000)
+            made = np.full(n, level, dtype=np.float32)
+            yield Audition(made, 40_000, ("synthesis",), piece.start_s - order.start_s)
 
     def warm_up(self, voice: Voice, cancel: CancelToken) -> bool:
         self.warmed.append((voice, cancel))

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QCheckBox
 from pytestqt.qtbot import QtBot
 
 from desktop.app import App
+from desktop.listen.loop_player import LoopPlayer
 from desktop.queue.job import Job, JobState, job_from_record, job_to_record
 from desktop.queue.job_text import describe_job, settings_text
 from desktop.queue.worker import ConverterEngine
@@ -28,6 +29,7 @@ from engine.cover.options import COVER_OPTIONS, CoverOptions
 from engine.cover.parts import PartCache
 from engine.paths import starter_dir
 from tests.desktop.fake_engine import FakeEngine, job
+from tests.desktop.listen.fake_device import FakeDevice
 from tests.engine.separation.small_networks import write_network
 
 WAIT_MS = 60_000
@@ -117,6 +119,38 @@ def test_a_song_becomes_its_cover_once_the_network_is_there(
     assert parts is not None
     assert quieter.parts == again.parts != made.parts
     assert set(parts.paths) == {"instrumental", "lead"}
+
+
+def test_a_song_is_auditioned_before_it_is_converted(
+    start: Callable[..., App], models: Path, tmp_path: Path, qtbot: QtBot
+) -> None:
+    app = start()
+    device = FakeDevice()
+    app.audition._make_player = lambda: LoopPlayer(device)
+    app.draft.set_file_kind(SONG)
+    source = song(tmp_path, 2.0)
+    app.queue.add([Job(source=source, voice=app.draft.voice, state=JobState.CANCELLED)])
+    app.window.queue_view.select_job(app.queue.jobs()[0].id)
+    with qtbot.waitSignal(app.audition.problem, timeout=WAIT_MS) as told:
+        app.window.areas.audition.click()
+    assert "not installed (84.1 MB)" in (told.args or [""])[0]
+    install(models, tmp_path)
+    app.window.areas.audition.click()
+    qtbot.waitUntil(lambda: app.audition.is_heard, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: not app.audition.is_rendering, timeout=WAIT_MS)
+    first = app.audition.heard
+    assert first is not None
+    assert {"decode", "separate", "synthesis", "mix"} <= set(first.stages)
+    app.draft.set_song(CoverOptions(lead_db=-60.0))
+    qtbot.waitUntil(
+        lambda: app.audition.heard is not first and not app.audition.is_rendering, timeout=WAIT_MS
+    )
+    second = app.audition.heard
+    assert second is not None
+    assert not {"decode", "separate", "pitch", "content"} & set(second.stages)
+    assert first.samples.shape == second.samples.shape == (2 * 44_100, 2)
+    assert np.abs(first.samples - second.samples).max() > 0.01
+    assert list(tmp_path.glob("*(Starter)*")) == []
 
 
 def test_vocals_and_an_own_instrumental_need_no_network(

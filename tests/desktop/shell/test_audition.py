@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,10 +15,12 @@ from pytestqt.qtbot import QtBot
 
 from desktop.app import App
 from desktop.listen.loop_player import Loop, LoopPlayer
+from desktop.listen.loop_sound import LoopSound
 from desktop.listen.stretch import LENGTH_S, best_stretch
+from desktop.queue.engine_protocol import Audition, AuditionOrder
 from desktop.queue.job import Job, JobState
 from desktop.storage import AppPaths, sample_file
-from engine.options import ConversionOptions
+from engine.cover.options import CoverOptions
 from tests.desktop.fake_engine import FakeEngine
 from tests.desktop.listen.fake_device import FakeDevice
 
@@ -171,13 +174,15 @@ def test_only_the_last_stages_run_again_and_no_file_is_made(
         first = bench.audition.heard
         assert first is not None
         assert {"decode", "pitch", "content", "synthesis"} <= set(first.stages)
+        qtbot.waitUntil(lambda: not bench.audition.is_rendering, timeout=WAIT_MS)
+        last = bench.audition.heard
         bench.set(semitones=5.0, index_rate=0.2)
-        qtbot.waitUntil(lambda: bench.audition.heard is not first, timeout=WAIT_MS)
+        qtbot.waitUntil(lambda: not bench.audition.is_rendering, timeout=WAIT_MS)
         second = bench.audition.heard
         assert second is not None
+        assert second is not last
         again = {"load", "retrieval", "synthesis", "write"}  # load: looks whether all is here
         assert again >= set(second.stages) >= {"synthesis"}
-        assert len(second.samples) == pytest.approx(5.795 * second.rate_hz, abs=10)
         assert np.abs(second.samples).max() > 0.01
         assert sorted(tmp_path.glob("*.wav")) == before
     finally:
@@ -210,10 +215,94 @@ def test_a_loop_has_no_clicks_and_is_exchanged_in_its_place() -> None:
     assert np.abs(out[11_000:]).max() == pytest.approx(0.1, abs=0.01)
 
 
-def test_a_song_is_not_auditioned(fake: tuple[Bench, FakeEngine]) -> None:
-    bench, _ = fake
+def test_a_song_is_auditioned_as_its_cover(fake: tuple[Bench, FakeEngine], qtbot: QtBot) -> None:
+    bench, engine = fake
+    bench.app.draft.set_song(CoverOptions(backing="convert", lead_db=-2.0))
+    bench.app.draft.set_backing_voice(bench.app.draft.voice)
     bench.app.window.areas.audition.click()
+    bench.heard(qtbot, 0.0)
     bench.app.draft.set_file_kind("song")
-    assert bench.audition.stretch is None
-    assert not bench.app.window.areas.audition.isEnabled()
-    assert ConversionOptions() == bench.app.draft.options
+    qtbot.waitUntil(lambda: len(engine.auditions) == 2, timeout=WAIT_MS)
+    assert [each.cover for each in engine.auditions] == [None, bench.app.draft.song]
+    assert engine.auditions[1].backing_voice == bench.app.draft.voice
+    assert bench.app.window.areas.audition.isChecked()
+    bench.app.draft.set_song(CoverOptions())
+    qtbot.waitUntil(lambda: len(engine.auditions) == 3, timeout=WAIT_MS)
+    assert engine.auditions[2].backing_voice is None
+
+
+class Gated(FakeEngine):
+    """Renders a piece of an audition only when it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may = threading.Semaphore(0)
+
+    def audition(self, order: AuditionOrder) -> Iterator[Audition]:
+        for piece in super().audition(order):
+            while not self.may.acquire(timeout=0.01):
+                order.cancel.raise_if_cancelled()
+            yield piece
+
+
+def test_each_piece_is_heard_at_once_and_a_change_begins_where_the_sound_is(
+    app_paths: AppPaths, qtbot: QtBot, tmp_path: Path, device: FakeDevice
+) -> None:
+    engine = Gated()
+    app = App(app_paths, lambda _: engine, lambda *_: True, leave=lambda _code: None)
+    app.start()
+    try:
+        bench = Bench(app, tmp_path, "a.wav", device)
+        bench.set(semitones=5.0)
+        app.window.areas.audition.click()
+        qtbot.waitUntil(lambda: len(engine.auditions) == 1, timeout=WAIT_MS)
+        assert not bench.audition.is_heard
+        engine.may.release()
+        bench.heard(qtbot, 5.0)  # two seconds of it, looped
+        assert bench.audition.is_rendering
+        engine.may.release()
+        qtbot.waitUntil(lambda: not bench.audition.is_rendering, timeout=WAIT_MS)
+        device.stream.play(round(3.0 * device.stream.rate_hz))
+        with qtbot.waitSignal(bench.audition.moved, timeout=WAIT_MS) as moved:
+            pass
+        bench.set(semitones=9.0)
+        qtbot.waitUntil(lambda: len(engine.auditions) == 2, timeout=WAIT_MS)
+        assert moved.args is not None
+        assert engine.auditions[1].first_s == pytest.approx(moved.args[0], abs=0.1)
+        assert engine.auditions[1].first_s > 1.0
+        engine.may.release()
+        bench.heard(qtbot, 9.0)
+        assert bench.audition.is_rendering
+        bench.set(semitones=1.0)  # nothing of the others is heard any more once this is complete
+        qtbot.waitUntil(lambda: len(engine.auditions) == 3, timeout=WAIT_MS)
+        for _ in range(3):
+            engine.may.release()
+        qtbot.waitUntil(lambda: not bench.audition.is_rendering, timeout=WAIT_MS)
+        n = round(5.795 * device.stream.rate_hz)
+        qtbot.waitUntil(
+            lambda: np.allclose(device.stream.play(n), 0.01, atol=1e-4), timeout=WAIT_MS
+        )
+    finally:
+        app.close()
+
+
+def test_where_a_piece_is_missing_the_sound_before_it_is_heard() -> None:
+    sound, rate_hz = LoopSound(), 1000
+    assert len(sound.put(0.0, np.full(2000, 0.1, np.float32), rate_hz)) == 2000
+    whole = sound.put(2.0, np.full((3000, 2), 0.1, np.float32), rate_hz)
+    np.testing.assert_array_equal(whole, np.full((5000, 2), 0.1, np.float32))
+    sound.begin()
+    mixed = sound.put(3.0, np.full(1000, 0.5, np.float32), rate_hz)
+    assert mixed.shape == (5000, 2)
+    np.testing.assert_allclose(mixed[:3000], 0.1, atol=1e-6)
+    np.testing.assert_allclose(mixed[3020:3980], 0.5, atol=1e-6)
+    np.testing.assert_allclose(mixed[4000:], 0.1, atol=1e-6)
+    assert np.abs(np.diff(mixed[:, 0])).max() < 0.05  # no click where they join
+    for start_s, n in ((4.0, 1000), (0.0, 3000)):
+        whole = sound.put(start_s, np.full(n, 0.5, np.float32), rate_hz)
+    np.testing.assert_array_equal(whole, np.full((5000, 2), 0.5, np.float32))
+    sound.begin()
+    faster = sound.put(0.0, np.full(4000, 0.2, np.float32), 2000)
+    assert len(faster) == 10_000
+    np.testing.assert_allclose(faster[100:3900], 0.2, atol=1e-3)
+    np.testing.assert_allclose(faster[4100:9900], 0.5, atol=1e-2)
