@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -22,12 +22,16 @@ from engine.audio.result_file import ResultFile
 from engine.audio.source import MAX_RATE_HZ, MIN_RATE_HZ, Decoded, Receiver, Sound, shown_name
 from engine.audio.spool import Spool
 from engine.audio.writer import file_rate
+from engine.cover.options import CoverOptions
 from engine.errors import AudioFileError, ConversionCancelled, OptionError, Text
+from engine.files import Digests
 from engine.optimization import OptimizationConfig
 from engine.options import ConversionOptions, ConversionResult, FileFormat
 from engine.paths import models_dir as locate_models_dir
 from engine.pipeline import Region, before_conversion, convert_signal, filter_signal
+from engine.pitch.methods import choose_method
 from engine.progress import CancelToken, PerformanceProfiler, ProgressListener
+from engine.recipe import Ingredients, Recipe, finished
 from engine.run import Run
 from engine.stage_cache import StageCache, options_key
 from engine.stages import CPU
@@ -62,6 +66,7 @@ class Converter:
     examine_device : compare the device with the CPU before it is first used
     cache : of what the first stages make of sources, so that another take of one runs only the
         others; None keeps nothing
+    keep_recipes : whether results of files have their recipes, as those that ask for one do
 
     Raises
     ------
@@ -76,8 +81,11 @@ class Converter:
         tuning_dir: Path | None = None,
         examine_device: bool = True,
         cache: StageCache | None = None,
+        keep_recipes: bool = False,
     ) -> None:
         self.cache = cache
+        self.keep_recipes = keep_recipes
+        self.digests = Digests()
         self.optimization = optimization or OptimizationConfig()
         self.models_dir = locate_models_dir(models_dir)
         self.device = devices.choose_device(torch_device(self.optimization))
@@ -169,9 +177,54 @@ class Converter:
             decoded, sound = self._convert(
                 self._source_of(source, options), voice, options, options.file_format, run
             )
+            recipe = None
+            if self.keep_recipes or options.recipe:
+                recipe = self.recipe(source, voice, options, cancel=cancel)
             with run.stage("write", 1.0):
-                path = target.write(sound)
-        return self._result(run, started, decoded, sound, None, path)
+                written = target.write(sound)
+        text, failed = finished(recipe, written.path, written.sound, options)
+        for note in failed:
+            run.note(note)
+        result = self._result(run, started, decoded, sound, None, written.path)
+        return replace(result, recipe=text)
+
+    def recipe(
+        self,
+        source: Path,
+        voice: VoiceFiles,
+        options: ConversionOptions,
+        cover: CoverOptions | None = None,
+        *,
+        backing: VoiceFiles | None = None,
+        networks: tuple[Path, ...] = (),
+        cancel: CancelToken | None = None,
+    ) -> Recipe:
+        """What a conversion or a cover would be made from now; without its sound.
+
+        Parameters
+        ----------
+        backing : another voice for the backing voices of a cover
+        networks : that take songs apart
+
+        Raises
+        ------
+        UserError : a file is missing or cannot be used
+        ConversionCancelled : ``cancel`` was set
+        """
+        method = choose_method(options.pitch_method, self.models_dir).name
+        options = replace(options, pitch_method=method)
+        flags = replace(self.optimization, device=devices.device_name(self.device))
+        try:
+            used = (*self._store.network_files(voice, options), *networks)
+            made_from = Ingredients(source, voice, backing, used)
+            return Recipe.of(made_from, options, cover, flags, self.digests, cancel)
+        except OSError as error:
+            name = Path(error.filename or source)
+            raise OptionError(
+                Text("Cannot read {name}", name=shown_name(name)),
+                Text("the disk reports: {report}", report=error.strerror or str(error)),
+                "check the name and the folder",
+            ) from error
 
     def convert_sound(
         self,

@@ -234,6 +234,27 @@ def file_sha256(
     return digest.hexdigest()
 
 
+class Digests:
+    """SHA-256 of files, each found once while it does not change."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Path, int, int], str] = {}
+
+    def of(self, path: Path, cancel: CancelToken | None = None) -> str:
+        """As `file_sha256`.
+
+        Raises
+        ------
+        OSError : it cannot be read
+        ConversionCancelled : ``cancel`` was set
+        """
+        status = path.stat()
+        key = path, status.st_size, status.st_mtime_ns
+        if key not in self._known:
+            self._known[key] = file_sha256(path, cancel)
+        return self._known[key]
+
+
 def require_room(folder: Path, needed_bytes: int) -> None:
     """Check the free space before writing.
 

@@ -114,6 +114,12 @@ class ConversionOptions:
         cli_help="of an MP4, MOV or MKV video: the result is that video with the new sound",
         affects=LATER,
     )
+    recipe: bool = option(
+        default=False, title=Text("Save a recipe"),
+        help=Text("A small file beside the result, from which it can be made again exactly."),
+        cli_help="write a file from which 'urvc repeat' makes the result again exactly",
+        affects=LATER,
+    )
     f0_file: Path | None = option(
         None, title=Text("Pitch curve"),
         help=Text("A CSV file with seconds,hz in each line; replaces the pitch of the source."),
@@ -330,6 +336,7 @@ class ConversionResult:
     f0_hz : float32 [T], the pitch that was found in the source, before it was tuned and shifted;
         notes too high for the voice are an octave lower. 100 frames a second, 0 where unvoiced;
         None where none was looked for
+    recipe : of a file, where recipes are kept, as `engine.recipe.Recipe.from_json` reads it
     """
 
     samples: NDArray[np.float32] | None
@@ -342,6 +349,7 @@ class ConversionResult:
     peak_memory_bytes: int = 0
     notes: tuple[Message, ...] = ()
     f0_hz: NDArray[np.float32] | None = None
+    recipe: str = ""
 
     @property
     def realtime_factor(self) -> float:

@@ -146,6 +146,20 @@ class ModelStore:
             models.place(part, self._placement.device_of(part))
         return models
 
+    def network_files(self, voice: VoiceFiles, options: ConversionOptions) -> tuple[Path, ...]:
+        """The files of the shared networks that a conversion uses.
+
+        Raises
+        ------
+        VoiceFileError, WeightsError, OptionError : as `models`
+        """
+        card = self.voice(voice, Run(PerformanceProfiler(), Placement()))[0]
+        files = content_encoder_files(find_encoder(card, self._models_dir))
+        if not card.pitch_guided or options.f0_file is not None:
+            return files
+        method = choose_method(options.pitch_method, self._models_dir)
+        return (*files, *(self._models_dir / each.file for each in method.all_networks))
+
     def _built(self, part: Part, source: Any) -> Any:
         """A part by its accelerator; see `engine.accelerators`."""
         name = self._placement.accelerator_of(part) or TORCH

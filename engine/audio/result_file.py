@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from engine.audio.names import VIDEO_SUFFIXES, number_of, output_path_for
 from engine.audio.reader import probe_audio
@@ -17,6 +22,18 @@ from engine.audio.video import Video, video_of
 from engine.audio.writer import check_output, with_possible_subtype, write_file, write_sound
 from engine.errors import Message, OutputFileError, Text
 from engine.options import ConversionOptions
+
+
+class Written(NamedTuple):
+    """A finished file.
+
+    Attributes
+    ----------
+    sound : SHA-256 of its samples before they were encoded
+    """
+
+    path: Path
+    sound: str
 
 
 @dataclass(frozen=True)
@@ -100,7 +117,7 @@ class ResultFile:
             probe_audio(self.source)  # what is wrong with the source is said first
             raise
 
-    def write(self, sound: Sound) -> Path:
+    def write(self, sound: Sound) -> Written:
         """Write the result; it appears under its name only when it is complete and on disk.
 
         If we choose the name and another program takes it first, choose again. The title has the
@@ -112,19 +129,32 @@ class ResultFile:
         """
         tags = read_tags(self.source)
         while True:
+            hashed, digest = _hashed(sound)
             name = self.name or self.choose()
             own = tags if self.name is not None else tags.titled(number_of(name))
             kind, subtype = self.options.file_format, self.options.subtype
             try:
                 if self.video is None:
-                    return write_sound(
-                        name, sound, kind, subtype, overwrite=self._overwrites, tags=own
-                    )
-                make = partial(self.video.write, sound=sound)
-                return write_file(name, make, overwrite=self._overwrites)
+                    write_sound(name, hashed, kind, subtype, overwrite=self._overwrites, tags=own)
+                else:
+                    make = partial(self.video.write, sound=hashed)
+                    write_file(name, make, overwrite=self._overwrites)
+                return Written(name, digest.hexdigest())
             except OutputFileError:
                 if self.name is not None or not os.path.lexists(name):
                     raise
+
+
+def _hashed(sound: Sound) -> tuple[Sound, hashlib._Hash]:
+    """The sound, and the SHA-256 of what was read of it so far."""
+    digest = hashlib.sha256(f"{sound.rate_hz} {sound.channels} ".encode())
+
+    def blocks() -> Iterator[NDArray[np.float32]]:
+        for block in sound.blocks():
+            digest.update(np.ascontiguousarray(block, np.float32).data)
+            yield block
+
+    return replace(sound, blocks=blocks), digest
 
 
 def _unwritable(path: Path, why: Message, advice: Message) -> OutputFileError:

@@ -18,6 +18,7 @@ from engine.cli.cover import add_cover
 from engine.cli.doctor import add_doctor
 from engine.cli.models import add_models
 from engine.cli.output import EXIT_FAILED, lost_output, say
+from engine.cli.repeat import add_repeat
 from engine.cli.separate import add_separate
 from engine.cli.stop import EXIT_INTERRUPTED, STOPPED, Stop
 from engine.cli.tune import add_tune
@@ -89,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_convert(commands.add_parser("convert", help="convert audio or video files"))
     add_cover(commands.add_parser("cover", help="sing whole songs in another voice"))
+    add_repeat(commands.add_parser("repeat", help="make a result again from its recipe"))
     add_separate(commands.add_parser("separate", help="split songs into vocals and instruments"))
     add_voice(commands.add_parser("voice", help="describe a voice file"))
     add_voices(commands.add_parser("voices", help="installed voices: list, import, export …"))

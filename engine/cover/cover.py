@@ -42,6 +42,7 @@ from engine.key import SourcePitch
 from engine.options import ConversionOptions, all_options
 from engine.paths import starter_dir
 from engine.progress import CancelToken, ProgressListener
+from engine.recipe import Recipe, finished
 from engine.separation.song import song_of_sound
 from engine.separation.stems import subtype_for
 from engine.source_pitch import pitch_of_sound
@@ -57,7 +58,7 @@ _NO_VOICE = Text("no voice was found in the song, so nothing in it was converted
 _PARTS_VERSION = 1
 """Part of the name of a cover's parts; to be raised when the arithmetic of covers changes."""
 _NOT_HEARD = frozenset(
-    {"file_format", "subtype", "overwrite", "video", "voice_pitch_hz", "f0_file"}
+    {"file_format", "subtype", "overwrite", "recipe", "video", "voice_pitch_hz", "f0_file"}
 )
 """Options that the parts do not depend on, and a file whose content counts instead of its name."""
 
@@ -75,7 +76,7 @@ class CoverResult:
     taken_s : seconds that everything took
     stage_s : seconds per stage
     semitones : by which the lead was shifted
-    device, peak_memory_bytes, f0_hz : as in `engine.options.ConversionResult`, of the lead
+    device, peak_memory_bytes, f0_hz, recipe : as in `engine.options.ConversionResult`, of the lead
     notes : sentences the user should see
     """
 
@@ -91,6 +92,7 @@ class CoverResult:
     peak_memory_bytes: int
     f0_hz: NDArray[np.float32] | None
     notes: tuple[Message, ...]
+    recipe: str = ""
 
 
 class _Decoded:
@@ -239,7 +241,14 @@ class Cover:
                 limited = Sound(
                     made.rate_hz, len(mix), made.mix.channels, partial(limited_blocks, mix)
                 )
-                paths = _written(target, limited, made.kept_stems)
+                recipe = None
+                if self.converter.keep_recipes or options.recipe:
+                    options = dataclasses.replace(options, semitones=made.semitones)
+                    recipe = self.recipe(source, voice, options, cover, backing_voice, work.cancel)
+                paths, sound = _written(target, limited, made.kept_stems)
+            text, failed = finished(recipe, paths[0], sound, options)
+            for note in failed:
+                work.note(note)
             work.finish()  # what is written stays, whatever the user wants now
         return CoverResult(
             output_path=paths[0],
@@ -254,6 +263,27 @@ class Cover:
             peak_memory_bytes=devices.peak_memory_bytes(self.converter.device),
             f0_hz=made.facts.f0_hz,
             notes=tuple(work.notes),
+            recipe=text,
+        )
+
+    def recipe(
+        self,
+        source: Path,
+        voice: VoiceFiles,
+        options: ConversionOptions,
+        cover: CoverOptions,
+        backing_voice: VoiceFiles | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Recipe:
+        """What a cover would be made from now; without its sound.
+
+        Raises
+        ------
+        UserError, ConversionCancelled : as `engine.converter.Converter.recipe`
+        """
+        networks = tuple(each for each in self.stems.used(cover) if each is not None)
+        return self.converter.recipe(
+            source, voice, options, cover, backing=backing_voice, networks=networks, cancel=cancel
         )
 
     def find_parts(
@@ -424,11 +454,12 @@ def _state_of(folder: Path) -> list[tuple[str, int, int]]:
     return found
 
 
-def _written(target: ResultFile, cover: Sound, stems: dict[str, Track]) -> list[Path]:
-    """Write the cover and the stems that are kept; all of them or none."""
+def _written(target: ResultFile, cover: Sound, stems: dict[str, Track]) -> tuple[list[Path], str]:
+    """Write the cover and the stems that are kept, all of them or none; and the cover's SHA-256."""
     source, options = target.source, target.options
     with all_or_none() as paths:
-        paths.append(target.write(cover))
+        written = target.write(cover)
+        paths.append(written.path)
         folder = paths[0].parent
         for stem, track in stems.items():
             free = partial(output_path_for, source, stem, folder, options.file_format)
@@ -439,4 +470,4 @@ def _written(target: ResultFile, cover: Sound, stems: dict[str, Track]) -> list[
                 options, subtype=options.subtype or subtype_for(options.file_format, (sound,))
             )
             paths.append(write_free(free, sound, as_asked))
-    return paths
+    return paths, written.sound

@@ -12,7 +12,7 @@ from engine.cover.mix import Difference, energy_of, window_correlation
 from engine.cover.options import CoverNetworks, CoverOptions
 from engine.cover.work import Work
 from engine.disk_cache import DiskCache, cache_dir
-from engine.files import file_sha256
+from engine.files import Digests
 from engine.progress import CancelToken
 from engine.separation.separator import Separator
 from engine.separation.settings import settings_of
@@ -94,7 +94,7 @@ class StemMaker:
         self._cache_bytes = cache_bytes
         self._cache = DiskCache(cache_dir("stems", cache_folder), _STEM_ENDING, cache_bytes)
         self._make_room = make_room
-        self._digests: dict[tuple[Path, int, int], str] = {}
+        self._digests = Digests()
 
     def used(self, cover: CoverOptions) -> tuple[Path | None, Path | None, Path | None]:
         """The networks that take a song apart: for the vocals, the lead, and the dry lead."""
@@ -157,11 +157,7 @@ class StemMaker:
 
     def digest(self, file: Path, cancel: CancelToken | None = None) -> str:
         """The SHA-256 of a file, found once; up to 0.9 GB are read."""
-        status = file.stat()
-        key = file, status.st_size, status.st_mtime_ns
-        if key not in self._digests:
-            self._digests[key] = file_sha256(file, cancel)
-        return self._digests[key]
+        return self._digests.of(file, cancel)
 
     def network_key(self, network: Path, cancel: CancelToken) -> Key:
         """What a network's result depends on beside the song."""

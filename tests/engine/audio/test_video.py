@@ -119,7 +119,7 @@ def replaced(source: Path, options: ConversionOptions = KEEP) -> tuple[Path, Sam
     found = read_audio(source)
     target = ResultFile.plan(source, "Aria", options, None, None)
     samples = -1.2 * found.samples
-    return target.write(Sound.of(samples, found.rate_hz)), samples
+    return target.write(Sound.of(samples, found.rate_hz)).path, samples
 
 
 def holds(path: Path, samples: Samples) -> None:
@@ -178,7 +178,7 @@ def test_the_other_track_is_replaced_where_that_is_asked_for(tmp_path: Path) -> 
         source = make_video(tmp_path, made)
         options = ConversionOptions(video=True, track=2)
         target = ResultFile.plan(source, "Aria", options, None, None)
-        result = target.write(Sound.of(SPEECH * 0.5, RATE_HZ))
+        result = target.write(Sound.of(SPEECH * 0.5, RATE_HZ)).path
         assert packets(result, "audio", 0) == packets(source, "audio", 0)
         found = read_audio(source).samples
         assert lag_samples(found[:, 0], read_audio(result).samples[:, 0]) == 0
@@ -215,7 +215,7 @@ def test_a_file_without_a_picture_gives_a_sound_file_and_says_so(tmp_path: Path)
     assert [str(each) for each in target.notes] == [
         "there is no picture in it, so the result is a sound file"
     ]
-    assert target.write(Sound.of(SPEECH, RATE_HZ)).name == "a (Aria).wav"
+    assert target.write(Sound.of(SPEECH, RATE_HZ)).path.name == "a (Aria).wav"
     with pytest.raises(OutputFileError, match=r"there is no picture in it.*end it with \.wav"):
         ResultFile.plan(source, "Aria", KEEP, tmp_path / "b.mp4", None)
     film = encode(tmp_path / "a.avi", SPEECH, RATE_HZ, "mp3", "mpeg4")
@@ -239,7 +239,7 @@ def test_without_ffmpeg_an_mp4_is_made_and_one_in_fragments_is_refused(
     assert target.video is not None
     # macOS decodes a track from its own beginning on.
     assert target.video.facts.starts_s == pytest.approx(0.75 - 1024 / RATE_HZ, abs=0.03)
-    result = target.write(Sound.of(SPEECH, RATE_HZ))
+    result = target.write(Sound.of(SPEECH, RATE_HZ)).path
     assert packets(result, "video") == packets(whole, "video")
     found = read_audio(result).samples
     late = round(target.video.facts.starts_s * RATE_HZ)
