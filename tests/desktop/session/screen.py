@@ -14,7 +14,7 @@ from typing import Self
 SIZE = (1400, 900)
 PROGRAMS = ("Xvfb", "xdotool", "openbox")
 PANEL = "tint2"
-PATIENCE_S = 90.0
+PATIENCE_S = 240.0
 """For a state to come about on a machine that has much else to do; no state is timed by it."""
 
 _DRAG_STEPS = 6

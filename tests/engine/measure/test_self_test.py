@@ -102,7 +102,7 @@ def test_a_module_that_cannot_be_imported_fails_it(
 
 
 def test_modules_from_outside_a_bundle_are_found(tmp_path: Path) -> None:
-    assert str(Path(np.__file__).resolve()) in self_test.modules_outside(tmp_path)
+    assert np.__file__ in self_test.modules_outside(tmp_path)
     assert self_test.modules_outside(Path("/")) == []
 
 
