@@ -14,6 +14,7 @@ usage: ./urvc-macos.sh COMMAND [ARGUMENTS]
   voice       describe a voice file                      (voice --help)
   voices      installed voices: list, import, export     (voices --help)
   models      shared networks: list, download, verify    (models --help)
+  export      a voice's networks for other programs      (export --help)
   benchmark   measure how fast this machine converts     (benchmark --help)
   tune        find and keep the fastest settings here    (tune --help)
   doctor      check this machine, and advise what to do
@@ -337,7 +338,7 @@ update() {
 main() {
     local command=${1:-}
     case $command in
-        run | convert | voice | voices | models | benchmark | tune | doctor | test | update) shift ;;
+        run | convert | voice | voices | models | export | benchmark | tune | doctor | test | update) shift ;;
         help | --help | -h)
             usage
             exit 0

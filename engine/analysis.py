@@ -202,7 +202,8 @@ class AnalysisSignal:
         places = np.arange(start, stop)
         places = np.abs((places + turn) % (2 * turn) - turn) if turn else 0 * places
         low, high = int(places.min()), int(places.max()) + 1
-        return self.read(low, high)[places - low]
+        mirrored: Floats = self.read(low, high)[places - low]
+        return mirrored
 
     def _mixed(self, block: Floats, start: int) -> Floats:
         mixed: Floats = self._mix.apply(block, start)[:, 0]

@@ -1,9 +1,13 @@
-"""Files that can be made again, kept up to a size; the least recently used ones go first."""
+"""Files that can be made again, kept up to a size; the least recently used ones go first.
+
+An entry may be a folder of files, too.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -94,7 +98,7 @@ class DiskCache:
     def clear(self) -> None:
         """Delete all files."""
         for path in self._files():
-            path.unlink(missing_ok=True)
+            _delete(path)
 
     def _files(self) -> list[Path]:
         return list(self.folder.glob(f"*{self._ending}"))
@@ -105,10 +109,18 @@ class DiskCache:
         for path in self._files():
             with suppress(OSError):
                 status = path.stat()
-                kept.append((status.st_mtime_ns, status.st_size, path))
+                size = sum(each.stat().st_size for each in path.rglob("*")) or status.st_size
+                kept.append((status.st_mtime_ns, size, path))
         total = needed_bytes + sum(size for _, size, _ in kept)
         for _, size, path in sorted(kept):
             if total <= self._most_bytes:
                 break
-            path.unlink(missing_ok=True)
+            _delete(path)
             total -= size
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -17,6 +17,7 @@ Weighting = Literal["inverse_square", "inverse"]
 """Of a row by its squared distance s: (1/s)², which every RVC voice is tuned to, or 1/s."""
 
 Retrieval = Literal["ivf", "exact", "faiss"]
+CoreML = Literal["off", "auto", "on"]
 
 Backend = Literal["auto", "torch", "mlx"]
 """By what the networks run. ``auto`` is torch, unless tuning found another one to be faster."""
@@ -137,6 +138,17 @@ class OptimizationConfig:
             parts=", ".join(PARTS),
         ),
         variable="RVC_CPU_PARTS", check=parse_parts,
+    )
+    coreml_content: CoreML = option(
+        "off", title=Text("Content encoder with Core ML"),
+        help=Text(
+            "On a Mac it runs on the Neural Engine, beside the GPU. Automatic: where it is ready; "
+            "on: also says why where it is not."
+        ),
+        variable="RVC_COREML_CONTENT",
+        choices=choices(
+            ("off", Text("Off")), ("auto", Text("Automatic")), ("on", Text("On")),
+        ),
     )
     # fmt: on
 

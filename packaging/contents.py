@@ -27,6 +27,7 @@ IMPORT_NAMES: dict[str, tuple[str, ...]] = {
     "msgspec": ("msgspec",),
     "pyobjc-core": ("objc", "PyObjCTools"),
     "pyobjc-framework-Cocoa": ("Foundation", "AppKit", "CoreFoundation"),
+    "pyobjc-framework-CoreML": ("CoreML",),
     "pyobjc-framework-UserNotifications": ("UserNotifications",),
 }
 """Packages of each dependency that go in whole, as folders: native libraries cannot be loaded

@@ -87,6 +87,13 @@ def test_only_its_accelerator_imports_mlx(imports: dict[str, set[str]]) -> None:
     assert [each for each in importers if not is_in(each, theirs)] == []
 
 
+def test_only_its_accelerator_imports_core_ml(imports: dict[str, set[str]]) -> None:
+    theirs = ("engine.accelerators.coreml",)
+    importers = {each for each, to in imports.items() if to & {"CoreML", "coremltools"}}
+    assert importers
+    assert [each for each in importers if not is_in(each, theirs)] == []
+
+
 def test_no_modules_import_each_other_in_a_circle(imports: dict[str, set[str]]) -> None:
     TopologicalSorter(imports).prepare()  # raises CycleError with the circle
 

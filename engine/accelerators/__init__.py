@@ -73,6 +73,7 @@ class Latent:
 
 
 ACCELERATORS: list[Accelerator] = [
+    Accelerator("coreml", "engine.accelerators.coreml"),
     Accelerator("mlx", "engine.accelerators.mlx", any_thread=False),
     Accelerator(TORCH, "engine.accelerators.torch_parts"),
 ]
@@ -109,10 +110,12 @@ class AcceleratorFailed(RuntimeError):  # noqa: N818 - the conversion goes on by
 
     Attributes
     ----------
-    give_up : lets torch run the part from now on; set by the part
+    give_up : lets torch run the part from now on
     """
 
-    give_up: Callable[[], None] | None = None
+    def __init__(self, why: str, give_up: Callable[[], None] | None = None) -> None:
+        super().__init__(why)
+        self.give_up = give_up
 
 
 failures: dict[tuple[Part, str], Text] = {}

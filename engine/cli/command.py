@@ -16,6 +16,7 @@ from engine.cli.benchmark import add_benchmark
 from engine.cli.convert import add_convert
 from engine.cli.cover import add_cover
 from engine.cli.doctor import add_doctor
+from engine.cli.export import add_export
 from engine.cli.models import add_models
 from engine.cli.output import EXIT_FAILED, lost_output, say
 from engine.cli.repeat import add_repeat
@@ -95,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     add_voice(commands.add_parser("voice", help="describe a voice file"))
     add_voices(commands.add_parser("voices", help="installed voices: list, import, export …"))
     add_models(commands.add_parser("models", help="shared networks: list, download, verify …"))
+    add_export(commands.add_parser("export", help="a voice's networks for other programs"))
     add_benchmark(commands.add_parser("benchmark", help="measure what each optimization gains"))
     add_tune(commands.add_parser("tune", help="find and keep the fastest settings here"))
     add_doctor(commands.add_parser("doctor", help="check this machine"))

@@ -184,7 +184,8 @@ def _held(values: Energies, where: NDArray[np.bool_]) -> Energies:
     after = np.clip(np.searchsorted(known, frames), 0, len(known) - 1)
     before = np.maximum(after - 1, 0)
     nearer = np.abs(known[before] - frames) <= np.abs(known[after] - frames)
-    return values[np.where(nearer, known[before], known[after])]
+    filled: Energies = values[np.where(nearer, known[before], known[after])]
+    return filled
 
 
 def _dilated(where: NDArray[np.bool_], frames: int) -> NDArray[np.bool_]:

@@ -288,7 +288,7 @@ def upsample_linear(x: Tensor, rate: int) -> Tensor:
     before = torch.cat([x[..., :1], x[..., :-1]], dim=-1)
     after = torch.cat([x[..., 1:], x[..., -1:]], dim=-1)
     frames = x.unsqueeze(-1) * weights[1]
-    frames.addcmul_(before.unsqueeze(-1), weights[0]).addcmul_(after.unsqueeze(-1), weights[2])
+    frames.add_(before.unsqueeze(-1) * weights[0]).add_(after.unsqueeze(-1) * weights[2])
     return frames.flatten(-2)
 
 

@@ -89,8 +89,8 @@ def has_onednn_products() -> bool:
 
 
 def multiplies_by_onednn(x: Tensor) -> bool:
-    """Whether `product` uses oneDNN for this tensor; oneDNN has no gradients."""
-    learns = x.requires_grad and torch.is_grad_enabled()
+    """Whether `product` uses oneDNN for this tensor; it has no gradients, and is not recorded."""
+    learns = (x.requires_grad and torch.is_grad_enabled()) or is_recording()
     on_cpu = x.device.type == "cpu" and x.dtype in _ONEDNN_TYPES
     return on_cpu and not learns and has_onednn_products()
 

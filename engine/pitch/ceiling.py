@@ -47,4 +47,5 @@ def folded(f0_hz: Floats, ceiling_hz: float) -> Floats:
     # Each frame is as the last one before it that started or ended a fold.
     last = np.maximum.accumulate(np.where(starts | ends, np.arange(len(f0_hz)), 0))
     low = np.where(starts[last], np.float32(0.5), np.float32(1.0))
-    return f0_hz * low
+    halved: Floats = f0_hz * low
+    return halved

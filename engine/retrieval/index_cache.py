@@ -106,7 +106,7 @@ def _npy_header(count: int, width: int) -> bytes:
     """What `numpy.save` writes before the rows."""
     header = BytesIO()
     described = {"descr": "<f4", "fortran_order": False, "shape": (count, width)}
-    np.lib.format.write_array_header_1_0(header, described)
+    np.lib.format.write_array_header_1_0(header, described)  # type: ignore[no-untyped-call, unused-ignore]
     return header.getvalue()
 
 

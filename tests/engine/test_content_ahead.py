@@ -138,9 +138,7 @@ def test_a_failure_ahead_lets_torch_go_on_with_the_same_sound(
 ) -> None:
     another_place()
     expected = convert(small, tmp_path).samples
-    failure = AcceleratorFailed("the engine is hot")
-    failure.give_up = lambda: None
-    refusals.append(failure)
+    refusals.append(AcceleratorFailed("the engine is hot", give_up=lambda: None))
     found = convert(small, tmp_path)
     assert np.array_equal(expected, found.samples)
     assert found.notes == (

@@ -26,6 +26,7 @@ OTHER_VALUES = {
     "RVC_RETRIEVAL_WEIGHTING": ("inverse", "inverse"),
     "RVC_PROFILING": ("1", True),
     "RVC_CPU_PARTS": ("pitch, Vocoder", "pitch, vocoder"),
+    "RVC_COREML_CONTENT": ("Auto", "auto"),
 }
 
 
