@@ -162,6 +162,14 @@ def _encoder(card: VoiceCard, models_dir: Path) -> ContentEncoder:
             "its content encoder is a Whisper, which is not converted to Core ML",
             "choose a voice with a HuBERT, such as ContentVec",
         )
+    try:
+        Tiling.of(network, 1)
+    except ValueError as error:
+        raise VoiceFileError(
+            Text('Cannot export the voice "{name}"', name=card.path.name),
+            Text("its content encoder cannot be converted ({reason})", reason=error),
+            "choose a voice with another content encoder, such as ContentVec",
+        ) from error
     return network
 
 
