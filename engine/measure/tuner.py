@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from engine.accelerators import coreml
 from engine.device import DeviceName, has_mlx
 from engine.errors import DeviceError, Text, UserError
 from engine.files import scratch_folder
@@ -147,6 +148,8 @@ def flags_to_try(device: str) -> list[str]:
     names.remove("cpu_parts")
     if not has_mlx():
         names.remove("backend")
+    if coreml.fault() is not None:
+        names.remove("coreml_content")
     if device != "cpu":
         return [*names, "cpu_parts"]
     names.remove("use_gpu_retrieval")  # changes nothing there

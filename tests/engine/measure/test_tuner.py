@@ -102,8 +102,13 @@ def test_values_that_are_faster_are_kept(tmp_path: Path) -> None:
     assert tuning.voice == "Aria"
 
 
-def test_every_flag_is_tried_except_those_that_cannot_be_measured(with_mlx: None) -> None:
+def test_every_flag_is_tried_except_those_that_cannot_be_measured_or_used_here(
+    with_mlx: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.accelerators.coreml.fault", lambda: "not here")
     flags = {field.name for field in fields(OptimizationConfig)}
+    assert set(flags_to_try("mps")) == flags - NOT_MEASURED - {"coreml_content"}
+    monkeypatch.setattr("engine.accelerators.coreml.fault", lambda: None)  # as on a Mac
     assert set(flags_to_try("mps")) == flags - NOT_MEASURED
     assert "skip_silence" in NOT_MEASURED
     assert "cpu_parts" not in flags_to_try("cpu")
