@@ -325,6 +325,8 @@ class ListenPanel(QWidget):
         button.setFont(small_font(button))
         button.toggled.connect(self._show_pitch)
         panel.sought.connect(self._seek)
+        panel.scrolled.connect(self.axis.show)
+        self.axis.changed.connect(lambda: panel.show_seconds(self.axis.shown_s))
         self._pitch_toggle = button
         return button
 

@@ -17,6 +17,8 @@ Weights = tuple[float, ...]
 
 _FADE_S = 0.012
 """Prevents a click when weights change."""
+_ATTACK_S, _RELEASE_S = 0.001, 0.08
+"""How fast a sum that is too loud is turned down, and up again."""
 
 
 @dataclass(eq=False)
@@ -75,6 +77,7 @@ class Mixer:
         self._ramp_from: NDArray[np.float64] = np.zeros(0)
         self._ramp_to: Weights = ()
         self._ramp_at = 0
+        self._guard = 1.0
         self._closed = False
 
     def feed(self, feed: Feed) -> None:
@@ -215,7 +218,25 @@ class Mixer:
 
     def _mixed(self, chunk: Chunk) -> NDArray[np.float32]:
         mixed = np.einsum("nk,nkc->nc", self._ramp(len(chunk)), chunk)
-        clipped: NDArray[np.float32] = np.clip(mixed, -1, 1).astype(np.float32)
+        return self._guarded(mixed).astype(np.float32)
+
+    def _guarded(self, mixed: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Turn a sum down while it is louder than a sound card can play, float64 [n, 2].
+
+        A mix that is written has a limiter, which looks ahead; this one cannot.
+        """
+        peak, before = float(np.abs(mixed).max(initial=0)), self._guard
+        if peak <= 1 and before == 1:
+            return mixed
+        rate_hz = 48_000 if self._feed is None else self._feed.rate_hz
+        rising = min(1.0, before + len(mixed) / (_RELEASE_S * rate_hz))
+        self._guard = min(rising, 1 / peak) if peak > 1 else rising
+        if self._guard < before:
+            share = np.minimum(np.arange(1, len(mixed) + 1) / (_ATTACK_S * rate_hz), 1)
+        else:
+            share = np.linspace(0, 1, len(mixed))
+        gain = before + (self._guard - before) * share
+        clipped: NDArray[np.float64] = np.clip(gain[:, None] * mixed, -1, 1)
         return clipped
 
     def _ramp(self, n: int) -> NDArray[np.float64]:

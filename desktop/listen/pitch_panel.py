@@ -17,6 +17,7 @@ from desktop.background import BackgroundTask, Outcome
 from desktop.listen.pitch_drawing import Curves, Mask, Trace, note_name, result_colour, stretches
 from desktop.listen.pitch_edit import PitchEdit
 from desktop.listen.pitch_view import PitchView
+from desktop.listen.stretch import Stretch
 from desktop.pitch_scanner import PitchScanner, PitchTrack
 from desktop.queue.job import Job
 
@@ -39,10 +40,12 @@ class PitchPanel(QWidget):
     Signals
     -------
     sought : (float) seconds
+    scrolled : (start and stop in seconds) the user zoomed or scrolled
     convert_wanted : (Job, Path) convert that job's source again with the curve in this file
     """
 
     sought = Signal(float)
+    scrolled = Signal(object)
     convert_wanted = Signal(object, object)
 
     def __init__(self, scanner: PitchScanner, curves_folder: Path) -> None:
@@ -50,6 +53,7 @@ class PitchPanel(QWidget):
         self._scanner = scanner
         self._folder = curves_folder
         self._job: Job | None = None
+        self._shown_s: Stretch = (0.0, 0.0)
         self._tracks: dict[Path, PitchTrack] = {}
         self._edits: OrderedDict[tuple[Path, Path | None], PitchEdit] = OrderedDict()
         self._reading = BackgroundTask(self)
@@ -76,6 +80,11 @@ class PitchPanel(QWidget):
     def set_position(self, position_s: float) -> None:
         """The playing position."""
         self._view.set_position(position_s)
+
+    def show_seconds(self, shown_s: Stretch) -> None:
+        """Show this part of the time."""
+        self._shown_s = shown_s
+        self._view.show_seconds(shown_s)
 
     def set_left(self, left: float) -> None:
         """Where the curves begin, so that they are below the waveforms."""
@@ -114,6 +123,7 @@ class PitchPanel(QWidget):
             )
         )
         view.sought.connect(self.sought)
+        view.scrolled.connect(self.scrolled)
         view.selected.connect(self._refresh)
         view.transposed.connect(self._transpose)
         view.silenced.connect(self._silence)
@@ -246,6 +256,8 @@ class PitchPanel(QWidget):
                 entries.append((name, colour))
         self._view.set_legend(*entries)
         self._view.show_curves(curves, keep_place=keep_place and self._view.has_curves)
+        if self._shown_s[1] > 0:
+            self._view.show_seconds(self._shown_s)
         self._refresh()
 
     def _trace_of(self, result: PitchTrack) -> Trace:

@@ -30,6 +30,7 @@ from desktop.listen.pitch_drawing import (
     Scale,
     Trace,
 )
+from desktop.listen.stretch import Stretch
 from desktop.piano import hz_of
 
 _SHORTEST_SHOWN_S = 1.0
@@ -48,6 +49,7 @@ class PitchView(QWidget):
     silenced : the selection is to become unvoiced
     undo_wanted, redo_wanted : by their usual keys
     pointed : (float, float) seconds and Hz under the mouse; Hz is 0 outside
+    scrolled : (start and stop in seconds) the user zoomed or scrolled to another part
     """
 
     sought = Signal(float)
@@ -57,6 +59,7 @@ class PitchView(QWidget):
     undo_wanted = Signal()
     redo_wanted = Signal()
     pointed = Signal(float, float)
+    scrolled = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -138,6 +141,14 @@ class PitchView(QWidget):
     def select(self, start: int, stop: int) -> None:
         """Select frames ``[start, stop)``."""
         self._select((start, stop))
+
+    def show_seconds(self, shown_s: Stretch) -> None:
+        """Show this part, as far as there is one."""
+        if self._length_s > 0 and shown_s != self.shown_s:
+            span_s = min(shown_s[1] - shown_s[0], self._length_s)
+            first_s = min(max(shown_s[0], 0.0), self._length_s - span_s)
+            self._scale = replace(self._scale, from_s=first_s, to_s=first_s + span_s)
+            self.update()
 
     def zoom(self, factor: float, around_s: float | None = None) -> None:
         """Show ``1 / factor`` of what is shown, around a position."""
@@ -335,3 +346,4 @@ class PitchView(QWidget):
         first_s = min(max(from_s, 0.0), max(self._length_s - span_s, 0.0))
         self._scale = replace(self._scale, from_s=first_s, to_s=first_s + span_s)
         self.update()
+        self.scrolled.emit(self.shown_s)

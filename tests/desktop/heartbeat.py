@@ -26,6 +26,9 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
 from desktop.app import App
+from desktop.listen.output_device import EndCallback, FillCallback, OutputStream
+from desktop.listen.player import Player
+from desktop.queue.job import Job, JobState
 from desktop.shell.application import Application
 from desktop.storage import AppPaths, sample_file
 from engine.device import prepare_environment
@@ -169,12 +172,84 @@ def long_file(app: App, heart: Heart, folder: Path, hours: float) -> None:
         wait(lambda: not app.queue.is_busy, 60)
 
 
+class TimedStream:
+    """Asks for sound as often as a sound card would."""
+
+    rate_hz = 48_000
+    latency_s = 0.0
+
+    def __init__(self, fill: FillCallback, ended: EndCallback) -> None:
+        self._fill, self._ended = fill, ended
+        self._over = threading.Event()
+
+    def start(self) -> None:
+        threading.Thread(target=self._work, daemon=True).start()
+
+    def close(self) -> None:
+        self._over.set()
+
+    def _work(self) -> None:
+        out = np.zeros((512, 2), dtype=np.float32)
+        while not self._over.wait(len(out) / self.rate_hz):
+            if not self._fill(out):
+                self._ended()
+                return
+
+
+class TimedDevice:
+    """A sound card that nobody hears."""
+
+    def open(self, fill: FillCallback, ended: EndCallback) -> OutputStream:
+        return TimedStream(fill, ended)
+
+
+def listening(app: App, heart: Heart, folder: Path, hours: float, count: int) -> None:
+    """A long source with three takes among many rows: read, played, flipped, zoomed, looped."""
+    panel = app.listen_panel
+    panel._make_player = lambda: Player(TimedDevice())
+    source = write_long(folder / "long.flac", hours)
+    takes = [Path(shutil.copy(source, folder / f"take {k}.flac")) for k in range(3)]
+    voice = app.draft.voice
+    made = [Job(source=source, voice=voice, state=JobState.FINISHED, output=path) for path in takes]
+    rows = [
+        Job(source=folder / f"{k}.wav", voice=voice, state=JobState.FINISHED) for k in range(count)
+    ]
+    app.queue.add([*made, *rows])
+    named = f"{hours:g} hours, {count} rows: "
+    with measured(heart, named + "waveforms read while playing"):
+        app.window.queue_view.select_job(app.queue.jobs()[0].id)
+        panel.toggle_play()
+        wait(lambda: panel.is_read, 300)
+    assert panel.is_read
+    assert panel.is_playing
+
+    def every(ms: int, act: Callable[[int], object], longest_s: float) -> None:
+        steps = iter(range(10_000))
+        timer = QTimer(interval=ms)
+        timer.timeout.connect(lambda: act(next(steps)))
+        timer.start()
+        wait(lambda: False, longest_s)
+        timer.stop()
+
+    with measured(heart, named + "flipped 10 times a second"):
+        every(100, lambda k: panel.choose(k % 4), 10)
+    with measured(heart, named + "zoomed and scrolled"):
+        every(50, lambda k: panel.foot.zoom_in() if k % 40 < 20 else panel.foot.zoom_out(), 10)
+    with measured(heart, named + "sought 5 times a second"):
+        every(200, lambda k: panel.seek_by(300.0 if k % 10 < 5 else -290.0), 10)
+    lane = panel.lanes.rows[1].view
+    with measured(heart, named + "loops selected"):
+        every(500, lambda k: lane.selected.emit((60.0 * k, 60.0 * k + 20)), 10)
+    panel.pause()
+    app.queue.remove([job.id for job in app.queue.jobs()])
+
+
 def main() -> None:
     """Run what is asked for, all by default."""
     parser = argparse.ArgumentParser(prog="python -m tests.desktop.heartbeat")
     parser.add_argument("--files", type=int, default=1000)
     parser.add_argument("--hours", type=float, default=3.0)
-    parser.add_argument("--only", choices=("conversion", "many", "long"))
+    parser.add_argument("--only", choices=("conversion", "many", "long", "listen"))
     given = parser.parse_args()
     prepare_environment()
     application = Application(["heartbeat"])
@@ -190,6 +265,8 @@ def main() -> None:
             many(app, heart, folder, given.files)
         if given.only in (None, "long"):
             long_file(app, heart, folder, given.hours)
+        if given.only in (None, "listen"):
+            listening(app, heart, folder, 1.0, given.files)
         app.close()
         application.processEvents()
 

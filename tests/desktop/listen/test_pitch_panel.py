@@ -246,3 +246,17 @@ def test_the_curve_is_the_one_a_result_was_made_with_and_shows_what_differs(
     pitch._up.click()
     pitch.take_used(job.output, used)
     assert pitch._convert.isEnabled()
+
+
+def test_the_pitch_is_below_the_same_seconds_as_the_waveforms(
+    qtbot: QtBot, panel: ListenPanel, job: Job
+) -> None:
+    pitch = opened(qtbot, panel, job)
+    qtbot.waitUntil(lambda: panel.is_read, timeout=WAIT_MS)
+    panel.axis.zoom(2.0, 0.0)
+    assert pitch._view.shown_s == pytest.approx(panel.axis.shown_s)
+    pitch._view.zoom(1.5, 0.5)
+    assert panel.axis.shown_s == pytest.approx(pitch._view.shown_s)
+    assert panel.axis.span_s < 0.4 * panel.axis.length_s
+    panel.axis.show_all()
+    assert pitch._view.shown_s == pytest.approx((0.0, panel.axis.length_s), abs=0.02)

@@ -281,6 +281,20 @@ def test_of_several_takes_only_the_last_is_heard_and_a_jump_counts_more() -> Non
     assert mixer.position_s == pytest.approx(0.6)
 
 
+def test_a_sum_that_is_too_loud_is_turned_down_instead_of_clipped_and_comes_back() -> None:
+    t = np.arange(RATE_HZ) / RATE_HZ
+    tone = np.sin(2 * np.pi * 1000 * t) * np.where((t > 0.2) & (t < 0.4), 1.6, 0.5)
+    mixer = Mixer()
+    mixer.feed(feed(ReadyFeeder(tone), 0.0, 1.0))
+    found = filled(mixer, *[512] * 80)
+    loud = found[round(0.25 * RATE_HZ) : round(0.35 * RATE_HZ)]
+    spectrum = np.abs(np.fft.rfft(loud * np.hanning(len(loud))))
+    assert np.abs(loud).max() == pytest.approx(1.0, abs=0.01)
+    assert spectrum[295:305].max() < 0.01 * spectrum.max()  # clipped: an overtone of 20 %
+    np.testing.assert_allclose(found[:9000], tone[:9000], atol=1e-6)
+    np.testing.assert_allclose(found[-9000:], tone[: len(found)][-9000:], atol=1e-6)
+
+
 def test_at_the_end_it_stops_and_goes_back_to_the_start(
     qtbot: QtBot, player: Player, device: FakeDevice
 ) -> None:
