@@ -44,13 +44,18 @@ class Session:
         self.data.mkdir(parents=True, exist_ok=True)
 
     @property
+    def models(self) -> Path:
+        """The folder of the networks."""
+        return self._folder / "models"
+
+    @property
     def environment(self) -> dict[str, str]:
         """Of the app."""
         return {
             **self.screen.environment,
             "PYTHONPATH": str(ROOT),
             DATA_VARIABLE: str(self.data),
-            MODELS_VARIABLE: str(self._folder / "models"),
+            MODELS_VARIABLE: str(self.models),
             "LANGUAGE": "en",
         }
 

@@ -83,6 +83,22 @@ class Witness(QObject):
                 return _middle(widget)
         return None
 
+    def lane(self, number: int) -> list[int] | None:
+        """Left, middle and width of a waveform, once it is there."""
+        rows = self._app.listen_panel.lanes.rows
+        if number >= len(rows) or not rows[number].view.has_sound:
+            return None
+        view = rows[number].view
+        at = view.mapToGlobal(view.rect().topLeft())
+        return [at.x(), at.y() + view.height() // 2, view.width()]
+
+    def mute(self, part: str) -> list[int] | None:
+        """Middle of the button that mutes a part of a cover."""
+        for row in self._app.listen_panel.lanes.rows:
+            if row.strip is not None and row.strip.part == part:
+                return _middle(row.strip.mute)
+        return None
+
     def row(self, title: str) -> list[int] | None:
         """Middle of a row's name, if the row is in sight."""
         view = self._app.window.queue_view
