@@ -30,11 +30,11 @@ sys.meta_path.insert(0, Importing())
 from engine.cli import program
 if {moment!r} == "writing":
     from engine.audio import writer
-    original = writer._Sink.write
+    original = writer.Sink.write
     def write(self, data):  # libsndfile's callback, which swallows exceptions
         {moment!r} in sent or (sent.add("writing"), send())
         return original(self, data)
-    writer._Sink.write = write
+    writer.Sink.write = write
 if {moment!r} == "leaving":
     leave = os._exit
     os._exit = lambda code: (send(), leave(code))

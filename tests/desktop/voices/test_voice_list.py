@@ -23,7 +23,7 @@ from engine.progress import CancelToken
 from tests.desktop.fake_engine import FakeEngine
 from tests.engine.loading import zoo
 
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 
 @pytest.fixture
