@@ -42,6 +42,8 @@ class Session:
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self.data.mkdir(parents=True, exist_ok=True)
+        self._sound = folder / "asound.conf"  # there is a sound card, and nobody hears it
+        self._sound.write_text("pcm.!default { type null }\nctl.!default { type null }\n")
 
     @property
     def models(self) -> Path:
@@ -57,6 +59,7 @@ class Session:
             DATA_VARIABLE: str(self.data),
             MODELS_VARIABLE: str(self.models),
             "LANGUAGE": "en",
+            "ALSA_CONFIG_PATH": str(self._sound),
         }
 
     # --- the app as a process ------------------------------------------------------------------
@@ -142,7 +145,7 @@ class Session:
 
     # --- what is done --------------------------------------------------------------------------
 
-    def place(self, kind: str, *names: str) -> Place:
+    def place(self, kind: str, *names: object) -> Place:
         """Where something is on the screen, once it is there."""
         found: list[int] = []
 
@@ -153,7 +156,7 @@ class Session:
         wait_until(there, f"{kind} {names}")
         return found[0], found[1]
 
-    def click(self, kind: str, *names: str) -> None:
+    def click(self, kind: str, *names: object) -> None:
         """Click on it, once it stays where it is: a window that has just opened is still moved."""
         place = self.place(kind, *names)
         for _ in range(50):
@@ -162,6 +165,27 @@ class Session:
             if place == before:
                 break
         self.screen.click(place)
+
+    def drag_out(self, start: Place) -> list[str]:
+        """Drag from the window to another program; the paths of the files that it was given."""
+        x, y = _SOURCE_PLACE
+        module = "tests.desktop.session.drop_target"
+        target = subprocess.Popen(
+            [sys.executable, "-P", "-m", module, str(x), str(y)],
+            env=self.environment, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert target.stdout is not None
+        with target:
+            try:
+                assert target.stdout.readline() == "there\n"
+                end = x + SIDE // 2, y + SIDE // 2
+                self.screen.press_and_drag(start, end)
+                self.screen.move_to((end[0] + 5, end[1] + 5))
+                assert target.stdout.readline() == "over\n"
+                self.screen.release()
+                return target.stdout.readline().strip().split("\t")
+            finally:
+                target.kill()
 
     def drag_in(self, files: Sequence[Path], *, let_go: Callable[[], object]) -> str:
         """Drag files from another program over the window; drop once `let_go` returns.

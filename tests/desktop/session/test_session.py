@@ -12,6 +12,8 @@ from tests.desktop.session.screen import wait_until
 from tests.desktop.session.session import Session, State, states_of
 from tests.desktop.session.sound_files import broken, long_song, song, video
 
+SONG = "a song 歌.wav"
+
 
 def partial_files(folder: Path) -> list[str]:
     return [path.name for path in folder.rglob("*.part")]
@@ -40,10 +42,10 @@ def finish(session: Session) -> State:
     return state
 
 
-def test_three_dragged_files_are_converted_played_and_saved(
+def test_three_dragged_files_are_converted_compared_and_kept_whatever_comes(
     session: Session, tmp_path: Path
 ) -> None:
-    files = [broken(tmp_path), video(tmp_path), song(tmp_path, "a song 歌.wav")]
+    files = [broken(tmp_path), video(tmp_path), song(tmp_path, SONG)]
     session.start()
 
     def promised() -> None:
@@ -55,7 +57,7 @@ def test_three_dragged_files_are_converted_played_and_saved(
     state = finish(session)
     assert state["overlay"] == ""
     assert states_of(state) == {
-        "broken.wav": "failed", "video.mp4": "finished", "a song 歌.wav": "finished",
+        "broken.wav": "failed", "video.mp4": "finished", SONG: "finished",
     }  # fmt: skip
     assert state["rows"][0]["message"].startswith('Cannot read "broken.wav"')
     result = tmp_path / "a song 歌 (Starter).wav"
@@ -66,15 +68,96 @@ def test_three_dragged_files_are_converted_played_and_saved(
     assert abs(soundfile.info(result).duration - length_s) < 1e-3
     listen(session)
     change_settings(session)
-    session.screen.key("ctrl+q")  # nothing is being done: no question
-    assert session.ended() == 0
+    audition(session)
+    best = compare_takes(session)
+    assert session.drag_out(session.place("row", SONG, 3)) == [best["output"]]
+    before = session.state()["rows"]
+    quit_while_busy(session, tmp_path)
     session.start()
-    assert states_of(session.state()) == states_of(state)
+    state = session.state()
+    assert state["rows"][: len(before)] == before
+    assert state["rows"][-1]["state"] == "interrupted"
+    assert state["notice"] == "One conversion was not finished when the app quit"
+    session.click("button", "Continue")
+    session.until(running, "it goes on")
+
+
+def audition(session: Session) -> None:
+    """Heard without a new file; a new key is rendered while it is heard."""
+    session.click("row", SONG)
+    session.click("button", "Audition")
+    session.until(lambda now: now["audition"]["heard"], "the audition is heard")
+    choose_key(session, "5")
+    session.until(lambda now: now["audition"]["rendering"], "it is rendered again")
+    session.until(lambda now: not now["audition"]["rendering"], "the new key is heard")
+    assert session.state()["audition"]["on"]
+    session.click("button", "Stop Audition")
+    session.until(lambda now: not now["audition"]["on"], "it is quiet")
+
+
+def choose_key(session: Session, semitones: str) -> None:
+    """Type it into its field."""
+    session.click("field", "Pitch")
+    session.screen.key("ctrl+a", *semitones, "Return")
+
+
+def compare_takes(session: Session) -> State:
+    """Two more takes, heard in turn at the same instant; the better one gets a star."""
+    for number, semitones in ((2, "5"), (3, "12")):
+        session.click("row", SONG)
+        choose_key(session, semitones)
+        session.screen.key("ctrl+Return")
+        session.until(
+            lambda now, number=number: (  # type: ignore[misc]
+                len(takes(now)) == number and nothing_undone(now)
+            ),
+            f"take {number}",
+        )
+    assert [each["semitones"] for each in takes(session.state())] == [0.0, 5.0, 12.0]
+    assert len({each["output"] for each in takes(session.state())}) == 3
+    session.click("row", SONG, 3)
+    session.until(lambda now: all(now["listen"]["ready"]), "all waveforms")
+    session.click("button", "Waveform of Take 3")
+    sought = session.until(lambda now: now["listen"]["position_s"] > 2.5, "sought")["listen"]
+    session.screen.key("Up")
+    flipped = session.until(
+        lambda now: now["listen"]["side"] != sought["side"], "the take before is heard"
+    )
+    assert flipped["listen"]["position_s"] == sought["position_s"]
+    session.click("row", SONG, 3)
+    session.screen.key("ctrl+d")
+    state = session.until(lambda now: takes(now)[-1]["starred"], "the star")
+    assert [each["starred"] for each in takes(state)] == [False, False, True]
+    best: State = takes(state)[-1]
+    return best
+
+
+def takes(state: State) -> list[State]:
+    """The rows of the song."""
+    return [row for row in state["rows"] if row["name"] == SONG]
+
+
+def quit_while_busy(session: Session, folder: Path) -> None:
+    """The app asks, goes on when that was a mistake, and leaves no half file when it was not."""
+    before = {path.name for path in folder.iterdir()}
+    session.open_with(long_song(folder))
+    session.until(running, "the conversion has begun")
+    session.screen.key("ctrl+q")
+    asked = session.until(lambda now: now["question"], "the question")
+    assert asked["question"].startswith("Quit while converting?")
+    session.screen.key("Escape")
+    session.until(lambda now: not now["question"], "the question is gone")
+    assert running(session.state())
+    session.screen.key("ctrl+q")
+    session.until(lambda now: now["question"], "the question again")
+    session.click("button", "Quit")
+    assert session.ended() == 0
+    assert {path.name for path in folder.iterdir()} == {*before, "long.flac"}
 
 
 def listen(session: Session) -> None:
     """Both waveforms are there; a click seeks, Tab flips at the same instant."""
-    session.click("row", "a song 歌.wav")
+    session.click("row", SONG)
     session.until(lambda now: all(now["listen"]["ready"]), "both waveforms")
     session.click("button", "Waveform of the result")
     sought = session.until(lambda now: now["listen"]["position_s"] > 2.5, "sought")["listen"]
@@ -102,31 +185,6 @@ def change_settings(session: Session) -> None:
     session.screen.key("ctrl+w")
     session.until(lambda now: not now["settings"], "the settings' window is closed")
     assert session.state()["visible"]
-
-
-def test_quitting_while_busy_asks_and_unfinished_jobs_come_back(
-    session: Session, tmp_path: Path
-) -> None:
-    session.start()
-    session.open_with(long_song(tmp_path), song(tmp_path))
-    session.until(running, "the conversion has begun")
-    session.screen.key("ctrl+q")
-    asked = session.until(lambda now: now["question"], "the question")
-    assert asked["question"].startswith("Quit while converting?")
-    session.screen.key("Escape")
-    session.until(lambda now: not now["question"], "the question is gone")
-    assert running(session.state())
-    session.screen.key("ctrl+q")
-    session.until(lambda now: now["question"], "the question again")
-    session.click("button", "Quit")
-    assert session.ended() == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["long.flac", "song.wav"]
-    session.start()
-    state = session.state()
-    assert states_of(state) == {"long.flac": "interrupted", "song.wav": "interrupted"}
-    assert state["notice"] == "2 conversions were not finished when the app quit"
-    session.click("button", "Continue")
-    session.until(running, "it goes on")
 
 
 def test_a_killed_app_loses_no_jobs_and_leaves_no_partial_files(

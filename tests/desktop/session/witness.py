@@ -17,7 +17,14 @@ from typing import Any
 from PySide6.QtCore import QObject, QPoint, QRect, Slot
 from PySide6.QtGui import QAction, QGuiApplication
 from PySide6.QtNetwork import QLocalServer
-from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QMenu, QWidget
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractSpinBox,
+    QApplication,
+    QLabel,
+    QMenu,
+    QWidget,
+)
 
 import desktop.app as composition
 from desktop.listen.listen_panel import ListenPanel
@@ -69,6 +76,11 @@ class Witness(QObject):
             "question": _words(modal) if modal is not None else "",
             "settings": settings is not None and _is_shown(settings),
             "listen": self._listen(),
+            "audition": {
+                "on": self._app.audition.stretch is not None,
+                "heard": self._app.audition.is_heard,
+                "rendering": self._app.audition.is_rendering,
+            },
             "tray": self._app.menu_bar.is_shown,
             "menu": _open_menu(),
             "shown": window.detail.timings.bar_widths(),
@@ -99,11 +111,16 @@ class Witness(QObject):
                 return _middle(row.strip.mute)
         return None
 
-    def row(self, title: str) -> list[int] | None:
+    def field(self, name: str) -> list[int] | None:
+        """Middle of a field for a number that is in sight, by its accessible name."""
+        fields = _in_sight(QAbstractSpinBox)
+        return next((_middle(each) for each in fields if each.accessibleName() == name), None)
+
+    def row(self, title: str, take: int = 1) -> list[int] | None:
         """Middle of a row's name, if the row is in sight."""
         view = self._app.window.queue_view
         for number, job in enumerate(self._app.queue.jobs()):
-            if job.title == title:
+            if (job.title, job.take) == (title, take):
                 place: QRect = view.visualRect(self._app.queue.index(number, 0))
                 if not view.viewport().rect().contains(place.center()):
                     return None
@@ -150,6 +167,9 @@ class Witness(QObject):
             "state": str(job.state),
             "message": str(job.message or ""),
             "output": str(job.output or ""),
+            "take": job.take,
+            "starred": job.starred,
+            "semitones": job.options.semitones,
             "fraction": progress.fraction if progress else 0.0,
             "stage": progress.stage if progress else None,
             "stages": {
