@@ -70,6 +70,7 @@ _UNUSED_PILLOW = ("avif", "imagingtk")
 
 DELETED = (
     "engine/audio/container_decoder.py",  # needs PyAV
+    "engine/audio/remux.py",  # the same
     "PySide6/Qt/qml",
     *(f"PySide6/Qt/plugins/{name}" for name in _UNUSED_PLUGINS),
     "PySide6/Qt/plugins/imageformats/*qpdf*",

@@ -31,14 +31,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from engine.device import DeviceName, is_out_of_memory
 from engine.errors import Text
 from engine.optimization import OptimizationConfig
 from engine.stages import PART_TITLES, Part
+
+if TYPE_CHECKING:  # the app starts without torch
+    from torch import Tensor
 
 TORCH = "torch"
 _BUILT_PARTS = ("content", "latent", "vocoder", "retrieval", "pitch")

@@ -143,6 +143,45 @@
     </message>
 </context>
 <context>
+    <name>CoverMixer</name>
+    <message>
+        <source>Change the levels of the parts of this cover, live</source>
+        <translation>即時調整這首翻唱各部分的音量</translation>
+    </message>
+    <message>
+        <source>Heard live; the file stays as it is until you save.</source>
+        <translation>即時試聽；儲存前檔案不會改變。</translation>
+    </message>
+    <message>
+        <source>Looking for the parts of this cover…</source>
+        <translation>正在尋找這首翻唱的各部分…</translation>
+    </message>
+    <message>
+        <source>Mixer</source>
+        <translation>混音器</translation>
+    </message>
+    <message>
+        <source>Reset</source>
+        <translation>重設</translation>
+    </message>
+    <message>
+        <source>Save Mix</source>
+        <translation>儲存混音</translation>
+    </message>
+    <message>
+        <source>The parts of this cover are no longer kept; convert it again.</source>
+        <translation>這首翻唱的各部分已不再保留；請重新轉換。</translation>
+    </message>
+    <message>
+        <source>These are the levels of this take.</source>
+        <translation>這是此版本的音量。</translation>
+    </message>
+    <message>
+        <source>Write these levels as another take, without converting</source>
+        <translation>以這些音量存成另一個版本，不需重新轉換</translation>
+    </message>
+</context>
+<context>
     <name>DetailPanel</name>
     <message>
         <source>Copy Report</source>
@@ -155,6 +194,14 @@
     <message>
         <source>No file selected</source>
         <translation>未選取檔案</translation>
+    </message>
+    <message>
+        <source>Show or hide the timings</source>
+        <translation>顯示或隱藏各階段時間</translation>
+    </message>
+    <message>
+        <source>Timings</source>
+        <translation>各階段時間</translation>
     </message>
     <message>
         <source>{count} files selected</source>
@@ -306,6 +353,20 @@
     </message>
 </context>
 <context>
+    <name>LaneList</name>
+    <message>
+        <source>Shown part of the sound</source>
+        <translation>目前顯示的聲音範圍</translation>
+    </message>
+</context>
+<context>
+    <name>LaneRow</name>
+    <message>
+        <source>Played at this level, to match the others</source>
+        <translation>以此音量播放，與其他版本一致</translation>
+    </message>
+</context>
+<context>
     <name>LinkDialog</name>
     <message>
         <source>Address of a .zip or .pth, or of a Hugging Face page</source>
@@ -401,6 +462,29 @@
     </message>
 </context>
 <context>
+    <name>ListenFoot</name>
+    <message>
+        <source>Position and length</source>
+        <translation>位置與長度</translation>
+    </message>
+    <message>
+        <source>Volume</source>
+        <translation>音量</translation>
+    </message>
+    <message>
+        <source>Volume of the player; files stay as they are</source>
+        <translation>播放器的音量；不影響檔案</translation>
+    </message>
+    <message>
+        <source>Zoom in</source>
+        <translation>放大</translation>
+    </message>
+    <message>
+        <source>Zoom out</source>
+        <translation>縮小</translation>
+    </message>
+</context>
+<context>
     <name>ListenPanel</name>
     <message>
         <source>Audition {start}–{stop}, looped</source>
@@ -411,16 +495,12 @@
         <translation>預聽 {start}–{stop}：正在轉換⋯</translation>
     </message>
     <message>
-        <source>Levels matched: {louder} {gain} dB</source>
-        <translation>音量已對齊：{louder} {gain} dB</translation>
-    </message>
-    <message>
         <source>Listen</source>
         <translation>試聽</translation>
     </message>
     <message>
-        <source>Listen to this one (Tab in a waveform switches)</source>
-        <translation>聆聽這一個（在波形中按 Tab 可切換）</translation>
+        <source>Loop {start}–{stop}</source>
+        <translation>循環 {start}–{stop}</translation>
     </message>
     <message>
         <source>No result</source>
@@ -439,16 +519,8 @@
         <translation>播放</translation>
     </message>
     <message>
-        <source>Position and length</source>
-        <translation>位置與長度</translation>
-    </message>
-    <message>
         <source>Reading the sound…</source>
         <translation>正在讀取聲音⋯</translation>
-    </message>
-    <message>
-        <source>Result</source>
-        <translation>結果</translation>
     </message>
     <message>
         <source>Select a file in the list to listen to it</source>
@@ -459,28 +531,8 @@
         <translation>在鋼琴捲軸上顯示兩者的音高，並可修正</translation>
     </message>
     <message>
-        <source>Source</source>
-        <translation>原聲</translation>
-    </message>
-    <message>
         <source>The result will appear here</source>
         <translation>結果會顯示在這裡</translation>
-    </message>
-    <message>
-        <source>Waveform of the result</source>
-        <translation>結果的波形</translation>
-    </message>
-    <message>
-        <source>Waveform of the source</source>
-        <translation>原聲的波形</translation>
-    </message>
-    <message>
-        <source>result</source>
-        <translation>結果</translation>
-    </message>
-    <message>
-        <source>source</source>
-        <translation>原聲</translation>
     </message>
     <message>
         <source>{action} (Space)</source>
@@ -506,8 +558,8 @@
         <translation>以這些設定轉換</translation>
     </message>
     <message>
-        <source>Hear ten seconds of the selected file with these settings; drag in the waveform with the Shift key for another part</source>
-        <translation>以這些設定聆聽所選檔案的十秒；按住 Shift 鍵在波形中拖移可選擇其他部分</translation>
+        <source>Hear ten seconds of the selected file with these settings; drag in a waveform for another part</source>
+        <translation>以這些設定試聽所選檔案的十秒；在波形上拖曳可選其他部分</translation>
     </message>
     <message>
         <source>{count} cancelled</source>
@@ -682,6 +734,33 @@
     <message>
         <source>{name}: click to show it</source>
         <translation>{name}：點按以顯示</translation>
+    </message>
+</context>
+<context>
+    <name>MixStrip</name>
+    <message>
+        <source>Hear only {part}</source>
+        <translation>只聽{part}</translation>
+    </message>
+    <message>
+        <source>Level of {part}</source>
+        <translation>{part}的音量</translation>
+    </message>
+    <message>
+        <source>M</source>
+        <translation>靜</translation>
+    </message>
+    <message>
+        <source>Mute {part}</source>
+        <translation>將{part}靜音</translation>
+    </message>
+    <message>
+        <source>S</source>
+        <translation>獨</translation>
+    </message>
+    <message>
+        <source>silent</source>
+        <translation>無聲</translation>
     </message>
 </context>
 <context>
@@ -1099,8 +1178,20 @@
         <translation>其中只有人聲。</translation>
     </message>
     <message>
+        <source>Sung by</source>
+        <translation>演唱者</translation>
+    </message>
+    <message>
         <source>The file is</source>
         <translation>檔案內容</translation>
+    </message>
+    <message>
+        <source>The same voice</source>
+        <translation>相同的聲音</translation>
+    </message>
+    <message>
+        <source>The voice of the converted backing voices.</source>
+        <translation>轉換後和聲所用的聲音。</translation>
     </message>
     <message>
         <source>They are mixed with an instrumental of your own.</source>
@@ -1428,6 +1519,10 @@
         <translation>下載缺少的項目</translation>
     </message>
     <message>
+        <source>Drag</source>
+        <translation>拖曳</translation>
+    </message>
+    <message>
         <source>Edit</source>
         <translation>編輯</translation>
     </message>
@@ -1452,8 +1547,16 @@
         <translation>輔助說明</translation>
     </message>
     <message>
-        <source>In a waveform: switch between source and result</source>
-        <translation>在波形中：切換來源與結果</translation>
+        <source>In a waveform: back to the lane heard before</source>
+        <translation>在波形上：回到先前聆聽的音軌</translation>
+    </message>
+    <message>
+        <source>In a waveform: hear the lane above or below</source>
+        <translation>在波形上：聆聽上方或下方的音軌</translation>
+    </message>
+    <message>
+        <source>In a waveform: select what is looped; Escape ends it</source>
+        <translation>在波形上：選取循環範圍；按 Escape 結束</translation>
     </message>
     <message>
         <source>Keyboard Shortcuts</source>
@@ -1618,6 +1721,10 @@
         <translation>等待中</translation>
     </message>
     <message>
+        <source>backing by {voice}</source>
+        <translation>和聲：{voice}</translation>
+    </message>
+    <message>
         <source>vocals of a song</source>
         <translation>歌曲的人聲</translation>
     </message>
@@ -1749,6 +1856,29 @@
     <message>
         <source>“{name}” isn't an audio, video or voice file</source>
         <translation>「{name}」不是音訊、影片或聲音檔案</translation>
+    </message>
+</context>
+<context>
+    <name>lane</name>
+    <message>
+        <source>Result</source>
+        <translation>結果</translation>
+    </message>
+    <message>
+        <source>Source</source>
+        <translation>來源</translation>
+    </message>
+    <message>
+        <source>Waveform of the result</source>
+        <translation>結果的波形</translation>
+    </message>
+    <message>
+        <source>Waveform of the source</source>
+        <translation>來源的波形</translation>
+    </message>
+    <message>
+        <source>Waveform of {take}</source>
+        <translation>{take}的波形</translation>
     </message>
 </context>
 <context>

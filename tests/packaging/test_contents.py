@@ -14,7 +14,7 @@ import setup
 from contents import EXCLUDED, IMPORT_NAMES, OWN_PACKAGES, data_files, packages
 from project import ROOT, read_project
 
-WITHOUT_PYAV = {"aac_writer.py", "container_decoder.py", "timeline.py"}
+WITHOUT_PYAV = {"aac_writer.py", "container_decoder.py", "remux.py", "timeline.py"}
 
 
 def imports() -> Iterator[tuple[Path, str]]:
