@@ -11,6 +11,9 @@ usage: ./urvc-macos.sh COMMAND [ARGUMENTS]
 
   run         open the app
   convert     change the voice of audio or video files   (convert --help)
+  cover       sing whole songs in another voice          (cover --help)
+  separate    split songs into voice and instruments     (separate --help)
+  repeat      make a result again exactly                (repeat --help)
   voice       describe a voice file                      (voice --help)
   voices      installed voices: list, import, export     (voices --help)
   models      shared networks: list, download, verify    (models --help)
@@ -338,7 +341,7 @@ update() {
 main() {
     local command=${1:-}
     case $command in
-        run | convert | voice | voices | models | export | benchmark | tune | doctor | test | update) shift ;;
+        run | convert | cover | separate | repeat | voice | voices | models | export | benchmark | tune | doctor | test | update) shift ;;
         help | --help | -h)
             usage
             exit 0

@@ -14,8 +14,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
-    *("run", "convert", "voice", "voices", "models", "benchmark", "tune", "doctor"),
-    *("test", "update", "help"),
+    *("run", "convert", "cover", "separate", "repeat", "voice", "voices", "models", "export"),
+    *("benchmark", "tune", "doctor", "test", "update", "help"),
 )
 
 STAND_IN = r"""#!/bin/bash
@@ -110,6 +110,16 @@ def test_help_names_every_command_on_stdout(copy: Copy, word: str) -> None:
     done = copy.run(word)
     assert (done.returncode, done.stderr, copy.installs) == (0, "", 0)
     assert all(f"\n  {command} " in done.stdout for command in COMMANDS)
+
+
+def test_every_command_of_the_engine_is_one_of_the_launcher() -> None:
+    source = (ROOT / "engine" / "cli" / "command.py").read_text(encoding="utf-8")
+    names = set(re.findall(r'commands\.add_parser\("(\w+)"', source))
+    launcher = (ROOT / "urvc-macos.sh").read_text(encoding="utf-8")
+    accepted = re.search(r"^ +(run \|.*)\) shift ;;$", launcher, re.MULTILINE)
+    assert accepted is not None
+    assert "convert" in names
+    assert names <= set(accepted.group(1).split(" | "))
 
 
 @pytest.mark.parametrize("arguments", [(), ("destroy",), ("--version",), ("",)])
