@@ -353,7 +353,8 @@ def _finished(
                 blocks, n_voice, rms_source, rms_output, options.volume_envelope, low
             )
         if rate_hz != voice_rate_hz:
-            blocks = fit_length(resample_blocks(blocks, voice_rate_hz, rate_hz), last - skipped)
+            blocks = resample_blocks(blocks, voice_rate_hz, rate_hz)
+            blocks = fit_length(blocks, last - skipped, output.channels)
         for block in apply_effects("after", blocks, rate_hz, options.effects):
             run.pause()
             yield block

@@ -89,11 +89,11 @@ def resample_blocks(
         yield rest
 
 
-def fit_length(blocks: Iterable[NDArray[np.float32]], n: int) -> Iterator[NDArray[np.float32]]:
-    """Cut blocks float32 [m, channels] to ``n`` frames in all, or add zeros."""
-    channels = 1
+def fit_length(
+    blocks: Iterable[NDArray[np.float32]], n: int, channels: int
+) -> Iterator[NDArray[np.float32]]:
+    """Cut blocks float32 [m, channels], perhaps none, to ``n`` frames in all, or add zeros."""
     for block in blocks:
-        channels = block.shape[1]
         if n > 0:
             yield block[:n]
         n -= len(block)

@@ -78,7 +78,7 @@ def rendered(
 
     def at_rate(sound: Sound) -> Iterator[Floats]:
         blocks = resample_blocks(sound.blocks(), sound.rate_hz, rate_hz)
-        for block in fit_length(blocks, n):
+        for block in fit_length(blocks, n, sound.channels):
             yield _fitted(block, channels)
 
     def instruments(bed: Sound, vocals: Track) -> Iterator[Floats]:

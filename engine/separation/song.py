@@ -318,6 +318,7 @@ def _at_rate(sound: Sound, rate_hz: int, n: int | None) -> Sound:
         return sound
 
     def fitted() -> Iterator[Floats]:
-        return fit_length(resample_blocks(sound.blocks(), sound.rate_hz, rate_hz), n)
+        blocks = resample_blocks(sound.blocks(), sound.rate_hz, rate_hz)
+        return fit_length(blocks, n, sound.channels)
 
     return Sound(rate_hz, n, sound.channels, fitted)

@@ -57,10 +57,16 @@ def test_equal_rates_change_nothing_and_share_nothing() -> None:
 
 def test_missing_sound_is_added_a_block_at_a_time() -> None:
     """Hours of it: an instrumental longer than the vocals, a cover without layers."""
-    blocks = fit_length(iter([np.ones((7, 2), np.float32)]), 10**9)
+    blocks = fit_length(iter([np.ones((7, 2), np.float32)]), 10**9, 2)
     assert len(next(blocks)) == 7
     silence = next(blocks)
     assert silence.shape[1] == 2
     assert len(silence) <= 1 << 16
-    sizes = [len(block) for block in fit_length([np.ones((7, 2), np.float32)], 200_000)]
+    sizes = [len(block) for block in fit_length([np.ones((7, 2), np.float32)], 200_000, 2)]
     assert sum(sizes) == 200_000
+
+
+def test_a_sound_too_short_to_resample_keeps_its_channels() -> None:
+    """Two samples at 96 kHz may give none at a lower rate, although one is due."""
+    (block,) = fit_length([], 1, 2)
+    assert block.shape == (1, 2)
