@@ -181,7 +181,7 @@ class Converter:
             if self.keep_recipes or options.recipe:
                 recipe = self.recipe(source, voice, options, cancel=cancel)
             with run.stage("write", 1.0):
-                written = target.write(sound)
+                written = target.write(sound, hashed=recipe is not None)
         text, failed = finished(recipe, written.path, written.sound, options)
         for note in failed:
             run.note(note)

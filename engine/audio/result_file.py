@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -19,7 +18,14 @@ from engine.audio.reader import probe_audio
 from engine.audio.source import Sound, shown_name
 from engine.audio.tags.file_tags import read_tags
 from engine.audio.video import Video, video_of
-from engine.audio.writer import check_output, with_possible_subtype, write_file, write_sound
+from engine.audio.writer import (
+    check_output,
+    unwritable,
+    with_possible_subtype,
+    write_file,
+    write_free,
+    write_sound,
+)
 from engine.errors import Message, OutputFileError, Text
 from engine.options import ConversionOptions
 
@@ -29,7 +35,7 @@ class Written(NamedTuple):
 
     Attributes
     ----------
-    sound : SHA-256 of its samples before they were encoded
+    sound : SHA-256 of its samples before they were encoded; "" where that was not asked for
     """
 
     path: Path
@@ -102,47 +108,51 @@ class ResultFile:
         target = self.name or self.choose()
         with suppress(OSError):
             if target.samefile(self.source):
-                raise _unwritable(
+                raise unwritable(
                     target, "it is the file that is to be converted", "give the result another name"
                 )
         if self.video is not None and target.suffix.lower() != f".{self.video.ending}":
             why = Text("the picture of {name} is kept", name=shown_name(self.source))
-            raise _unwritable(target, why, Text("end it with .{ending}", ending=self.video.ending))
+            raise unwritable(target, why, Text("end it with .{ending}", ending=self.video.ending))
         kind, subtype = self.options.file_format, self.options.subtype
         if self.options.video and self.video is None and target.suffix.lower() in VIDEO_SUFFIXES:
-            raise _unwritable(target, self.notes[0], Text("end it with .{ending}", ending=kind))
+            raise unwritable(target, self.notes[0], Text("end it with .{ending}", ending=kind))
         try:
             check_output(target, kind, subtype, overwrite=self._overwrites)
         except OutputFileError:
             probe_audio(self.source)  # what is wrong with the source is said first
             raise
 
-    def write(self, sound: Sound) -> Written:
+    def write(self, sound: Sound, *, hashed: bool = False) -> Written:
         """Write the result; it appears under its name only when it is complete and on disk.
 
-        If we choose the name and another program takes it first, choose again. The title has the
-        number of a name that we had to number.
+        The title has the number of a name that we had to number.
+
+        Parameters
+        ----------
+        hashed : whether the SHA-256 of the samples is wanted
 
         Raises
         ------
         OutputFileError : as `engine.audio.writer.write_sound`, or the picture cannot be copied
         """
-        tags = read_tags(self.source)
-        while True:
-            hashed, digest = _hashed(sound)
-            name = self.name or self.choose()
-            own = tags if self.name is not None else tags.titled(number_of(name))
+        if self.name is not None:
+            return self._write(self.name, sound, hashed=hashed)
+        return write_free(self.choose, partial(self._write, sound=sound, hashed=hashed))
+
+    def _write(self, name: Path, sound: Sound, *, hashed: bool) -> Written:
+        digest = None
+        if hashed:
+            sound, digest = _hashed(sound)
+        if self.video is not None:
+            make = partial(self.video.write, sound=sound)
+            write_file(name, make, overwrite=self._overwrites)
+        else:
+            tags = read_tags(self.source)
+            tags = tags if self.name is not None else tags.titled(number_of(name))
             kind, subtype = self.options.file_format, self.options.subtype
-            try:
-                if self.video is None:
-                    write_sound(name, hashed, kind, subtype, overwrite=self._overwrites, tags=own)
-                else:
-                    make = partial(self.video.write, sound=hashed)
-                    write_file(name, make, overwrite=self._overwrites)
-                return Written(name, digest.hexdigest())
-            except OutputFileError:
-                if self.name is not None or not os.path.lexists(name):
-                    raise
+            write_sound(name, sound, kind, subtype, overwrite=self._overwrites, tags=tags)
+        return Written(name, "" if digest is None else digest.hexdigest())
 
 
 def _hashed(sound: Sound) -> tuple[Sound, hashlib._Hash]:
@@ -155,7 +165,3 @@ def _hashed(sound: Sound) -> tuple[Sound, hashlib._Hash]:
             yield block
 
     return replace(sound, blocks=blocks), digest
-
-
-def _unwritable(path: Path, why: Message, advice: Message) -> OutputFileError:
-    return OutputFileError(Text("Cannot write {name}", name=shown_name(path)), why, advice)

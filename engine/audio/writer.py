@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import soundfile
@@ -57,6 +57,8 @@ _PEAK_CHUNK_WITHIN_BYTES = 256
 
 _NO_TAGS = Tags()
 
+Outcome = TypeVar("Outcome")
+
 
 @dataclass(frozen=True)
 class _Encoding:
@@ -87,7 +89,7 @@ def file_format_of(path: Path) -> FileFormat:
     try:
         return _SUFFIXES[path.suffix.lower()]
     except KeyError:
-        raise _unwritable(
+        raise unwritable(
             path,
             "its ending doesn't name a format we can write",
             Text("end it with one of {endings}", endings=", ".join(f".{f}" for f in FILE_FORMATS)),
@@ -134,16 +136,16 @@ def check_output(
         advice: Message = "leave the sample type out"
         if offered:
             advice = Text("choose one of {types}", types=", ".join(offered))
-        raise _unwritable(path, why, advice)
+        raise unwritable(path, why, advice)
     if "\0" in str(path):
-        raise _unwritable(path, "a file cannot have this name", "choose another name")
+        raise unwritable(path, "a file cannot have this name", "choose another name")
     try:
         if not path.parent.is_dir():
             raise FileNotFoundError
         if not os.access(path.parent, os.W_OK | os.X_OK):
             raise PermissionError
         if path.is_dir():
-            raise _unwritable(path, "there is a folder of this name", "choose another name")
+            raise unwritable(path, "there is a folder of this name", "choose another name")
         if not overwrite and os.path.lexists(path):
             raise FileExistsError
     except OSError as error:
@@ -195,10 +197,10 @@ def write_sound(
     """
     check_output(path, file_format, subtype, overwrite=overwrite)
     if not sound.n_frames:
-        raise _unwritable(path, "there is no sound to write", "convert a file with sound")
+        raise unwritable(path, "there is no sound to write", "convert a file with sound")
     if not 1 <= sound.channels <= _MAX_CHANNELS:
         why = Text("{count} channels cannot be written", count=sound.channels)
-        raise _unwritable(path, why, "convert a file with one or two channels of sound")
+        raise unwritable(path, why, "convert a file with one or two channels of sound")
     legal_hz = file_rate(file_format, sound.rate_hz)
     if legal_hz != sound.rate_hz:
         why = Text(
@@ -206,7 +208,7 @@ def write_sound(
             format=file_format.upper(),
             rate=sound.rate_hz,
         )
-        raise _unwritable(path, why, Text("write it at {rate} Hz", rate=legal_hz))
+        raise unwritable(path, why, Text("write it at {rate} Hz", rate=legal_hz))
     encoding = _encoding(path, sound, file_format, subtype)
 
     def make(descriptor: int) -> None:
@@ -239,12 +241,12 @@ def write_file(path: Path, make: Callable[[int], None], *, overwrite: bool) -> P
     return path
 
 
-def write_free(choose: Callable[[], Path], sound: Sound, options: ConversionOptions) -> Path:
+def write_free(choose: Callable[[], Path], write: Callable[[Path], Outcome]) -> Outcome:
     """Write a file under a free name; if another program takes that first, choose again."""
     while True:
         name = choose()
         try:
-            return write_sound(name, sound, options.file_format, options.subtype)
+            return write(name)
         except OutputFileError:
             if not os.path.lexists(name):
                 raise
@@ -273,7 +275,7 @@ def _encoding(
     n_bytes = sound.n_frames * sound.channels * _SAMPLE_BYTES[kind]
     if container != "FLAC" and n_bytes > _MAX_RIFF_BYTES:
         if container == "AIFF":
-            raise _unwritable(path, "AIFF files cannot exceed 4 GB", "choose WAV or FLAC")
+            raise unwritable(path, "AIFF files cannot exceed 4 GB", "choose WAV or FLAC")
         container = "RF64"
     return _Encoding(container, _CODECS[kind])
 
@@ -323,7 +325,7 @@ def _finite_blocks(path: Path, sound: Sound) -> Iterator[NDArray[np.float32]]:
     for block in _equal_blocks(sound.blocks()):
         if not np.isfinite(block).all():
             why = "the result holds NaN or infinite values"
-            raise _unwritable(path, why, "try another voice; this one may be damaged")
+            raise unwritable(path, why, "try another voice; this one may be damaged")
         yield block
 
 
@@ -410,28 +412,29 @@ def _clear_time_of_writing(descriptor: int) -> None:
 def _failed(path: Path, error: OSError) -> OutputFileError:
     match error:
         case FileExistsError():
-            return _unwritable(path, "a file of this name already exists", "choose another name")
+            return unwritable(path, "a file of this name already exists", "choose another name")
         case FileNotFoundError() | NotADirectoryError():
             why = Text("the folder {folder} does not exist", folder=_folder_of(path))
-            return _unwritable(path, why, "create it first")
+            return unwritable(path, why, "create it first")
         case PermissionError():
             why = Text(
                 "you are not allowed to write to the folder {folder}", folder=_folder_of(path)
             )
-            return _unwritable(path, why, "choose another one")
+            return unwritable(path, why, "choose another one")
         case OSError(errno=errno.EROFS):
-            return _unwritable(path, "its disk is read-only", "choose a folder on another disk")
+            return unwritable(path, "its disk is read-only", "choose a folder on another disk")
         case OSError(errno=errno.ENAMETOOLONG):
-            return _unwritable(path, "its name is too long", "choose a shorter name")
+            return unwritable(path, "its name is too long", "choose a shorter name")
         case OSError(errno=errno.ENOSPC | errno.EDQUOT):
-            return _unwritable(path, "its disk is full", "free some space or choose another disk")
+            return unwritable(path, "its disk is full", "free some space or choose another disk")
     why = Text("the disk reports: {report}", report=error.strerror or str(error))
-    return _unwritable(path, why, "choose a folder on another disk")
+    return unwritable(path, why, "choose a folder on another disk")
 
 
 def _folder_of(path: Path) -> str:
     return shown_name(path.parent.absolute())
 
 
-def _unwritable(path: Path, why: Message, advice: Message) -> OutputFileError:
+def unwritable(path: Path, why: Message, advice: Message) -> OutputFileError:
+    """The error that says why a file cannot be written."""
     return OutputFileError(Text("Cannot write {name}", name=shown_name(path)), why, advice)

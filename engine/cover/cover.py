@@ -25,6 +25,7 @@ from engine.audio.writer import (
     check_output,
     file_rate,
     write_free,
+    write_sound,
 )
 from engine.converter import Converter
 from engine.cover.limiter import limited_blocks
@@ -245,7 +246,8 @@ class Cover:
                 if self.converter.keep_recipes or options.recipe:
                     options = dataclasses.replace(options, semitones=made.semitones)
                     recipe = self.recipe(source, voice, options, cover, backing_voice, work.cancel)
-                paths, sound = _written(target, limited, made.kept_stems)
+                hashed = recipe is not None
+                paths, sound = _written(target, limited, made.kept_stems, hashed=hashed)
             text, failed = finished(recipe, paths[0], sound, options)
             for note in failed:
                 work.note(note)
@@ -454,11 +456,13 @@ def _state_of(folder: Path) -> list[tuple[str, int, int]]:
     return found
 
 
-def _written(target: ResultFile, cover: Sound, stems: dict[str, Track]) -> tuple[list[Path], str]:
+def _written(
+    target: ResultFile, cover: Sound, stems: dict[str, Track], *, hashed: bool
+) -> tuple[list[Path], str]:
     """Write the cover and the stems that are kept, all of them or none; and the cover's SHA-256."""
     source, options = target.source, target.options
     with all_or_none() as paths:
-        written = target.write(cover)
+        written = target.write(cover, hashed=hashed)
         paths.append(written.path)
         folder = paths[0].parent
         for stem, track in stems.items():
@@ -466,8 +470,9 @@ def _written(target: ResultFile, cover: Sound, stems: dict[str, Track]) -> tuple
             check_output(free(), options.file_format, options.subtype, overwrite=False)
             rate_hz = file_rate(options.file_format, GRID_HZ)
             sound = sound_of(track, 2, rate_hz)
-            as_asked = dataclasses.replace(
-                options, subtype=options.subtype or subtype_for(options.file_format, (sound,))
+            subtype = options.subtype or subtype_for(options.file_format, (sound,))
+            write = partial(
+                write_sound, sound=sound, file_format=options.file_format, subtype=subtype
             )
-            paths.append(write_free(free, sound, as_asked))
+            paths.append(write_free(free, write))
     return paths, written.sound

@@ -15,10 +15,17 @@ from engine.audio.names import output_path_for
 from engine.audio.resampling import resampled_length
 from engine.audio.source import Sound
 from engine.audio.spool import temporary_disk_errors
-from engine.audio.writer import SUBTYPES_OF, all_or_none, check_output, file_rate, write_free
+from engine.audio.writer import (
+    SUBTYPES_OF,
+    all_or_none,
+    check_output,
+    file_rate,
+    write_free,
+    write_sound,
+)
 from engine.errors import Message
 from engine.files import scratch_folder
-from engine.options import ConversionOptions, FileFormat, Subtype
+from engine.options import FileFormat, Subtype
 from engine.separation.separator import Separator
 from engine.separation.song import Cancelled, Progress, remainder, separate, song_of, unheard
 
@@ -95,13 +102,12 @@ def separate_file(
         rate_hz = file_rate(file_format, decoded.rate_hz)
         n = resampled_length(decoded.n_frames, decoded.rate_hz, rate_hz)
         sounds = (stem.sound(rate_hz, n), remainder(song, stem, rate_hz, n))
-        options = ConversionOptions(
-            file_format=file_format, subtype=subtype_for(file_format, sounds)
-        )
+        subtype = subtype_for(file_format, sounds)
         with all_or_none() as paths:
             for name, sound in zip(names, sounds, strict=True):
                 free = partial(output_path_for, source, name, output_dir, file_format)
-                paths.append(write_free(free, sound, options))
+                write = partial(write_sound, sound=sound, file_format=file_format, subtype=subtype)
+                paths.append(write_free(free, write))
     return StemFiles(
         dict(zip(names, paths, strict=True)),
         decoded.duration_s,

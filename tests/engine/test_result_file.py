@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 
 from engine import ConversionOptions, Converter, OptimizationConfig, starter_voice
 from engine.audio.reader import read_audio
+from engine.audio.result_file import ResultFile
 from engine.audio.source import Sound
 from engine.audio.tags.file_tags import read_tags
 from engine.audio.tags.tag import Picture, Tags
@@ -47,6 +49,15 @@ def test_a_result_has_the_tags_of_its_source(
     named = converter.convert_file(tagged, starter_voice(), options, output=tmp_path / "b 3.flac")
     assert named.output_path is not None
     assert read_tags(named.output_path) == TAGS
+
+
+def test_samples_are_hashed_only_where_that_is_asked_for(tmp_path: Path) -> None:
+    sound = Sound.of(np.linspace(-0.5, 0.5, 800, dtype=np.float32), 8000)
+    source = write_sound(tmp_path / "a.wav", sound, "wav")
+    target = ResultFile.plan(source, "Aria", ConversionOptions(), None, None)
+    assert target.write(sound).sound == ""
+    marks = {target.write(sound, hashed=True).sound for _ in range(2)}
+    assert [len(each) for each in marks] == [64]
 
 
 def test_a_source_whose_tags_are_damaged_is_converted(
