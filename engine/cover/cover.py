@@ -164,7 +164,12 @@ class Cover:
     ) -> None:
         self.converter = converter
         self.stems = StemMaker(
-            networks, cache_folder, cache_bytes, str(converter.device), converter.unload
+            networks,
+            cache_folder,
+            cache_bytes,
+            str(converter.device),
+            converter.unload,
+            converter.digests,
         )
         self._parts = PartCache(None if cache_folder is None else cache_folder / "covers")
 

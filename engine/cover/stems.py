@@ -79,6 +79,7 @@ class StemMaker:
     cache_bytes : of all stems; those of one song are kept together, however long it is
     device : where they run
     make_room : frees the memory of other networks before one is loaded
+    digests : of files that were read before
     """
 
     def __init__(
@@ -88,13 +89,14 @@ class StemMaker:
         cache_bytes: int,
         device: str,
         make_room: Callable[[], None],
+        digests: Digests,
     ) -> None:
         self.networks = networks
         self._device = device
         self._cache_bytes = cache_bytes
         self._cache = DiskCache(cache_dir("stems", cache_folder), _STEM_ENDING, cache_bytes)
         self._make_room = make_room
-        self._digests = Digests()
+        self._digests = digests
 
     def used(self, cover: CoverOptions) -> tuple[Path | None, Path | None, Path | None]:
         """The networks that take a song apart: for the vocals, the lead, and the dry lead."""

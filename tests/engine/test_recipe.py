@@ -14,11 +14,12 @@ import pytest
 import soundfile
 from safetensors.torch import load_file, save_file
 
-from engine import ConversionOptions, Converter, OptimizationConfig, VoiceFiles, recipe
+from engine import ConversionOptions, Converter, OptimizationConfig, VoiceFiles, files, recipe
 from engine.cli import main
-from engine.cover.options import CoverOptions
+from engine.cover.cover import Cover
+from engine.cover.options import CoverNetworks, CoverOptions
 from engine.errors import OptionError
-from engine.files import Digests
+from engine.files import Digests, file_sha256
 from engine.option import Option
 from engine.options import all_options
 from engine.recipe import ENDING, Ingredients, Recipe
@@ -56,10 +57,10 @@ def made(small: SmallSet, source: Path, capsys: pytest.CaptureFixture[str]) -> P
 
 
 def urvc(command: str, small: SmallSet, *rest: object) -> int:
-    files: list[object] = ["--models-dir", small.models_dir]
+    named: list[object] = ["--models-dir", small.models_dir]
     if command != "repeat":
-        files += ["--voice", small.voice.weights, "--index", small.voice.index, "--device", "cpu"]
-    return main([command, *map(str, rest), *map(str, files)])
+        named += ["--voice", small.voice.weights, "--index", small.voice.index, "--device", "cpu"]
+    return main([command, *map(str, rest), *map(str, named)])
 
 
 def test_a_recipe_gives_the_same_file_again(
@@ -166,8 +167,8 @@ def test_a_recipe_holds_every_option(source: Path, small: SmallSet, tmp_path: Pa
     options = ConversionOptions().with_values(kept)
     cover = CoverOptions(instrumental=source, lead_db=-3.0, backing="mute", keep_stems=True)
     flags = dataclasses.replace(CPU, retrieval="exact", skip_silence=False, tile_frames=100)
-    files = Ingredients(source, small.voice, None, ())
-    found = Recipe.from_json(Recipe.of(files, options, cover, flags, Digests()).to_json())
+    made_from = Ingredients(source, small.voice, None, ())
+    found = Recipe.from_json(Recipe.of(made_from, options, cover, flags, Digests()).to_json())
     assert found.conversion_options() == options
     assert found.cover_options() == cover
     assert found.optimization() == flags
@@ -206,6 +207,26 @@ def test_a_cover_is_repeated_with_its_own_options(
     assert 'the network "separation/04573f0d.safetensors" is another one' in (
         capsys.readouterr().err
     )
+
+
+def test_the_recipe_of_a_cover_reads_no_file_again(
+    source: Path, small: SmallSet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(Separator, "open", Sums)
+    network = small.models_dir / "separation" / "04573f0d.safetensors"
+    network.parent.mkdir()
+    network.write_text("1")
+    read: list[Path] = []
+
+    def count(path: Path, *rest: Any) -> str:
+        read.append(path)
+        return file_sha256(path, *rest)
+
+    monkeypatch.setattr(files, "file_sha256", count)
+    cover = Cover(Converter(small.models_dir, CPU), CoverNetworks(vocals=network), tmp_path / "c")
+    assert cover.make(source, small.voice, ConversionOptions(recipe=True)).recipe
+    assert {source, network} <= set(read)
+    assert len(read) == len(set(read))
 
 
 def test_a_damaged_recipe_is_refused_in_one_sentence(made: Path) -> None:
