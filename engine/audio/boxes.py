@@ -29,6 +29,16 @@ class FileBox:
     end: int
     to_the_end: bool = False
 
+    def read(self, file: BinaryIO) -> bytes:
+        """What is inside.
+
+        Raises
+        ------
+        OSError : it cannot be read
+        """
+        file.seek(self.content)
+        return file.read(self.end - self.content)
+
 
 def boxes_of_file(file: BinaryIO) -> Iterator[FileBox]:
     """The outermost boxes; ends early where the file does, or at what is no box.
@@ -53,6 +63,17 @@ def boxes_of_file(file: BinaryIO) -> Iterator[FileBox]:
             return
         yield FileBox(name, at, content, end, to_the_end=not length)
         at = end
+
+
+def movie_of_file(file: BinaryIO, most_bytes: int) -> FileBox | None:
+    """The box ``moov``; None where the file ends before it, or where more is inside than that.
+
+    Raises
+    ------
+    OSError : it cannot be read
+    """
+    found = next((each for each in boxes_of_file(file) if each.name == b"moov"), None)
+    return found if found is not None and found.end - found.content <= most_bytes else None
 
 
 def boxes(content: bytes) -> Iterator[tuple[bytes, bytes]]:

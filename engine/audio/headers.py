@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from engine.audio.boxes import boxes, boxes_of_file, inside
+from engine.audio.boxes import boxes, inside, movie_of_file
 
 _MAX_CHUNKS = 1_000
 _MAX_CHUNK_BYTES = 1 << 40
@@ -253,33 +253,31 @@ def is_movie(path: Path) -> bool:
 
 
 def read_header(path: Path) -> bytes | None:
-    """The content of the box ``moov``; None if the file ends before it.
+    """The content of the box ``moov``; None if the file ends before it, or it is too large.
 
     Raises
     ------
     OSError : if it cannot be read
     """
     with path.open("rb") as file:
-        for each in boxes_of_file(file):
-            if each.name == b"moov":
-                if each.end - each.start > _MAX_MOVIE_BYTES:
-                    return None
-                file.seek(each.content)
-                return file.read(each.end - each.content)
-    return None
+        movie = movie_of_file(file, _MAX_MOVIE_BYTES)
+        return None if movie is None else movie.read(file)
 
 
 def sound_track(header: bytes) -> SoundTrack | None:
     """The first track of sound; None if there is none that can be read."""
     for name, track in boxes(header):
-        media = inside(track, b"mdia") if name == b"trak" else None
-        handler = None if media is None else inside(media, b"hdlr")
-        if media is not None and handler is not None and handler[8:12] == b"soun":
+        if name == b"trak" and handler(track) == b"soun":
             try:
-                return _track(media)
+                return _track(inside(track, b"mdia") or b"")
             except (struct.error, ZeroDivisionError, IndexError):
                 continue
     return None
+
+
+def handler(track: bytes) -> bytes:
+    """What a track is of: ``soun``, ``vide`` and so on."""
+    return (inside(track, b"mdia", b"hdlr") or b"")[8:12]
 
 
 def _track(media: bytes) -> SoundTrack | None:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from engine.audio import splice
 from engine.audio.boxes import FileBox, box, boxes, boxes_of_file, inside, joined, replaced
+from engine.audio.headers import handler
 from engine.audio.tags.atoms import without_gapless
 
 Offsets = NDArray[np.int64]
@@ -64,8 +65,7 @@ class _Movie:
             raise NotEditableError
         if any(each.name == b"moof" for each in found):  # in fragments
             raise NotEditableError
-        file.seek(movie.content)
-        header = file.read(movie.end - movie.content)
+        header = movie.read(file)
         if joined(boxes(header)) != header or inside(header, b"cmov") is not None:
             raise NotEditableError
         return cls(found, header)
@@ -81,11 +81,6 @@ class _Movie:
             for at, (name, content) in enumerate(boxes(self.header))
             if name == b"trak" and handler(content) == b"soun"
         ]
-
-
-def handler(track: bytes) -> bytes:
-    """What a track is of: ``soun``, ``vide`` and so on."""
-    return (inside(track, b"mdia", b"hdlr") or b"")[8:12]
 
 
 def empty_edit_s(header: bytes, track: bytes) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from engine.audio import movie_sound
 from engine.audio.boxes import boxes
-from engine.audio.headers import is_movie, read_header
+from engine.audio.headers import handler, is_movie, read_header
 from engine.audio.source import Sound, VideoFacts
 from engine.audio.writer import Sink, write_sound
 from engine.errors import Message, Refusal
@@ -97,7 +97,7 @@ def _facts_of_movie(source: Path, track: int | None) -> VideoFacts:
     if header is None:
         return VideoFacts("", has_picture=False, track=1, starts_s=0.0)
     tracks = [content for name, content in boxes(header) if name == b"trak"]
-    kinds = [movie_sound.handler(each) for each in tracks]
+    kinds = [handler(each) for each in tracks]
     sounds = [each for each, kind in zip(tracks, kinds, strict=True) if kind == b"soun"]
     number = track or 1
     starts_s = movie_sound.empty_edit_s(header, sounds[number - 1]) if sounds else 0.0

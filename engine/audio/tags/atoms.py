@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import BinaryIO
 
-from engine.audio.boxes import FileBox, box, boxes, boxes_of_file, inside, joined, replaced
+from engine.audio.boxes import box, boxes, inside, joined, movie_of_file, replaced
 from engine.audio.splice import Splice
 from engine.audio.tags.tag import FIELDS, MOST_BYTES, NUMBERS, Picture, Tags
 
@@ -19,11 +19,10 @@ _HANDLER = bytes(8) + b"mdirappl" + bytes(9)
 
 def read_atoms(file: BinaryIO) -> Tags:
     """The tags of an MP4 file."""
-    movie = _movie(file)
+    movie = movie_of_file(file, MOST_BYTES)
     if movie is None:
         return Tags()
-    file.seek(movie.content)
-    meta = inside(file.read(movie.end - movie.content), b"udta", b"meta") or b""
+    meta = inside(movie.read(file), b"udta", b"meta") or b""
     values: list[tuple[str, str]] = []
     pictures: list[Picture] = []
     for name, atom in boxes(inside(meta[4:], b"ilst") or b""):
@@ -40,12 +39,11 @@ def read_atoms(file: BinaryIO) -> Tags:
 
 def atom_splices(file: BinaryIO, tags: Tags) -> list[Splice]:
     """What puts tags into an MP4 file, in the place of those it has."""
-    movie = _movie(file)
+    movie = movie_of_file(file, MOST_BYTES)
     if movie is None:
         return []
-    file.seek(movie.content)
     content = replaced(
-        file.read(movie.end - movie.content),
+        movie.read(file),
         b"udta",
         lambda udta: replaced(udta, b"meta", lambda meta: _meta(meta, tags)),
     )
@@ -70,11 +68,6 @@ def without_gapless(movie: bytes) -> bytes:
         return meta[:4] + replaced(meta[4:], b"ilst", listed)
 
     return replaced(movie, b"udta", lambda udta: replaced(udta, b"meta", kept))
-
-
-def _movie(file: BinaryIO) -> FileBox | None:
-    found = next((each for each in boxes_of_file(file) if each.name == b"moov"), None)
-    return found if found is not None and found.end - found.content <= MOST_BYTES else None
 
 
 def _meta(old: bytes, tags: Tags) -> bytes:

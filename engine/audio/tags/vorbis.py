@@ -42,15 +42,16 @@ def read_flac(file: BinaryIO, at: int = 0) -> Tags:
 
 def flac_splices(file: BinaryIO, tags: Tags) -> list[Splice]:
     """What puts tags into a FLAC file that has none."""
-    kept = [(kind, content) for kind, content in _flac_blocks(file, 0) if kind != _COMMENT_BLOCK]
+    blocks = list(_flac_blocks(file, 0))
     end = file.tell()
-    vendor = next((c for kind, c in _flac_blocks(file, 0) if kind == _COMMENT_BLOCK), b"\0" * 4)
+    kept = [each for each in blocks if each[0] != _COMMENT_BLOCK]
+    vendor = next((content for kind, content in blocks if kind == _COMMENT_BLOCK), b"\0" * 4)
     made = [kept[0], (_COMMENT_BLOCK, _comments(vendor, tags, with_pictures=False)), *kept[1:]]
     made += [(_PICTURE_BLOCK, _picture_block(each)) for each in tags.pictures]
     last = len(made) - 1
     heads = [bytes([kind | (0x80 if k == last else 0)]) for k, (kind, _) in enumerate(made)]
-    blocks = (h + len(c).to_bytes(3) + c for h, (_, c) in zip(heads, made, strict=True))
-    return [Splice(len(_FLAC), end, b"".join(blocks))]
+    parts = (h + len(c).to_bytes(3) + c for h, (_, c) in zip(heads, made, strict=True))
+    return [Splice(len(_FLAC), end, b"".join(parts))]
 
 
 def _flac_blocks(file: BinaryIO, at: int) -> Iterator[tuple[int, bytes]]:
