@@ -105,10 +105,9 @@ class Recipe:
         for kind, voice in voices.items():
             if voice is not None:
                 paths |= {f"{kind}voice": voice.weights, f"{kind}index": voice.index}
-        rows: list[tuple[Option, Any]] = [(e, options.value(e.name)) for e in all_options()]
-        if cover is not None:
-            rows += [(each, cover.value(each.name)) for each in COVER_OPTIONS]
-        paths |= {each.name: value for each, value in rows if each.kind == "file"}
+        own = [(each, options.value(each.name)) for each in all_options()]
+        mixed = [] if cover is None else [(each, cover.value(each.name)) for each in COVER_OPTIONS]
+        paths |= {each.name: value for each, value in own + mixed if each.kind == "file"}
         return cls(
             format=_FORMAT,
             program=app_version(),
@@ -123,9 +122,9 @@ class Recipe:
                 f"{path.parent.name}/{path.name}": digests.of(path, cancel)
                 for path in made_from.networks
             },
-            options=_record(all_options(), options),
-            cover=None if cover is None else _record(COVER_OPTIONS, cover),
-            flags=_record(FLAGS, flags),
+            options=_record(own),
+            cover=None if cover is None else _record(mixed),
+            flags=_record([(each, getattr(flags, each.name)) for each in FLAGS]),
         )
 
     @classmethod
@@ -268,26 +267,20 @@ class Recipe:
             found.append(Text("it was made on {device}", device=str(self.flags.get("device"))))
         return found
 
-    def require_same(self, now: Recipe, advice: str) -> None:
-        """Refuse what would make another result now.
+    def refusal(self, changes: list[Text], advice: str) -> OptionError:
+        """The error that says why the result cannot be the same.
 
         Parameters
         ----------
-        now : as in `changes`
-        advice : how to make it nevertheless
-
-        Raises
-        ------
-        OptionError : something is not as it was
+        changes : what `changes` found
+        advice : how to make another one nevertheless
         """
-        changes = self.changes(now)
-        if changes:
-            name = Path(self.files["source"].path).name if "source" in self.files else ""
-            raise OptionError(
-                Text('Cannot repeat the result of "{name}" exactly', name=name),
-                Text("{changes}", changes="; ".join(map(str, changes))),
-                advice,
-            )
+        name = Path(self.files["source"].path).name
+        return OptionError(
+            Text('Cannot repeat the result of "{name}" exactly', name=name),
+            Text("{changes}", changes="; ".join(map(str, changes))),
+            advice,
+        )
 
 
 def finished(
@@ -316,15 +309,12 @@ def finished(
     return complete.to_json(), failed
 
 
-def _record(options: tuple[Option, ...], values: Any) -> dict[str, Any]:
-    kept = {}
-    for each in options:
-        value = getattr(values, each.name, None)
-        if isinstance(values, ConversionOptions | CoverOptions):
-            value = values.value(each.name)
-        if each.name not in _NOT_HEARD:
-            kept[each.name] = str(value.absolute()) if isinstance(value, Path) else value
-    return kept
+def _record(rows: list[tuple[Option, Any]]) -> dict[str, Any]:
+    return {
+        each.name: str(value.absolute()) if isinstance(value, Path) else value
+        for each, value in rows
+        if each.name not in _NOT_HEARD
+    }
 
 
 def _values(options: tuple[Option, ...], record: Mapping[str, Any]) -> dict[str, Any]:

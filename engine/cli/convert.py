@@ -115,9 +115,7 @@ def chosen_voice(text: str | None) -> InstalledVoice:
 def _file_format(given: argparse.Namespace) -> FileFormat:
     """What ``--format`` says, else the ending of ``-o FILE``, else wav."""
     asked: FileFormat | None = given.file_format
-    if given.output is None:
-        return asked or "wav"
-    if given.video and given.output.suffix.lower() in VIDEO_SUFFIXES:
+    if given.output is None or (given.video and given.output.suffix.lower() in VIDEO_SUFFIXES):
         return asked or "wav"
     from engine.audio.writer import file_format_of
 

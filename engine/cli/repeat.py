@@ -12,12 +12,12 @@ from engine.cli.convert import chosen_voice, voice_files
 from engine.cli.output import EXIT_FAILED, EXIT_OK, ProgressBar, confirmed, say, tell, tell_json
 from engine.errors import DeviceError, OptionError, Text
 from engine.library.separation_networks import cover_networks
-from engine.options import ConversionOptions
+from engine.options import ConversionOptions, ConversionResult
 from engine.plain_text import plain
 
 if TYPE_CHECKING:
     from engine.converter import Converter
-    from engine.cover.cover import Cover
+    from engine.cover.cover import Cover, CoverResult
     from engine.cover.options import CoverOptions
     from engine.progress import StageProgress
     from engine.recipe import Recipe
@@ -74,16 +74,18 @@ def _repeat(given: argparse.Namespace) -> int:
         now = made_by.recipe(source, voice, options, cover, voices[1], given.cancel)
     changes = recipe.changes(now)
     if changes and not (given.force or _agreed(changes)):
-        recipe.require_same(now, "add --force to make it with what is here")
+        raise recipe.refusal(changes, "add --force to make it with what is here")
     for each in changes:
         say(f"urvc: {each}")
-    path, sound = _made(converter, made_by, (source, *voices), (options, cover), given)
-    same = sound == recipe.sound
+    made = _made(converter, made_by, (source, *voices), (options, cover), given)
+    same = Recipe.from_json(made.recipe).sound == recipe.sound
     if given.json:
-        told = tell_json({"output": str(path), "same": same, "changes": [*map(str, changes)]})
+        told = tell_json(
+            {"output": str(made.output_path), "same": same, "changes": [*map(str, changes)]}
+        )
     else:
         words = "the same samples" if same else "other samples"
-        told = tell(f"{plain(source.name)} -> {plain(str(path))}  ({words})")
+        told = tell(f"{plain(source.name)} -> {plain(str(made.output_path))}  ({words})")
     if not same and not changes:
         say("urvc: nothing has changed, but the samples are others; this machine rounds otherwise.")
     return EXIT_OK if told and (same or changes) else EXIT_FAILED
@@ -121,10 +123,8 @@ def _made(
     files: tuple[Path, VoiceFiles, VoiceFiles | None],
     asked: tuple[ConversionOptions, CoverOptions | None],
     given: argparse.Namespace,
-) -> tuple[Path, str]:
-    """The result and the SHA-256 of its samples."""
-    from engine.recipe import Recipe
-
+) -> ConversionResult | CoverResult:
+    """The result, with its recipe."""
     source, voice, backing = files
     options, cover = asked
     bar = ProgressBar(source.name)
@@ -134,19 +134,13 @@ def _made(
 
     try:
         if made_by is None:
-            made = converter.convert_file(
+            return converter.convert_file(
                 source, voice, options, output=given.output, output_dir=given.output_dir,
                 listener=listen, cancel=given.cancel,
             )  # fmt: skip
-            path, recipe = made.output_path, made.recipe
-        else:
-            mixed = made_by.make(
-                source, voice, options, cover, backing_voice=backing, output=given.output,
-                output_dir=given.output_dir, listener=listen, cancel=given.cancel,
-            )  # fmt: skip
-            path, recipe = mixed.output_path, mixed.recipe
+        return made_by.make(
+            source, voice, options, cover, backing_voice=backing, output=given.output,
+            output_dir=given.output_dir, listener=listen, cancel=given.cancel,
+        )  # fmt: skip
     finally:
         bar.clear()
-    if path is None:
-        raise RuntimeError("a file was made, but no file was named")
-    return path, Recipe.from_json(recipe).sound
