@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from engine.audio.names import RECIPE_SUFFIX
 from engine.cover.options import COVER_OPTIONS, CoverOptions
 from engine.errors import OptionError, Text
 from engine.files import Digests, atomic_file, read_small_file
@@ -18,8 +19,6 @@ from engine.option import Option
 from engine.options import ConversionOptions, all_options
 from engine.progress import CancelToken
 from engine.voice import VoiceFiles
-
-ENDING = ".rvcrecipe"
 
 _FORMAT = 1
 _MOST_BYTES = 1 << 20
@@ -170,9 +169,9 @@ class Recipe:
         ------
         OSError : the disk is full or refuses, or both names are taken
         """
-        path = result.with_suffix(ENDING)
+        path = result.with_suffix(RECIPE_SUFFIX)
         if path.exists() and not overwrite:
-            path = result.with_name(result.name + ENDING)
+            path = result.with_name(result.name + RECIPE_SUFFIX)
         with (
             atomic_file(path, overwrite=overwrite) as descriptor,
             open(descriptor, "w", encoding="utf-8", closefd=False) as file,

@@ -27,6 +27,8 @@ VIDEO_SUFFIXES = frozenset(
 SUPPORTED_SUFFIXES = AUDIO_SUFFIXES | VIDEO_SUFFIXES
 """Lower-case endings for file dialogs; the reader goes by content, not by name."""
 
+RECIPE_SUFFIX = ".rvcrecipe"
+"""Of a recipe beside its result."""
 
 _MAX_NAME_BYTES = 255
 _MAX_VOICE_BYTES = 100

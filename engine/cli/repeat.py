@@ -78,6 +78,8 @@ def _repeat(given: argparse.Namespace) -> int:
     for each in changes:
         say(f"urvc: {each}")
     made = _made(converter, made_by, (source, *voices), (options, cover), given)
+    for note in made.notes:
+        say(f"urvc: {source.name}: {note}")
     same = Recipe.from_json(made.recipe).sound == recipe.sound
     if given.json:
         told = tell_json(

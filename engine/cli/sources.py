@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.audio.names import SUPPORTED_SUFFIXES, is_result_of
+from engine.audio.names import RECIPE_SUFFIX, SUPPORTED_SUFFIXES, is_result_of
 from engine.cli.output import say
 from engine.errors import AudioFileError, OptionError, OutputFileError, UserError
 from engine.library.hub import HUB_HOSTS
@@ -43,7 +43,7 @@ class Sources:
     ----------
     files : in the order in which they were given; those of a folder by name
     errors : one for each input that is nothing to convert
-    others : how many files in folders are not sound
+    others : how many files in folders are neither sound nor a recipe
     """
 
     files: list[Source] = field(default_factory=list)
@@ -189,9 +189,10 @@ def _sound_in(folder: Path, results: Path | None, found: Sources) -> Iterator[So
             if not each.startswith(".") and not _is_same(Path(place, each), results)
         )
         for name in sorted(each for each in names if not each.startswith(".")):
-            if Path(name).suffix.lower() in SUPPORTED_SUFFIXES:
+            suffix = Path(name).suffix.lower()
+            if suffix in SUPPORTED_SUFFIXES:
                 yield Source(Path(place, name), Path(place).relative_to(folder), in_folder=True)
-            else:
+            elif suffix != RECIPE_SUFFIX:
                 found.others += 1
 
 

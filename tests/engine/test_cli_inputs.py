@@ -48,6 +48,14 @@ def test_a_folder_is_searched_and_what_is_not_sound_is_counted(run: Run, tmp_pat
     assert found == ["CD 1/a (Starter).wav", "b (Starter).wav"]
 
 
+def test_a_recipe_in_a_folder_is_not_counted_as_a_stranger(run: Run, tmp_path: Path) -> None:
+    write_sound(tmp_path / "song.wav")
+    assert run("convert", tmp_path, "--recipe")[0] == 0
+    code, _, err = run("convert", tmp_path)
+    assert code == 0
+    assert err == "urvc: skipped 1 file in folders: made by an earlier conversion.\n"
+
+
 def test_results_in_a_folder_are_not_converted_again(run: Run, tmp_path: Path) -> None:
     write_sound(tmp_path / "song.wav")
     assert run("convert", tmp_path)[0] == 0

@@ -15,6 +15,7 @@ import soundfile
 from safetensors.torch import load_file, save_file
 
 from engine import ConversionOptions, Converter, OptimizationConfig, VoiceFiles, files, recipe
+from engine.audio.names import RECIPE_SUFFIX
 from engine.cli import main
 from engine.cover.cover import Cover
 from engine.cover.options import CoverNetworks, CoverOptions
@@ -22,7 +23,7 @@ from engine.errors import OptionError
 from engine.files import Digests, file_sha256
 from engine.option import Option
 from engine.options import all_options
-from engine.recipe import ENDING, Ingredients, Recipe
+from engine.recipe import Ingredients, Recipe
 from engine.retrieval.index_file import write_flat_index
 from engine.separation.separator import Separator
 from tests.engine.cover.sums import Sums
@@ -51,7 +52,7 @@ def made(small: SmallSet, source: Path, capsys: pytest.CaptureFixture[str]) -> P
     """A recipe beside its result."""
     assert urvc("convert", small, source, "--recipe", "--seed", "7", "--pitch", "3") == 0
     capsys.readouterr()
-    found = next(source.parent.glob(f"*{ENDING}"))
+    found = next(source.parent.glob(f"*{RECIPE_SUFFIX}"))
     assert found.with_suffix(".wav").is_file()
     return found
 
@@ -128,6 +129,16 @@ def test_what_has_changed_is_said_and_nothing_is_made_unless_that_is_wanted(
     assert "(other samples)" in captured.out
 
 
+def test_what_a_conversion_notes_is_said_when_it_is_repeated(
+    source: Path, small: SmallSet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert urvc("convert", small, source, "--recipe", "--video") == 0
+    note = "urvc: a.wav: there is no picture in it, so the result is a sound file\n"
+    assert note in capsys.readouterr().err
+    assert urvc("repeat", small, next(source.parent.glob(f"*{RECIPE_SUFFIX}"))) == 0
+    assert note in capsys.readouterr().err
+
+
 def test_another_version_of_the_program_is_said(
     made: Path, small: SmallSet, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -143,8 +154,8 @@ def test_a_result_in_another_format_keeps_the_recipe_of_the_first(
 ) -> None:
     first = made.read_bytes()
     assert urvc("convert", small, source, "--recipe", "--format", "flac") == 0
-    names = sorted(each.name for each in source.parent.glob(f"*{ENDING}"))
-    assert names == [made.stem + ".flac" + ENDING, made.name]
+    names = sorted(each.name for each in source.parent.glob(f"*{RECIPE_SUFFIX}"))
+    assert names == [made.stem + ".flac" + RECIPE_SUFFIX, made.name]
     assert made.read_bytes() == first
 
 
@@ -196,7 +207,7 @@ def test_a_cover_is_repeated_with_its_own_options(
     network.parent.mkdir()
     network.write_text("1")
     assert urvc("cover", small, source, "--recipe", "--lead-db", "-2") == 0
-    found = next(source.parent.glob(f"*{ENDING}"))
+    found = next(source.parent.glob(f"*{RECIPE_SUFFIX}"))
     capsys.readouterr()
     assert urvc("repeat", small, found, "--json") == 0
     told = json.loads(capsys.readouterr().out)
