@@ -221,8 +221,12 @@ class QueueView(QTableView):
         self._place_buttons()
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
-        """The columns move."""
+        """The columns move; a chosen row that was in sight stays there."""
+        chosen = self.currentIndex()
+        seen = QRect(QPoint(), event.oldSize()).intersects(self.visualRect(chosen))
         super().resizeEvent(event)
+        if seen:
+            self.scrollTo(chosen)
         self._place_buttons()
 
     def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802 - Qt's name

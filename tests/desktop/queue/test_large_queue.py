@@ -146,3 +146,19 @@ def test_the_only_selected_job_is_known_after_a_reset(
         queue.clear_over()
     assert not view.is_only_selected(second)
     assert view.selected_ids() == []
+
+
+@pytest.mark.parametrize("in_sight", [True, False])
+def test_a_chosen_row_in_sight_stays_in_sight_where_the_list_becomes_lower(
+    queue: JobQueue, view: QueueView, *, in_sight: bool
+) -> None:
+    """The areas below grow when a job has ended; a row that was scrolled away stays away."""
+    view.resize(600, 700)
+    view.show()
+    view.select_job(ids(queue)[6])
+    if not in_sight:
+        view.scrollToBottom()
+    view.resize(600, 200)
+    place = view.visualRect(view.currentIndex())
+    assert view.viewport().rect().contains(place) == in_sight
+    assert view.viewport().rect().intersects(place) == in_sight
