@@ -118,6 +118,7 @@ def conversions(session: Session, album: Album) -> None:
 
 def takes(session: Session, album: Album, name: str) -> None:
     """Three takes of one source, a loop in a part that is zoomed into; then without timings."""
+    session.ask("resize", *USUAL)
     session.click("row", name)
     for _ in range(2):
         session.screen.key("ctrl+Return")
@@ -249,11 +250,11 @@ def walk(language: str, scale: int, target: Path, look: str) -> None:
             first_start(session, album)
             drags(session, album, files, refused)
             conversions(session, album)
-            takes(session, album, "Verse 1 – lead vocal.wav")
             settings(session, album)
             after_a_crash(session, album)
-            lacking_networks(session, album, song(sounds, "Bridge.wav"))
+            takes(session, album, "Verse 1 – lead vocal.wav")
             mixer(session, album, sounds)
+            lacking_networks(session, album, song(sounds, "Bridge.wav"))
         finally:
             session.close()
 
