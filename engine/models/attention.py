@@ -56,6 +56,32 @@ def _products(x: Tensor, other: Tensor) -> Tensor:
     return product(x, other, None) if x.dim() == 2 else x @ other.transpose(-2, -1)
 
 
+class SelfAttention(nn.Module):
+    """Multi-head self-attention over all frames, with the names of transformers.
+
+    Parameters
+    ----------
+    key_bias : Whisper's keys have none
+    """
+
+    def __init__(self, width: int, heads: int, *, key_bias: bool = True) -> None:
+        super().__init__()
+        self.heads = heads
+        self.k_proj = nn.Linear(width, width, bias=key_bias)
+        self.v_proj = nn.Linear(width, width)
+        self.q_proj = nn.Linear(width, width)
+        self.out_proj = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, T, C] -> [B, T, C]."""
+        query, key, value = (
+            projection(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for projection in (self.q_proj, self.k_proj, self.v_proj)
+        )
+        mixed = attend(query, key, value)
+        return torch.as_tensor(self.out_proj(mixed.transpose(1, 2).flatten(2)))
+
+
 class RelativeAttention(nn.Module):
     """Attention of every frame to every frame, with a bias for those within the window."""
 

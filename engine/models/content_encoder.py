@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.models.attention import attend
+from engine.models.attention import SelfAttention
 from engine.models.layers import ScalingConv, activated
 
 SAMPLE_RATE_HZ = 16_000
@@ -244,26 +244,6 @@ class _PositionalConv(nn.Module):
         return self.activation(y).transpose(1, 2)
 
 
-class _Attention(nn.Module):
-    """Multi-head self-attention over all frames, [B, T, C] -> [B, T, C]."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.k_proj = nn.Linear(width, width)
-        self.v_proj = nn.Linear(width, width)
-        self.q_proj = nn.Linear(width, width)
-        self.out_proj = nn.Linear(width, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        query, key, value = (
-            projection(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for projection in (self.q_proj, self.k_proj, self.v_proj)
-        )
-        mixed = attend(query, key, value)
-        return torch.as_tensor(self.out_proj(mixed.transpose(1, 2).flatten(2)))
-
-
 class _FeedForward(nn.Module):
     """Two linear layers applied to each frame, [B, T, C] -> [B, T, C]."""
 
@@ -285,7 +265,7 @@ class _Layer(nn.Module):
     def __init__(self, sizes: ContentEncoderSizes) -> None:
         super().__init__()
         self.norm_first = sizes.do_stable_layer_norm
-        self.attention = _Attention(sizes.hidden_size, sizes.num_attention_heads)
+        self.attention = SelfAttention(sizes.hidden_size, sizes.num_attention_heads)
         self.layer_norm = nn.LayerNorm(sizes.hidden_size, eps=sizes.layer_norm_eps)
         self.feed_forward = _FeedForward(sizes)
         self.final_layer_norm = nn.LayerNorm(sizes.hidden_size, eps=sizes.layer_norm_eps)

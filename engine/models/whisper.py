@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from engine.models.attention import attend
+from engine.models.attention import SelfAttention
 from engine.models.layers import activated
 from engine.models.mel import mel_filter_bank, reflect
 
@@ -75,26 +75,6 @@ class WhisperSizes:
         return f"{self.hidden_size} wide, {layers} layers, Whisper"
 
 
-class _Attention(nn.Module):
-    """Multi-head self-attention over all frames of a chunk, [B, T, C] -> [B, T, C]."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.k_proj = nn.Linear(width, width, bias=False)
-        self.v_proj = nn.Linear(width, width)
-        self.q_proj = nn.Linear(width, width)
-        self.out_proj = nn.Linear(width, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        query, key, value = (
-            projection(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for projection in (self.q_proj, self.k_proj, self.v_proj)
-        )
-        mixed = attend(query, key, value)
-        return torch.as_tensor(self.out_proj(mixed.transpose(1, 2).flatten(2)))
-
-
 class _Block(nn.Module):
     """Attention and feed-forward, each after a norm and with a residual, [B, T, C] -> [B, T, C]."""
 
@@ -102,7 +82,7 @@ class _Block(nn.Module):
         super().__init__()
         width = sizes.hidden_size
         self.self_attn_layer_norm = nn.LayerNorm(width)
-        self.self_attn = _Attention(width, sizes.num_attention_heads)
+        self.self_attn = SelfAttention(width, sizes.num_attention_heads, key_bias=False)
         self.final_layer_norm = nn.LayerNorm(width)
         self.fc1 = nn.Linear(width, sizes.intermediate_size)
         self.fc2 = nn.Linear(sizes.intermediate_size, width)
