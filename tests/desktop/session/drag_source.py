@@ -6,9 +6,9 @@ import sys
 
 from PySide6.QtCore import QMimeData, Qt, QUrl
 from PySide6.QtGui import QDrag, QMouseEvent
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QWidget
 
-SIDE = 80
+from tests.desktop.session.small_window import run
 
 
 class Files(QWidget):
@@ -28,15 +28,5 @@ class Files(QWidget):
         print(done.name, flush=True)  # and stay: the other program fetches the files only now
 
 
-def main() -> None:
-    application = QApplication([])
-    source = Files(sys.argv[3:])
-    source.setGeometry(int(sys.argv[1]), int(sys.argv[2]), SIDE, SIDE)
-    source.show()
-    application.processEvents()
-    print("there", flush=True)
-    application.exec()
-
-
 if __name__ == "__main__":
-    main()
+    run(lambda: Files(sys.argv[3:]))

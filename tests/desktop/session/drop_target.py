@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QWidget
 
-SIDE = 80
+from tests.desktop.session.small_window import run
 
 
 class Folder(QWidget):
@@ -27,15 +25,5 @@ class Folder(QWidget):
         print("\t".join(url.toLocalFile() for url in event.mimeData().urls()), flush=True)
 
 
-def main() -> None:
-    application = QApplication([])
-    target = Folder()
-    target.setGeometry(int(sys.argv[1]), int(sys.argv[2]), SIDE, SIDE)
-    target.show()
-    application.processEvents()
-    print("there", flush=True)
-    application.exec()
-
-
 if __name__ == "__main__":
-    main()
+    run(Folder)

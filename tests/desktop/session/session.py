@@ -8,18 +8,19 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from desktop.storage import DATA_VARIABLE
 from engine.paths import MODELS_VARIABLE
-from tests.desktop.session.drag_source import SIDE
 from tests.desktop.session.screen import PATIENCE_S, SIZE, Screen, wait_until
+from tests.desktop.session.small_window import SIDE
 from tests.desktop.session.witness import LOOK_VARIABLE, SOCKET_VARIABLE
 
 ROOT = Path(__file__).parents[3]
-_SOURCE_PLACE = (SIZE[0] - SIDE - 10, 10)
+_BESIDE = (SIZE[0] - SIDE - 10, 10)
 
 Place = tuple[int, int]
 State = dict[str, Any]
@@ -168,24 +169,14 @@ class Session:
 
     def drag_out(self, start: Place) -> list[str]:
         """Drag from the window to another program; the paths of the files that it was given."""
-        x, y = _SOURCE_PLACE
-        module = "tests.desktop.session.drop_target"
-        target = subprocess.Popen(
-            [sys.executable, "-P", "-m", module, str(x), str(y)],
-            env=self.environment, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        assert target.stdout is not None
-        with target:
-            try:
-                assert target.stdout.readline() == "there\n"
-                end = x + SIDE // 2, y + SIDE // 2
-                self.screen.press_and_drag(start, end)
-                self.screen.move_to((end[0] + 5, end[1] + 5))
-                assert target.stdout.readline() == "over\n"
-                self.screen.release()
-                return target.stdout.readline().strip().split("\t")
-            finally:
-                target.kill()
+        x, y = _BESIDE
+        end = x + SIDE // 2, y + SIDE // 2
+        with self._beside("drop_target") as told:
+            self.screen.press_and_drag(start, end)
+            self.screen.move_to((end[0] + 5, end[1] + 5))
+            assert told.readline() == "over\n"
+            self.screen.release()
+            return told.readline().strip().split("\t")
 
     def drag_in(self, files: Sequence[Path], *, let_go: Callable[[], object]) -> str:
         """Drag files from another program over the window; drop once `let_go` returns.
@@ -194,28 +185,35 @@ class Session:
         -------
         What the other program was told: ``CopyAction``, or ``IgnoreAction`` where refused
         """
-        x, y = _SOURCE_PLACE
-        module = "tests.desktop.session.drag_source"
-        source = subprocess.Popen(
-            [sys.executable, "-P", "-m", module, str(x), str(y), *map(str, files)],
+        x, y = _BESIDE
+        with self._beside("drag_source", *map(str, files)) as told:
+            middle = self.place("middle")
+            self.screen.press_and_drag((x + SIDE // 2, y + SIDE // 2), middle)
+            assert told.readline() == "dragging\n"
+            self.screen.move_to((middle[0] + 5, middle[1] + 5))
+            self.screen.move_to(middle)
+            let_go()
+            self.screen.release()
+            action = told.readline().strip()
+            self.until(lambda now: not now["overlay"], "the window has let the drag go")
+            return action
+
+    @contextmanager
+    def _beside(self, program: str, *arguments: str) -> Iterator[IO[str]]:
+        """What another program prints, once its window is there; it ends with the block."""
+        place = map(str, _BESIDE)
+        module = f"tests.desktop.session.{program}"
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", module, *place, *arguments],
             env=self.environment, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
-        assert source.stdout is not None
-        with source:
+        assert process.stdout is not None
+        with process:
             try:
-                assert source.stdout.readline() == "there\n"
-                middle = self.place("middle")
-                self.screen.press_and_drag((x + SIDE // 2, y + SIDE // 2), middle)
-                assert source.stdout.readline() == "dragging\n"
-                self.screen.move_to((middle[0] + 5, middle[1] + 5))
-                self.screen.move_to(middle)
-                let_go()
-                self.screen.release()
-                told = source.stdout.readline().strip()
-                self.until(lambda now: not now["overlay"], "the window has let the drag go")
-                return told
+                assert process.stdout.readline() == "there\n"
+                yield process.stdout
             finally:
-                source.kill()
+                process.kill()
 
 
 def states_of(state: State) -> dict[str, str]:
