@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from PySide6.QtCore import QCoreApplication, QSize, Qt, Signal
+from PySide6.QtCore import QCoreApplication, QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
@@ -19,13 +19,14 @@ from PySide6.QtWidgets import (
 )
 
 from desktop.listen.lane import Lane
+from desktop.listen.level_label import LevelLabel, level_text
 from desktop.listen.mix_levels import MixLevels
 from desktop.listen.mix_strip import MixStrip
 from desktop.listen.side_button import SideButton
 from desktop.listen.stretch import Stretch
 from desktop.listen.time_axis import TimeAxis
 from desktop.listen.waveform_view import LANE_HEIGHT, LANE_MARGIN, LOW_LANE_HEIGHT, WaveformView
-from desktop.style import SecondaryLabel, figures_font, plain_tip
+from desktop.style import plain_tip
 from engine.cover.options import Part
 
 _GAP = 4
@@ -35,7 +36,6 @@ _MOST_AT_ONCE = 8
 """More are reached by scrolling."""
 _JUST_MATCHED_DB = 0.05
 _TICKS_PER_S = 1000
-_LEVEL_SAMPLE = "−12.3 dB"
 
 
 class LaneRow:
@@ -45,11 +45,7 @@ class LaneRow:
         self.button = SideButton("")
         self.view = WaveformView(axis)
         self.strip: MixStrip | None = None
-        self.level = SecondaryLabel()
-        self.level.setWordWrap(False)
-        self.level.setFont(figures_font(self.level.font()))
-        self.level.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self.level.setFixedWidth(self.level.fontMetrics().horizontalAdvance(_LEVEL_SAMPLE) + 2)
+        self.level = LevelLabel()
 
     def show_lane(self, lane: Lane, height: int) -> None:
         """Show another lane, or the same with another name."""
@@ -61,9 +57,7 @@ class LaneRow:
     def show_gain(self, gain_db: float) -> None:
         """Show by how much it is played softer or louder than it is."""
         shown = abs(gain_db) >= _JUST_MATCHED_DB
-        sign = "−" if gain_db < 0 else "+"
-        text = f"{sign}{abs(gain_db):.1f} dB" if shown else ""
-        self.level.setText(text)
+        self.level.setText(level_text(gain_db) if shown else "")
         tip = QCoreApplication.translate("LaneRow", "Played at this level, to match the others")
         self.level.setToolTip(tip if shown else "")
 
@@ -237,8 +231,9 @@ class LaneList(QWidget):
         row.view.selected.connect(self.selected)
         row.view.flip_requested.connect(self.flip_requested)
         row.view.step_wanted.connect(self.step_wanted)
-        for column, widget in enumerate((row.button, row.view, row.level)):
-            self._grid.addWidget(widget, number, column)
+        self._grid.addWidget(row.button, number, 0)
+        self._grid.addWidget(row.view, number, 1)
+        self._grid.addWidget(row.level, number, 2, Qt.AlignmentFlag.AlignRight)
         self.rows.append(row)
 
     def _show_strip(self, number: int, lane: Lane) -> None:
@@ -265,12 +260,11 @@ class LaneList(QWidget):
 
     def _on_axis(self) -> None:
         axis = self._axis
-        self._time.blockSignals(True)  # noqa: FBT003 - Qt's signature
-        self._time.setPageStep(round(axis.span_s * _TICKS_PER_S))
-        self._time.setSingleStep(round(axis.span_s * _TICKS_PER_S / 10))
-        self._time.setRange(0, round((axis.length_s - axis.span_s) * _TICKS_PER_S))
-        self._time.setValue(round(axis.start_s * _TICKS_PER_S))
-        self._time.blockSignals(False)  # noqa: FBT003 - Qt's signature
+        with QSignalBlocker(self._time):
+            self._time.setPageStep(round(axis.span_s * _TICKS_PER_S))
+            self._time.setSingleStep(round(axis.span_s * _TICKS_PER_S / 10))
+            self._time.setRange(0, round((axis.length_s - axis.span_s) * _TICKS_PER_S))
+            self._time.setValue(round(axis.start_s * _TICKS_PER_S))
         self._time.setVisible(axis.is_zoomed)
 
     def _on_scrolled(self, value: int) -> None:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QSlider, QWidget
 
+from desktop.listen.level_label import LevelLabel, level_text
 from desktop.listen.mix_levels import MixLevels
 from desktop.listen.side_button import SideButton
-from desktop.style import SecondaryLabel, figures_font
 from engine.cover.options import MUTED_DB, Part
 
 _STEPS_PER_DB = 2
 _MOST_DB = 12.0
 _SLIDER_WIDTH = 76
 _BUTTON_WIDTH = 26
-_WIDEST = "−60.0 dB"
 
 
 class MixStrip(QWidget):
@@ -38,11 +37,7 @@ class MixStrip(QWidget):
         self.level.setPageStep(3 * _STEPS_PER_DB)
         self.level.setFixedWidth(_SLIDER_WIDTH)
         self.level.setAccessibleName(self.tr("Level of {part}").format(part=name))
-        self._figure = SecondaryLabel()
-        self._figure.setWordWrap(False)
-        self._figure.setFont(figures_font(self._figure.font()))
-        self._figure.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self._figure.setFixedWidth(self._figure.fontMetrics().horizontalAdvance(_WIDEST) + 2)
+        self._figure = LevelLabel()
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(3)
@@ -56,14 +51,12 @@ class MixStrip(QWidget):
         """Show how the part is heard."""
         self._levels = levels
         level_db = levels.levels_db[self.part]
-        self.level.blockSignals(True)  # noqa: FBT003 - Qt's signature
-        self.level.setValue(round(level_db * _STEPS_PER_DB))
-        self.level.blockSignals(False)  # noqa: FBT003 - Qt's signature
+        with QSignalBlocker(self.level):
+            self.level.setValue(round(level_db * _STEPS_PER_DB))
         self.mute.setChecked(self.part in levels.muted)
         self.solo.setChecked(self.part in levels.soloed)
-        sign = "−" if level_db < 0 else "+" if level_db > 0 else ""
         silent = levels.is_silent(self.part)
-        self._figure.setText(self.tr("silent") if silent else f"{sign}{abs(level_db):.1f} dB")
+        self._figure.setText(self.tr("silent") if silent else level_text(level_db))
 
     def taken(self, levels: MixLevels) -> MixLevels:
         """The levels of all parts with what is set here."""

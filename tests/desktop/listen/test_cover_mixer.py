@@ -13,8 +13,12 @@ import soundfile
 from pytestqt.qtbot import QtBot
 
 from desktop.app import App
+from desktop.listen.feeder import PlayedFile
+from desktop.listen.lane import SOURCE, Lane, part_lane
+from desktop.listen.lane_list import LaneList
 from desktop.listen.mix_levels import MixLevels
 from desktop.listen.player import Player
+from desktop.listen.time_axis import TimeAxis
 from desktop.queue.job import Job, JobState
 from desktop.storage import AppPaths
 from desktop.voices.draft import SONG
@@ -122,6 +126,23 @@ def test_a_part_is_muted_live_and_the_mix_is_saved_without_separating_or_convert
     assert np.abs(before - written).max() > 1e-3
     panel.mixer.reset.click()
     assert panel.mixer.gains() is None
+
+
+def test_the_level_of_a_take_ends_where_those_of_the_parts_do(qtbot: QtBot) -> None:
+    lanes = LaneList(TimeAxis())
+    qtbot.addWidget(lanes)
+    lanes.resize(700, 200)
+    source = Lane(SOURCE, "Source", "", PlayedFile(Path("song.wav")))
+    lanes.show_lanes([source, part_lane("lead", Path("lead.wav"))])
+    lanes.show_gains([-3.4, 0.0])
+    lanes.show()
+    ends = [
+        widget.mapTo(lanes, widget.rect().topRight()).x()
+        for widget in (lanes.rows[0].level, lanes.rows[1].strip)
+        if widget is not None
+    ]
+    assert len(ends) == 2
+    assert ends[0] == ends[1]
 
 
 def test_levels_become_the_options_of_a_cover_that_sounds_the_same() -> None:
