@@ -96,9 +96,10 @@ class LaneSounds(QObject):
         file = self._lanes[number].file
         return file is not None and file not in self._refusals
 
-    def gain_db(self, lane: Lane) -> float:
-        """Gain that makes a lane as loud as the others, once they were read."""
-        return 0.0 if lane.file is None else self._gains_db().get(lane.file, 0.0)
+    def gains_db(self) -> list[float]:
+        """For each lane the gain that makes it as loud as the others, once they were read."""
+        known = self._known_gains_db()
+        return [0.0 if lane.file is None else known.get(lane.file, 0.0) for lane in self._lanes]
 
     def played(
         self, heard: int, take: str, mix: Mapping[Part, float] | None
@@ -117,21 +118,27 @@ class LaneSounds(QObject):
         able.sort(key=lambda k: (k != heard, self._lanes[k].part is None, abs(k - heard)))
         able = sorted(able[:_MOST_PLAYED])
         files = [file for k in able if (file := self._lanes[k].file) is not None]
-        return files, tuple(self._weight(k, heard, take, mix) for k in able)
+        gains_db = self.gains_db()
+        return files, tuple(self._weight(k, heard, take, mix, gains_db) for k in able)
 
     def _weight(
-        self, number: int, heard: int, take: str, mix: Mapping[Part, float] | None
+        self,
+        number: int,
+        heard: int,
+        take: str,
+        mix: Mapping[Part, float] | None,
+        gains_db: Sequence[float],
     ) -> float:
         lane, is_mixed = self._lanes[number], self._lanes[heard].key == take and mix is not None
         level = float(number == heard)
         if is_mixed and mix is not None:
             level = 0.0 if lane.part is None else mix.get(lane.part, 0.0)
-        whole = lane
+        whole = number
         if lane.part is not None:
-            whole = next((each for each in self._lanes if each.key == take), lane)
-        return float(level * 10 ** (self.gain_db(whole) / 20))
+            whole = next((k for k, each in enumerate(self._lanes) if each.key == take), number)
+        return float(level * 10 ** (gains_db[whole] / 20))
 
-    def _gains_db(self) -> dict[PlayedFile, float]:
+    def _known_gains_db(self) -> dict[PlayedFile, float]:
         if not self._settings.value(settings_table.LEVEL_MATCH):
             return {}
         from desktop.listen.loudness import matching_gains_db

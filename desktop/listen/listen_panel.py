@@ -431,7 +431,7 @@ class ListenPanel(QWidget):
     # --- levels and volume ---------------------------------------------------------------------
 
     def _show_levels(self) -> None:
-        self._list.show_gains([self._sounds.gain_db(lane) for lane in self._lanes])
+        self._list.show_gains(self._sounds.gains_db())
         levels = self.mixer.levels
         if levels is not None:
             self._list.show_levels(levels)
