@@ -100,18 +100,13 @@ class CoverMixer(QObject):
 
     def gains(self) -> dict[Part, float] | None:
         """Factor of each part if the levels were changed; None if the file sounds like that."""
-        job, levels = self._job, self.levels
-        if job is None or job.cover is None or levels is None or not self.is_open:
-            return None
-        gains, own = levels.gains(job.cover), job.cover.gains()
+        gains = self._gains()
+        own = {} if self._job is None or self._job.cover is None else self._job.cover.gains()
         return None if all(gains[part] == own[part] for part in gains) else gains
 
     def audible(self) -> frozenset[Part]:
         """The parts that are heard in the cover, while the mixer is open."""
-        job, levels = self._job, self.levels
-        if job is None or job.cover is None or levels is None or not self.is_open:
-            return frozenset()
-        return frozenset(part for part, gain in levels.gains(job.cover).items() if gain)
+        return frozenset(part for part, gain in self._gains().items() if gain)
 
     def set_levels(self, levels: MixLevels) -> None:
         """Hear other levels."""
@@ -126,6 +121,13 @@ class CoverMixer(QObject):
     def _can_mix(self) -> bool:
         job = self._job
         return job is not None and job.cover is not None and bool(job.parts)
+
+    def _gains(self) -> dict[Part, float]:
+        """Factor of each part as it is set; none while the mixer is closed."""
+        job, levels = self._job, self.levels
+        if job is None or job.cover is None or levels is None or not self.is_open:
+            return {}
+        return levels.gains(job.cover)
 
     def _find(self) -> None:
         job = self._job
