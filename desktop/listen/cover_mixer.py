@@ -172,7 +172,10 @@ class CoverMixer(QObject):
         if self._job is None or self._job.parts not in self._files:
             sentence = self.tr("Looking for the parts of this cover…")
         elif not self._files[self._job.parts]:
-            sentence = self.tr("The parts of this cover are no longer kept; convert it again.")
+            sentence = self.tr(
+                "The parts of this cover were deleted from the cache; "
+                "convert the song again to mix it."
+            )
         elif changed:
             sentence = self.tr("Heard live; the file stays as it is until you save.")
         else:

@@ -169,8 +169,8 @@
         <translation>儲存混音</translation>
     </message>
     <message>
-        <source>The parts of this cover are no longer kept; convert it again.</source>
-        <translation>這首翻唱的各部分已不再保留；請重新轉換。</translation>
+        <source>The parts of this cover were deleted from the cache; convert the song again to mix it.</source>
+        <translation>這首翻唱的各部分已從快取中刪除；若要混音，請重新轉換這首歌。</translation>
     </message>
     <message>
         <source>These are the levels of this take.</source>
