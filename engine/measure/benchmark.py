@@ -19,10 +19,10 @@ from engine import device as devices
 from engine.agreement import agreement_db
 from engine.audio.reader import read_audio
 from engine.audio.writer import write_audio
+from engine.child import Child, ChildError
 from engine.device import DeviceName
 from engine.errors import OptionError, OutputFileError, UserError
 from engine.files import scratch_folder
-from engine.measure.child import Child, ChildError
 from engine.optimization import OptimizationConfig
 from engine.paths import starter_dir
 from engine.stages import CONVERSION_STAGES

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Literal
 
 from engine.audio.system_decoder import AFCONVERT
+from engine.child import Child, ChildError
 from engine.device import DEVICE_NAMES, DeviceName, choose_device, describe
 from engine.errors import DeviceError
 from engine.files import file_sha256, scratch_folder, size_text
 from engine.library.networks import NETWORKS, RMVPE, Network, is_expected
-from engine.measure.child import Child, ChildError
 from engine.paths import bundle_contents, models_dir, starter_dir
 from engine.pitch.methods import AUTO, METHODS, choose_method
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from pkgutil import walk_packages
 from typing import TYPE_CHECKING
 
+from engine.child import Child, ChildError
 from engine.files import scratch_folder
-from engine.measure.child import Child, ChildError
 from engine.paths import bundle_contents, starter_dir
 from engine.voice import starter_voice
 

@@ -1,4 +1,4 @@
-"""What a process of `engine.measure.child` does: convert a clip, compare sounds and speeds."""
+"""What a process of `engine.child` does: convert a clip, compare sounds and speeds."""
 
 from __future__ import annotations
 

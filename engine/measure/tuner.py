@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.accelerators import coreml
+from engine.child import Child, ChildError
 from engine.device import DeviceName, has_mlx
 from engine.errors import DeviceError, Text, UserError
 from engine.files import scratch_folder
@@ -22,7 +23,6 @@ from engine.library.networks import CONTENT_ENCODER
 from engine.library.voice_library import VoiceLibrary
 from engine.machine import TUNING_VARIABLE, Machine, app_version
 from engine.measure.benchmark import write_sound
-from engine.measure.child import Child, ChildError
 from engine.measure.comparison import MOST_ROUNDS
 from engine.measure.tuning_record import (
     NOT_MEASURED,
@@ -232,7 +232,7 @@ def tune(
 
 def _child(cancel: CancelToken, folder: Path | None) -> Child:
     environment = {} if folder is None else {TUNING_VARIABLE: str(folder)}
-    return Child(environment, cancel, _LIMIT_S)
+    return Child(environment, cancel, _LIMIT_S, tasks="engine.measure.trial")
 
 
 def _joined(earlier: Tuning, tuning: Tuning, only: frozenset[str]) -> Tuning:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from engine.child import ChildError
 from engine.cli import main
 from engine.errors import ConversionCancelled, DeviceError, UserError
-from engine.measure.child import ChildError
 from engine.measure.comparison import compare
 from engine.measure.tuner import Answer, TuningJob, flags_to_try, tune
 from engine.measure.tuning_record import NOT_MEASURED, TuningProgress, TuningRecord

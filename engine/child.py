@@ -1,7 +1,7 @@
 """Runs this program's own Python in other processes, which may crash without ending this one.
 
 `Child.output` runs any code to its end. `Child.ask` sends one request as a line of JSON to
-``python -m engine.measure.child`` and reads its answer, which is a line of JSON too.
+``python -m engine.child`` and reads its answer, which is a line of JSON too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -44,6 +45,7 @@ class Child:
     environment : variables of the process, beside those of this one
     cancel : stops the process when it is set
     limit_s : stops a process that takes longer; None for no limit
+    tasks : module with the table ``TASKS`` of what can be asked for
     """
 
     def __init__(
@@ -51,13 +53,19 @@ class Child:
         environment: Mapping[str, str] | None = None,
         cancel: CancelToken | None = None,
         limit_s: float | None = LIMIT_S,
+        tasks: str = "",
     ) -> None:
         self._environment = {**_environment(), **(environment or {})}
         self._cancel = cancel or CancelToken()
         self._limit_s = limit_s
+        self._tasks = tasks
 
-    def output(self, *arguments: str) -> list[str]:
+    def output(self, *arguments: str, listener: Callable[[str], None] | None = None) -> list[str]:
         """What this Python prints when it is run with these arguments: at least one line.
+
+        Parameters
+        ----------
+        listener : receives each line as soon as it is printed
 
         Raises
         ------
@@ -65,13 +73,17 @@ class Child:
         ConversionCancelled : ``cancel`` was set; the process is stopped
         """
         with contextlib.closing(self._lines(arguments)) as lines:
-            printed = [line.rstrip("\n") for line in lines]
+            printed = []
+            for line in lines:
+                printed.append(line.rstrip("\n"))
+                if listener is not None:
+                    listener(printed[-1])
         if not printed:
             raise ChildError("the process ended without an answer")
         return printed
 
     def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """The answer to one of `engine.measure.trial.TASKS`.
+        """The answer to one of the tasks.
 
         Raises
         ------
@@ -79,8 +91,9 @@ class Child:
         ConversionCancelled : ``cancel`` was set; the process is stopped
         UserError : the task raised it
         """
-        command = ("-m", "engine.measure.child")
-        with contextlib.closing(self._lines(command, json.dumps(request) + "\n")) as lines:
+        command = ("-m", "engine.child")
+        written = json.dumps({"tasks": self._tasks, **request}) + "\n"
+        with contextlib.closing(self._lines(command, written)) as lines:
             for line in lines:
                 answer = _object(line)  # a library may print lines too
                 if "refused" in answer:
@@ -139,7 +152,7 @@ class Child:
 
 def _environment() -> dict[str, str]:
     """Lets a process import this program wherever it is started, and print any name."""
-    root, others = str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH")
+    root, others = str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH")
     path = root if not others else os.pathsep.join((root, others))
     return {**os.environ, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"}
 
@@ -180,10 +193,9 @@ def _serve() -> int:
     prepare_environment()
     request = json.loads(sys.stdin.readline())
     threading.Thread(target=_stop_with_parent, daemon=True).start()
-    from engine.measure.trial import TASKS
-
+    tasks = import_module(request["tasks"]).TASKS
     try:
-        answer: dict[str, Any] = {"done": TASKS[request["do"]](request)}
+        answer: dict[str, Any] = {"done": tasks[request["do"]](request)}
     except UserError as error:
         parts = (error.what, error.why, error.advice)
         answer = {"refused": [part.to_record() for part in parts]}

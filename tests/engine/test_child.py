@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
+from engine.child import Child, ChildError
 from engine.errors import ConversionCancelled, DeviceError, UserError
 from engine.measure import trial
-from engine.measure.child import Child, ChildError
 from engine.progress import CancelToken
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 HANG = "import time; time.sleep(600)"
 
 
@@ -44,6 +44,19 @@ class Scripted(Child):
 
 def test_the_lines_that_a_process_prints_are_returned() -> None:
     assert Child().output("-c", "print('模型'); print(2)") == ["模型", "2"]
+
+
+def test_each_line_is_heard_as_soon_as_it_is_printed() -> None:
+    heard: list[str] = []
+    cancel = CancelToken()
+
+    def hear(line: str) -> None:
+        heard.append(line)
+        cancel.cancel()  # the process would never end
+
+    with pytest.raises(ConversionCancelled):
+        Child(cancel=cancel).output("-c", f"print(1, flush=True); {HANG}", listener=hear)
+    assert heard == ["1"]
 
 
 def test_a_process_has_the_given_variables_and_finds_the_engine(
@@ -94,7 +107,7 @@ def test_an_error_of_the_task_arrives_with_its_parts() -> None:
     with pytest.raises(UserError) as here:
         trial.TASKS["device"]({"device": "warp"})
     with pytest.raises(UserError) as there:
-        Child().ask({"do": "device", "device": "warp"})
+        Child(tasks="engine.measure.trial").ask({"do": "device", "device": "warp"})
     assert not isinstance(there.value, DeviceError)
     assert there.value.text == here.value.text
 
@@ -122,9 +135,10 @@ def test_a_process_whose_parent_is_killed_ends(tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text(HANG)  # so it is busy for as long as it lives
     parent = (
         "import json, subprocess, sys, time\n"
-        "process = subprocess.Popen([sys.executable, '-P', '-m', 'engine.measure.child'],"
+        "process = subprocess.Popen([sys.executable, '-P', '-m', 'engine.child'],"
         " stdin=subprocess.PIPE, text=True)\n"
-        "process.stdin.write(json.dumps({'do': 'device'}) + '\\n'); process.stdin.flush()\n"
+        "request = {'tasks': 'engine.measure.trial', 'do': 'device'}\n"
+        "process.stdin.write(json.dumps(request) + '\\n'); process.stdin.flush()\n"
         "print(process.pid, flush=True); time.sleep(600)\n"
     )
     process = subprocess.Popen(
