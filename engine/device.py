@@ -14,11 +14,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib import invalidate_caches
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from engine.errors import DeviceError, Text
+from engine.paths import mlx_folder
 
 if TYPE_CHECKING:
     import torch
@@ -214,7 +216,16 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def has_mlx() -> bool:
     """Whether this is a Mac on which MLX is installed; does not load it."""
+    reach_mlx()
     return sys.platform == "darwin" and find_spec("mlx") is not None
+
+
+def reach_mlx() -> None:
+    """Let Python find MLX where it is an add-on; one of Python's own packages comes first."""
+    folder = mlx_folder()
+    if str(folder) not in sys.path and folder.is_dir():
+        sys.path.append(str(folder))
+        invalidate_caches()
 
 
 def _why_no_metal() -> str | None:

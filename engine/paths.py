@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ from engine.errors import Text, WeightsError
 Advice = TypeVar("Advice", str, Text)
 
 MODELS_VARIABLE = "URVC_MODELS_DIR"
+ADD_ONS_VARIABLE = "URVC_ADD_ONS_DIR"
 BUNDLE_VARIABLE = "RESOURCEPATH"
 """The bundle's launcher sets it to its ``Contents/Resources``; child processes inherit it."""
 
@@ -52,6 +54,12 @@ def models_dir(override: Path | None = None) -> Path:
         user's data folder of this system
     """
     return data_folder("models", MODELS_VARIABLE, override)
+
+
+def mlx_folder() -> Path:
+    """Where MLX is as an add-on; each version of Python has a folder of its own."""
+    version = f"cp{sys.version_info.major}{sys.version_info.minor}"
+    return data_folder("add-ons", ADD_ONS_VARIABLE, None) / f"mlx-{version}"
 
 
 def data_folder(name: str, variable: str, override: Path | None) -> Path:

@@ -53,7 +53,6 @@ set_names() {
     image=$root/dist/Ultimate-RVC-$version.dmg
     identity=${URVC_SIGNING_IDENTITY:--} # "-" is codesign's word for ad-hoc
     entitlements=$root/packaging/entitlements.plist
-    [ "$identity" = - ] && entitlements=$root/packaging/entitlements-adhoc.plist
     return 0
 }
 

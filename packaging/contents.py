@@ -24,6 +24,7 @@ IMPORT_NAMES: dict[str, tuple[str, ...]] = {
     "urllib3": ("urllib3",),
     "truststore": ("truststore",),
     "filelock": ("filelock",),
+    "pip": ("pip",),
     "msgspec": ("msgspec",),
     "pyobjc-core": ("objc", "PyObjCTools"),
     "pyobjc-framework-Cocoa": ("Foundation", "AppKit", "CoreFoundation"),
@@ -45,7 +46,7 @@ EXCLUDED = (
     *("transformers", "tokenizers", "librosa", "numba", "llvmlite", "sklearn", "pooch"),
     *("IPython", "matplotlib", "pandas", "triton", "tensorboard", "onnx", "onnxscript"),
     *("setuptools", "pkg_resources", "_distutils_hack", "wheel"),
-    *("mypy", "ruff", "importlinter", "grimp", "pip", "ensurepip", "py2app", "macholib"),
+    *("mypy", "ruff", "importlinter", "grimp", "ensurepip", "py2app", "macholib"),
 )
 """Never in the bundle: development tools, and libraries under the GPL. numpy.f2py is not excluded:
 scipy.signal needs it."""
@@ -111,6 +112,7 @@ DELETED = (
     "numpy/**/*.pyi",
     "numpy/**/*.pxd",
     "faiss/contrib",
+    "pip/_vendor/distlib/*.exe",
     *(f"PIL/_{name}*" for name in _UNUSED_PILLOW),
     "PIL/.dylibs/libavif*",
     "PIL/**/*.pyi",
@@ -129,7 +131,7 @@ NOT_ARCHIVED = frozenset({"__pycache__", "tests", "_examples"})
 LICENCES = "resources/licences/acknowledgements.json"
 """Beside the packages; what the app shows as Acknowledgements."""
 
-_RESOURCES = ("icons", "licences", "pitch", "self_test", "starter", "translations")
+_RESOURCES = ("icons", "licences", "mlx", "pitch", "self_test", "starter", "translations")
 _LOCALIZED = ROOT / "resources" / "bundle"
 """What macOS itself says of the app, a folder for each language."""
 

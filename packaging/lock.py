@@ -21,6 +21,9 @@ from packaging.utils import canonicalize_name
 from project import ROOT
 
 FOLDER = ROOT / "packaging" / "locks"
+MLX_LOCK = ROOT / "resources" / "mlx" / "requirements.txt"
+"""What the app installs as an add-on (`engine.library.mlx_add_on`); it goes into the bundle."""
+
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 PLATFORMS = (("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"))
 
@@ -86,21 +89,27 @@ def targets() -> list[tuple[str, str, str]]:
 
 
 def read_groups() -> dict[str, list[str]]:
-    """The requirements of `pyproject.toml`: runtime, dev and bundle."""
+    """The requirements of `pyproject.toml`: runtime, dev, bundle and, for Macs only, mlx."""
     with (ROOT / "pyproject.toml").open("rb") as file:
         table = tomllib.load(file)
-    groups = table["dependency-groups"]
+    groups, optional = table["dependency-groups"], table["project"]["optional-dependencies"]
     return {
         "runtime": table["project"]["dependencies"],
         "dev": groups["dev"],
         "bundle": groups["bundle"],
+        "mlx": [line for line in optional["mlx"] if "darwin" in line],
     }
+
+
+def lock_file(group: str) -> Path:
+    """Where the pins of a group stand."""
+    return MLX_LOCK if group == "mlx" else FOLDER / f"{group}.txt"
 
 
 def read_pins(name: str) -> dict[str, list[Requirement]]:
     """The pinned requirements of a lock, by package; one package may have several."""
     found: dict[str, list[Requirement]] = {}
-    for line in (FOLDER / f"{name}.txt").read_text(encoding="utf-8").splitlines():
+    for line in lock_file(name).read_text(encoding="utf-8").splitlines():
         if line and line[0] not in "#- ":
             pin = Requirement(line.removesuffix("\\"))
             found.setdefault(canonicalize_name(pin.name), []).append(pin)
@@ -118,7 +127,8 @@ def faults() -> list[str]:
             versions = [str(each.specifier).removeprefix("==") for each in given]
             if not versions or not all(map(wanted.specifier.contains, versions)):
                 locked = ", ".join(versions) or "nothing"
-                found.append(f"{group}.txt locks {locked} for {wanted}; run packaging/lock.py")
+                name = lock_file(group).name
+                found.append(f"{name} locks {locked} for {wanted}; run packaging/lock.py")
     return found
 
 
@@ -184,7 +194,7 @@ def renew() -> None:
         known = {pin.name for pin in runtime}
         for group, more in groups.items():
             pins = resolve(uv, [*wanted, *more], runtime)
-            write_lock(FOLDER / f"{group}.txt", [pin for pin in pins if pin.name not in known])
+            write_lock(lock_file(group), [pin for pin in pins if pin.name not in known])
     (torch,) = [pin for pin in runtime if pin.name == "torch"]
     marked = f"torch=={torch.version} ; sys_platform != 'darwin'\n"
     (FOLDER / "torch.txt").write_text(_HEADER + _TORCH_HEADER + marked, encoding="utf-8")

@@ -28,6 +28,7 @@ BUDGET_MB = {
     "faiss": 21,
     "numpy": 20,
     "PIL": 12,
+    "pip": 14,
     "engine": 4,
     "desktop": 3,
     "resources": 32,

@@ -1,35 +1,27 @@
-"""The networks that community voices share: size, licence, download, check, delete."""
+"""What can be downloaded: the networks that community voices share, and MLX."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QRectF, Qt, Signal, Slot
-from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QShowEvent
-from PySide6.QtWidgets import (
-    QFileDialog,
-    QHBoxLayout,
-    QProgressBar,
-    QPushButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QFileDialog, QWidget
 
-from desktop.background import BackgroundTask, Listener, Outcome, Work
-from desktop.icons import symbol
+from desktop.background import Listener, Outcome, Work
+from desktop.networks.card import DownloadCard
 from desktop.networks.network_needs import Agree, agree_to_licence
-from desktop.settings.page import TablePage, caption
+from desktop.settings.page import TablePage
 from desktop.settings.store import Settings
 from desktop.settings.table import MIRROR
-from desktop.style import RADIUS, PlainLabel, hairline
 from desktop.translation import translate
 from engine.files import size_text
+from engine.library import mlx_add_on
 from engine.library.networks import NETWORKS, FileState, Network, fetch, remove, use_file, verify
 from engine.progress import CancelToken
 
 ChooseFile = Callable[[QWidget, str], Path | None]
-_STEPS = 1000
 
 
 def choose_file(parent: QWidget, title: str) -> Path | None:
@@ -38,7 +30,7 @@ def choose_file(parent: QWidget, title: str) -> Path | None:
     return Path(name) if name else None
 
 
-class NetworkCard(QWidget):
+class NetworkCard(DownloadCard):
     """One network, with its state and actions.
 
     Parameters
@@ -47,9 +39,6 @@ class NetworkCard(QWidget):
     mirror : address of the hub set by the user, "" for the official one
     choose, agree : ask for a file, and about a licence; replaced in tests
     """
-
-    changed = Signal()
-    task_started = Signal()
 
     def __init__(
         self,
@@ -66,34 +55,41 @@ class NetworkCard(QWidget):
         self._mirror = mirror
         self._choose = choose
         self._agree = agree
-        self.task = BackgroundTask(self)
-        self.task.progressed.connect(self._show_progress)
-        self.task.ended.connect(self._take_outcome)
-        self._build()
+        self.download = self.button("download", self.tr("Download"), self.start_download)
+        self.take_in = self.button("folder", self.tr("Use a File…"), self.start_taking_in)
+        self.verify = self.button("verify", self.tr("Check"), self.start_check)
+        self.remove = self.button("trash", self.tr("Remove"), self.start_removal)
+        facts = self.tr("{size} · licence {licence} · from {source}").format(
+            size=size_text(network.about_bytes),
+            licence=translate(network.licence),
+            source=network.source_page.removeprefix("https://"),
+        )
+        self.build(
+            translate(network.title),
+            translate(network.purpose),
+            facts,
+            (self.download, self.take_in, self.verify, self.remove),
+        )
         self.refresh()
 
     @Slot()
     def refresh(self) -> None:
         """Update state and buttons."""
         installed = not self.network.missing(self._folder)
-        busy = self.task.is_running
-        self.state.setText(self.tr("Installed") if installed else self.tr("Not installed"))
-        for button, shown in (
+        shown = (
             (self.download, not installed and self.network.can_be_downloaded),
             (self.take_in, not installed),
             (self.verify, installed),
             (self.remove, installed),
-        ):
-            button.setVisible(shown and not busy)
-        self.cancel.setVisible(busy)
-        self.progress.setVisible(busy)
+        )
+        self.show_state(shown, installed=installed)
 
     @Slot()
     def start_download(self) -> None:
         """Fetch what is missing, after the licence was accepted where the network demands it."""
         if self.network.licence_first and not self._agree(self, self.network):
             return
-        self._start(
+        self.start(
             _download(self.network, self._folder, self._mirror() or None),
             self.tr("Downloading…"),
         )
@@ -101,12 +97,12 @@ class NetworkCard(QWidget):
     @Slot()
     def start_check(self) -> None:
         """Compare the hash."""
-        self._start(_verify(self.network, self._folder), self.tr("Checking…"))
+        self.start(_verify(self.network, self._folder), self.tr("Checking…"))
 
     @Slot()
     def start_removal(self) -> None:
         """Delete the files; they can be downloaded again."""
-        self._start(_remove(self.network, self._folder), self.tr("Removing…"))
+        self.start(_remove(self.network, self._folder), self.tr("Removing…"))
 
     @Slot()
     def start_taking_in(self) -> None:
@@ -115,100 +111,61 @@ class NetworkCard(QWidget):
         source = self._choose(self, self.tr("Choose {name}").format(name=name))
         if source is not None:
             work = _use_file(self.network, self._folder, source, self._mirror() or None)
-            self._start(work, self.tr("Checking…"))
+            self.start(work, self.tr("Checking…"))
 
-    def _start(self, work: Work, sentence: str) -> None:
-        if self.task.start(work):
-            self._say(sentence)
-            self.progress.setRange(0, 0)
-            self.refresh()
-            self.task_started.emit()
+    def sentence(self, outcome: Outcome) -> str:
+        """What the check found, or what a cancelled download leaves."""
+        if outcome.state == "cancelled":
+            return self.tr("Cancelled; a download continues where it stopped.")
+        return {
+            "right": self.tr("Checked: the file is correct."),
+            "damaged": self.tr("The file is damaged; remove it and download it again."),
+            "missing": self.tr("A file is missing; download it again."),
+        }.get(str(outcome.value), "")
 
-    @Slot(object, object)
-    def _show_progress(self, done: float | None, total: float | None) -> None:
-        if not done or not total:
-            return
-        self.progress.setRange(0, _STEPS)
-        self.progress.setValue(min(_STEPS, round(_STEPS * done / total)))
-        self._say(
-            self.tr("{done} of {total}").format(
-                done=size_text(round(done)), total=size_text(round(total))
-            )
+
+class MlxCard(DownloadCard):
+    """MLX, which pip installs as an add-on."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.install = self.button("download", self.tr("Download"), self.start_install)
+        self.remove = self.button("trash", self.tr("Remove"), self.start_removal)
+        smallest, largest = map(size_text, mlx_add_on.ABOUT_BYTES)
+        facts = self.tr("{smallest} to {largest}, by macOS · licence {licence}").format(
+            smallest=smallest, largest=largest, licence=mlx_add_on.LICENCE
         )
-
-    @Slot(object)
-    def _take_outcome(self, outcome: Outcome) -> None:
-        sentences = {
-            "failed": outcome.sentence,
-            "cancelled": self.tr("Cancelled; a download continues where it stopped."),
-            "finished": {
-                "right": self.tr("Checked: the file is correct."),
-                "damaged": self.tr("The file is damaged; remove it and download it again."),
-                "missing": self.tr("A file is missing; download it again."),
-            }.get(str(outcome.value), ""),
-        }
-        self._say(sentences[outcome.state])
+        purpose = self.tr(
+            "Converts faster than PyTorch on some Macs. “Tune for This Mac” tries it, and uses it "
+            "only if it is faster here and sounds the same."
+        )
+        self.build(translate(mlx_add_on.TITLE), purpose, facts, (self.install, self.remove))
         self.refresh()
-        self.changed.emit()
 
-    def _build(self) -> None:
-        name, purpose = translate(self.network.title), translate(self.network.purpose)
-        title = PlainLabel(name)
-        font = title.font()
-        font.setBold(True)
-        title.setFont(font)
-        self.state = PlainLabel()
-        facts = self.tr("{size} · licence {licence} · from {source}").format(
-            size=size_text(self.network.about_bytes),
-            licence=translate(self.network.licence),
-            source=self.network.source_page.removeprefix("https://"),
-        )
-        self.message = caption("")
-        self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.progress = QProgressBar(textVisible=False)
-        self.progress.setAccessibleName(name)
-        self.download = self._button("download", self.tr("Download"), self.start_download)
-        self.take_in = self._button("folder", self.tr("Use a File…"), self.start_taking_in)
-        self.verify = self._button("verify", self.tr("Check"), self.start_check)
-        self.remove = self._button("trash", self.tr("Remove"), self.start_removal)
-        self.cancel = self._button("cancel", self.tr("Cancel"), self.task.cancel)
-        head, foot = QHBoxLayout(), QHBoxLayout()
-        head.addWidget(title)
-        head.addStretch(1)
-        head.addWidget(self.state)
-        for button in (self.download, self.take_in, self.verify, self.remove):
-            foot.addWidget(button)
-        foot.addWidget(self.progress, 1)
-        foot.addWidget(self.cancel)
-        foot.addStretch()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(16, 12, 16, 10)
-        column.addLayout(head)
-        column.addWidget(caption(purpose))
-        column.addWidget(caption(facts))
-        column.addSpacing(4)
-        column.addLayout(foot)
-        column.addWidget(self.message)
-        self._say("")
+    @Slot()
+    def refresh(self) -> None:
+        """Update state and buttons."""
+        installed = mlx_add_on.is_installed()
+        shown = ((self.install, not installed), (self.remove, installed))
+        self.show_state(shown, installed=installed)
 
-    def _say(self, sentence: str) -> None:
-        """Below the buttons, where a long sentence has the card's whole width."""
-        self.message.setText(sentence)
-        self.message.setVisible(bool(sentence))
+    @Slot()
+    def start_install(self) -> None:
+        """Let pip download it."""
+        self.start(lambda cancel, tell: mlx_add_on.install(tell, cancel), self.tr("Downloading…"))
 
-    def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        """Draw the card's background."""
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(hairline(self.palette()))
-        painter.setBrush(self.palette().color(QPalette.ColorRole.Base))
-        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), RADIUS, RADIUS)
+    @Slot()
+    def start_removal(self) -> None:
+        """Delete it; what runs by it goes on until the app is closed."""
+        self.start(lambda _cancel, _tell: mlx_add_on.remove(), self.tr("Removing…"))
 
-    def _button(self, icon: str, name: str, action: Callable[[], None]) -> QPushButton:
-        button = QPushButton(symbol(icon), name)
-        button.setAutoDefault(False)
-        button.clicked.connect(action)
-        return button
+    def sentence(self, outcome: Outcome) -> str:
+        """What to do with it now."""
+        if outcome.state == "cancelled":
+            return self.tr("Cancelled; nothing was installed.")
+        if mlx_add_on.is_installed():
+            return self.tr("Installed. Tune for This Mac to find out whether it is faster here.")
+        return ""
 
 
 def _download(network: Network, folder: Path, hub: str | None) -> Work:
@@ -250,7 +207,7 @@ def _remove(network: Network, folder: Path) -> Work:
 
 
 class ModelsPage(TablePage):
-    """A card for each network, and the address of a mirror."""
+    """A card for each network, on a Mac one for MLX, and the address of a mirror."""
 
     changed = Signal()
 
@@ -267,17 +224,20 @@ class ModelsPage(TablePage):
             NetworkCard(network, folder, lambda: settings.value(MIRROR), choose)
             for network in NETWORKS
         )
-        for number, card in enumerate(self.cards):
+        self.mlx = MlxCard() if mlx_add_on.can_run() else None
+        self._all: list[DownloadCard] = [*self.cards, *filter(None, [self.mlx])]
+        for number, card in enumerate(self._all):
             self.column.insertWidget(1 + number, card)
+        for card in self.cards:
             card.changed.connect(self.changed)
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
         """A network may have been installed elsewhere."""
-        for card in self.cards:
+        for card in self._all:
             card.refresh()
         super().showEvent(event)
 
     def close_tasks(self) -> None:
         """Stop what is running before the app quits; downloads continue next time."""
-        for card in self.cards:
+        for card in self._all:
             card.task.close()

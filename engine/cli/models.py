@@ -1,14 +1,17 @@
-"""``urvc models``: the networks that voices share."""
+"""``urvc models``: the networks that voices share, and MLX."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from engine.cli.arguments import path_of
 from engine.cli.output import EXIT_FAILED, EXIT_OK, ProgressBar, confirmed, say, tell, tell_json
 from engine.errors import OptionError, UserError
 from engine.files import ByteListener, size_text
+from engine.library import mlx_add_on
 from engine.library.networks import (
     NETWORKS,
     Network,
@@ -20,6 +23,9 @@ from engine.library.networks import (
 )
 from engine.paths import models_dir
 from engine.plain_text import plain
+
+_MLX = "mlx"
+"""The add-on's key, beside those of the networks."""
 
 
 def add_models(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +43,7 @@ def add_models(parser: argparse.ArgumentParser) -> None:
         "keys",
         nargs="*",
         metavar="KEY",
-        help=f"some of {keys}; default: all that every voice needs",
+        help=f"some of {keys}, or {_MLX}; default: all that every voice needs",
     )
     each.add_argument("--mirror", metavar="URL", help="download from a mirror of the hub")
     each.add_argument(
@@ -58,7 +64,7 @@ def add_models(parser: argparse.ArgumentParser) -> None:
 
     each = actions.add_parser("remove", help="delete networks")
     each.set_defaults(run=_remove)
-    each.add_argument("keys", nargs="+", metavar="KEY", help=f"some of {keys}")
+    each.add_argument("keys", nargs="+", metavar="KEY", help=f"some of {keys}, or {_MLX}")
     each.add_argument("--yes", action="store_true", help="do not ask")
 
     for action in actions.choices.values():
@@ -86,7 +92,21 @@ def _list(given: argparse.Namespace) -> int:
         else:
             size = size_text(network.about_bytes)
             tell(f"{state:<9}  {network.key:<8}  {size:>8}  {network.title}, {network.licence}")
+    if mlx_add_on.can_run():
+        _list_add_on(as_json=given.json)
     return EXIT_OK
+
+
+def _list_add_on(*, as_json: bool) -> None:
+    state = "installed" if mlx_add_on.is_installed() else "missing"
+    size_bytes, licence = mlx_add_on.ABOUT_BYTES[-1], mlx_add_on.LICENCE
+    if as_json:
+        title = str(mlx_add_on.TITLE)
+        facts = {"about_bytes": size_bytes, "licence": licence}
+        tell_json({"key": _MLX, "state": state, "title": title, **facts})
+    else:
+        size = size_text(size_bytes)
+        tell(f"{state:<9}  {_MLX:<8}  {size:>8}  {mlx_add_on.TITLE}, {licence}")
 
 
 def _as_json(network: Network, folder: Path, state: str) -> dict[str, object]:
@@ -105,6 +125,31 @@ def _as_json(network: Network, folder: Path, state: str) -> dict[str, object]:
 
 
 def _download(given: argparse.Namespace) -> int:
+    if _MLX not in given.keys:
+        return _download_networks(given)
+    given.keys = [key for key in given.keys if key != _MLX]
+    _chosen(given.keys)  # a misspelt one is refused before anything is downloaded
+    code = _install_add_on(given)
+    return code if code != EXIT_OK or not given.keys else _download_networks(given)
+
+
+def _install_add_on(given: argparse.Namespace) -> int:
+    if mlx_add_on.is_installed():
+        tell("MLX is installed already.")
+        return EXIT_OK
+    most = size_text(mlx_add_on.ABOUT_BYTES[-1])
+    if not given.yes and not confirmed(f"Download {_MLX} (up to {most})?"):
+        return EXIT_FAILED
+    bar = ProgressBar(str(mlx_add_on.TITLE))
+    try:
+        mlx_add_on.install(_on(bar, "download"), given.cancel)
+    finally:
+        bar.clear()
+    tell("MLX was installed; run tune, which finds out whether it is faster here.")
+    return EXIT_OK
+
+
+def _download_networks(given: argparse.Namespace) -> int:
     folder = models_dir(given.models_dir)
     usual = [each for each in NETWORKS if each.usual]
     available = [each for each in usual if each.can_be_downloaded and not each.licence_first]
@@ -175,17 +220,22 @@ def _use(given: argparse.Namespace) -> int:
 
 
 def _remove(given: argparse.Namespace) -> int:
-    networks = _chosen(given.keys)
-    names = ", ".join(network.key for network in networks)
-    if not given.yes and not confirmed(f"Delete {names}?"):
+    networks = _chosen([key for key in given.keys if key != _MLX])
+    folder = models_dir(given.models_dir)
+    removals: dict[str, Callable[[], bool]] = {
+        network.key: partial(remove, network, folder) for network in networks
+    }
+    if _MLX in given.keys:
+        removals[_MLX] = mlx_add_on.remove
+    if not given.yes and not confirmed(f"Delete {', '.join(removals)}?"):
         return EXIT_FAILED
     succeeded = True
-    for network in networks:
+    for key, removal in removals.items():
         try:
-            removed = remove(network, models_dir(given.models_dir))
+            removed = removal()
         except UserError as error:
             say(f"urvc: {error}")
             succeeded = False
         else:
-            tell(f"{network.key} was {'removed' if removed else 'not installed'}")
+            tell(f"{key} was {'removed' if removed else 'not installed'}")
     return EXIT_OK if succeeded else EXIT_FAILED

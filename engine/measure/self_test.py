@@ -180,6 +180,7 @@ def _fault(packages: Sequence[str]) -> str:
         return f"{len(outside)} modules come from outside the bundle, e.g. {outside[0]}"
     try:
         Child().output("-c", "import engine; print(engine.__name__)")
+        Child().output("-m", "pip", "--version")
     except ChildError as error:
         return f"a process of its own does not start ({error})"
     found_db = agreement_with_stored_db(made)

@@ -213,6 +213,25 @@
     </message>
 </context>
 <context>
+    <name>DownloadCard</name>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>Installed</source>
+        <translation>已安裝</translation>
+    </message>
+    <message>
+        <source>Not installed</source>
+        <translation>未安裝</translation>
+    </message>
+    <message>
+        <source>{done} of {total}</source>
+        <translation>{done}／{total}</translation>
+    </message>
+</context>
+<context>
     <name>DropOverlay</name>
     <message>
         <source>Convert All with {voice}</source>
@@ -764,6 +783,41 @@
     </message>
 </context>
 <context>
+    <name>MlxCard</name>
+    <message>
+        <source>Cancelled; nothing was installed.</source>
+        <translation>已取消；沒有安裝任何東西。</translation>
+    </message>
+    <message>
+        <source>Converts faster than PyTorch on some Macs. “Tune for This Mac” tries it, and uses it only if it is faster here and sounds the same.</source>
+        <translation>在某些 Mac 上轉換得比 PyTorch 快。「為這部 Mac 調校」會試用它，只有在這裡較快且聲音相同時才採用。</translation>
+    </message>
+    <message>
+        <source>Download</source>
+        <translation>下載</translation>
+    </message>
+    <message>
+        <source>Downloading…</source>
+        <translation>正在下載⋯</translation>
+    </message>
+    <message>
+        <source>Installed. Tune for This Mac to find out whether it is faster here.</source>
+        <translation>已安裝。請執行「為這部 Mac 調校」，看看在這裡是否較快。</translation>
+    </message>
+    <message>
+        <source>Remove</source>
+        <translation>移除</translation>
+    </message>
+    <message>
+        <source>Removing…</source>
+        <translation>正在移除⋯</translation>
+    </message>
+    <message>
+        <source>{smallest} to {largest}, by macOS · licence {licence}</source>
+        <translation>{smallest} 至 {largest}，依 macOS 版本而定 · 授權 {licence}</translation>
+    </message>
+</context>
+<context>
     <name>ModelsPage</name>
     <message>
         <source>Community voices need these networks. They are downloaded only when you ask; the starter voice works without them.</source>
@@ -808,10 +862,6 @@
         <translation>缺少檔案；請重新下載。</translation>
     </message>
     <message>
-        <source>Cancel</source>
-        <translation>取消</translation>
-    </message>
-    <message>
         <source>Cancelled; a download continues where it stopped.</source>
         <translation>已取消；下次會從中斷處繼續下載。</translation>
     </message>
@@ -840,14 +890,6 @@
         <translation>正在下載⋯</translation>
     </message>
     <message>
-        <source>Installed</source>
-        <translation>已安裝</translation>
-    </message>
-    <message>
-        <source>Not installed</source>
-        <translation>未安裝</translation>
-    </message>
-    <message>
         <source>Remove</source>
         <translation>移除</translation>
     </message>
@@ -862,10 +904,6 @@
     <message>
         <source>Use a File…</source>
         <translation>使用現有檔案⋯</translation>
-    </message>
-    <message>
-        <source>{done} of {total}</source>
-        <translation>{done}／{total}</translation>
     </message>
     <message>
         <source>{size} · licence {licence} · from {source}</source>

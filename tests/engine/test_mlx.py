@@ -79,7 +79,7 @@ def test_where_mlx_is_missing_or_damaged_torch_runs_everything_and_the_result_sa
     monkeypatch.setitem(sys.modules, "mlx.core", None)
     missing = convert(small, {}, backend="mlx")
     assert missing.notes == (
-        'PyTorch was used, because MLX is not installed (Python package "mlx")',
+        'PyTorch was used, because MLX is missing; get it by "urvc models download mlx"',
     )
     monkeypatch.delitem(sys.modules, "mlx.core")
     monkeypatch.setattr(sys, "meta_path", [Unloadable(), *sys.meta_path])

@@ -138,10 +138,10 @@ def test_each_part_is_signed_hardened_and_only_programs_get_entitlements(
         assert "[--timestamp]" not in call
     assert "entitlements" not in library
     assert all("[--entitlements]" in call for call in (python, app))
-    assert all("entitlements-adhoc.plist]" in call for call in (python, app))
+    assert all("/entitlements.plist]" in call for call in (python, app))
 
 
-def test_with_a_developers_identity_there_are_no_entitlements_and_a_time_stamp(mac: Mac) -> None:
+def test_with_a_developers_identity_there_is_a_time_stamp(mac: Mac) -> None:
     with_libraries(mac)
     done = mac.run("sign", URVC_SIGNING_IDENTITY="Developer ID Application: A B (X1)")
     assert done.returncode == 0, done.stderr
@@ -151,14 +151,9 @@ def test_with_a_developers_identity_there_are_no_entitlements_and_a_time_stamp(m
     assert "/entitlements.plist]" in calls[-1]
 
 
-def test_entitlements_are_minimal(mac: Mac) -> None:
-    def read(name: str) -> dict[str, bool]:
-        found: dict[str, bool] = plistlib.loads((ROOT / "packaging" / name).read_bytes())
-        return found
-
-    assert read("entitlements.plist") == {}
-    adhoc = read("entitlements-adhoc.plist")
-    assert adhoc == {"com.apple.security.cs.disable-library-validation": True}
+def test_entitlements_are_minimal() -> None:
+    found = plistlib.loads((ROOT / "packaging" / "entitlements.plist").read_bytes())
+    assert found == {"com.apple.security.cs.disable-library-validation": True}
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import lock
 import pytest
-from lock import FOLDER, PYTHONS, Pin, faults, read_pins, write_lock
+from lock import FOLDER, PYTHONS, Pin, faults, lock_file, read_pins, write_lock
 
-LOCKS = ("runtime", "dev", "bundle")
+LOCKS = ("runtime", "dev", "bundle", "mlx")
 
 
 def test_the_locks_are_up_to_date() -> None:
@@ -28,7 +28,7 @@ def test_a_requirement_that_a_lock_does_not_satisfy_is_named(
 
 @pytest.mark.parametrize("name", LOCKS)
 def test_every_package_has_hashes_and_nothing_else_is_in_a_lock(name: str) -> None:
-    text = (FOLDER / f"{name}.txt").read_text(encoding="utf-8")
+    text = lock_file(name).read_text(encoding="utf-8")
     entries = text.replace("\\\n", "").splitlines()[2:]
     assert entries
     assert all(" --hash=sha256:" in entry for entry in entries)

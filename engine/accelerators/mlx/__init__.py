@@ -17,8 +17,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine.device import reach_mlx
 from engine.errors import Text
 from engine.optimization import OptimizationConfig
+from engine.paths import advised
 from engine.stages import CPU, Part
 
 _CACHE_BYTES = 512 << 20
@@ -44,10 +46,14 @@ def why_not_used(config: OptimizationConfig) -> Text | None:
 
 def _fault() -> Text | None:
     """Why MLX cannot be used here; None where it can."""
+    reach_mlx()
     try:
         import mlx.core  # noqa: F401
     except ModuleNotFoundError:
-        return Text('PyTorch was used, because MLX is not installed (Python package "mlx")')
+        return advised(
+            Text('PyTorch was used, because MLX is missing; get it by "urvc models download mlx"'),
+            Text("PyTorch was used, because MLX is missing; get it in the settings, under Models"),
+        )
     except (ImportError, OSError) as error:  # OSError: one of its libraries cannot be loaded
         reason = str(error).strip().partition("\n")[0]
         return Text("PyTorch was used, because MLX cannot be loaded ({reason})", reason=reason)

@@ -10,11 +10,14 @@ import pytest
 from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
-from desktop.networks.models_page import ModelsPage, NetworkCard
+from desktop.networks.card import DownloadCard
+from desktop.networks.models_page import MlxCard, ModelsPage, NetworkCard
 from desktop.settings.store import Settings
 from desktop.settings.table import MIRROR
+from engine.library import mlx_add_on
 from engine.library.networks import NETWORKS, Network, NetworkFile
 from tests.engine.library.download.http_server import Fault, FaultServer, running_server
+from tests.engine.library.wheels import wheels as wheels
 
 SMALL, LARGE = b"{}", np.random.default_rng(0).bytes(600_000)
 
@@ -60,7 +63,7 @@ def card(qtbot: QtBot, tmp_path: Path, server: FaultServer) -> Iterator[NetworkC
     made.task.close()
 
 
-def ended(qtbot: QtBot, card: NetworkCard) -> str:
+def ended(qtbot: QtBot, card: DownloadCard) -> str:
     qtbot.waitUntil(lambda: not card.task.is_running, timeout=10_000)
     return card.message.text()
 
@@ -190,3 +193,45 @@ def test_the_sentence_of_a_failure_has_the_whole_width(
     assert card.message.width() > 400
     assert card.message.y() > card.download.geometry().bottom()
     assert card.message.height() >= card.message.heightForWidth(card.message.width())
+
+
+@pytest.fixture
+def mlx_card(qtbot: QtBot, wheels: Path) -> Iterator[MlxCard]:
+    made = MlxCard()
+    qtbot.addWidget(made)
+    made.show()
+    yield made
+    made.task.close()
+
+
+def test_mlx_is_installed_and_removed_on_its_card(qtbot: QtBot, mlx_card: MlxCard) -> None:
+    assert mlx_card.remove.isHidden()
+    mlx_card.install.click()
+    assert not mlx_card.cancel.isHidden()
+    assert ended(qtbot, mlx_card).startswith("Installed. Tune for This Mac")
+    assert mlx_card.state.text() == "Installed"
+    assert mlx_card.install.isHidden()
+    mlx_card.remove.click()
+    assert ended(qtbot, mlx_card) == ""
+    assert mlx_card.state.text() == "Not installed"
+
+
+def test_mlx_that_cannot_be_had_is_told_in_a_sentence(
+    qtbot: QtBot, mlx_card: MlxCard, wheels: Path
+) -> None:
+    next(wheels.glob("mlx_metal*")).unlink()
+    mlx_card.install.click()
+    assert ended(qtbot, mlx_card).startswith("Cannot install MLX: pip says: ")
+    assert mlx_card.state.text() == "Not installed"
+    assert mlx_card.cancel.isHidden()
+
+
+@pytest.mark.parametrize("on_mac", [True, False])
+def test_the_page_offers_mlx_only_where_it_can_run(
+    qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_mac: bool
+) -> None:
+    monkeypatch.setattr(mlx_add_on, "can_run", lambda: on_mac)
+    page = ModelsPage(Settings(tmp_path / "s.json", {}), tmp_path / "models")
+    qtbot.addWidget(page)
+    assert (page.mlx is not None) == on_mac
+    assert len(page.findChildren(MlxCard)) == on_mac
