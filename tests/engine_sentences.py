@@ -29,6 +29,8 @@ LEFT_OUT = (
     "engine/audio/tags/",
     "engine/cli/",
     "engine/measure/benchmark.py",
+    "engine/measure/report.py",
+    "engine/measure/roofline.py",
     "engine/inert_pickle.py",
     "engine/safetensors_file.py",
     "engine/measure/doctor.py",

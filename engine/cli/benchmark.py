@@ -11,10 +11,12 @@ from engine.cli.output import EXIT_FAILED, EXIT_OK, say, table, tell
 from engine.device import DEVICE_NAMES
 from engine.errors import OptionError, OutputFileError
 from engine.files import scratch_folder
+from engine.paths import models_dir
 from engine.stages import CONVERSION_STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from engine.measure.benchmark import Job, Measurement
 
@@ -47,9 +49,22 @@ def add_benchmark(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--chart", type=path_of, metavar="FILE.png", help="draw a bar chart to this file"
     )
+    parser.add_argument(
+        "--report",
+        type=path_of,
+        metavar="FILE.md",
+        help="write the figures, versions and the doctor's findings to this file, without paths",
+    )
+    parser.add_argument(
+        "--roofline",
+        action="store_true",
+        help="measure nothing; reckon from the layers' sizes what Apple's GPUs need at least",
+    )
 
 
 def _benchmark(given: argparse.Namespace) -> int:
+    if given.roofline:
+        return _roofline()
     if not 1 <= given.seconds <= LONGEST_S or not 8 <= given.index_rows <= 10**6:
         raise OptionError(
             "Cannot start the benchmark",
@@ -62,7 +77,7 @@ def _benchmark(given: argparse.Namespace) -> int:
             "--synthetic makes its own voice",
             "omit one of them",
         )
-    for file in (given.save, given.chart):
+    for file in (given.save, given.chart, given.report):
         if file is not None and not file.parent.is_dir():
             raise OutputFileError(
                 f'Cannot save "{file.name}"', "its folder does not exist", "choose another folder"
@@ -79,8 +94,20 @@ def _benchmark(given: argparse.Namespace) -> int:
         return _measure(Job(given.seconds, voice, index, voice.parent), given)
 
 
+def _roofline() -> int:
+    from engine.measure.report import as_markdown
+    from engine.measure.roofline import as_tables, work_of_parts
+
+    parts, chips = as_tables(work_of_parts())
+    head = "Reckoned from the sizes of the layers and public figures of the chips, not measured."
+    head += " Full-size v2 voice, 40 kHz, float32:"
+    printed = tell("\n\n".join([head, as_markdown(parts), as_markdown(chips)]))
+    return EXIT_OK if printed else EXIT_FAILED
+
+
 def _measure(job: Job, given: argparse.Namespace) -> int:
     from engine.measure.benchmark import as_json, draw_chart, run_benchmark
+    from engine.measure.report import Benchmark, as_markdown
 
     only = None if given.flags is None else [name.strip() for name in given.flags.split(",")]
     measured = run_benchmark(
@@ -89,19 +116,32 @@ def _measure(job: Job, given: argparse.Namespace) -> int:
     report = as_json(measured, job, given.device)
     text = json.dumps(report, indent=1)
     # First, because a file that cannot be written must not lose minutes of measuring.
-    printed = tell(text if given.json else as_table(measured))
+    voice = "a file" if given.voice else "synthetic" if given.synthetic else "starter"
+    flags = "preset" if only is None else ", ".join(only)
+    made = Benchmark(report["machine"], job.seconds, voice, flags, measured)
+    rows = f"Rows for the README:\n\n{as_markdown(made.rows())}"
+    printed = tell(text if given.json else f"{as_table(measured)}\n\n{rows}")
     if given.save is not None:
-        try:
-            given.save.write_text(text + "\n", encoding="utf-8")
-        except OSError as error:
-            raise OutputFileError(
-                f'Cannot write "{given.save.name}"',
-                error.strerror or str(error),
-                "choose another folder",
-            ) from error
+        _write(given.save, text + "\n")
+    if given.report is not None:
+        from engine.measure.doctor import run_checks
+
+        say("examining this machine ...")
+        folder = models_dir(job.models_dir)
+        private = [folder, *(each.stem for each in (given.voice, given.index) if each)]
+        _write(given.report, made.report(run_checks(folder), private))
     if given.chart is not None:
         draw_chart(given.chart, report)
     return EXIT_OK if printed else EXIT_FAILED
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutputFileError(
+            f'Cannot write "{file.name}"', error.strerror or str(error), "choose another folder"
+        ) from error
 
 
 def as_table(measured: Sequence[Measurement]) -> str:

@@ -7,7 +7,7 @@ and caches of the one before do not help it. Noise is off, so that only the flag
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import device as devices
+from engine.accelerators import coreml
 from engine.agreement import agreement_db
 from engine.audio.reader import read_audio
 from engine.audio.writer import write_audio
@@ -32,7 +33,20 @@ HALF_FLAG = "use_fp16"
 COUNTED_STAGES = tuple(stage.name for stage in CONVERSION_STAGES if stage.counted)
 """Loading happens once in a session and does not count."""
 
-BASELINE, TOGETHER, IN_HALF = "baseline", "all together", "all, half precision"
+BASELINE, TOGETHER = "baseline", "all together"
+IN_HALF, IN_FULL = "all, half precision", "all, float32"
+IN_MLX, IN_MLX_HALF = "all, MLX", "all, MLX, half precision"
+IN_COREML = "all, Core ML"
+
+WHOLE = {
+    TOGETHER: "",
+    IN_HALF: ", half precision",
+    IN_FULL: ", float32",
+    IN_MLX: ", MLX",
+    IN_MLX_HALF: ", MLX, half precision",
+    IN_COREML: ", Core ML",
+}
+"""Configurations that somebody would use, by name, and what they have besides the preset."""
 
 _CHART_WIDTH, _ROW_HEIGHT, _BAR_HEIGHT = 1200, 56, 30
 _MARGIN, _NAME_WIDTH, _FIGURES_WIDTH, _TITLE_HEIGHT, _LEGEND_HEIGHT = 32, 230, 250, 76, 52
@@ -58,6 +72,7 @@ class Measurement:
     stage_s : seconds per stage
     peak_memory_bytes : of the process
     difference_db : agreement with the baseline; None for itself and for an identical result
+    notes : what the conversion said, e.g. that a part ran somewhere else
     """
 
     name: str
@@ -67,6 +82,7 @@ class Measurement:
     stage_s: dict[str, float]
     peak_memory_bytes: int
     difference_db: float | None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,8 +98,8 @@ class Job:
 def configurations(device: DeviceName, only: Iterable[str] | None) -> dict[str, OptimizationConfig]:
     """Baseline, each flag of the device's preset alone, and the whole preset, in that order.
 
-    Exact retrieval and half precision are measured even if the preset leaves them off; because
-    they change the sound, only half precision is then added to the preset, in a last row.
+    Exact retrieval and half precision are measured even if the preset leaves them off. If nothing
+    was chosen, the preset also runs in the other precision, by MLX and by Core ML where they are.
 
     Raises
     ------
@@ -109,9 +125,32 @@ def configurations(device: DeviceName, only: Iterable[str] | None) -> dict[str, 
     wanted = chosen if only is not None else [n for n in flags if usual[n] == possible[n]]
     together = {**plain, **{name: possible[name] for name in wanted}}
     found[TOGETHER] = OptimizationConfig(**together)
-    if only is None and HALF_FLAG in flags and HALF_FLAG not in wanted:
-        found[IN_HALF] = OptimizationConfig(**{**together, HALF_FLAG: True})
+    if only is None:
+        for name, values in _other_ways(together, half=bool(possible[HALF_FLAG])):
+            found[name] = OptimizationConfig(**{**together, **values})
     return found
+
+
+def _other_ways(
+    preset: Mapping[str, Any], *, half: bool
+) -> Iterator[tuple[str, dict[str, str | bool]]]:
+    """What this machine offers besides the preset: precisions and accelerators, with their flags.
+
+    Parameters
+    ----------
+    half : whether the device has half precision
+    """
+    if preset[HALF_FLAG]:
+        yield IN_FULL, {HALF_FLAG: False}
+    elif half:
+        yield IN_HALF, {HALF_FLAG: True}
+    if preset["device"] != "mps":
+        return
+    if devices.has_mlx():
+        yield IN_MLX, {"backend": "mlx", HALF_FLAG: False}
+        yield IN_MLX_HALF, {"backend": "mlx", HALF_FLAG: True}
+    if coreml.fault() is None:
+        yield IN_COREML, {"coreml_content": "on"}
 
 
 def run_benchmark(
@@ -149,6 +188,7 @@ def run_benchmark(
                     stage_s,
                     result["peak_memory_bytes"],
                     None if level_db is None else round(level_db, 1),
+                    tuple(result["notes"]),
                 )
             )
     return measured

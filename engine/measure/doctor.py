@@ -27,6 +27,9 @@ from engine.pitch.methods import AUTO, METHODS, choose_method
 
 State = Literal["ok", "warn", "fail"]
 
+SOUND_OUTPUT = "Sound output"
+"""Name of the check whose detail is the loudspeaker's name."""
+
 TORCH_VERSION = "2.13"
 SMALL_MEMORY_BYTES = 8 * 10**9
 SMALL_DISK_BYTES = 10**9
@@ -265,9 +268,9 @@ def _container_decoder() -> Check:
 
 def _player() -> Check:
     try:
-        return Check("Sound output", "ok", ", ".join(Child().output("-c", _PLAYER_CODE)))
+        return Check(SOUND_OUTPUT, "ok", ", ".join(Child().output("-c", _PLAYER_CODE)))
     except ChildError as error:
         absent = "PortAudio library not found" in str(error)
         remedy = "install libportaudio2 (apt-get)" if absent else "connect an output"
         advice = f"conversions work; to play results, {remedy}"
-        return Check("Sound output", "warn", str(error), advice)
+        return Check(SOUND_OUTPUT, "warn", str(error), advice)

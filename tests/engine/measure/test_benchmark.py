@@ -20,8 +20,13 @@ from engine.library.networks import CONTENT_ENCODER, RMVPE
 from engine.loading import load_content_encoder, load_rmvpe
 from engine.measure.benchmark import (
     BASELINE,
+    IN_COREML,
+    IN_FULL,
     IN_HALF,
+    IN_MLX,
+    IN_MLX_HALF,
     TOGETHER,
+    WHOLE,
     Job,
     Measurement,
     as_json,
@@ -53,6 +58,36 @@ def test_each_flag_is_measured_alone_and_all_together() -> None:
     for name in alone.keys() - {"retrieval", "use_fp16"}:
         assert alone[name] == replace(baseline, **{name: getattr(usual, name)})
     assert found[TOGETHER] == usual
+
+
+def test_on_a_mac_the_preset_is_also_measured_in_half_precision_by_mlx_and_by_core_ml(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(devices, "choose_device", lambda _: torch.device("mps"))
+    monkeypatch.setattr(devices, "half_type", lambda _: torch.float16)
+    monkeypatch.setattr(devices, "has_mlx", lambda: True)
+    monkeypatch.setattr("engine.accelerators.coreml.fault", lambda: None)
+    found = configurations("mps", None)
+    ways = {name: config for name, config in found.items() if name in WHOLE}
+    assert list(ways) == [TOGETHER, IN_HALF, IN_MLX, IN_MLX_HALF, IN_COREML]
+    preset = ways[TOGETHER]
+    assert (preset.backend, preset.use_fp16, preset.coreml_content) == ("auto", False, "off")
+    assert ways[IN_HALF] == replace(preset, use_fp16=True)
+    assert ways[IN_MLX] == replace(preset, backend="mlx")
+    assert ways[IN_MLX_HALF] == replace(preset, backend="mlx", use_fp16=True)
+    assert ways[IN_COREML] == replace(preset, coreml_content="on")
+    monkeypatch.setattr(devices, "has_mlx", lambda: False)
+    assert IN_MLX not in configurations("mps", None)
+
+
+def test_where_the_preset_has_half_precision_it_is_also_measured_in_float32(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(devices, "choose_device", lambda _: torch.device("cuda"))
+    monkeypatch.setattr(devices, "half_type", lambda _: torch.float16)
+    found = configurations("cuda", None)
+    assert found[IN_FULL] == replace(found[TOGETHER], use_fp16=False)
+    assert IN_HALF not in found
 
 
 def test_a_flag_the_device_does_not_use_is_refused() -> None:
@@ -142,8 +177,9 @@ def test_the_figures_are_printed_even_if_a_file_cannot_be_written(
     monkeypatch.setattr(
         engine.measure.benchmark, "run_benchmark", lambda *_, **__: two_measurements()
     )
+    monkeypatch.setattr("engine.measure.doctor.run_checks", lambda _: [])
     (tmp_path / "folder").mkdir()
-    for option in ("--save", "--chart"):
+    for option in ("--save", "--chart", "--report"):
         arguments = ["benchmark", "--device", "cpu", option, str(tmp_path / "folder")]
         assert main(arguments) == 2
         printed = capfd.readouterr()
