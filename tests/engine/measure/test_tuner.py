@@ -114,6 +114,20 @@ def test_every_flag_is_tried_except_those_that_cannot_be_measured_or_used_here(
     assert "cpu_parts" not in flags_to_try("cpu")
 
 
+@pytest.mark.parametrize("device", ["mps", "cpu"])
+def test_half_precision_is_measured_first_and_the_others_with_it(
+    tmp_path: Path, device: str
+) -> None:
+    bench = Bench(device, use_fp16=0.6)
+    bench.levels["use_fp16"] = 30.0  # enough for half precision
+    tuning = bench.tune(tmp_path)
+    first, *others = tuning.figures
+    assert (first.flag, first.value, first.kept) == ("use_fp16", True, True)
+    compared = [work for work in bench.asked if work["do"] == "compare"]
+    assert all(work["before"]["use_fp16"] for work in compared[1:])
+    assert others
+
+
 def test_each_flag_and_each_part_is_tried_on_a_device(tmp_path: Path, with_mlx: None) -> None:
     bench = Bench("mps", cpu_parts_pitch=0.7, cpu_parts_vocoder=3.0)
     tuning = bench.tune(tmp_path)
