@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -242,6 +242,7 @@ class FirstUse:
         self._record = ProbeRecord(full_name, f"{precision}, {layout}", folder)
         self._known = self._record.findings()
         self._kinds: Mapping[Part, str] | None = None
+        self._unable: Mapping[Part, Collection[str]] = {}
 
     @property
     def placement(self) -> Placement:
@@ -257,7 +258,11 @@ class FirstUse:
             on_cpu.add("filter")
         if not self._config.searches_on_device:
             on_cpu.add("retrieval")
-        found = {part: offered(part, self._device, config) for part in PARTS if part not in kept}
+        found = {
+            part: offered(part, self._device, config, self._unable.get(part, ()))
+            for part in PARTS
+            if part not in kept
+        }
         others = {
             part: name
             for part, name in found.items()
@@ -294,9 +299,14 @@ class FirstUse:
         """Why parts run elsewhere, for the user."""
         return [finding.sentence(self._device) for finding in self._bad()]
 
-    def use(self, models: Models) -> None:
-        """Give the placement for these networks from now on."""
-        self._kinds = models.kinds
+    def use(self, models: Models, unable: Mapping[Part, Collection[str]]) -> None:
+        """Give the placement for these networks from now on.
+
+        Parameters
+        ----------
+        unable : accelerators that cannot build them
+        """
+        self._kinds, self._unable = models.kinds, dict(unable)
 
     def examine(
         self, models: Models, load_on_cpu: Callable[[], Models], pause: Callable[[], None]

@@ -22,7 +22,7 @@ from engine.loading import content_encoder_files, load_content_encoder
 from engine.models.compilation import CompiledVocoder
 from engine.models.content_encoder import ContentEncoderSizes
 from engine.models.synthesizer import Synthesizer, build_synthesizer
-from engine.models.whisper import BandLevels, WhisperEncoder, WhisperSizes
+from engine.models.whisper import BandLevels, WhisperSizes
 from engine.networks import Models, Vocode
 from engine.optimization import OptimizationConfig
 from engine.options import ConversionOptions
@@ -58,6 +58,7 @@ class ModelStore:
         self._config = config
         self._placement = placement
         self._loaded: dict[str, tuple[Hashable, object]] = {}
+        self._unable: dict[Part, frozenset[str]] = {}
 
     @property
     def placement(self) -> Placement:
@@ -162,9 +163,10 @@ class ModelStore:
 
     def _built(self, part: Part, source: Any) -> Any:
         """A part by its accelerator; see `engine.accelerators`."""
+        self._unable[part] = accelerators.unable_to_build(part, source)
         name = self._placement.accelerator_of(part) or TORCH
-        if isinstance(source, WhisperEncoder):
-            name = TORCH  # no other framework has this network yet
+        if name in self._unable[part]:
+            name = TORCH
         device = self._placement.device_of(part)
         return accelerators.build(part, name, source, self._config, device)
 
@@ -307,7 +309,7 @@ class ExaminedStore(ModelStore):
     def models(self, voice: VoiceFiles, options: Sequence[ConversionOptions], run: Run) -> Models:
         """See `ModelStore.models`; a device that is new here is examined first."""
         models = self._built_models(voice, options, run)
-        self.first_use.use(models)
+        self.first_use.use(models, self._unable)
         if self.first_use.placement != self.placement:
             del models  # before loading: never two at once in memory
             models = self._elsewhere(voice, options, run)

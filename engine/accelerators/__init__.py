@@ -7,6 +7,7 @@ cannot build a part is not asked for it again.
 
 One that needs the GPU for itself has a function ``takes_gpu(config)``, too: where that is true,
 torch runs on the CPU. If it has ``why_not_used(config)``, that says why it was asked for in vain.
+If it has ``can_build(part, source)``, it offers only the networks for which that is true.
 
 What ``build(part, source, config, device)`` is given and has to return:
 
@@ -27,7 +28,7 @@ vocoder's ``speaker`` lies where the latent part runs. The filter is always torc
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
@@ -91,14 +92,31 @@ def find(name: str) -> Accelerator:
     return next(row for row in ACCELERATORS if row.name == name)
 
 
-def offered(part: Part, device: str, config: OptimizationConfig) -> str:
-    """The accelerator to try for a part, where torch would use this device."""
+def offered(
+    part: Part, device: str, config: OptimizationConfig, unable: Collection[str] = ()
+) -> str:
+    """The accelerator to try for a part, where torch would use this device.
+
+    Parameters
+    ----------
+    unable : accelerators that cannot build the network in use, see `unable_to_build`
+    """
     if part not in _BUILT_PARTS:
         return TORCH
     return next(
         row.name
         for row in ACCELERATORS
-        if (part, row.name) not in failures and row.load().offers(part, device, config)
+        if row.name not in unable
+        and (part, row.name) not in failures
+        and row.load().offers(part, device, config)
+    )
+
+
+def unable_to_build(part: Part, source: Any) -> frozenset[str]:
+    """The accelerators that have no such network."""
+    functions = ((row.name, getattr(row.load(), "can_build", None)) for row in ACCELERATORS)
+    return frozenset(
+        name for name, can_build in functions if can_build and not can_build(part, source)
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from engine.models.synthesizer import Synthesizer
 from engine.optimization import OptimizationConfig as Config
 from engine.options import ConversionResult
 from engine.stages import Part, Placement
+from engine.voice import VoiceFiles
 from tests.engine.second_device import SECOND, give_second_device
 from tests.engine.small_set import SmallSet, write_small_set
 from tests.sound import signal_to_error_db
@@ -26,11 +28,16 @@ NAME = "numpy-vocoder"
 SAMPLES = (0.1 * np.random.default_rng(3).standard_normal(32_000)).astype(np.float32)
 
 gain = 1.0
+able = True
 runs: list[torch.device] = []
 
 
 def offers(part: Part, device: str, config: Config) -> bool:
     return part == "vocoder"
+
+
+def can_build(part: Part, source: Any) -> bool:
+    return able
 
 
 def build(part: Part, source: Synthesizer, config: Config, device: str) -> Any:
@@ -105,6 +112,26 @@ def test_a_wrong_accelerator_is_rejected_and_torch_runs_the_part(
     runs.clear()
     assert convert(small, tmp_path).notes == result.notes
     assert runs == []
+
+
+def test_an_accelerator_is_asked_with_the_network_at_hand_and_torch_runs_what_it_lacks(
+    small: SmallSet, tmp_path: Path, toy: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    converter = Converter(small.models_dir, OptimizationConfig(device="cpu"), tuning_dir=tmp_path)
+
+    def run(voice: VoiceFiles) -> Placement:
+        result = converter.convert(SAMPLES, 16_000, voice, ConversionOptions(seed=5))
+        assert result.notes == ()
+        return converter._store.placement
+
+    monkeypatch.setattr(f"{__name__}.able", False)
+    assert run(small.voice).accelerator_of("vocoder") is None
+    assert runs == []
+    monkeypatch.setattr(f"{__name__}.able", True)
+    other = replace(small.voice, weights=tmp_path / "other.pth")
+    other.weights.write_bytes(small.voice.weights.read_bytes())
+    assert run(other).accelerator_of("vocoder") == NAME
+    assert runs
 
 
 def test_beside_a_gpu_tensors_reach_it_on_the_cpu_and_torch_takes_over_on_the_gpu(

@@ -22,6 +22,13 @@ def offers(part: Part, device: str, config: OptimizationConfig) -> bool:  # noqa
     return part == "content" and config.coreml_content != "off" and fault() is None
 
 
+def can_build(part: Part, source: Any) -> bool:
+    """Whether Core ML has such a network: it has no Whisper."""
+    from engine.models.content_encoder import ContentEncoder
+
+    return part == "content" and isinstance(source, ContentEncoder)
+
+
 def why_not_used(config: OptimizationConfig) -> Text | None:
     """Why it is not used though it was asked for; None if it is, or was not."""
     return fault() if config.coreml_content == "on" else None

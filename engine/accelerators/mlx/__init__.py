@@ -34,6 +34,13 @@ def offers(part: Part, device: str, config: OptimizationConfig) -> bool:
     return part in _PARTS and device == CPU and takes_gpu(config)
 
 
+def can_build(part: Part, source: Any) -> bool:
+    """Whether MLX has such a network: it has no Whisper."""
+    from engine.models.content_encoder import ContentEncoder
+
+    return part != "content" or isinstance(source, ContentEncoder)
+
+
 def takes_gpu(config: OptimizationConfig) -> bool:
     """Whether torch has to leave it the GPU."""
     return config.backend == "mlx" and _fault() is None
