@@ -135,12 +135,27 @@ class Recipe:
         OptionError : it cannot be read, is none, or of a newer version of this program
         """
         try:
-            return cls.from_json(read_small_file(path, _MOST_BYTES))
+            return cls.parsed(read_small_file(path, _MOST_BYTES), path.name)
         except OSError as error:
             why = error.strerror or str(error)
             raise _unreadable(path.name, Text("{report}", report=why)) from error
+
+    @classmethod
+    def parsed(cls, content: bytes | str, name: str) -> Recipe:
+        """As `from_json`, for a text that may be no recipe.
+
+        Parameters
+        ----------
+        name : of what it belongs to, for the user
+
+        Raises
+        ------
+        OptionError : it is none, or of a newer version of this program
+        """
+        try:
+            return cls.from_json(content)
         except (ValueError, RecursionError) as error:
-            raise _unreadable(path.name, "it is no recipe, or damaged") from error
+            raise _unreadable(name, "it is no recipe, or damaged") from error
 
     @classmethod
     def from_json(cls, content: bytes | str) -> Recipe:

@@ -32,7 +32,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Finished:
-    """The result is complete and has its final name; ``f0_hz`` and ``parts`` as in the engine's."""
+    """The result is complete and has its final name; the last three fields as in the engine's."""
 
     job_id: str
     output: Path
@@ -45,6 +45,7 @@ class Finished:
     notes: tuple[Text, ...] = ()
     f0_hz: NDArray[np.float32] | None = field(default=None, compare=False)
     parts: str = ""
+    recipe: str = ""
 
 
 @dataclass(frozen=True)

@@ -115,6 +115,8 @@ class Job:
     name : what the user calls the take; "" is its number
     starred : whether the user likes it
     parts : of a finished cover, see `engine.cover.parts.PartCache.find`; "" where there are none
+    recipe : of a finished take, see `engine.recipe.Recipe.from_json`; "" where there is none
+    repeats : the recipe of the take of which this one has to have the samples; "" for a new one
     """
 
     source: Path
@@ -141,6 +143,8 @@ class Job:
     name: str = ""
     starred: bool = False
     parts: str = ""
+    recipe: str = ""
+    repeats: str = ""
 
     @property
     def title(self) -> str:
@@ -165,7 +169,12 @@ class Job:
     def again(self) -> Job:
         """The same job, not started yet."""
         return replace(
-            self.another_take(), id=self.id, take=self.take, name=self.name, starred=self.starred
+            self.another_take(),
+            id=self.id,
+            take=self.take,
+            name=self.name,
+            starred=self.starred,
+            repeats=self.repeats,
         )
 
     def another_take(self) -> Job:
@@ -223,6 +232,8 @@ def job_from_record(record: dict[str, Any]) -> Job | None:
             name=str(record.get("name", "")),
             starred=bool(record.get("starred", False)),
             parts=str(record.get("parts", "")),
+            recipe=str(record.get("recipe", "")),
+            repeats=str(record.get("repeats", "")),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         return None

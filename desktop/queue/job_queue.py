@@ -105,6 +105,21 @@ class JobQueue(JobTable):
         self._tell()
         return tuple(job.id for job in new)
 
+    def repeat(self, job_ids: Iterable[str]) -> tuple[str, ...]:
+        """Make these takes again exactly; those without a recipe are left out.
+
+        Returns
+        -------
+        the ids of the new takes
+        """
+        new = [
+            replace(job.another_take(), repeats=job.recipe)
+            for job in self._of(job_ids)
+            if job.recipe
+        ]
+        self.add(new)
+        return tuple(job.id for job in new)
+
     def star(self, job_ids: Iterable[str]) -> None:
         """Give these a star; if all have one, take it away."""
         jobs = self._of(job_ids)
@@ -393,6 +408,8 @@ def _ended(job: Job, outcome: Outcome, fraction: float) -> Job:
                 peak_memory_bytes=outcome.peak_memory_bytes,
                 notes=outcome.notes,
                 parts=outcome.parts,
+                recipe=outcome.recipe,
+                repeats="",
             )
         case Failed():
             return replace(

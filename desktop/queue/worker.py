@@ -26,13 +26,13 @@ from desktop.queue.engine_protocol import (
     Order,
     Outcome,
 )
-from desktop.queue.job import Voice
+from desktop.queue.job import Job, Voice
 from desktop.queue.live_timings import LiveTimings, WatchedProfiler
 from engine.errors import ConversionCancelled, Text, UserError, as_text
 from engine.key import VoicePitch
 from engine.machine import memory_share_bytes
 from engine.optimization import OptimizationConfig
-from engine.progress import CancelToken, StageProgress
+from engine.progress import CancelToken, ProgressListener, StageProgress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from engine.cover.options import CoverOptions
     from engine.options import ConversionResult
     from engine.pipeline import Region
+    from engine.recipe import Recipe
     from engine.voice import VoiceFiles
 
 _Piece = tuple[float, "NDArray[np.float32]", int]
@@ -75,7 +76,9 @@ class ConverterEngine:
         from engine.stage_cache import StageCache
 
         cache = StageCache(cache_folder, memory_share_bytes(_CACHE_SHARE, *_CACHE_BYTES))
-        self._converter: Converter = Converter(optimization=optimization, cache=cache)
+        self._converter: Converter = Converter(
+            optimization=optimization, cache=cache, keep_recipes=True
+        )
         self._cover: Cover | None = None
         self._audition: CoverAudition | None = None
         torch_device = self._converter.device
@@ -91,9 +94,9 @@ class ConverterEngine:
     def convert(self, order: Order, live: LiveTimings) -> Finished:
         """See `Engine`."""
         from engine.audio.reader import probe_audio
+        from engine.recipe import Recipe
 
         job = order.job
-        voice = _files_of(job.voice)
         live.source(probe_audio(job.source, track=job.options.track).duration_s or 0.0)
         looked_s = 0.0
 
@@ -105,36 +108,16 @@ class ConverterEngine:
                 looked_s = now_s
                 live.memory(self._memory_bytes())
 
-        folder = job.result_folder
-        if folder is not None and folder != job.output_dir:  # the Music folder need not exist yet
-            with suppress(OSError):
-                folder.mkdir(parents=True, exist_ok=True)
         with self._watched(live):
-            result: ConversionResult | CoverResult
-            parts = ""
-            if job.cover is None:
-                result = self._converter.convert_file(
-                    job.source,
-                    voice,
-                    job.options,
-                    output_dir=folder,
-                    listener=listen,
-                    cancel=order.cancel,
-                )
-            else:
-                result = made = self._covers(job.cover).make(
-                    job.source,
-                    voice,
-                    job.options,
-                    job.cover,
-                    backing_voice=_files_of(job.backing_voice) if job.backing_voice else None,
-                    output_dir=folder,
-                    listener=listen,
-                    cancel=order.cancel,
-                )
-                parts = made.parts
+            repeated = Recipe.parsed(job.repeats, job.title) if job.repeats else None
+            if repeated is not None:
+                job = self._as_before(job, repeated, order.cancel)
+            result, parts = self._made(job, listen, order.cancel)
         if result.output_path is None:
             raise RuntimeError("a file was converted, but no file was named")
+        notes = tuple(map(as_text, result.notes))
+        if repeated is not None:
+            notes += (_compared(repeated, Recipe.from_json(result.recipe)),)
         return Finished(
             job.id,
             result.output_path,
@@ -144,10 +127,56 @@ class ConverterEngine:
             result.device,
             result.peak_memory_bytes,
             self._memory_bytes(),
-            tuple(map(as_text, result.notes)),
+            notes,
             result.f0_hz,
             parts,
+            result.recipe,
         )
+
+    def _made(
+        self, job: Job, listen: ProgressListener, cancel: CancelToken
+    ) -> tuple[ConversionResult | CoverResult, str]:
+        """The result of a job, and the parts of a cover."""
+        folder = job.result_folder
+        if folder is not None and folder != job.output_dir:  # the Music folder need not exist yet
+            with suppress(OSError):
+                folder.mkdir(parents=True, exist_ok=True)
+        voice = _files_of(job.voice)
+        if job.cover is None:
+            result = self._converter.convert_file(
+                job.source, voice, job.options, output_dir=folder, listener=listen, cancel=cancel
+            )
+            return result, ""
+        made = self._covers(job.cover).make(
+            job.source,
+            voice,
+            job.options,
+            job.cover,
+            backing_voice=_backing_of(job),
+            output_dir=folder,
+            listener=listen,
+            cancel=cancel,
+        )
+        return made, made.parts
+
+    def _as_before(self, job: Job, recipe: Recipe, cancel: CancelToken) -> Job:
+        """The job with every option of a recipe.
+
+        Raises
+        ------
+        OptionError : the result would be another one
+        """
+        options = replace(recipe.conversion_options(), recipe=job.options.recipe)
+        cover, voice, backing = recipe.cover_options(), _files_of(job.voice), _backing_of(job)
+        if cover is None:
+            now = self._converter.recipe(job.source, voice, options, cancel=cancel)
+        else:
+            covers = self._covers(cover)
+            now = covers.recipe(job.source, voice, options, cover, backing, cancel)
+        changes = recipe.changes(now)
+        if changes:
+            raise recipe.refusal(changes, "use Convert Again to make it with what is here")
+        return replace(job, options=options, cover=cover)
 
     def audition(self, order: AuditionOrder) -> Iterator[Audition]:
         """See `Engine`."""
@@ -190,7 +219,7 @@ class ConverterEngine:
             _files_of(order.voice),
             order.options,
             order.cover,
-            backing_voice=_files_of(order.backing_voice) if order.backing_voice else None,
+            backing_voice=_backing_of(order),
             first_s=order.first_s,
             cancel=order.cancel,
         )
@@ -240,6 +269,34 @@ def _files_of(voice: Voice) -> VoiceFiles:
     from engine.voice import VoiceFiles
 
     return VoiceFiles(voice.weights, voice.index, voice.name)
+
+
+def _backing_of(asked: Job | AuditionOrder) -> VoiceFiles | None:
+    return None if asked.backing_voice is None else _files_of(asked.backing_voice)
+
+
+def _flags_of(order: Order) -> OptimizationConfig:
+    """Those of the settings; where a take is repeated, those with which it was made.
+
+    The device stays as it is set: if that is another one now, the engine says so.
+    """
+    if not order.job.repeats:
+        return order.optimization
+    from engine.recipe import Recipe
+
+    set_now, before = order.optimization, Recipe.parsed(order.job.repeats, order.job.title)
+    return replace(
+        before.optimization(), device=set_now.device, enable_profiling=set_now.enable_profiling
+    )
+
+
+def _compared(before: Recipe, now: Recipe) -> Text:
+    """The remark on a take that was repeated."""
+    if before.sound == now.sound:
+        return Text("it has exactly the same samples as the take that was repeated")
+    return Text(
+        "nothing has changed, but the samples are others: this machine does not always round alike"
+    )
 
 
 class Worker(QObject):
@@ -331,7 +388,7 @@ class Worker(QObject):
         job_id = order.job.id
         try:
             order.cancel.raise_if_cancelled()
-            engine = self._engine_for(order.optimization, live)
+            engine = self._engine_for(_flags_of(order), live)
             order.cancel.raise_if_cancelled()
             return replace(engine.convert(order, live), taken_s=live.look().elapsed_s)
         except ConversionCancelled:

@@ -221,8 +221,14 @@ class MainWindow(DropWindow):
         if len(jobs) == 1:
             self.queue_view.rename(jobs[0].id)
 
+    def repeat_selected(self) -> None:
+        """Make the selected takes again exactly."""
+        self._show_takes(self.queue.repeat(self.queue_view.selected_ids()))
+
     def _retry(self, job_ids: Sequence[str]) -> None:
-        takes = self.queue.retry(job_ids)
+        self._show_takes(self.queue.retry(job_ids))
+
+    def _show_takes(self, takes: Sequence[str]) -> None:
         if takes:
             self.show_new(takes)
 

@@ -51,6 +51,7 @@ class WindowActions(QObject):
         self.cancel = self._make(tr("Cancel"), window.cancel_selected, "Ctrl+.")
         self.cancel_all = self._make(tr("Cancel All"), window.cancel_all, "Ctrl+Shift+.")
         self.retry = self._make(tr("Convert Again"), window.retry_selected, "Ctrl+R")
+        self.repeat = self._make(tr("Repeat Exactly"), window.repeat_selected, "Ctrl+Alt+R")
         self.convert = self._make(
             tr("Convert with These Settings"), window.convert_with_settings, "Ctrl+Return"
         )
@@ -170,6 +171,7 @@ class WindowActions(QObject):
         self.cancel_all.setEnabled(window.queue.is_busy)
         again = any(job.is_over or job.state is JobState.INTERRUPTED for job in jobs)
         self.retry.setEnabled(again)
+        self.repeat.setEnabled(any(job.recipe for job in jobs))
         self.convert.setEnabled(bool(jobs))
         self._window.areas.convert.setEnabled(bool(jobs))
         self.star.setEnabled(bool(jobs))
@@ -192,7 +194,9 @@ class WindowActions(QObject):
     def _add_job_actions(self, menu: QMenu) -> None:
         menu.addActions([self.download, self.play, self.reveal, self.copy])
         menu.addSeparator()
-        menu.addActions([self.audition, self.convert, self.retry, self.star, self.rename])
+        menu.addActions(
+            [self.audition, self.convert, self.retry, self.repeat, self.star, self.rename]
+        )
         menu.addSeparator()
         menu.addActions([self.cancel, self.remove])
         menu.addSeparator()

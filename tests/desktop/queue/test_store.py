@@ -48,6 +48,17 @@ def test_finished_jobs_stay_and_the_rest_is_offered_again(store: QueueStore) -> 
     }
 
 
+def test_a_recipe_is_kept_and_a_take_that_was_to_repeat_another_still_does(
+    store: QueueStore,
+) -> None:
+    finished = job("a.wav", state=JobState.FINISHED, recipe='{"format": 1}')
+    store.save([finished, job("a.wav", repeats=finished.recipe, take=2)])
+    assert store.flush()
+    first, second = store.load()
+    assert (first.recipe, first.repeats) == (finished.recipe, "")
+    assert (second.state, second.repeats) == (JobState.INTERRUPTED, finished.recipe)
+
+
 def test_order_and_last_state_are_saved(store: QueueStore) -> None:
     jobs = [job(f"{place}.wav") for place in range(300)]
     for count in range(0, 301, 30):
