@@ -70,9 +70,8 @@ def legible(colour: QColor, backs: Iterable[QColor], least: float) -> QColor:
 
 def secondary_text(palette: QPalette) -> QColor:
     """Colour of explanations."""
-    back = palette.color(QPalette.ColorRole.Base)
-    quiet = blend(palette.color(QPalette.ColorRole.Text), back, 0.68)
-    return _on_grounds(quiet, palette, TEXT_CONTRAST)
+    base, text = (palette.color(r) for r in (QPalette.ColorRole.Base, QPalette.ColorRole.Text))
+    return _on_grounds(QColor.fromRgb(_quiet_text(text.rgb(), base.rgb())), palette, TEXT_CONTRAST)
 
 
 def selection(palette: QPalette, *, focused: bool = True) -> QColor:
@@ -162,6 +161,11 @@ def _on_grounds(colour: QColor, palette: QPalette, least: float) -> QColor:
     text = palette.color(QPalette.ColorRole.Text)
     quiet = _quiet_selection(text.rgb(), base.rgb())
     return QColor.fromRgb(_legible(colour.rgb(), (base.rgb(), window.rgb(), quiet), least))
+
+
+@lru_cache(maxsize=64)
+def _quiet_text(text: int, base: int) -> int:
+    return blend(QColor.fromRgb(text), QColor.fromRgb(base), 0.68).rgb()
 
 
 @lru_cache(maxsize=64)

@@ -59,7 +59,7 @@ class Feeder:
         self._stop = threading.Event()
         self._ended = threading.Event()
         self._problems: dict[int, UserError] = {}
-        source = _looped(files, rate_hz, start_s, loop, self._problems)
+        source = _looped(files, rate_hz, start_s, loop, self._problems, self._stop)
         self._thread = threading.Thread(
             target=self._work, args=(source,), name="listen", daemon=True
         )
@@ -117,18 +117,19 @@ def _looped(
     start_s: float,
     loop: Stretch | None,
     problems: dict[int, UserError],
+    stop: threading.Event,
 ) -> Iterator[Chunk]:
     """Chunks from a position on; a loop is repeated without end."""
     if loop is None or start_s >= loop[1]:
-        yield from _chunks(files, rate_hz, start_s, None, problems)
+        yield from _chunks(files, rate_hz, start_s, None, problems, stop)
         return
     n_first = max(1, round((loop[1] - start_s) * rate_hz))
-    first = _chunks(files, rate_hz, start_s, n_first, problems)
+    first = _chunks(files, rate_hz, start_s, n_first, problems, stop)
     yield from _softened(first, n_first, rate_hz, begins=False)
     n_frames = max(1, round((loop[1] - loop[0]) * rate_hz))
     kept: list[Chunk] = []
     while True:
-        again = _chunks(files, rate_hz, loop[0], n_frames, problems)
+        again = _chunks(files, rate_hz, loop[0], n_frames, problems, stop)
         turn = _softened(again, n_frames, rate_hz, begins=True)
         if n_frames <= KEPT_S * rate_hz:
             kept = kept or list(turn)
@@ -143,8 +144,12 @@ def _chunks(
     start_s: float,
     n_frames: int | None,
     problems: dict[int, UserError],
+    stop: threading.Event,
 ) -> Iterator[Chunk]:
-    """All sounds, `n_frames` of them, or until the longest ends; silence where one is shorter."""
+    """All sounds, `n_frames` of them, or until the longest ends; silence where one is shorter.
+
+    Nothing more once `stop` is set: while a user seeks, no file is opened for a place left again.
+    """
     sounds = [_Regular(file, rate_hz, start_s) for file in files]
     for done in count(0, _CHUNK_FRAMES):
         n = _CHUNK_FRAMES if n_frames is None else min(_CHUNK_FRAMES, n_frames - done)
@@ -153,6 +158,8 @@ def _chunks(
         chunk = np.zeros((n, len(sounds), 2), dtype=np.float32)
         longest = 0
         for k, sound in enumerate(sounds):
+            if stop.is_set():
+                return
             if k in problems:
                 continue
             try:

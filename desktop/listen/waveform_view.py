@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal, Slot
+from PySide6.QtCore import QEvent, QLineF, QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import (
     QColor,
     QFocusEvent,
@@ -14,6 +14,7 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
     QPalette,
+    QPen,
     QPixmap,
     QWheelEvent,
 )
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 _BAR_WIDTH = 2.0
 _BAR_STEP = 3.0
+_DOT_LENGTH = 0.01
+"""Of the bar of silence, which is as high as it is wide."""
 LANE_MARGIN = 6.0
 LANE_HEIGHT = 46
 LOW_LANE_HEIGHT = 34
@@ -71,7 +74,9 @@ class WaveformView(QAbstractSlider):
         self._pressed_at: float | None = None
         self._drags = False
         self._height = LANE_HEIGHT
-        self._pictures: tuple[object, tuple[QPixmap, QPixmap]] | None = None
+        self._shown: object = None
+        self._shape = QPixmap()
+        self._pictures: dict[int, QPixmap] = {}
         self.setOrientation(Qt.Orientation.Horizontal)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -101,7 +106,7 @@ class WaveformView(QAbstractSlider):
             return
         self._waveform = waveform
         self._message = message
-        self._pictures = None
+        self._shown = None
         self.setToolTip(plain_tip(message) if waveform is None else "")
         self.update()
 
@@ -190,37 +195,46 @@ class WaveformView(QAbstractSlider):
             painter.fillRect(line, text if self._active else faded(text, 0.4))
 
     def _pictures_of(self, waveform: Waveform) -> tuple[QPixmap, QPixmap]:
-        """The bars as they are when they were heard, and before."""
-        palette, ratio = self.palette(), self.devicePixelRatioF()
+        """The bars as they are when they were heard, and before; kept until others are shown."""
+        shown = self._axis.shown_s, self.size(), self.devicePixelRatioF()
+        if self._shown != shown:
+            self._shown, self._shape = shown, self._draw_shape(self._bars(waveform))
+            self._pictures.clear()
+        palette = self.palette()
         text = palette.color(QPalette.ColorRole.Text)
         colours = (faded(text, 0.34), faded(text, 0.22))
         if self._active:
             colours = (accent(palette), faded(text, 0.55))
-        names = tuple(each.rgba() for each in colours)
-        shown = self._axis.shown_s, self.size(), ratio, names
-        if self._pictures is None or self._pictures[0] != shown:
-            bars = self._bars(waveform)
-            self._pictures = (
-                shown,
-                (self._picture(bars, colours[0]), self._picture(bars, colours[1])),
-            )
-        return self._pictures[1]
+        return self._picture(colours[0]), self._picture(colours[1])
 
-    def _picture(self, bars: list[QRectF], colour: QColor) -> QPixmap:
+    def _picture(self, colour: QColor) -> QPixmap:
+        """The shape of the sound in a colour."""
+        picture = self._pictures.get(colour.rgba())
+        if picture is None:
+            picture = QPixmap(self._shape)
+            painter = QPainter(picture)
+            painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_SourceIn)
+            painter.fillRect(self.rect(), colour)
+            painter.end()
+            self._pictures[colour.rgba()] = picture
+        return picture
+
+    def _draw_shape(self, bars: list[QLineF]) -> QPixmap:
+        """All bars in one call: a call for each would keep the window waiting."""
         ratio = self.devicePixelRatioF()
         picture = QPixmap(self.size() * ratio)
         picture.setDevicePixelRatio(ratio)
         picture.fill(Qt.GlobalColor.transparent)
         painter = QPainter(picture)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(colour)
-        for bar in bars:
-            painter.drawRoundedRect(bar, 1, 1)
+        solid, ends = Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap
+        painter.setPen(QPen(Qt.GlobalColor.black, _BAR_WIDTH, solid, ends))
+        painter.drawLines(bars)
         painter.end()
         return picture
 
-    def _bars(self, waveform: Waveform) -> list[QRectF]:
+    def _bars(self, waveform: Waveform) -> list[QLineF]:
+        """The middle line of each bar, without its round ends."""
         start_s, stop_s = self._axis.shown_s
         stop_s = min(stop_s, waveform.duration_s)
         n_columns = int((self._x_of(stop_s) - LANE_MARGIN) / _BAR_STEP)
@@ -230,12 +244,14 @@ class WaveformView(QAbstractSlider):
         loudest = max(float(abs(waveform.levels[-1]).max(initial=0)), _QUIETEST_FULL_HEIGHT)
         middle = self.height() / 2
         half = (middle - 5) / loudest
+        end = _BAR_WIDTH / 2
         bars = []
         for k, (low, high) in enumerate(columns.tolist()):
-            top, bottom = middle - high * half, middle - low * half
-            if bottom - top < _BAR_WIDTH:
-                top, bottom = middle - _BAR_WIDTH / 2, middle + _BAR_WIDTH / 2
-            bars.append(QRectF(LANE_MARGIN + k * _BAR_STEP, top, _BAR_WIDTH, bottom - top))
+            top, bottom = middle - high * half + end, middle - low * half - end
+            if bottom - top < _DOT_LENGTH:
+                top, bottom = middle, middle + _DOT_LENGTH
+            x = LANE_MARGIN + k * _BAR_STEP + end
+            bars.append(QLineF(x, top, x, bottom))
         return bars
 
     # --- mouse and keyboard --------------------------------------------------------------------

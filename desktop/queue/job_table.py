@@ -57,6 +57,14 @@ DIFFERENCE_ROLE = Qt.ItemDataRole.UserRole + 5
 ROWS_TYPE = "application/x-ultimate-rvc-rows"
 """Ids of dragged jobs, one a line."""
 
+_ROLE = Qt.ItemDataRole
+_FLAG = Qt.ItemFlag
+_CELL_FLAGS = (
+    _FLAG.ItemIsSelectable | _FLAG.ItemIsEnabled | _FLAG.ItemNeverHasChildren
+    | _FLAG.ItemIsDragEnabled
+)  # fmt: skip
+_NAME_FLAGS = _CELL_FLAGS | _FLAG.ItemIsEditable
+
 _NUMBERS = frozenset({Column.ELAPSED, Column.REMAINING, Column.SPEED})
 
 
@@ -158,31 +166,14 @@ class JobTable(QAbstractTableModel):
         """A cell."""
         if not index.isValid():
             return None
-        job = self._jobs[index.row()]
-        give: dict[int, Callable[[], Any]] = {
-            Qt.ItemDataRole.DisplayRole: lambda: self._cell(job, index.column()),
-            Qt.ItemDataRole.ToolTipRole: lambda: plain_tip(describe_job(job)),
-            Qt.ItemDataRole.AccessibleTextRole: lambda: self._spoken(job, index.column()),
-            Qt.ItemDataRole.AccessibleDescriptionRole: lambda: describe_job(job),
-            Qt.ItemDataRole.TextAlignmentRole: lambda: _alignment(index.column()),
-            JOB_ROLE: lambda: job,
-            PROGRESS_ROLE: lambda: self.progress(job.id),
-            STOPPING_ROLE: lambda: job.id in self._stopping,
-            DOWNLOAD_ROLE: lambda: self.download(job),
-            DIFFERENCE_ROLE: lambda: difference_text(job, self.takes(job)),
-            STANDING_ROLE: lambda: self.standing(index.row()),
-            Qt.ItemDataRole.EditRole: lambda: job.name,
-        }
-        return give[role]() if role in give else None
+        give = _GIVE.get(role)
+        return None if give is None else give(self, index, self._jobs[index.row()])
 
     def flags(self, index: Index) -> Qt.ItemFlag:
         """Rows can be dragged, to another place or, with their results, out of the window."""
-        flags = super().flags(index)
-        if index.isValid():
-            flags |= Qt.ItemFlag.ItemIsDragEnabled
-            if index.column() == Column.NAME:
-                flags |= Qt.ItemFlag.ItemIsEditable
-        return flags
+        if not index.isValid():
+            return super().flags(index)
+        return _NAME_FLAGS if index.column() == Column.NAME else _CELL_FLAGS
 
     def mimeTypes(self) -> list[str]:  # noqa: N802 - Qt's name
         """Only rows of this table can be dropped here."""
@@ -216,18 +207,19 @@ class JobTable(QAbstractTableModel):
             self.tr("Speed"),
         )
 
-    def _cell(self, job: Job, column: int) -> str:
+    def text(self, job: Job, column: int) -> str:
+        """A cell as it is shown."""
         stopping = job.id in self._stopping
         name, progress, download = Column(column).name, self.progress(job.id), self.download(job)
         return cell_text(job, progress, name, stopping=stopping, download=download)
 
-    def _spoken(self, job: Job, column: int) -> str:
+    def spoken(self, job: Job, column: int) -> str:
         """A cell for assistive technology: the state includes the remarks on the job."""
         notes = note_sentences(job) if column == Column.STATE else ()
         take: tuple[str, ...] = ()
         if column == Column.NAME and (job.name or job.starred or len(self.takes(job)) > 1):
             take = (take_title(job, spoken=True),)
-        return "\n".join((self._cell(job, column), *take, *notes))
+        return "\n".join((self.text(job, column), *take, *notes))
 
     def _renumber(self, first: int = 0) -> None:
         if first == 0:
@@ -239,3 +231,20 @@ class JobTable(QAbstractTableModel):
 def _alignment(column: int) -> Qt.AlignmentFlag:
     side = Qt.AlignmentFlag.AlignRight if column in _NUMBERS else Qt.AlignmentFlag.AlignLeft
     return side | Qt.AlignmentFlag.AlignVCenter
+
+
+_GIVE: dict[int, Callable[[JobTable, Index, Job], Any]] = {
+    _ROLE.DisplayRole: lambda table, index, job: table.text(job, index.column()),
+    _ROLE.ToolTipRole: lambda _table, _index, job: plain_tip(describe_job(job)),
+    _ROLE.AccessibleTextRole: lambda table, index, job: table.spoken(job, index.column()),
+    _ROLE.AccessibleDescriptionRole: lambda _table, _index, job: describe_job(job),
+    _ROLE.TextAlignmentRole: lambda _table, index, _job: _alignment(index.column()),
+    JOB_ROLE: lambda _table, _index, job: job,
+    PROGRESS_ROLE: lambda table, _index, job: table.progress(job.id),
+    STOPPING_ROLE: lambda table, _index, job: table.is_stopping(job.id),
+    DOWNLOAD_ROLE: lambda table, _index, job: table.download(job),
+    DIFFERENCE_ROLE: lambda table, _index, job: difference_text(job, table.takes(job)),
+    STANDING_ROLE: lambda table, index, _job: table.standing(index.row()),
+    _ROLE.EditRole: lambda _table, _index, job: job.name,
+}
+"""What a cell gives for a role; made once, for the rows are painted while music plays."""

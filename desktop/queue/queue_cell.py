@@ -31,6 +31,10 @@ _BAR_HEIGHT = 6
 _PERCENT_WIDTH = 42
 _MARK_POINTS = 14
 _FLASH_OPACITY = 0.38
+_LEFT, _RIGHT = (
+    int(side | Qt.AlignmentFlag.AlignVCenter)
+    for side in (Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight)
+)
 _DOTS: dict[JobState, Callable[[QPalette], QColor]] = {
     JobState.FINISHED: style.good,
     JobState.FAILED: style.bad,
@@ -63,8 +67,7 @@ class QueueCell(QStyledItemDelegate):
     ) -> None:
         """A cell."""
         job: Job = index.data(JOB_ROLE)
-        self.initStyleOption(option, index)
-        text = str(option.text)
+        text = str(index.data())
         palette: QPalette = option.palette
         place: QRect = option.rect
         selected = bool(option.state & QStyle.StateFlag.State_Selected)
@@ -77,6 +80,7 @@ class QueueCell(QStyledItemDelegate):
             painter.fillRect(place, light)
         inner = place.adjusted(PADDING, 0, -PADDING, 0)
         painter.save()
+        painter.setFont(option.font)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if index.column() == Column.NAME:
             standing: Standing = index.data(STANDING_ROLE)
@@ -89,11 +93,10 @@ class QueueCell(QStyledItemDelegate):
             title = self.tr("Download")
             place = pill_place(place, painter.fontMetrics().horizontalAdvance(title))
             paint_pill(painter, place, title, palette, selected=selected, down=False)
-        else:
+        elif text:
             painter.setFont(style.figures_font(painter.font()))
             painter.setPen(_text_colour(palette, selected=selected, quiet=True))
-            right = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-            painter.drawText(inner, right, text)
+            painter.drawText(inner, _RIGHT, text)
         painter.restore()
 
     def updateEditorGeometry(  # noqa: N802 - Qt's name
@@ -170,17 +173,16 @@ def _paint_name(
         place = place.adjusted(_INDENT, 0, 0, 0)
     upper, lower = _lines_of(place)
     metrics = painter.fontMetrics()
-    middle = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
     painter.setPen(_text_colour(palette, selected=selected))
     title = take_title(job) if beneath else job.title
     name = metrics.elidedText(title, Qt.TextElideMode.ElideMiddle, place.width())
-    painter.drawText(upper, middle, name)
+    painter.drawText(upper, _LEFT, name)
     painter.setPen(_text_colour(palette, selected=selected, quiet=True))
     painter.setFont(style.smaller_font(painter.font()))
     if job.state is JobState.FAILED and not selected:
         painter.setPen(style.bad(palette))
     shown = painter.fontMetrics().elidedText(second, Qt.TextElideMode.ElideRight, place.width())
-    painter.drawText(lower, middle, shown)
+    painter.drawText(lower, _LEFT, shown)
 
 
 def _second_line(index: QModelIndex | QPersistentModelIndex, job: Job, standing: Standing) -> str:
@@ -216,8 +218,7 @@ def _paint_progress(
     _paint_bar(painter, QRectF(place.left(), top, width, _BAR_HEIGHT), fraction, colour, rest)
     painter.setFont(style.figures_font(painter.font()))
     painter.setPen(_text_colour(palette, selected=selected))
-    right = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-    painter.drawText(numbers, right, f"{fraction:.0%}")
+    painter.drawText(numbers, _RIGHT, f"{fraction:.0%}")
 
 
 def _paint_words(
@@ -232,7 +233,7 @@ def _paint_words(
     room = place.adjusted(16, 0, -_MARK_POINTS - 6 if job.notes else 0, 0)
     metrics = painter.fontMetrics()
     shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, room.width())
-    painter.drawText(room, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), shown)
+    painter.drawText(room, _LEFT, shown)
     if job.notes:
         left = room.left() + metrics.horizontalAdvance(shown) + 7
         box = QRectF(left, place.center().y() - _MARK_POINTS / 2 + 1, _MARK_POINTS, _MARK_POINTS)
