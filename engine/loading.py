@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from engine.checkpoint import (
     COUNTER,
+    is_finite,
     mismatch,
     plain_names,
     quoted,
@@ -211,7 +212,7 @@ def load_strictly(network: Network, tensors: Mapping[str, Tensor], path: Path) -
         if tensor.is_floating_point() != expected[name].is_floating_point():
             detail = Text("{tensor} has another type of number", tensor=quoted(name))
             raise _other_network(path, detail)
-        if not torch.isfinite(tensor).all():
+        if not is_finite(tensor):
             detail = Text("{tensor} contains NaN or infinite values", tensor=quoted(name))
             raise WeightsError(_cannot_use(path), detail, _download_again())
     network.load_state_dict(dict(tensors), strict=True, assign=True)

@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
-from engine.checkpoint import COUNTER, mismatch
+from engine.checkpoint import COUNTER, is_finite, mismatch
 from engine.errors import Text, VoiceFileError
 from engine.models.layers import fold_weight_norm, weight_norm_pairs
 from engine.models.refine_gan import CHAIN_CHANNELS
@@ -89,7 +88,7 @@ def _voice(record: Mapping[str, object], path: Path) -> VoiceCheckpoint:
         raise foreign_vocoder(record) if has_foreign_label(record) else UnfitError(why)
     state = fold_weight_norm(raw)
     for name, tensor in state.items():
-        if not torch.isfinite(tensor).all():
+        if not is_finite(tensor):
             why = Text("{tensor} contains NaN or infinite values", tensor=name_in_file(name))
             raise UnfitError(why)
     parameters = sum(tensor.numel() for tensor in state.values())
