@@ -17,6 +17,7 @@ from desktop.listen.lane import SOURCE, Lane, lanes_of
 from desktop.listen.lane_list import LaneList
 from desktop.listen.lane_sounds import LaneSounds
 from desktop.listen.listen_foot import ListenFoot
+from desktop.listen.playback import Playback
 from desktop.listen.stretch import LENGTH_S, Stretch, best_stretch
 from desktop.listen.time_axis import TimeAxis
 from desktop.queue.job import Job, JobState
@@ -50,6 +51,7 @@ class ListenPanel(QWidget):
     axis : the time that is shown
     play : the button
     pitch : the pitch of source and result, opened and closed by a button
+    playback : what is heard
     takes_of : all takes of a job's source
 
     Signals
@@ -57,11 +59,13 @@ class ListenPanel(QWidget):
     play_begins : the user starts playing
     stretch_selected : another stretch of the source was selected, or none is any more
     take_chosen : (str) the user chose to hear the take of this job
+    state_changed : something else is heard, or it can be
     """
 
     play_begins = Signal()
     stretch_selected = Signal()
     take_chosen = Signal(str)
+    state_changed = Signal()
 
     def __init__(
         self,
@@ -75,11 +79,7 @@ class ListenPanel(QWidget):
         self._settings = settings
         self._sounds = LaneSounds(settings, cache_folder, self)
         self._sounds.updated.connect(self._on_sounds)
-        self._make_player = make_player
-        self._player: Player | None = None
         self._job: Job | None = None
-        self._heard_key, self._before_key = SOURCE, SOURCE
-        self._selected: Stretch | None = None
         self._shows_audition = False
         self.takes_of: Callable[[Job], Sequence[Job]] = lambda job: (job,)
         self.axis = TimeAxis(self)
@@ -87,10 +87,10 @@ class ListenPanel(QWidget):
         self.mixer = CoverMixer(settings, self)
         self.mixer.lanes_changed.connect(self.look_again)
         self.mixer.levels_changed.connect(self._on_levels)
-        self._lanes = lanes_of(None, ())
-        self._sounds.set_lanes(self._lanes)
+        self.playback = Playback(self._sounds, self.mixer.gains, make_player, self)
         self._build()
         settings.changed.connect(self._setting_changed)
+        self._follow_playback()
         self._show_lanes()
         self.show_position(0.0)
 
@@ -104,18 +104,17 @@ class ListenPanel(QWidget):
     @property
     def heard(self) -> int:
         """Number of the lane that is heard."""
-        keys = [lane.key for lane in self._lanes]
-        return keys.index(self._heard_key) if self._heard_key in keys else 0
+        return self.playback.heard
 
     @property
     def is_playing(self) -> bool:
         """Whether sound is playing or about to."""
-        return self._player is not None and self._player.is_playing
+        return self.playback.is_playing
 
     @property
     def position_s(self) -> float:
         """The playing position."""
-        return self._player.position_s if self._player is not None else 0.0
+        return self.playback.position_s
 
     @property
     def is_read(self) -> bool:
@@ -134,22 +133,24 @@ class ListenPanel(QWidget):
         if self.pitch is not None:
             self.pitch.set_job(job)
         self.mixer.set_job(job)
-        lanes = self._wanted_lanes()
-        same = job is not None and self._player is not None and lanes[0].file == self._lanes[0].file
-        place_s = self.position_s if lanes[0].path == self._lanes[0].path else 0.0
+        heard, lanes = self.playback, self._wanted_lanes()
+        shown = heard.lanes[0]
+        same = job is not None and heard.player is not None and lanes[0].file == shown.file
+        place_s = self.position_s if lanes[0].path == shown.path else 0.0
         had_result = before is not None and before.output is not None
-        self._lanes = lanes
-        self._sounds.set_lanes(lanes)
         wanted = "" if job is None else job.id
+        heard.set_lanes(lanes, wanted)
         if not same:
-            self._hear(wanted)
-            self._load(place_s)
+            heard.hear(wanted)
+            self.axis.show_all()
+            self.foot.say("")
+            heard.load(place_s)
         else:
             other = before is None or before.id != wanted
             arrived = not had_result and not self.is_playing
             if job is not None and job.output is not None and (other or arrived):
-                self._hear(wanted)
-            self._play_on()
+                heard.hear(wanted)
+            heard.go_on()
         self._show_lanes()
         self.show_position(place_s if not same else self.position_s)
 
@@ -157,29 +158,25 @@ class ListenPanel(QWidget):
     def look_again(self) -> None:
         """Show takes and parts as they are now; what is heard goes on."""
         lanes = self._wanted_lanes()
-        if lanes != self._lanes:
-            self._lanes = lanes
-            self._sounds.set_lanes(lanes)
-            self._play_on()
+        if lanes != self.playback.lanes:
+            self.playback.set_lanes(lanes, "" if self._job is None else self._job.id)
+            self.playback.go_on()
             self._show_lanes()
 
     def toggle_play(self) -> None:
         """Play or pause."""
-        if self._player is not None:
-            if not self._player.is_playing:
-                self.play_begins.emit()
-            self._tell_loop()  # clear the last problem
-            self._player.toggle()
+        self._tell_loop()  # clear the last problem
+        self.playback.toggle()
 
     def pause(self) -> None:
         """Pause."""
-        if self._player is not None:
-            self._player.pause()
+        self.playback.pause()
 
     def stretch_of(self, job: Job) -> Stretch:
         """The selected stretch of a source; else its most voiced one, or its loudest."""
-        if self._selected is not None and job.source == self._lanes[0].path:
-            return self._selected
+        loop, lanes = self.playback.loop, self.playback.lanes
+        if loop is not None and job.source == lanes[0].path:
+            return loop
         waveform = self._sounds.waveform(PlayedFile(job.source, job.options.track))
         duration_s = waveform.duration_s if waveform is not None else job.source_s
         voiced = None if self.pitch is None else self.pitch.voiced(job.source)
@@ -192,7 +189,7 @@ class ListenPanel(QWidget):
 
     def show_audition(self, stretch: Stretch | None, *, is_heard: bool) -> None:
         """Show which stretch is auditioned; None shows what is selected."""
-        self._list.set_stretch(stretch or self._selected)
+        self._list.set_stretch(stretch or self.playback.loop)
         self._shows_audition = stretch is not None
         if stretch is None:
             self._tell_loop()
@@ -213,35 +210,24 @@ class ListenPanel(QWidget):
 
     def seek_by(self, seconds: float) -> None:
         """Move back (negative) or forth, within the loop if there is one."""
-        if self._player is not None:
-            place_s = self._player.position_s + seconds
-            low_s, high_s = self._selected or (0.0, self.axis.length_s or place_s)
-            self._player.seek(min(max(low_s, place_s), high_s))
+        self.playback.seek_by(seconds)
 
     def flip(self) -> None:
         """Hear the lane that was heard before, at the same instant."""
-        keys = [lane.key for lane in self._lanes]
-        before = keys.index(self._before_key) if self._before_key in keys else -1
-        if before < 0 or before == self.heard or not self._sounds.playable(before):
-            others = [k for k in range(len(keys)) if k != self.heard and self._sounds.playable(k)]
-            before = others[0] if others else self.heard
-        self.choose(before)
+        self.choose(self.playback.lane_before())
 
     def step(self, by: int) -> None:
         """Hear the next lane below (1) or above (-1), at the same instant."""
-        number = self.heard + by
-        while 0 <= number < len(self._lanes):
-            if self._sounds.playable(number):
-                self.choose(number)
-                return
-            number += by
+        number = self.playback.next_lane(by)
+        if number is not None:
+            self.choose(number)
 
     def choose(self, number: int) -> None:
         """Hear a lane, at the same instant."""
-        lane = self._lanes[number]
-        if lane.file is not None and lane.key != self._heard_key:
-            self._hear(lane.key)
-            self._play_on()
+        lane = self.playback.lanes[number]
+        if lane.file is not None and lane.key != self.playback.heard_key:
+            self.playback.hear(lane.key)
+            self.playback.go_on()
         self._show_state()
         self._list.scroll_to(self.heard)
         if lane.job_id and self._job is not None and lane.job_id != self._job.id:
@@ -252,9 +238,7 @@ class ListenPanel(QWidget):
         if self.pitch is not None:
             self.pitch.close_tasks()
         self.mixer.close_tasks()
-        if self._player is not None:
-            self._player.close()
-        self._sounds.close()
+        self.playback.close()
 
     def take_key(self, event: QKeyEvent) -> bool:
         """Space plays and pauses, the arrows seek and flip; False for any other key."""
@@ -269,8 +253,8 @@ class ListenPanel(QWidget):
                 self.seek_by(-_SEEK_S if event.key() == Qt.Key.Key_Left else _SEEK_S)
             case Qt.Key.Key_Up | Qt.Key.Key_Down:
                 self.step(-1 if event.key() == Qt.Key.Key_Up else 1)
-            case Qt.Key.Key_Escape if self._selected is not None:
-                self._select(None)
+            case Qt.Key.Key_Escape if self.playback.loop is not None:
+                self.playback.set_loop(None)
             case _:
                 return False
         return True
@@ -296,7 +280,7 @@ class ListenPanel(QWidget):
         self._list = LaneList(self.axis)
         self._list.chosen.connect(self.choose)
         self._list.sought.connect(self._seek_in_lane)
-        self._list.selected.connect(self._select)
+        self._list.selected.connect(self.playback.set_loop)
         self._list.flip_requested.connect(self.flip)
         self._list.step_wanted.connect(self.step)
         self._list.levels_changed.connect(self.mixer.set_levels)
@@ -324,7 +308,7 @@ class ListenPanel(QWidget):
         button.setToolTip(self.tr("Show the pitch of both over a piano, and correct it"))
         button.setFont(small_font(button))
         button.toggled.connect(self._show_pitch)
-        panel.sought.connect(self._seek)
+        panel.sought.connect(self.playback.seek)
         panel.scrolled.connect(self.axis.show)
         self.axis.changed.connect(lambda: panel.show_seconds(self.axis.shown_s))
         self._pitch_toggle = button
@@ -345,75 +329,45 @@ class ListenPanel(QWidget):
 
     # --- what is played ------------------------------------------------------------------------
 
-    def _hear(self, key: str) -> None:
-        """Choose what is heard; the source where that has no sound."""
-        lane = next((each for each in self._lanes if each.key == key), None)
-        key = key if lane is not None and lane.file is not None else SOURCE
-        if key != self._heard_key:
-            self._before_key, self._heard_key = self._heard_key, key
+    def _follow_playback(self) -> None:
+        playback = self.playback
+        playback.set_volume(self.foot.factor)
+        playback.begins.connect(self.play_begins)
+        playback.moved.connect(self.show_position)
+        playback.state_changed.connect(self._show_state)
+        playback.problem.connect(self.foot.say)
+        playback.loop_changed.connect(self._show_loop)
 
     def _wanted_lanes(self) -> list[Lane]:
         takes = () if self._job is None else self.takes_of(self._job)
         return [*lanes_of(self._job, takes), *self.mixer.lanes()]
 
-    def _played(self) -> tuple[list[PlayedFile], tuple[float, ...]]:
-        take = "" if self._job is None else self._job.id
-        return self._sounds.played(self.heard, take, self.mixer.gains())
-
     @Slot()
     def _on_levels(self) -> None:
         """What is mixed is heard, unless a part is heard alone."""
-        if self._job is not None and self._lanes[self.heard].part is None:
-            self._hear(self._job.id)
-        self._play_on()
+        if self._job is not None and self.playback.lanes[self.heard].part is None:
+            self.playback.hear(self._job.id)
+        self.playback.go_on()
         self._show_lanes()
-
-    def _load(self, place_s: float) -> None:
-        """Another source, or none."""
-        self._selected = None
-        self.axis.show_all()
-        self.foot.say("")
-        if self._player is None:
-            if self._job is None:
-                return
-            self._player = self._made_player()
-        self._player.load(*self._played())
-        self._player.seek(place_s)
-        self._sounds.read(self.heard)
-
-    def _made_player(self) -> Player:
-        from desktop.listen.player import Player
-
-        player = (self._make_player or Player)()
-        player.setParent(self)
-        player.set_volume(self.foot.factor)
-        player.moved.connect(self.show_position)
-        player.state_changed.connect(self._show_state)
-        player.problem.connect(self.foot.say)
-        return player
-
-    def _play_on(self) -> None:
-        """Whatever changed is heard from now on, at the same instant."""
-        if self._player is not None:
-            self._player.change(*self._played())
-            self._sounds.read(self.heard)
 
     @Slot(bool)
     def _on_sounds(self, complete: bool) -> None:  # noqa: FBT001 - the slot of a signal of one value
         if complete:
             if not self._sounds.playable(self.heard):
-                able = [lane.key for k, lane in enumerate(self._lanes) if self._sounds.playable(k)]
-                self._hear(able[0] if able else SOURCE)
-            self._play_on()
+                lanes, able = self.playback.lanes, self.playback.playable
+                keys = [lane.key for k, lane in enumerate(lanes) if able[k]]
+                self.playback.hear(keys[0] if keys else SOURCE)
+            self.playback.go_on()
         self._show_lanes()
         self.show_position(self.position_s)
 
     def _show_lanes(self) -> None:
-        self._list.show_lanes(self._lanes)
+        lanes = self.playback.lanes
+        self._list.show_lanes(lanes)
         self.axis.set_length(self._sounds.length_s)
-        for lane, row in zip(self._lanes, self._list.rows, strict=True):
+        for lane, row in zip(lanes, self._list.rows, strict=True):
             row.view.show_waveform(self._sounds.waveform(lane.file), self._message(lane))
-        self._list.set_stretch(self._selected)
+        self._list.set_stretch(self.playback.loop)
         self._show_levels()
         self._show_state()
         self._align()
@@ -440,43 +394,32 @@ class ListenPanel(QWidget):
     def _setting_changed(self, key: str) -> None:
         if key == settings_table.LEVEL_MATCH.key:
             self._show_levels()
-            self._play_on()
+            self.playback.go_on()
 
     @Slot()
     def _on_volume(self) -> None:
-        if self._player is not None:
-            self._player.set_volume(self.foot.factor)
+        self.playback.set_volume(self.foot.factor)
+        self.state_changed.emit()
 
     # --- time ----------------------------------------------------------------------------------
 
     @Slot(int, float)
     def _seek_in_lane(self, number: int, position_s: float) -> None:
         self.choose(number)
-        self._seek(position_s)
+        self.playback.seek(position_s)
 
-    @Slot(float)
-    def _seek(self, position_s: float) -> None:
-        """A click beside the loop ends it."""
-        loop = self._selected
-        if loop is not None and not loop[0] <= position_s < loop[1]:
-            self._select(None)
-        if self._player is not None:
-            self._player.seek(position_s)
-
-    @Slot(object)
-    def _select(self, stretch: Stretch | None) -> None:
-        self._selected = stretch
-        self._list.set_stretch(stretch)
-        if self._player is not None:
-            self._player.set_loop(stretch)
+    @Slot()
+    def _show_loop(self) -> None:
+        self._list.set_stretch(self.playback.loop)
         self._tell_loop()
         self.stretch_selected.emit()
+        self.state_changed.emit()
 
     def _tell_loop(self) -> None:
-        if self._selected is None:
+        if self.playback.loop is None:
             self.foot.say("")
         else:
-            self.foot.say_stretch(self.tr("Loop {start}–{stop}"), self._selected)
+            self.foot.say_stretch(self.tr("Loop {start}–{stop}"), self.playback.loop)
 
     @Slot()
     def _show_state(self) -> None:
@@ -485,11 +428,12 @@ class ListenPanel(QWidget):
         name = self.tr("Pause") if playing else self.tr("Play")
         self.play.setAccessibleName(name)
         self.play.setToolTip(self.tr("{action} (Space)").format(action=name))
-        able = [self._sounds.playable(number) for number in range(len(self._lanes))]
+        able = self.playback.playable
         self.play.setEnabled(any(able))
-        whole = self._job is not None and self._heard_key == self._job.id
+        whole = self._job is not None and self.playback.heard_key == self._job.id
         mixed = self.mixer.audible() if whole else ()
         self._list.show_heard(self.heard, playable=able, mixed=mixed)
+        self.state_changed.emit()
 
     @Slot(float)
     def show_position(self, position_s: float) -> None:

@@ -206,7 +206,7 @@ class TimedDevice:
 def listening(app: App, heart: Heart, folder: Path, hours: float, count: int) -> None:
     """A long source with three takes among many rows: read, played, flipped, zoomed, looped."""
     panel = app.listen_panel
-    panel._make_player = lambda: Player(TimedDevice())
+    panel.playback.make_player = lambda: Player(TimedDevice())
     source = write_long(folder / "long.flac", hours)
     takes = [Path(shutil.copy(source, folder / f"take {k}.flac")) for k in range(3)]
     voice = app.draft.voice

@@ -60,7 +60,7 @@ def main() -> None:
         panel = ListenPanel(settings, Path(folder, "cache"), lambda: Player(device))
         voice = Voice("Aria", Path("aria.pth"))
         panel.set_job(Job(source=source, voice=voice, state=JobState.FINISHED, output=result))
-        player = panel._player
+        player = panel.playback.player
         assert player is not None
 
         def run_until(condition) -> None:  # type: ignore[no-untyped-def]

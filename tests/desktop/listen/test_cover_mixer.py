@@ -51,7 +51,7 @@ def app(
     monkeypatch.setenv("URVC_MODELS_DIR", str(folder))
     monkeypatch.setenv("URVC_CACHE_DIR", str(tmp_path / "kept"))
     started = App(app_paths, leave=lambda _code: None)
-    started.listen_panel._make_player = lambda: Player(FakeDevice(RATE_HZ))
+    started.listen_panel.playback.make_player = lambda: Player(FakeDevice(RATE_HZ))
     started.start()
     yield started
     started.close()
@@ -71,7 +71,7 @@ def finished(qtbot: QtBot, app: App, count: int) -> Job:
 def heard(qtbot: QtBot, app: App, n_frames: int) -> np.ndarray:
     """What the sound card gets from the beginning."""
     panel = app.listen_panel
-    player = panel._player
+    player = panel.playback.player
     assert player is not None
     panel.pause()
     player.seek(0.0)
@@ -81,7 +81,9 @@ def heard(qtbot: QtBot, app: App, n_frames: int) -> np.ndarray:
     qtbot.waitUntil(lambda: player._stream is not None, timeout=WAIT_MS)
     parts: list[np.ndarray] = []
     while sum(map(len, parts)) < n_frames:
-        before = panel._player._order.mixer.position_s if panel._player._order else 0.0
+        before = (
+            panel.playback.player._order.mixer.position_s if panel.playback.player._order else 0.0
+        )
         out = device.stream.play(1024)
         taken = round((player._order.mixer.position_s - before) * RATE_HZ) if player._order else 0
         parts.append(out[:taken])

@@ -51,8 +51,8 @@ def panel(qtbot: QtBot, tmp_path: Path, device: FakeDevice) -> Iterator[ListenPa
 
 
 def player(panel: ListenPanel) -> Player:
-    assert panel._player is not None
-    return panel._player
+    assert panel.playback.player is not None
+    return panel.playback.player
 
 
 def both_read(qtbot: QtBot, panel: ListenPanel) -> None:
