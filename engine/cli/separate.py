@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from engine.cli.arguments import add_options, chosen_options, path_of
 from engine.cli.output import EXIT_FAILED, EXIT_OK, ProgressBar, say, tell, tell_json
 from engine.cli.sources import Source, find_sources, result_folder, tell_of_others, without_results
+from engine.cover.options import COVER_OPTIONS
 from engine.errors import UserError
 from engine.library.separation_networks import QUALITIES, separation_file
 from engine.optimization import FLAGS, resolve
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from engine.separation.stems import StemFiles
 
 _DEVICE = tuple(flag for flag in FLAGS if flag.name == "device")
+_PASSES = tuple(each for each in COVER_OPTIONS if each.name == "one_pass")
 
 
 def add_separate(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +58,7 @@ def add_separate(parser: argparse.ArgumentParser) -> None:
         default="wav",
         help="of the files (default: wav)",
     )
-    add_options(parser.add_argument_group("machine"), _DEVICE)
+    add_options(parser.add_argument_group("machine"), (*_PASSES, *_DEVICE))
     parser.add_argument("--json", action="store_true", help="print one JSON object for each song")
 
 
@@ -71,7 +73,7 @@ def _separate(given: argparse.Namespace) -> int:
     from engine.separation.separator import Separator
     from engine.separation.stems import stem_names
 
-    separator = Separator.open(path)
+    separator = Separator.open(path, **chosen_options(given, _PASSES))
     files = sources.files
     for name in stem_names(separator):
         files = without_results(files, name)

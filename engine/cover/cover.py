@@ -288,7 +288,7 @@ class Cover:
         ------
         UserError, ConversionCancelled : as `engine.converter.Converter.recipe`
         """
-        networks = tuple(each for each in self.stems.used(cover) if each is not None)
+        networks = tuple(each.path for each in self.stems.used(cover) if each is not None)
         return self.converter.recipe(
             source, voice, options, cover, backing=backing_voice, networks=networks, cancel=cancel
         )

@@ -98,6 +98,13 @@ class CoverOptions:
     instrumental_db: float = _gain(
         0.0, Text("Instruments"), Text("Level of the instruments."), "--instrumental-db"
     )
+    one_pass: bool = option(
+        default=False, title=Text("Separate in one pass"),
+        help=Text(
+            "Takes half the time with Best, a sixth less with Fast; chunks overlap less, so a "
+            "change can be heard where they meet."
+        ),
+    )
     karaoke: Literal["auto", "on", "off"] = option(
         "auto", title=Text("Split voices"),
         help=Text("Converts the lead alone. Automatic does so where its network tells them apart."),

@@ -65,6 +65,20 @@ class Stems:
         return {name: track for name, track in tracks.items() if track is not None}
 
 
+@dataclass(frozen=True)
+class StemNetwork:
+    """A network that takes songs apart, and how.
+
+    Attributes
+    ----------
+    path : of its file
+    one_pass : see `engine.separation.separator.Separator.open`
+    """
+
+    path: Path
+    one_pass: bool
+
+
 class _NotKeptError(Exception):
     """A stem was not made before."""
 
@@ -98,14 +112,15 @@ class StemMaker:
         self._make_room = make_room
         self._digests = digests
 
-    def used(self, cover: CoverOptions) -> tuple[Path | None, Path | None, Path | None]:
+    def used(self, cover: CoverOptions) -> tuple[StemNetwork | None, ...]:
         """The networks that take a song apart: for the vocals, the lead, and the dry lead."""
         found = self.networks
-        return (
+        paths = (
             found.vocals if cover.source_kind == "song" else None,
             found.karaoke if cover.karaoke != "off" else None,
             found.dereverb if cover.dereverb == "auto" else None,
         )
+        return tuple(None if path is None else StemNetwork(path, cover.one_pass) for path in paths)
 
     def kept(self, key: Key, whole: Song, cover: CoverOptions, work: Work) -> Stems | None:
         """The stems of a song, if all of them were made before."""
@@ -161,12 +176,13 @@ class StemMaker:
         """The SHA-256 of a file, found once; up to 0.9 GB are read."""
         return self._digests.of(file, cancel)
 
-    def network_key(self, network: Path, cancel: CancelToken) -> Key:
+    def network_key(self, network: StemNetwork, cancel: CancelToken) -> Key:
         """What a network's result depends on beside the song."""
-        digest = self.digest(network, cancel)
-        return digest, settings_of(network, digest), _CACHE_VERSION
+        digest = self.digest(network.path, cancel)
+        key = digest, settings_of(network.path, digest), _CACHE_VERSION
+        return (*key, "one pass") if network.one_pass else key
 
-    def _stem_key(self, key: Key, network: Path, work: Work) -> Key:
+    def _stem_key(self, key: Key, network: StemNetwork, work: Work) -> Key:
         return (*key, *self.network_key(network, work.cancel))
 
     def _kept(self, stem_key: Key, given: Song) -> Path | None:
@@ -175,7 +191,7 @@ class StemMaker:
         complete = found is not None and found.stat().st_size == len(given) * _STEM_FRAME_BYTES
         return found if complete else None
 
-    def _read(self, given: Song, key: Key, network: Path, work: Work) -> tuple[Song, Key]:
+    def _read(self, given: Song, key: Key, network: StemNetwork, work: Work) -> tuple[Song, Key]:
         """A network's stem that was made before, and its key."""
         stem_key = self._stem_key(key, network, work)
         found = self._kept(stem_key, given)
@@ -183,7 +199,9 @@ class StemMaker:
             raise _NotKeptError
         return Song.open(found), stem_key
 
-    def _separated(self, given: Song, key: Key, network: Path, work: Work) -> tuple[Song, Key]:
+    def _separated(
+        self, given: Song, key: Key, network: StemNetwork, work: Work
+    ) -> tuple[Song, Key]:
         """A network's stem, from the cache where it was made before, and its key."""
         with suppress(_NotKeptError):
             return self._read(given, key, network, work)
@@ -193,7 +211,7 @@ class StemMaker:
         cache_bytes = max(self._cache_bytes, _MOST_STEMS * n_bytes)
         with work.separation(self._device) as tell:
             with StopBetweenOperations(work.cancelled):
-                separator = Separator.open(network)
+                separator = Separator.open(network.path, one_pass=network.one_pass)
             cache = DiskCache(self._cache.folder, _STEM_ENDING, cache_bytes)
             stem = separate(
                 given,

@@ -1,8 +1,8 @@
 """How a song of any length passes a network piece by piece, and comes out exactly as long.
 
 A plan cuts the song; `overlap_add` reads each piece, has it separated, and gives what is finished.
-Both plans are those of the networks' own programs, sample by sample; only where a RoFormer's file
-asks for one pass do the chunks overlap by their fades, which there would leave gaps between them.
+Both plans are those of the networks' own programs, sample by sample; only with one pass do the
+chunks of a RoFormer overlap by their fades, which there would leave gaps between them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+SHORT_OVERLAP = 0.1
+"""Share of a chunk that it has in common with the next one where all is heard about once."""
+
 _LEAST_WEIGHT = np.float32(1e-12)
 """Where nothing counts, the sum is 0 and stays so."""
 
@@ -93,7 +96,8 @@ class RoformerPlan:
     Attributes
     ----------
     chunk : samples that the network takes, a multiple of its hop
-    overlaps : chunks in which each sample is heard; with 1, two chunks share the fade between them
+    overlaps : chunks in which each sample is heard; with 1, two chunks share the fade between them,
+        a tenth of each
     """
 
     chunk: int
@@ -101,7 +105,7 @@ class RoformerPlan:
 
     def pieces(self, n: int) -> list[Piece]:
         """See `Plan`."""
-        fade = self.chunk // 10
+        fade = int(SHORT_OVERLAP * self.chunk)
         step = min(self.chunk // self.overlaps, self.chunk - fade)
         border = self.chunk - step
         border = border if n > 2 * border else 0

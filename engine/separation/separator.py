@@ -14,7 +14,7 @@ from engine.errors import DeviceError, Message, Text, WeightsError
 from engine.files import file_sha256
 from engine.models.htdemucs import HTDemucs
 from engine.models.roformer import Roformer
-from engine.separation.chunks import DemucsPlan, Plan, RoformerPlan
+from engine.separation.chunks import SHORT_OVERLAP, DemucsPlan, Plan, RoformerPlan
 from engine.separation.network_file import Kind, SeparationNetwork, read_network
 from engine.separation.settings import Settings, settings_of
 from engine.stages import CPU
@@ -41,7 +41,14 @@ class Separator:
     notes : sentences for the user
     """
 
-    def __init__(self, path: Path, found: SeparationNetwork, settings: Settings) -> None:
+    def __init__(
+        self,
+        path: Path,
+        found: SeparationNetwork,
+        settings: Settings,
+        *,
+        one_pass: bool = False,
+    ) -> None:
         self.path = path
         self.kind: Kind = found.kind
         self.stems = found.stems or settings.stems
@@ -52,20 +59,26 @@ class Separator:
         self._refused: set[str] = set()
         self.plan: Plan
         if isinstance(self._network, HTDemucs):
-            self.plan = DemucsPlan(self._network.sizes.segment_samples)
+            overlap = SHORT_OVERLAP if one_pass else DemucsPlan.overlap
+            self.plan = DemucsPlan(self._network.sizes.segment_samples, overlap)
             self.normalises = True
             # The vocals are the last stem of those files that do not name them.
             last = self._network.sizes.sources - 1
             self._stem = self.stems.index("vocals") if "vocals" in self.stems else last
         else:
-            self.plan = RoformerPlan(settings.chunk, settings.overlaps)
+            self.plan = RoformerPlan(settings.chunk, 1 if one_pass else settings.overlaps)
             self.normalises = settings.normalises
             self._stem = next((i for i, name in enumerate(self.stems) if name in _VOICES), 0)
             self._stem = min(self._stem, self._network.sizes.stems - 1)
 
     @classmethod
-    def open(cls, path: Path) -> Separator:
+    def open(cls, path: Path, *, one_pass: bool = False) -> Separator:
         """Read a file of HTDemucs, Mel-Band RoFormer or BS-RoFormer; nothing in it is executed.
+
+        Parameters
+        ----------
+        one_pass : songs are cut into chunks that overlap by a tenth only, instead of as much as
+            the network's own program has them overlap: half the work or less for a RoFormer
 
         Raises
         ------
@@ -81,7 +94,7 @@ class Separator:
             ) from error
         settings = settings_of(path, sha256)
         found = read_network(path, settings.hop, keeps_constant=settings.keeps_constant)
-        return cls(path, found, settings)
+        return cls(path, found, settings, one_pass=one_pass)
 
     @property
     def stem(self) -> str:

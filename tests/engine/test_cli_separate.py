@@ -53,6 +53,24 @@ def test_vocals_and_instruments_add_up_to_the_song(run: Run, network: Path, tmp_
     assert min(np.abs(stem).max() for stem in stems) > 0.01
 
 
+def test_one_pass_gives_another_result_that_adds_up_too(
+    run: Run, network: Path, tmp_path: Path
+) -> None:
+    write_song(tmp_path / "a.wav")
+    vocals = []
+    for name in ("overlapped", "one-pass"):
+        folder = tmp_path / name
+        folder.mkdir()
+        more = ("--one-pass",) if name == "one-pass" else ()
+        assert run(tmp_path / "a.wav", "--model", network, "--output-dir", folder, *more)[0] == 0
+        stems = [
+            soundfile.read(folder / f"a ({each}).wav")[0] for each in ("vocals", "instrumental")
+        ]
+        assert np.abs(sum(stems) - song_samples(30_001)).max() < 1e-6
+        vocals.append(stems[0])
+    assert not np.array_equal(*vocals)
+
+
 @pytest.mark.parametrize(("rate_hz", "n"), [(48_000, 20_003), (22_050, 1)])
 def test_the_files_are_as_long_as_the_song_at_its_own_rate(
     rate_hz: int, n: int, run: Run, network: Path, tmp_path: Path

@@ -22,9 +22,9 @@ separated: list[str] = []
 class Sums(Separator):
     """Separates by what both channels have in common, or makes a part of that the lead."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, one_pass: bool = False) -> None:
         self.path = path
-        self.plan = RoformerPlan(GRID_HZ, 2)
+        self.plan = RoformerPlan(GRID_HZ, 1 if one_pass else 2)
         self.normalises = False
         self.notes = []
         self._share = float(path.read_text().partition(" ")[0])

@@ -83,6 +83,18 @@ def test_another_key_or_level_needs_no_separation(
     assert separated
 
 
+def test_one_pass_is_a_separation_of_its_own(
+    converter: Converter, song: Path, networks: CoverNetworks, tmp_path: Path
+) -> None:
+    asked = []
+    for one_pass in (False, True, False, True):
+        make(converter, song, networks, tmp_path, one_pass=one_pass)
+        asked.append(len(separated))
+        separated.clear()
+    assert 0 < asked[1] < asked[0]
+    assert asked[2:] == [0, 0]
+
+
 def test_levels_and_muted_instruments(
     converter: Converter, song: Path, networks: CoverNetworks, tmp_path: Path
 ) -> None:

@@ -96,6 +96,52 @@ def test_what_the_network_leaves_unchanged_stays_so(
     assert np.abs(stem.read(0, n) - samples).max() < 1e-5
 
 
+class Blurred(Unchanged):
+    """A network that hears 50 samples to each side, and silence beyond its chunk."""
+
+    def separate(self, samples: Floats) -> Floats:
+        self.asked += 1
+        taps = np.hanning(101) / 50
+        return np.stack([np.convolve(each, taps, "same") for each in samples.T], 1).astype("f4")
+
+
+@pytest.mark.parametrize(
+    ("overlapped", "one_pass", "share"),
+    [
+        (DemucsPlan(4410), DemucsPlan(4410, 0.1), 0.85),
+        (RoformerPlan(4410), RoformerPlan(4410, 1), 0.57),
+        (RoformerPlan(4410, 4), RoformerPlan(4410, 1), 0.3),
+    ],
+)
+def test_one_pass_does_less_and_differs_only_where_chunks_meet(
+    overlapped: DemucsPlan | RoformerPlan,
+    one_pass: DemucsPlan | RoformerPlan,
+    share: float,
+    tmp_path: Path,
+) -> None:
+    song = as_song(song_samples(99_999), tmp_path / "song")
+    networks = [Blurred(overlapped), Blurred(one_pass)]
+    stems = [separate(song, each, tmp_path / "stem").read(0, song.n) for each in networks]
+    assert networks[1].asked < share * networks[0].asked
+    meets = np.zeros(song.n, bool)
+    for plan in (overlapped, one_pass):
+        for piece in plan.pieces(song.n):
+            for edge in (piece.start - piece.skip, piece.start - piece.skip + 4410):
+                meets[max(edge - 50, 0) : max(edge + 50, 0)] = True
+    np.testing.assert_allclose(stems[1][~meets], stems[0][~meets], atol=1e-6)
+    assert not meets.all()
+    assert agreement_db(stems[1], stems[0]) > 30
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_network_is_opened_for_one_pass(
+    kind: str, separators: dict[str, Separator], tmp_path: Path
+) -> None:
+    found = Separator.open(write_network(kind, tmp_path), one_pass=True)
+    pieces = [len(each.plan.pieces(40 * CHUNK)) for each in (found, separators[kind])]
+    assert pieces[0] == 45 < pieces[1]
+
+
 def test_a_shift_moves_the_pieces_and_repeats_with_its_seed(
     separators: dict[str, Separator], tmp_path: Path
 ) -> None:
