@@ -56,6 +56,7 @@ class TimingView(QWidget):
         self._running: str | None = None
         self._fraction = 0.0
         self._source_s = 0.0
+        self._low = False
         self.setAccessibleName(self.tr("Stage timings"))
         self.show_rows_of(None)
 
@@ -63,8 +64,25 @@ class TimingView(QWidget):
         """Make room for the stages of a job; songs have more of them."""
         whole = job is not None and job.cover is not None
         self._rows = STAGES if whole else CONVERSION_STAGES
-        self.setFixedHeight(_BAR_HEIGHT + 10 + _LINE_HEIGHT * self._lines)
+        self._fit()
+
+    def set_low(self, *, low: bool) -> None:
+        """Show the bar only; the tool tip has the rest."""
+        self._low = low
+        self._fit()
+        self._show_tip()
+
+    @property
+    def full_height(self) -> int:
+        """Height with the lines of the stages."""
+        return _BAR_HEIGHT + 10 + _LINE_HEIGHT * self._lines
+
+    def _fit(self) -> None:
+        self.setFixedHeight(_BAR_HEIGHT if self._low else self.full_height)
         self.update()
+
+    def _show_tip(self) -> None:
+        self.setToolTip(self.accessibleDescription().replace(", ", "\n") if self._low else "")
 
     @property
     def _lines(self) -> int:
@@ -91,6 +109,7 @@ class TimingView(QWidget):
         self._running = running
         lines = (f"{stage_name(s.stage)} {milliseconds(s.seconds)}" for s in stages)
         self.setAccessibleDescription(", ".join(lines))
+        self._show_tip()
         self.update()
 
     def bar_widths(self) -> dict[str, float]:
@@ -106,10 +125,12 @@ class TimingView(QWidget):
         return QSize(520, self.height())
 
     def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        """Bar, then lines."""
+        """Bar, then lines where there is room."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         self._paint_bar(painter, QRectF(0, 0, self.width(), _BAR_HEIGHT))
+        if self._low:
+            return
         wide = (self.width() - _COLUMN_GAP * (_COLUMNS - 1)) / _COLUMNS
         painter.setFont(style.figures_font(style.small_font(self)))
         for place, stage in enumerate(each.name for each in self._rows):
@@ -204,9 +225,10 @@ class NotesView(QWidget):
 
 
 class DetailPanel(QWidget):
-    """Shows one job; its height only depends on the remarks on a finished job.
+    """Shows one job; its height only depends on the remarks on a finished job, and on the window.
 
-    The timings can be folded away; why a job failed or what it lacks is always shown.
+    The timings can be folded away, and are a bar without lines in a low window; why a job failed
+    or what it lacks is always shown.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -222,7 +244,7 @@ class DetailPanel(QWidget):
         self._summary = style.PlainLabel()
         self._summary.setFont(style.figures_font(style.small_font(self)))
         self._summary.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self._copy = QPushButton(self.tr("Copy as Text"))
+        self._copy = QPushButton(self.tr("Copy Timings"))
         self._copy.clicked.connect(self.copy)
         self._copy.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         head = QHBoxLayout()
@@ -241,7 +263,6 @@ class DetailPanel(QWidget):
         self._pages.addWidget(self._failure)
         self.needs = NeedsPanel()
         self._pages.addWidget(self.needs)
-        self._pages.setFixedHeight(self._timings.height())
         column = QVBoxLayout(self)
         column.setContentsMargins(style.MARGIN, 10, style.MARGIN, 12)
         column.setSpacing(10)
@@ -296,15 +317,16 @@ class DetailPanel(QWidget):
         self._notes.show_notes(note_sentences(job) if job else ())
         several = self.tr("{count} files selected – {name}")
         title = job.title if job else self.tr("No file selected")
+        if job is not None and job.output is not None and of == 1:
+            title = f"{title} → {job.output.name}"
         self._title.set_text(several.format(count=of, name=title) if of > 1 else title)
         self._copy.setEnabled(job is not None and bool(job.stages or job.report))
         failed = job is not None and job.state is JobState.FAILED
-        self._copy.setText(self.tr("Copy Report") if failed else self.tr("Copy as Text"))
+        self._copy.setText(self.tr("Copy Report") if failed else self.tr("Copy Timings"))
         lacking = job is not None and job.state is JobState.NEEDS_NETWORKS
         page = self._failure if failed else self.needs if lacking else self._timings
         self._pages.setCurrentWidget(page)
         self._timings.show_rows_of(job)
-        self._pages.setFixedHeight(self._timings.height())
         self._show_page()
         self._summary.setText("")
         if job is None:
@@ -319,9 +341,21 @@ class DetailPanel(QWidget):
             self._timings.show_stages(job.stages, job.fraction, job.source_s * job.fraction)
             self._summary.setText(_summary(job.realtime, job.device, job.memory_bytes))
 
+    @property
+    def spared(self) -> int:
+        """How much lower it is now than with all timings."""
+        return 0 if self._pages.isHidden() else self._timings.full_height - self._pages.height()
+
+    def set_low(self, *, low: bool) -> None:
+        """Show of the timings the bar only, or all."""
+        self._timings.set_low(low=low)
+        self._show_page()
+
     @Slot()
     def _show_page(self) -> None:
         timings = self._pages.currentWidget() is self._timings
+        full, here = self._timings.full_height, self._timings.height()
+        self._pages.setFixedHeight(here if timings else full)
         self.fold.setEnabled(timings)
         self._pages.setVisible(self.fold.isChecked() or not timings)
 

@@ -46,6 +46,8 @@ _WIDTHS = {Column.STATE: 176, Column.REMAINING: 94, Column.ELAPSED: 74, Column.S
 _HEADER_HEIGHT = 28
 _FLASH_MS = 900
 _SEEK_S = 5.0
+_NARROW = 680
+"""Below it the speed, which is also told below the queue, makes room for names."""
 
 
 class _Header(QHeaderView):
@@ -224,6 +226,7 @@ class QueueView(QTableView):
         """The columns move; a chosen row that was in sight stays there."""
         chosen = self.currentIndex()
         seen = QRect(QPoint(), event.oldSize()).intersects(self.visualRect(chosen))
+        self.setColumnHidden(Column.SPEED, self.width() < _NARROW)
         super().resizeEvent(event)
         if seen:
             self.scrollTo(chosen)

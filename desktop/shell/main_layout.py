@@ -96,6 +96,23 @@ class _Line(QWidget):
         QPainter(self).fillRect(self.rect(), style.hairline(self.palette()))
 
 
+class _Work(QWidget):
+    """Queue, details and panels; in a low window the timings give way to the queue."""
+
+    def __init__(self, detail: DetailPanel) -> None:
+        super().__init__()
+        self._detail = detail
+
+    def event(self, event: QEvent) -> bool:
+        """Follow the window, and what is opened in it."""
+        done = super().event(event)
+        layout = self.layout()
+        if layout is not None and event.type() in (QEvent.Type.Resize, QEvent.Type.LayoutRequest):
+            wanted = layout.sizeHint().height() + self._detail.spared
+            self._detail.set_low(low=wanted > self.height())
+        return done
+
+
 class MainLayout(QWidget):
     """Side panel | notice, queue or invitation, details, status."""
 
@@ -115,6 +132,8 @@ class MainLayout(QWidget):
         )
         self.convert = QPushButton(self.tr("Convert with These Settings"))
         self.convert.setToolTip(self.tr("Another take of the selected files; the others stay"))
+        for button in (self.audition, self.convert):  # Space still plays after a click, as on Macs
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.notice = NoticeBar()
         self.empty = EmptyPage()
         self.queue_view = QueueView(queue)
@@ -128,7 +147,7 @@ class MainLayout(QWidget):
         for label, stretch in ((self._counts, 1), (self._time_left, 0)):
             label.setFont(style.figures_font(style.small_font(self)))
             status.addWidget(label, stretch)
-        work = QWidget()
+        work = _Work(self.detail)
         column = QVBoxLayout(work)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -163,7 +182,10 @@ class MainLayout(QWidget):
     def refresh(self) -> None:
         """Show the empty page or the queue, and the counts in the status line."""
         empty = self._queue.rowCount() == 0
+        appears = not empty and self.pages.currentIndex() == 0
         self.pages.setCurrentIndex(0 if empty else 1)
+        if appears:
+            self.queue_view.setFocus()  # so that Space plays what was dropped
         counts = (
             (self.tr("{count} converting"), self._queue.count(JobState.RUNNING)),
             (self.tr("{count} waiting"), self._queue.count(JobState.WAITING)),

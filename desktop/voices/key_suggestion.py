@@ -215,7 +215,7 @@ class KeySuggestion(QWidget):
             self._refresh()
 
     def _build(self, settings: Settings) -> None:
-        self._toggle = SectionButton(self.tr("Suggested Pitch"), settings, _OPEN)
+        self._toggle = SectionButton(self.tr("Find the Best Pitch"), settings, _OPEN)
         self._toggle.toggled.connect(self._show_open)
         self._bar = RangeBar()
         self._bar.setAccessibleName(self.tr("Ranges of the source and of the voice"))

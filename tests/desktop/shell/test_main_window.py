@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 from desktop.app import App
 from desktop.queue.intake import sort_paths
 from desktop.queue.job import JobState
+from desktop.queue.job_table import Column
 from desktop.storage import AppPaths
 from tests.desktop.fake_engine import FakeEngine
 
@@ -107,6 +108,33 @@ def test_a_drop_anywhere_converts_and_is_announced(app: App, qtbot: QtBot, tmp_p
     until_idle(app, qtbot)
     assert titles(app) == ["a.wav", "b.mp4"]
     assert "“c.txt”" in app.window.notice.text
+
+
+def test_after_the_first_drop_the_keys_go_to_the_queue(
+    app: App, qtbot: QtBot, tmp_path: Path
+) -> None:
+    drop(app, files(tmp_path, "a.wav"))
+    until_idle(app, qtbot)
+    assert app.window.focusWidget() is app.window.queue_view
+    qtbot.mouseClick(app.window.areas.convert, Qt.MouseButton.LeftButton)
+    until_idle(app, qtbot)
+    assert app.queue.rowCount() == 2
+    assert app.window.focusWidget() is app.window.queue_view
+
+
+def test_in_a_small_window_names_and_rows_have_the_room(app: App, qtbot: QtBot) -> None:
+    (panel := QWidget()).setFixedHeight(150)
+    areas, view, timings = app.window.areas, app.window.queue_view, app.window.detail.timings
+    areas.pages.setCurrentWidget(view.parentWidget())
+    high = timings.height()
+    areas.add_panel(panel)
+    app.window.resize(900, 600)
+    qtbot.waitUntil(lambda: timings.height() < high, timeout=WAIT_MS)
+    assert view.viewport().height() >= 3 * view.verticalHeader().defaultSectionSize()
+    assert view.isColumnHidden(Column.SPEED)
+    app.window.resize(1100, 900)
+    qtbot.waitUntil(lambda: timings.height() == high, timeout=WAIT_MS)
+    assert not view.isColumnHidden(Column.SPEED)
 
 
 def test_other_files_are_refused_with_the_reason(app: App, tmp_path: Path) -> None:
