@@ -18,6 +18,7 @@ _VOLUME = "listen.volume"
 """Remembered: 0..100."""
 _ICON_POINTS = 16
 _ZOOM = 2.0
+_VOLUME_STEP = 10
 
 
 _HOUR_S = 3600
@@ -123,6 +124,14 @@ class ListenFoot(QWidget):
         start, stop = (position_text(each, self._axis.length_s) for each in stretch)
         self.say(text.format(start=start, stop=stop))
 
+    def change_volume(self, steps: int) -> None:
+        """Play louder, or softer (negative)."""
+        self.volume.setValue(self.volume.value() + steps * _VOLUME_STEP)
+
+    def can_change_volume(self, steps: int) -> bool:
+        """Whether it can be louder, or softer."""
+        return self.volume.value() != (self.volume.maximum() if steps > 0 else 0)
+
     @Slot()
     def zoom_in(self) -> None:
         """Show half as much, around the playing position."""
@@ -149,5 +158,5 @@ class ListenFoot(QWidget):
 
     @Slot()
     def _show_axis(self) -> None:
-        self._in.setEnabled(self._axis.length_s > 0)
+        self._in.setEnabled(self._axis.can_zoom_in)
         self._out.setEnabled(self._axis.is_zoomed)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _PITCH = "listen.pitch"
 """Remembered: whether the pitch is shown."""
 _WITHOUT_RESULT = frozenset({JobState.FAILED, JobState.CANCELLED})
-_SEEK_S = 5.0
+SEEK_S = 5.0
 
 
 class ListenPanel(QWidget):
@@ -250,7 +250,7 @@ class ListenPanel(QWidget):
                 if not event.isAutoRepeat():
                     self.toggle_play()
             case Qt.Key.Key_Left | Qt.Key.Key_Right:
-                self.seek_by(-_SEEK_S if event.key() == Qt.Key.Key_Left else _SEEK_S)
+                self.seek_by(-SEEK_S if event.key() == Qt.Key.Key_Left else SEEK_S)
             case Qt.Key.Key_Up | Qt.Key.Key_Down:
                 self.step(-1 if event.key() == Qt.Key.Key_Up else 1)
             case Qt.Key.Key_Escape if self.playback.loop is not None:

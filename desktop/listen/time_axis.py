@@ -52,6 +52,11 @@ class TimeAxis(QObject):
         """Whether only a part is shown."""
         return self._span_s < self._length_s
 
+    @property
+    def can_zoom_in(self) -> bool:
+        """Whether less can be shown."""
+        return self._span_s > min(_SHORTEST_SHOWN_S, self._length_s)
+
     def set_length(self, length_s: float) -> None:
         """Set the length; shows the whole, or the same part if one was shown."""
         if length_s == self._length_s:

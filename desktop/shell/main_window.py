@@ -28,7 +28,9 @@ from desktop.queue.job import Job, JobProgress, JobState, Voice
 from desktop.queue.job_queue import JobQueue
 from desktop.settings.store import Settings
 from desktop.shell.audition import Audition
+from desktop.shell.audition_switch import AuditionSwitch
 from desktop.shell.main_layout import MainLayout
+from desktop.shell.playback_menu import PlaybackMenu
 from desktop.shell.window_actions import WindowActions
 from desktop.storage import sample_file
 from desktop.voices.draft import Draft
@@ -81,7 +83,6 @@ class MainWindow(DropWindow):
         self._settings = settings
         self._downloads = downloads
         self._followed: str | None = None
-        self.audition: Audition | None = None
         self._listen: ListenPanel | None = None
         self.setWindowTitle("Ultimate RVC")
         self.setMinimumSize(*_SMALLEST_SIZE)
@@ -99,8 +100,9 @@ class MainWindow(DropWindow):
     # --- for others ----------------------------------------------------------------------------
 
     def set_listen_panel(self, panel: ListenPanel) -> None:
-        """Add the player below the queue."""
+        """Add the player below the queue, and its menu."""
         self._listen = panel
+        self.actions_.add_menu(self.tr("Playback"), PlaybackMenu(self, panel).fill)
         self.areas.add_panel(panel)
         panel.take_chosen.connect(self.queue_view.select_job)
         panel.mixer.save_wanted.connect(self.save_mix)
@@ -108,37 +110,12 @@ class MainWindow(DropWindow):
         self.queue.queue_changed.connect(panel.look_again)
 
     def set_audition(self, audition: Audition, panel: ListenPanel) -> None:
-        """Connect the audition with its button, the selection and the player."""
-        self.audition = audition
-        button = self.areas.audition
-        button.clicked.connect(audition.toggle)
-        self.actions_.audition.triggered.connect(audition.toggle)
+        """Connect the audition with its switches, the selection and the player."""
+        switch = AuditionSwitch(audition, panel, self.areas.audition, self.actions_.audition)
+        self._draft.changed.connect(switch.refresh)
         self.job_selected.connect(audition.set_job)
         self.queue.busy_changed.connect(audition.set_busy)
-        self._draft.changed.connect(self._show_audition)
-        panel.play_begins.connect(audition.stop)
-        panel.stretch_selected.connect(audition.restart)
-        audition.moved.connect(panel.show_position)
-        audition.problem.connect(panel.say)
-
-        def show() -> None:
-            if audition.is_heard:
-                panel.pause()
-            if audition.stretch is not None or panel.shows_audition:
-                panel.show_audition(audition.stretch, is_heard=audition.is_heard)
-            self._show_audition()
-
-        audition.state_changed.connect(show)
         audition.set_busy(self.queue.is_busy)
-
-    def _show_audition(self) -> None:
-        if self.audition is not None:
-            able = self.audition.can_start or self.audition.stretch is not None
-            self.areas.audition.setEnabled(able)
-            self.actions_.audition.setEnabled(able)
-            on = self.audition.stretch is not None
-            self.areas.audition.setChecked(on)
-            self.areas.audition.setText(self.tr("Stop Audition") if on else self.tr("Audition"))
 
     def show_and_raise(self) -> None:
         """Bring the window to the front."""

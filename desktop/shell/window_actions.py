@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QMenu, QMenuBar, QMessageBox
+from PySide6.QtWidgets import QMenu, QMenuBar, QMessageBox, QWidget
 
 from desktop.queue.job import JobState
 from desktop.shell.about import show_about, show_acknowledgements
@@ -63,7 +63,8 @@ class WindowActions(QObject):
         self.up = self._make(tr("Move Up"), lambda: window.move_selected(-1), "Ctrl+Alt+Up")
         self.down = self._make(tr("Move Down"), lambda: window.move_selected(1), "Ctrl+Alt+Down")
         self.download = self._make(tr("Download What Is Missing"), window.download_selected)
-        self.play = self._make(tr("Play Result"), window.play_selected, "Ctrl+P")
+        self.play = self._make(tr("Play"), lambda: None, "Ctrl+P")
+        self.play.setEnabled(False)
         self.reveal = self._make(tr("Show in Finder"), window.reveal_selected, "Ctrl+Shift+R")
         self.copy_timings = self._make(
             tr("Copy Timings"), window.detail.copy, QKeySequence("Ctrl+Shift+C")
@@ -95,12 +96,19 @@ class WindowActions(QObject):
         self._add_job_actions(queue)
         queue.addSeparator()
         queue.addActions([self.cancel_all, self.clear])
-        view = bar.addMenu(self.tr("Window"))
+        self._bar = bar
+        self._window_menu = view = bar.addMenu(self.tr("Window"))
         view.addActions([self.minimize, self.zoom, self.full_screen])
         help_menu = bar.addMenu(self.tr("Help"))
         help_menu.addActions([self.keys, self.copy_report, self.licences, self.about])
         for menu in (edit, queue, view):
             menu.aboutToShow.connect(self.refresh)
+
+    def add_menu(self, title: str, fill: Callable[[QMenu], object]) -> None:
+        """Add a menu before that of the window."""
+        menu = QMenu(title, self._bar)
+        fill(menu)
+        self._bar.insertMenu(self._window_menu.menuAction(), menu)
 
     def _fill_recent(self) -> None:
         """Sources of the last conversions that are still there, the newest first."""
@@ -181,11 +189,9 @@ class WindowActions(QObject):
         self.clear.setEnabled(any(job.is_over for job in window.queue.jobs()))
         single = jobs[0] if len(jobs) == 1 else None
         self.rename.setEnabled(single is not None)
-        done = single is not None and single.output is not None
         self.undo.setEnabled(window.queue.can_undo)
         self.download.setVisible(JobState.NEEDS_NETWORKS in states)
         self.copy.setEnabled(any(job.output is not None for job in jobs))
-        self.play.setEnabled(done)
         self.reveal.setEnabled(bool(jobs))
         self.copy_timings.setEnabled(single is not None and bool(single.stages))
         self.up.setEnabled(bool(jobs))
@@ -208,10 +214,20 @@ class WindowActions(QObject):
         act: Callable[[], object],
         key: QKeySequence.StandardKey | QKeySequence | str | None = None,
     ) -> QAction:
-        action = QAction(title, self._window)
-        action.triggered.connect(lambda _=False: act())
-        if key is not None:
-            action.setShortcut(QKeySequence(key))
-            action.setShortcutContext(Qt.ShortcutContext.WindowShortcut)
-        self._window.addAction(action)
-        return action
+        return new_action(self._window, title, act, key)
+
+
+def new_action(
+    window: QWidget,
+    title: str,
+    act: Callable[[], object],
+    key: QKeySequence.StandardKey | QKeySequence | str | None = None,
+) -> QAction:
+    """An action of a window, whose key works in the whole window."""
+    action = QAction(title, window)
+    action.triggered.connect(lambda _=False: act())
+    if key is not None:
+        action.setShortcut(QKeySequence(key))
+        action.setShortcutContext(Qt.ShortcutContext.WindowShortcut)
+    window.addAction(action)
+    return action

@@ -44,7 +44,7 @@ def menus(app: App) -> dict[str, QMenu]:
 
 def test_the_menus_have_the_order_of_macos(app: App) -> None:
     titles = [action.text() for action in app.window.menuBar().actions()]
-    assert titles == ["File", "Edit", "Queue", "Window", "Help"]
+    assert titles == ["File", "Edit", "Queue", "Playback", "Window", "Help"]
 
 
 def test_the_usual_shortcuts_exist_and_are_unique(app: App) -> None:
