@@ -117,14 +117,18 @@ def _is_locked(descriptor: int) -> bool:
 
 
 @contextmanager
-def scratch_folder() -> Iterator[Path]:
+def scratch_folder(root: Path | None = None) -> Iterator[Path]:
     """An empty folder for temporary files; what killed processes left of such folders goes first.
+
+    Parameters
+    ----------
+    root : where it is made; None is the system's folder for them
 
     Raises
     ------
     OSError : no folder can be made there
     """
-    root = Path(tempfile.gettempdir())
+    root = root or Path(tempfile.gettempdir())
     _remove_stale_folders(root)
     while True:
         folder = root / f"urvc-{secrets.token_hex(8)}"

@@ -138,24 +138,27 @@ class Separator:
                     "there is not enough memory",
                     "close other programs, or choose the fast network",
                 ) from error
-            self.notes.append(
-                Text(
-                    "not enough memory on {device} for the separation; continued on the CPU",
-                    device=self.device,
-                )
+        else:
+            stem = np.ascontiguousarray(made[0].T.numpy())
+            return samples - stem if self._gives_remainder else stem
+        # Not where the error is handled: it holds on to what the device had computed.
+        self.notes.append(
+            Text(
+                "not enough memory on {device} for the separation; continued on the CPU",
+                device=self.device,
             )
-            self._refused.add(self.device)
-            self._move(CPU)
-            return self.separate(samples)
-        stem = np.ascontiguousarray(made[0].T.numpy())
-        return samples - stem if self._gives_remainder else stem
+        )
+        self._refused.add(self.device)
+        self._move(CPU)
+        return self.separate(samples)
 
     def _move(self, device: str) -> None:
         if device != self.device:
+            # Set first, so that a move that failed half-way can be undone by another.
+            left, self.device = self.device, device
             self._network.to(device)
-            if self.device != CPU:
-                devices.empty_cache(torch.device(self.device))
-            self.device = device
+            if left != CPU:
+                devices.empty_cache(torch.device(left))
 
     def _fault_of(self, device: str) -> Message | None:
         """What is wrong with a device, by half a second of noise; None if nothing is."""

@@ -202,7 +202,7 @@ def separate(
 
         def separated(piece: Piece) -> Floats:
             clock.start()
-            with StopBetweenOperations(cancelled) if device == CPU else nullcontext():
+            with StopBetweenOperations(cancelled) if separator.device == CPU else nullcontext():
                 result = separator.separate(piece.read(reader))
             clock.finish()
             return result

@@ -7,8 +7,6 @@ it is masked, so that the result is that of the network itself up to the roundin
 from __future__ import annotations
 
 import copy
-import shutil
-import uuid
 from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
@@ -28,6 +26,7 @@ from engine.accelerators.coreml.program import (
 from engine.accelerators.coreml.session import THREAD, Array, Session, package_path
 from engine.disk_cache import DiskCache, cache_dir
 from engine.errors import OutputFileError, UserError, as_user_error, on_disk
+from engine.files import scratch_folder
 from engine.models.content_encoder import ContentEncoder
 from engine.models.layout import CACHE_TILES, use_channels_last
 from engine.segments import BUCKET_FRAMES
@@ -74,16 +73,13 @@ class PackageCache:
 
     def _convert(self, form: ContentForm, folder: Path) -> Path:
         """Write the package under its name only when it is confirmed."""
-        made = folder.with_name(f".{uuid.uuid4().hex}")
-        made.mkdir()
-        try:
+        with scratch_folder(folder.parent) as made:
             write_package(form, package_path(made), half=True)
-            made.rename(folder)
-        except OSError:
-            if not folder.is_dir():  # another process may have been first
-                raise
-        finally:
-            shutil.rmtree(made, ignore_errors=True)
+            try:
+                made.rename(folder)
+            except OSError:
+                if not folder.is_dir():  # another process may have been first
+                    raise
         return folder
 
 

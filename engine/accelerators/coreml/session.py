@@ -38,6 +38,8 @@ _CRASHES = 2
 
 _ASK_EVERY_S = 0.1
 _PACKAGE, _TRIES = "network.mlpackage", "tries"
+_COMPILED = "macOS "
+"""Begins the name of what one version of macOS compiled of the package."""
 
 
 class OwnThread:
@@ -116,24 +118,27 @@ class Session:
         ------
         AcceleratorFailed : Core ML cannot compile, load or run the program
         """
-        if self._model is not None:
-            return self._predict(inputs)
-        self._begin()
         try:
-            self._model = self._load()
-            return self._predict(inputs)
-        finally:
-            self._end()
+            if self._model is not None:
+                return self._predict(inputs)
+            self._begin()
+            try:
+                self._model = self._load()
+                return self._predict(inputs)
+            finally:
+                self._end()
+        except (AcceleratorFailed, MemoryError):
+            raise
+        except Exception as error:  # pyobjc raises many kinds, and torch can go on
+            raise AcceleratorFailed(f"{type(error).__name__}: {error}") from error
 
     def _begin(self) -> None:
         """Note that the package is tried for the first time in this process."""
-        file = self._folder / _TRIES
-        with suppress(OSError, ValueError):
-            if int(file.read_text()) >= _CRASHES:
-                raise AcceleratorFailed("the program ended while Core ML loaded it")
-        tries = 0
+        file, tries = self._folder / _TRIES, 0
         with suppress(OSError, ValueError):
             tries = int(file.read_text())
+        if tries >= _CRASHES:
+            raise AcceleratorFailed("the program ended while Core ML loaded it")
         with suppress(OSError):
             file.write_text(str(tries + 1))
 
@@ -145,7 +150,7 @@ class Session:
         import CoreML
         from Foundation import NSURL
 
-        compiled = self._folder / f"macOS {platform.mac_ver()[0]}.mlmodelc"
+        compiled = self._folder / f"{_COMPILED}{platform.mac_ver()[0]}.mlmodelc"
         if not compiled.exists():
             self._compile(compiled)
         configuration = CoreML.MLModelConfiguration.alloc().init()
@@ -162,15 +167,20 @@ class Session:
         _LOG.info("Core ML compiles %s; the first time may take minutes", self._folder.name)
         package = NSURL.fileURLWithPath_(str(self._folder / _PACKAGE))
         made = Path(str(_checked(CoreML.MLModel.compileModelAtURL_error_(package, None)).path()))
-        for old in self._folder.glob("*.mlmodelc"):
+        # Those of older systems, and what a killed process left.
+        for old in self._folder.glob(f"{_COMPILED}*"):
             shutil.rmtree(old, ignore_errors=True)
+        # Moved to another disk it would be copied, and half a copy must not have the name.
+        near = compiled.with_suffix(f".{os.getpid()}")
         try:
-            # Moved to another disk it would be copied, and half a copy must not have the name.
-            near = compiled.with_suffix(f".{os.getpid()}")
             shutil.move(made, near)
             near.rename(compiled)
         except OSError as error:
-            raise AcceleratorFailed(f"cannot keep the compiled network: {error}") from error
+            if not compiled.is_dir():  # another process may have been first
+                raise AcceleratorFailed(f"cannot keep the compiled network: {error}") from error
+        finally:
+            for rest in (made, near):
+                shutil.rmtree(rest, ignore_errors=True)
 
     def _predict(self, inputs: Mapping[str, Array]) -> Array:
         import CoreML

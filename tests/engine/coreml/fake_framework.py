@@ -136,10 +136,12 @@ class Framework:
     Attributes
     ----------
     refusal : what it answers to a compilation; None compiles
+    exception : what pyobjc raises instead of a prediction
     """
 
     def __init__(self) -> None:
         self.refusal: str | None = None
+        self.exception: Exception | None = None
         self.compilations = 0
         self.predictions = 0
         self.threads: set[str] = set()
@@ -156,6 +158,8 @@ class Framework:
     def predict(self, program: Any, given: MLDictionaryFeatureProvider) -> tuple[Any, Any]:
         self.threads.add(threading.current_thread().name)
         self.predictions += 1
+        if self.exception is not None:
+            raise self.exception
         inputs = {
             name: torch.from_numpy(value.array.numbers.copy())
             for name, value in given.values.items()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +23,7 @@ from engine.accelerators.coreml.content import ContentByCoreML, PackageCache
 from engine.loading import load_content_encoder
 from engine.models.content_encoder import ContentEncoder
 from engine.options import ConversionResult
-from tests.engine.coreml.fake_framework import Framework, install
+from tests.engine.coreml.fake_framework import NSURL, Framework, install
 from tests.engine.small_set import SmallSet, write_small_set
 from tests.sound import signal_to_error_db
 
@@ -111,6 +113,40 @@ def test_where_core_ml_fails_torch_goes_on_and_the_user_is_told_why(
     assert signal_to_error_db(plain(small).samples, result.samples) > 100
     convert(small)
     assert framework.compilations == 1  # not asked again
+
+
+def test_an_exception_of_pyobjc_is_a_failure_of_core_ml(
+    small: SmallSet, framework: Framework, packages: Path
+) -> None:
+    framework.exception = IndexError("NSRangeException")
+    part = ContentByCoreML(network(small), lambda: network(small))
+    audio = torch.zeros(1, 16_000)
+    with pytest.raises(AcceleratorFailed, match="IndexError: NSRangeException") as raised:
+        part(audio, None, project=False)
+    assert not list(packages.rglob("tries"))  # the program went on
+    assert raised.value.give_up is not None
+    raised.value.give_up()
+    assert torch.equal(part(audio, None, project=False), network(small)(audio))
+
+
+def test_a_compiled_network_that_another_process_has_just_kept_is_used(
+    small: SmallSet, framework: Framework, packages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder,) = (packages / "coreml").glob("*.coreml")
+    (compiled,) = folder.glob("*.mlmodelc")
+    other = compiled.rename(folder / "other")
+    (folder / "macOS 14.1.77").mkdir()  # what a killed process left
+    made = framework.compile
+
+    def compile_twice(url: NSURL) -> tuple[Any, Any]:
+        (made_here, _) = made(url)
+        monkeypatch.setattr(shutil, "move", lambda *_: other.rename(compiled))
+        return made_here, None
+
+    monkeypatch.setattr(framework, "compile", compile_twice)
+    part = ContentByCoreML(network(small), lambda: network(small))
+    assert part(torch.zeros(1, 16_000), None, project=False).isfinite().all()
+    assert {each.name for each in folder.iterdir()} == {"network.mlpackage", compiled.name}
 
 
 def test_what_ended_the_program_twice_is_not_tried_again(

@@ -26,6 +26,7 @@ class Sums(Separator):
         self.path = path
         self.plan = RoformerPlan(GRID_HZ, 1 if one_pass else 2)
         self.normalises = False
+        self.device = "cpu"
         self.notes = []
         self._share = float(path.read_text().partition(" ")[0])
 

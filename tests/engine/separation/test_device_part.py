@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import copy
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from engine.errors import DeviceError
+from engine.errors import ConversionCancelled, DeviceError
 from engine.models.htdemucs import HTDemucs, HTDemucsSizes
 from engine.models.roformer import N_FFT, Roformer, RoformerSizes
 from engine.separation.separator import Separator
+from engine.separation.song import Song, separate
 from tests.engine.operator_table import runs_on_metal
 from tests.engine.residency import Recorder
 from tests.engine.separation.small_networks import CHUNK, song_samples
@@ -126,6 +130,45 @@ def test_a_device_is_compared_with_the_cpu_before_its_first_use(
         assert (separator.device, len(separator.notes)) == ("cpu", 1)
 
 
+def test_a_move_that_fails_half_way_is_undone(
+    separators: dict[str, Separator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    separator = copy.copy(separators["mel"])
+    separator.notes, separator._checked, separator._refused = [], {"cpu"}, set()
+    moves: list[str] = []
+
+    def move(device: str) -> None:
+        moves.append(device)
+        if device == "meta":
+            raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(separator._network, "to", move)
+    separator.to("meta")
+    assert moves == ["meta", "cpu"]
+    assert separator.device == "cpu"
+
+
+def test_a_cancel_is_heard_in_the_middle_of_a_piece_where_a_device_is_refused(
+    separators: dict[str, Separator], tmp_path: Path
+) -> None:
+    separator = TwoDevices.like(separators["mel"])
+    separator.fault = "fails"
+    separator.to("mps")
+    song_samples(4410).tofile(tmp_path / "song")
+    asked: list[None] = []
+
+    def cancelled() -> bool:
+        asked.append(None)
+        return len(asked) > 20
+
+    with pytest.raises(ConversionCancelled):
+        separate(
+            Song.open(tmp_path / "song"), separator, tmp_path / "v", device="mps",
+            cancelled=cancelled,
+        )  # fmt: skip
+    assert len(asked) == 21
+
+
 def test_a_device_without_memory_gives_way_to_the_cpu(
     separators: dict[str, Separator], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,6 +181,7 @@ def test_a_device_without_memory_gives_way_to_the_cpu(
 
     def full(*arguments: object) -> Tensor:
         calls.append(separator.device)
+        assert sys.exception() is None  # which would keep the tensors of its frames
         if separator.device == "mps":
             raise RuntimeError("MPS backend out of memory")
         return network(*arguments)

@@ -45,6 +45,7 @@ class Unchanged(Separator):
     def __init__(self, plan: DemucsPlan | RoformerPlan) -> None:
         self.plan = plan
         self.normalises = isinstance(plan, DemucsPlan)
+        self.device = "cpu"
         self.asked = 0
 
     def to(self, device: str) -> None:
