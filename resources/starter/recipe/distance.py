@@ -8,7 +8,7 @@ is smallest where the results are distributed as the real sounds are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -24,9 +24,10 @@ MEL_WEIGHT = 2.0
 LINEAR_WEIGHT = 0.5
 
 Spectra = list[Tensor]
+Mel = Callable[[Tensor], Tensor]
 
 
-def spectra(samples: Tensor) -> Spectra:
+def spectra(samples: Tensor, mel: Mel = log_mel) -> Spectra:
     """Magnitudes [B, bins, frames] of each window, per root of its energy, and the log-mel."""
     found = []
     for size in WINDOWS_SAMPLES:
@@ -36,7 +37,7 @@ def spectra(samples: Tensor) -> Spectra:
             samples, size, size // 4, size, window, center=False, return_complex=True
         )
         found.append((spectrum.real.square() + spectrum.imag.square() + 1e-10).sqrt())
-    return [*found, log_mel(samples)]
+    return [*found, mel(samples)]
 
 
 def distance(first: Spectra, second: Spectra, loudness: Sequence[Tensor]) -> Tensor:
@@ -49,17 +50,19 @@ def distance(first: Spectra, second: Spectra, loudness: Sequence[Tensor]) -> Ten
     return total
 
 
-def energy_distance(real: Tensor, first: Tensor, second: Tensor) -> tuple[Tensor, Figures]:
+def energy_distance(
+    real: Tensor, first: Tensor, second: Tensor, mel: Mel = log_mel
+) -> tuple[Tensor, Figures]:
     """Loss of two independent results for the same input, each [B, N], against the real sound.
 
     Returns
     -------
     the loss, and ``apart``: how far the two results are from each other; ``mel``: log-mel L1
     """
-    together = [each.chunk(3) for each in spectra(torch.cat([real, first, second]))]
+    together = [each.chunk(3) for each in spectra(torch.cat([real, first, second]), mel)]
     of_real, of_first, of_second = ([parts[i] for parts in together] for i in range(3))
     loudness = [each.mean(dim=(1, 2)) + QUIETEST for each in of_real[:-1]]
     off = distance(of_first, of_real, loudness) + distance(of_second, of_real, loudness)
     apart = distance(of_first, of_second, loudness)
-    mel = (of_first[-1] - of_real[-1]).abs().mean()
-    return (off - apart) / 2, {"off": off / 2, "apart": apart, "mel": mel}
+    missed = (of_first[-1] - of_real[-1]).abs().mean()
+    return (off - apart) / 2, {"off": off / 2, "apart": apart, "mel": missed}

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor
 
+from engine.models.synthesizer_sizes import SynthesizerSizes
 from engine.retrieval.index_file import write_flat_index
 from engine.voice import index_pair_id
 from engine.voice_record import write_checkpoint
 from recipe.network import ENCODER_SIZES, VOICE_SIZES
-from recipe.speech_set import HOP_SAMPLES
 
 CENTROIDS = 1024
 SMALLEST_LOG_SCALE = -6.0
@@ -60,10 +60,12 @@ def export_encoder(folder: Path, state: Mapping[str, Tensor], pair_id: str) -> N
     save_file(halves, folder / "model.safetensors", {"format": "pt"})
 
 
-def export_voice(path: Path, state: Mapping[str, Tensor], pair_id: str) -> None:
+def export_voice(
+    path: Path, state: Mapping[str, Tensor], pair_id: str, sizes: SynthesizerSizes = VOICE_SIZES
+) -> None:
     """An RVC v2 ``.pth`` with its weights normed, as trainers write it."""
     weights: dict[str, Tensor] = {}
-    for name, value in _quiet_prior(state).items():
+    for name, value in _quiet_prior(state, sizes.inter_channels).items():
         if _NORMED.fullmatch(name):
             stem = name.removesuffix("weight")
             length = value.float().flatten(1).norm(dim=1).reshape(-1, 1, 1)
@@ -73,9 +75,9 @@ def export_voice(path: Path, state: Mapping[str, Tensor], pair_id: str) -> None:
             weights[name] = value.half()
     record = {
         "weight": weights,
-        "config": _config(),
+        "config": _config(sizes),
         "info": "starter voice",
-        "sr": f"{VOICE_SIZES.sample_rate_hz // 1000}k",
+        "sr": f"{sizes.sample_rate_hz // 1000}k",
         "f0": 1,
         "version": "v2",
         "embedder_model": EMBEDDER,
@@ -86,21 +88,19 @@ def export_voice(path: Path, state: Mapping[str, Tensor], pair_id: str) -> None:
         write_checkpoint(record, file)
 
 
-def _quiet_prior(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _quiet_prior(state: Mapping[str, Tensor], bands: int) -> dict[str, Tensor]:
     """The prior's spread pinned to next to nothing, whatever the training left there."""
     quiet = {name: value.clone() for name, value in state.items()}
-    bands = VOICE_SIZES.inter_channels
     quiet["enc_p.proj.weight"][bands:] = 0.0
     quiet["enc_p.proj.bias"][bands:] = SMALLEST_LOG_SCALE
     return quiet
 
 
-def _config() -> list[object]:
+def _config(sizes: SynthesizerSizes) -> list[object]:
     """The 18 sizes in the order of RVC's trainers; the first two and dropout serve training."""
-    sizes = VOICE_SIZES
     return [
         513,
-        sizes.sample_rate_hz // HOP_SAMPLES // 2,
+        sizes.sample_rate_hz // sizes.hop_samples // 2,
         sizes.inter_channels,
         sizes.hidden_channels,
         sizes.filter_channels,

@@ -61,10 +61,10 @@ _LOWEST_FILTER_HZ, _HIGHEST_FILTER_HZ = 90.0, 7600.0
 _FILTER_PHASES = 4
 
 
-def new_voice(seed: int) -> Synthesizer:
+def new_voice(seed: int, sizes: SynthesizerSizes = VOICE_SIZES) -> Synthesizer:
     """A voice to be trained; its flow is the identity, its prior's spread nothing."""
     torch.manual_seed(seed)
-    voice = Synthesizer(VOICE_SIZES)
+    voice = Synthesizer(sizes)
     for name, parameter in voice.named_parameters():
         _fill(name, parameter)
     return voice.requires_grad_()
@@ -128,13 +128,13 @@ def content(encoder: ContentEncoder, samples: Tensor) -> Tensor:
     return found.float()
 
 
-def source_of(f0_hz: Tensor, chance: Chance) -> SourceInput:
+def source_of(f0_hz: Tensor, chance: Chance, hop_samples: int = HOP_SAMPLES) -> SourceInput:
     """The vocoder's source for a stretch of speech, at a phase that it cannot know."""
     batch, frames = f0_hz.shape
     first = chance.uniform(0.0, 1.0, batch, 1).double()
     cycles = (f0_hz.double() * (HOP_SAMPLES / RATE_HZ)).cumsum(1)
     phase = torch.cat([first, first + cycles[:, :-1]], dim=1) % 1.0
-    return SourceInput(f0_hz, phase.float(), chance.normal(batch, frames * HOP_SAMPLES, 1))
+    return SourceInput(f0_hz, phase.float(), chance.normal(batch, frames * hop_samples, 1))
 
 
 def autocast(device: torch.device) -> torch.autocast:
@@ -143,9 +143,10 @@ def autocast(device: torch.device) -> torch.autocast:
 
 
 def vocode(voice: Synthesizer, z: Tensor, f0_hz: Tensor, chance: Chance) -> Tensor:
-    """Latent [B, 80, T] and pitch [B, T] to sound, float32 [B, 160 T]."""
+    """Latent [B, C, T] and pitch [B, T] to sound, float32 [B, hop T]."""
     speaker = torch.zeros(len(z), dtype=torch.long, device=z.device)
-    return voice.vocode(z, source_of(f0_hz, chance), speaker).float()
+    source = source_of(f0_hz, chance, voice.sizes.hop_samples)
+    return voice.vocode(z, source, speaker).float()
 
 
 def prior(voice: Synthesizer, features: Tensor, coarse: Tensor) -> Tensor:
