@@ -1,0 +1,160 @@
+"""The recipe of the 24 kHz set: what it trains is what the product loads and runs."""
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from recipe.chance import Chance
+from recipe.export import export_voice
+from recipe.natural.mel import BANDS, HOP_SAMPLES, RATE_HZ, latent, log_mel
+from recipe.natural.network import CONTENT_WIDTH, VOICE_SIZES, begin_vocoder, new_voice
+from recipe.natural.report import Clip, high_band_db, spoken_words
+from recipe.natural.vocoder import segments
+from recipe.natural.whisper_file import encoder_tensors, read_model, write_encoder
+from recipe.network import prior, vocode
+from recipe.track import Tracks
+
+from engine.audio.reader import read_audio
+from engine.audio.resampling import resample
+from engine.loading import load_content_encoder
+from engine.models.synthesizer import build_synthesizer
+from engine.models.whisper import WhisperEncoder, WhisperSizes
+from engine.paths import starter_dir
+from engine.voice import encoder_pair_id
+from engine.voice_checkpoint import load_voice
+
+CPU = torch.device("cpu")
+
+
+def small_whisper() -> WhisperEncoder:
+    torch.manual_seed(3)
+    sizes = WhisperSizes(80, 64, 256, 2, 1, final_norm=False)
+    encoder = WhisperEncoder(sizes).eval()
+    for value in encoder.state_dict().values():
+        value.copy_(value.half())
+    return encoder
+
+
+def model_bin(encoder: WhisperEncoder) -> bytes:
+    """The encoder as CTranslate2 writes it: query, key and value in one matrix."""
+    state = {name: value.numpy().astype(np.float16) for name, value in encoder.state_dict().items()}
+    arrays: dict[str, NDArray[np.float16]] = {}
+    for name in ("conv1", "conv2"):
+        for kind in ("weight", "bias"):
+            arrays[f"{name}/{kind}"] = state[f"{name}.{kind}"]
+    for layer in range(2):
+        ours, theirs = f"layers.{layer}", f"layer_{layer}"
+        for part, norm in (("self_attention", "self_attn_layer_norm"), ("ffn", "final_layer_norm")):
+            arrays[f"{theirs}/{part}/layer_norm/gamma"] = state[f"{ours}.{norm}.weight"]
+            arrays[f"{theirs}/{part}/layer_norm/beta"] = state[f"{ours}.{norm}.bias"]
+        heads = [f"{ours}.self_attn.{each}_proj" for each in "qkv"]
+        no_bias = np.zeros(64, np.float16)
+        arrays[f"{theirs}/self_attention/linear_0/weight"] = np.concatenate(
+            [state[f"{each}.weight"] for each in heads]
+        )
+        arrays[f"{theirs}/self_attention/linear_0/bias"] = np.concatenate(
+            [state.get(f"{each}.bias", no_bias) for each in heads]
+        )
+        linear = {"self_attention/linear_1": "self_attn.out_proj", "ffn/linear_0": "fc1"}
+        for part, name in {**linear, "ffn/linear_1": "fc2"}.items():
+            for kind in ("weight", "bias"):
+                arrays[f"{theirs}/{part}/{kind}"] = state[f"{ours}.{name}.{kind}"]
+
+    def text(value: str) -> bytes:
+        return struct.pack("<H", len(value) + 1) + value.encode() + b"\0"
+
+    tensors = [
+        text("encoder/" + name)
+        + struct.pack(f"<B{array.ndim}IBI", array.ndim, *array.shape, 4, array.nbytes)
+        + array.tobytes()
+        for name, array in arrays.items()
+    ]
+    head = struct.pack("<I", 6) + text("WhisperSpec") + struct.pack("<II", 3, len(tensors))
+    return head + b"".join(tensors)
+
+
+def test_an_encoder_read_from_ctranslate2_says_what_the_original_says(tmp_path: Path) -> None:
+    original = small_whisper()
+    (tmp_path / "model.bin").write_bytes(model_bin(original))
+    mean, spread = torch.linspace(-1, 1, 64), torch.linspace(0.5, 2, 64)
+    tensors = encoder_tensors(read_model(tmp_path / "model.bin"))
+    write_encoder(tmp_path / "encoder", tensors, (mean, spread), "0123456789abcdef")
+    loaded = load_content_encoder(tmp_path / "encoder")
+    sound = torch.randn(1, 16_000, generator=torch.Generator().manual_seed(1)) * 0.1
+    assert torch.allclose(loaded(sound), (original(sound) - mean) / spread, atol=1e-4)
+    assert encoder_pair_id(tmp_path / "encoder") == "0123456789abcdef"
+
+
+def test_another_version_of_the_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model.bin").write_bytes(struct.pack("<I", 5) + bytes(20))
+    with pytest.raises(ValueError, match="format 5 instead of 6"):
+        read_model(tmp_path / "model.bin")
+
+
+def test_the_products_loader_takes_the_exported_voice_at_24_khz(tmp_path: Path) -> None:
+    trained = new_voice(seed=1)
+    export_voice(tmp_path / "voice.pth", trained.state_dict(), "0123456789abcdef", VOICE_SIZES)
+    checkpoint = load_voice(tmp_path / "voice.pth")
+    loaded = build_synthesizer(checkpoint.sizes, checkpoint.state)
+    assert loaded.sizes.sample_rate_hz == RATE_HZ
+    features, coarse = torch.randn(1, 30, CONTENT_WIDTH) * 0.3, torch.full((1, 30), 70)
+    f0_hz = torch.full((1, 30), 180.0)
+    with torch.no_grad():
+        before, after = (
+            vocode(voice.eval(), prior(voice, features, coarse), f0_hz, Chance.of_step(0, 0))
+            for voice in (trained, loaded)
+        )
+    assert before.shape == (1, 30 * HOP_SAMPLES)
+    assert torch.allclose(before, after, atol=2e-3 * float(before.abs().max()) + 1e-5)
+
+
+def test_frame_j_of_the_mel_is_that_of_samples_240_j() -> None:
+    click = torch.zeros(1, 4800)
+    click[0, 240 * 7 + 120] = 1.0
+    mel = log_mel(click)
+    assert mel.shape == (1, BANDS, 20)
+    assert int(mel.mean(1).argmax()) == 7
+
+
+def test_a_vocoder_begun_from_the_16_khz_voice_speaks_before_any_training() -> None:
+    sound = read_audio(starter_dir() / "sample.wav", mono=True)
+    wide = torch.from_numpy(resample(sound.samples[:, 0], sound.rate_hz, RATE_HZ))
+    real = wide[: 2 * RATE_HZ].reshape(2, RATE_HZ)
+    fresh, begun = new_voice(seed=0).eval(), new_voice(seed=0).eval()
+    begin_vocoder(begun, starter_dir() / "voice.pth", real)
+    f0_hz = torch.full((2, RATE_HZ // HOP_SAMPLES), 110.0)
+
+    def error(voice: torch.nn.Module) -> float:
+        with torch.no_grad():
+            made = vocode(voice, latent(real), f0_hz, Chance.of_step(0, 0))
+        return float((log_mel(made) - log_mel(real)).abs().mean())
+
+    assert error(begun) < 0.75 * error(fresh)
+
+
+def test_a_segment_has_the_pitch_of_its_own_place() -> None:
+    frames = 400
+    f0_hz = np.linspace(100, 300, frames, dtype=np.float32)
+    ramp = np.repeat(np.arange(frames, dtype=np.int16), HOP_SAMPLES)
+    sounds, pitches = Tracks.of([ramp], CPU), Tracks.of([f0_hz], CPU)
+    samples, pitch = segments(sounds, pitches, 3, Chance.of_step(0, 5), frames=20)
+    first = samples[:, 0] * 32_768
+    assert torch.allclose(pitch[:, 0], 100 + first / (frames - 1) * 200, atol=1.0)
+
+
+def test_words_are_compared_as_they_are_spoken() -> None:
+    assert spoken_words("Front, centre: it's 5!") == ["front", "center", "it's", "five"]
+
+
+def test_a_hiss_that_ends_at_8_khz_has_no_high_band() -> None:
+    noise = np.random.default_rng(0).normal(size=24_000) * 0.1
+    hiss = np.diff(np.diff(noise, prepend=0), prepend=0)
+    spectrum = np.fft.rfft(hiss)
+    spectrum[8000:] = 0
+    dull = np.fft.irfft(spectrum, 24_000)
+    bright, dark = (high_band_db([Clip("", [], each, 24_000)]) for each in (hiss, dull))
+    assert bright > 0
+    assert dark < -20
