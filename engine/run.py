@@ -47,6 +47,7 @@ class Run:
         self.placement = placement
         self._listener = listener
         self._cancel = cancel or CancelToken()
+        self._stops_at_once = False
         self._fraction = 0.0
         self._pitch_share = 0.0, 1.0
         self._frames = 1
@@ -81,9 +82,21 @@ class Run:
         self._fraction = max(self._fraction, fraction or 0.0)
         self._tell(stage)
 
-    def stopping_at_once(self) -> StopBetweenOperations:
-        """Stop between any two operations of torch on this thread if the user wants to."""
-        return StopBetweenOperations(lambda: self._cancel.cancelled)
+    @contextmanager
+    def stopping_at_once(self) -> Iterator[None]:
+        """Stop between any two operations of torch on this thread if the user wants to.
+
+        Inside another one this does nothing: each would ask before every operation.
+        """
+        if self._stops_at_once:
+            yield
+            return
+        self._stops_at_once = True
+        try:
+            with StopBetweenOperations(lambda: self._cancel.cancelled):
+                yield
+        finally:
+            self._stops_at_once = False
 
     def pause(self) -> None:
         """Stop here if the user wants to.

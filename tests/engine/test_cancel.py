@@ -14,6 +14,9 @@ from torch.overrides import TorchFunctionMode
 from engine import CancelToken, ConversionOptions, Converter, OptimizationConfig
 from engine.errors import ConversionCancelled
 from engine.paths import starter_dir
+from engine.progress import PerformanceProfiler
+from engine.run import Run
+from engine.stages import Placement
 from engine.stopping import StopBetweenOperations
 from tests.engine.second_device import give_second_device
 from tests.engine.small_set import SmallSet, write_small_set
@@ -103,6 +106,35 @@ def test_what_cleans_up_after_a_cancel_is_left_to_do_so() -> None:
     with StopBetweenOperations(lambda: token.cancelled), torch.no_grad():
         pass
     assert torch.is_grad_enabled()
+
+
+class Counting(CancelToken):
+    """Counts how often it is asked; the answer is always no."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        super().__init__()
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "cancelled":
+            self.asked += 1
+        return super().__getattribute__(name)
+
+
+def test_a_stage_inside_another_that_stops_at_once_asks_once_before_each_operation() -> None:
+    token = Counting()
+    run = Run(PerformanceProfiler(), Placement(), cancel=token)
+    with run.stopping_at_once():
+        with run.stopping_at_once():
+            torch.ones(1)
+        assert token.asked == 1
+        torch.ones(1)
+        assert token.asked == 2
+    torch.ones(1)
+    assert token.asked == 2
+    with run.stopping_at_once():
+        torch.ones(1)
+    assert token.asked == 3
 
 
 def test_on_a_gpu_the_reading_of_weights_stops_at_once(
