@@ -3,6 +3,9 @@
 Metal has had kernels that gave wrong numbers without an error, and some networks run slower there
 than on the processor beside it. So each part is compared with torch on the CPU; one that fails
 runs on the CPU from then on, and what was found is kept until the machine changes.
+
+That takes seconds. The forms that a part can have besides (`engine.forms`) are tried only by
+`urvc tune`, which takes minutes; here what it found is used.
 """
 
 from __future__ import annotations
@@ -10,40 +13,54 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
 
-import msgspec
 import torch
 from torch import Tensor
 
+from engine import accelerators
 from engine import device as devices
 from engine.accelerators import TORCH, offered
 from engine.agreement import agreement_db
 from engine.errors import Text
-from engine.machine import Machine, read_object, tuning_dir, write_object
+from engine.finding import (
+    PARTS_OF_KINDS,
+    USUAL,
+    Finding,
+    Form,
+    ProbeRecord,
+    Verdict,
+    kind_name,
+    preparation,
+)
+from engine.forms import (
+    GAIN,
+    PARTS_WITH_FORMS,
+    Trial,
+    best_form,
+    forms_of,
+    is_half,
+    least_db,
+    untried,
+)
 from engine.networks import Models
 from engine.optimization import OptimizationConfig
 from engine.probe_run import Given, part_run, test_signal
 from engine.stages import CPU, PART_TITLES, PARTS, Part, Placement, parse_parts
 
-Verdict = Literal["right", "wrong", "not finite", "failed", "slower", "crashed"]
-
-LEAST_DB = 45.0
-"""Least agreement in float32. Kernels that add in another order, or multiply with 10 bits as
-NVIDIA's do, stay above; those that compute something else reach 20 dB or less."""
-
-LEAST_HALF_DB = 25.0
-"""Least agreement in half precision."""
-
 SHORT_S, LONG_S = 1, 10
 """A part that is slower on one second may only wait for its kernels to start: it is tried again
-with ten before it is rejected."""
+with ten before it is rejected. Forms are compared by five, the short signal repeated."""
+
+_REPEATED = 5
 
 _RUNS = 2
 SLOWER_RATIO = 1.1
 """Rejected if it takes 1.1 times as long as the CPU; closer figures are within the noise."""
+
+ACCELERATOR_RATIO = 1 / GAIN
+"""Another framework beside the CPU has to be clearly faster than torch on it."""
 
 PITCH_OUTLIERS = 0.03
 """Frames between voiced and unvoiced may fall to either side."""
@@ -51,63 +68,7 @@ PITCH_OUTLIERS = 0.03
 _BEFORE: dict[Part, Part] = {"retrieval": "content", "latent": "content", "vocoder": "latent"}
 """Whose result on the CPU a part is given."""
 
-PARTS_OF_KINDS: frozenset[Part] = frozenset({"content", "pitch", "latent", "vocoder"})
-"""Parts that a network does; filter and retrieval are the same for every voice."""
-
 PartRun = Callable[[Part, Models, Given, str], Callable[[], Tensor]]
-
-_SENTENCES: dict[Verdict, str] = {
-    "wrong": "{part} runs on {place}, because {device} gives other numbers than the CPU "
-    "({level_db:.0f} dB)",
-    "not finite": "{part} runs on {place}, because {device} returned NaN or infinite values",
-    "failed": "{part} runs on {place}, because {device} cannot run it ({reason})",
-    "slower": "{part} runs on {place}, because {device} takes {factor:.1f} times as long",
-    "crashed": "{part} runs on {place}, because the program ended while {device} was examined",
-}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The result of examining one part.
-
-    Attributes
-    ----------
-    verdict : ``right`` leaves the part where it is; all others send it to torch or to the CPU
-    device_s, cpu_s : seconds for the sound it was tried with; None where it did not get so far
-    difference_db : agreement with the CPU; None where equal or not compared
-    why : what the device said, if it failed
-    kind : of the part's network, see `Models.kinds`
-    accelerator : that was examined; empty for torch
-    """
-
-    part: Part
-    verdict: Verdict
-    device_s: float | None = None
-    cpu_s: float | None = None
-    difference_db: float | None = None
-    why: str = ""
-    kind: str = ""
-    accelerator: str = ""
-
-    @property
-    def key(self) -> tuple[Part, str]:
-        """What the finding is about: the part, and its kind of network or accelerator."""
-        return self.part, _kind(self.kind, self.accelerator)
-
-    def sentence(self, device: str) -> Text:
-        """Where a rejected part runs instead, and why, for the user."""
-        template = _SENTENCES[self.verdict]
-        if self.verdict == "wrong" and self.difference_db is None:
-            template = "{part} runs on {place}, because the result of {device} has another shape"
-        return Text(
-            template,
-            part=PART_TITLES[self.part],
-            place=Text("torch") if self.accelerator else Text("the CPU"),
-            device=self.accelerator or device,
-            level_db=self.difference_db or 0.0,
-            reason=self.why,
-            factor=(self.device_s or 0.0) / (self.cpu_s or 1.0),
-        )
 
 
 class Reference:
@@ -136,32 +97,42 @@ class Reference:
         return self._found[part]
 
 
+def references(on_cpu: Models, run: PartRun = part_run) -> tuple[Reference, Reference]:
+    """For the short and the long sound; torch's results in float32 on the CPU."""
+    return Reference(on_cpu, SHORT_S, run), Reference(on_cpu, LONG_S, run)
+
+
 class Examination:
     """Compares parts of a loaded voice with torch on the CPU.
 
     Parameters
     ----------
-    models, on_cpu : the same voice; the second by torch in float32 on the CPU
-    placement : of the first
-    half : whether the first is in half precision
+    models : the voice
+    compared_with : see `references`
+    placement, config : of the models
     run : runs a part
     """
 
     def __init__(
         self,
         models: Models,
-        on_cpu: Models,
+        compared_with: tuple[Reference, Reference],
         placement: Placement,
-        *,
-        half: bool,
+        config: OptimizationConfig,
         run: PartRun = part_run,
     ) -> None:
         self._models = models
         self._placement = placement
-        self._half = half
+        self._config = config
         self._run = run
-        self._short = Reference(on_cpu, SHORT_S, run)
-        self._long = Reference(on_cpu, LONG_S, run)
+        self._short, self._long = compared_with
+
+    def seconds(self, part: Part) -> float:
+        """For five seconds of sound; by this the forms of a part are compared."""
+        device = self._placement.device_of(part)
+        self._short.result(part)
+        given = self._short.given.repeated(_REPEATED)
+        return timed(self._run(part, self._models, given, device), device)[1]
 
     def examine(self, part: Part) -> Finding:
         """Try one part."""
@@ -183,9 +154,14 @@ class Examination:
             reason = str(error).strip().partition("\n")[0]
             return Finding(part, "failed", cpu_s=cpu_s, why=reason or type(error).__name__)
         verdict, level_db = self._judge(part, expected, found)
-        if verdict == "right" and device_s > SLOWER_RATIO * cpu_s:
+        if verdict == "right" and device_s > self._ratio(part) * cpu_s:
             verdict = "slower"
         return Finding(part, verdict, device_s, cpu_s, level_db)
+
+    def _ratio(self, part: Part) -> float:
+        """Beside a GPU torch would run there, so that there the CPU's time says less."""
+        beside_cpu = self._config.device == CPU and self._placement.accelerator_of(part)
+        return ACCELERATOR_RATIO if beside_cpu else SLOWER_RATIO
 
     def _judge(self, part: Part, expected: Tensor, found: Tensor) -> tuple[Verdict, float | None]:
         if found.shape != expected.shape:
@@ -193,9 +169,10 @@ class Examination:
         if not bool(torch.isfinite(found).all()):
             return "not finite", None
         level_db = agreement_db(expected, found, outliers=PITCH_OUTLIERS if part == "pitch" else 0)
-        half = self._half and part not in ("filter", "pitch")  # which are never rounded
-        least_db = LEAST_HALF_DB if half else LEAST_DB
-        right = level_db is None or level_db >= least_db
+        form = Form(
+            self._placement.accelerator_of(part) or "", self._placement.without.get(part, ())
+        )
+        right = level_db is None or level_db >= least_db(part, form, self._config)
         return "right" if right else "wrong", level_db
 
 
@@ -234,13 +211,16 @@ class FirstUse:
         folder: Path | None = None,
         run: PartRun = part_run,
     ) -> None:
-        self._device = device
+        self.device = device
         self._config = config
         self._run = run
-        precision = "float16" if config.use_fp16 else "float32"
-        layout = "channels last" if config.use_channels_last else "plain layout"
-        self._record = ProbeRecord(full_name, f"{precision}, {layout}", folder)
-        self._known = self._record.findings()
+        self._record = ProbeRecord(full_name, preparation(config), folder)
+        self._known = {
+            key: each
+            for key, each in self._record.findings().items()
+            if each.version == _version(each.accelerator)
+        }
+        self._forms = self._record.forms()
         self._kinds: Mapping[Part, str] | None = None
         self._unable: Mapping[Part, Collection[str]] = {}
 
@@ -254,21 +234,60 @@ class FirstUse:
         kept = set(parse_parts(config.cpu_parts))
         bad = {(finding.part, finding.accelerator) for finding in self._bad()}
         on_cpu = kept | {part for part, accelerator in bad if not accelerator}
-        if not self._config.use_gpu_filter:
+        if not config.use_gpu_filter:
             on_cpu.add("filter")
-        if not self._config.searches_on_device:
+        if not config.searches_on_device:
             on_cpu.add("retrieval")
-        found = {
-            part: offered(part, self._device, config, self._unable.get(part, ()))
-            for part in PARTS
-            if part not in kept
-        }
-        others = {
-            part: name
-            for part, name in found.items()
-            if name != TORCH and (part, name) not in bad and not self._needs_faiss(part)
-        }
-        return Placement.on(self._device, on_cpu, others)
+        others, without = {}, {}
+        for part in PARTS:
+            form = None if part in kept else self.form_of(part)
+            if form is None or form == USUAL:
+                continue
+            on_cpu.discard(part)
+            if form.accelerator:
+                others[part] = form.accelerator
+            if form.without:
+                without[part] = form.without
+        return Placement.on(self.device, on_cpu, others, without)
+
+    def form_of(self, part: Part) -> Form:
+        """By what and how the part is to run, unless torch on the device is bad.
+
+        The best form if they were tried; before any voice was loaded, of the network tried last.
+        Else an accelerator that offers the part and is not known to be bad.
+        """
+        tried = self._tried(part)
+        if tried:
+            return best_form(tried)
+        name = offered(part, self.device, self._config, self._unable.get(part, ()))
+        bad = any((part, name) == (each.part, each.accelerator) for each in self._bad())
+        return USUAL if name == TORCH or bad or self._needs_faiss(part) else Form(name)
+
+    def _tried(self, part: Part) -> list[Finding]:
+        """What is known about possible forms of the part; see `form_of`."""
+        possible = forms_of(part, self._config, self.device, self._unable.get(part, ()))
+        found = [each for each in self._forms if each.part == part and each.form in possible]
+        if not found:
+            return []
+        kind = found[-1].kind if self._kinds is None else self._kinds.get(part, "")
+        return [each for each in found if each.kind == kind]
+
+    def trials(self, models: Models, *, again: bool = False) -> list[Trial]:
+        """The forms that have to be tried for these networks, each trial in a process of its own.
+
+        Parameters
+        ----------
+        again : try those that are known, too, except those that ended their process
+        """
+        self._kinds = models.kinds
+        kept = parse_parts(self._config.cpu_parts)
+        found: list[Trial] = []
+        for part in PARTS_WITH_FORMS:
+            if part in kept or part not in self._parts_with_work(models):
+                continue
+            possible = forms_of(part, self._config, self.device, self._unable.get(part, ()))
+            found += untried(part, possible, self._tried(part), again=again)
+        return found
 
     def _needs_faiss(self, part: Part) -> bool:
         return part == "retrieval" and self._config.retrieval == "faiss"
@@ -290,14 +309,48 @@ class FirstUse:
         return [found for found in bad if self._kinds.get(found.part, "") == found.kind]
 
     def forget(self) -> None:
-        """Drop all findings, as if the device were new."""
+        """Drop all findings, as if the device were new, except forms that ended their process."""
         self._known = {}
         with contextlib.suppress(OSError):
             self._record.forget()
+        self._forms = [each for each in self._forms if each.verdict == "crashed"]
 
     def sentences(self) -> list[Text]:
-        """Why parts run elsewhere, for the user."""
-        return [finding.sentence(self._device) for finding in self._bad()]
+        """Why parts run elsewhere, for the user; not where another form is merely no faster."""
+        bad = [
+            each
+            for each in self._bad()
+            if not self._tried(each.part) or self.form_of(each.part) == USUAL
+        ]
+        for part in PARTS_WITH_FORMS:
+            used = self.form_of(part).accelerator
+            bad += [
+                each
+                for each in self._tried(part)
+                if each.accelerator not in ("", used) and each.verdict not in ("right", "slower")
+            ]
+        return list(dict.fromkeys(each.sentence(self.device) for each in bad))
+
+    def described(self) -> list[str]:
+        """By what and how each part runs, as far as that was examined, and why not otherwise."""
+        lines = []
+        placement, known = self.placement, {each.part for each in self._known.values()}
+        for part in PARTS:
+            tried, form = self._tried(part), self.form_of(part)
+            if not tried and part not in known:
+                continue
+            on_cpu = part in placement.cpu_parts
+            words = [form.accelerator or (CPU if on_cpu else self.device)]
+            if part in PARTS_OF_KINDS:
+                half = not (on_cpu and self.device != CPU) and is_half(part, form, self._config)
+                words.append("half precision" if half else "float32")
+            if "use_channels_last" in form.without:
+                words.append("plain layout")
+            usual_s, best_s = (_seconds(tried, each) for each in (USUAL, form))
+            if form != USUAL and usual_s and best_s:
+                words.append(f"{usual_s / best_s:.1f} x as fast as by torch with these flags")
+            lines.append(f"{str(PART_TITLES[part]).removeprefix('the ')}: {', '.join(words)}")
+        return [*lines, *map(str, self.sentences())]
 
     def use(self, models: Models, unable: Mapping[Part, Collection[str]]) -> None:
         """Give the placement for these networks from now on.
@@ -323,13 +376,16 @@ class FirstUse:
         placement = self.placement
         parts = [
             part
-            for part in self._parts_in_use(models, placement)
-            if (part, self._kind_of(part, models, placement)) not in self._known
+            for part in self._parts_with_work(models)
+            if part not in placement.cpu_parts
+            and (part, self._kind_of(part, models, placement)) not in self._known
+            and (not self._tried(part) or self.form_of(part) == USUAL)  # tried by tuning
         ]
         if not parts:
             return False
-        half = self._config.use_fp16
-        examination = Examination(models, load_on_cpu(), placement, half=half, run=self._run)
+        examination = Examination(
+            models, references(load_on_cpu(), self._run), placement, self._config, self._run
+        )
         try:
             for part in parts:
                 pause()
@@ -340,17 +396,17 @@ class FirstUse:
                 raise
         return True
 
-    def _parts_in_use(self, models: Models, placement: Placement) -> list[Part]:
-        """Parts that this voice and these flags run elsewhere than by torch on the CPU."""
+    @staticmethod
+    def _parts_with_work(models: Models) -> list[Part]:
+        """Parts that this voice and these options use."""
         unused = {"pitch"} if models.tracker is None or models.pitch_on_cpu else set()
         if models.search is None:
             unused.add("retrieval")
-        on_cpu = placement.cpu_parts
-        return [part for part in PARTS if part not in unused and part not in on_cpu]
+        return [part for part in PARTS if part not in unused]
 
     @staticmethod
     def _kind_of(part: Part, models: Models, placement: Placement) -> str:
-        return _kind(models.kinds.get(part, ""), placement.accelerator_of(part) or "")
+        return kind_name(models.kinds.get(part, ""), placement.accelerator_of(part) or "")
 
     def _examined(
         self, part: Part, models: Models, placement: Placement, examination: Examination
@@ -365,6 +421,7 @@ class FirstUse:
                 examination.examine(part) if may else Finding(part, "crashed"),
                 kind=models.kinds.get(part, ""),
                 accelerator=placement.accelerator_of(part) or "",
+                version=_version(placement.accelerator_of(part) or ""),
             )
         finally:
             with contextlib.suppress(OSError):
@@ -372,95 +429,11 @@ class FirstUse:
         return found
 
 
-RECORD_FILE = "devices.json"
-_CRASHES = 2
-"""A part is rejected when the program has ended so often while it was tried: once may be a user
-who quits."""
+def _seconds(found: list[Finding], form: Form) -> float | None:
+    return next((each.tried_s for each in found if each.form == form), None)
 
 
-class ProbeRecord:
-    """Findings of one device, and whether a program died while it looked for them.
-
-    Parameters
-    ----------
-    device : its full name, e.g. ``Apple M3 Max (Metal)``
-    preparation : of the networks, e.g. their precision; each has a record of its own
-    folder : None is `tuning_dir`
-    """
-
-    def __init__(self, device: str, preparation: str, folder: Path | None = None) -> None:
-        self._file = tuning_dir(folder) / RECORD_FILE
-        self._key = f"{device}, {preparation}"
-
-    def findings(self) -> dict[tuple[Part, str], Finding]:
-        """By `Finding.key`; nothing if this machine is not the one that was examined.
-
-        Those of older versions without kinds are left out.
-        """
-        found = (_finding(each) for each in _list(self._entry().get("findings")))
-        return {
-            each.key: each
-            for each in found
-            if each is not None and bool(each.kind) == (each.part in PARTS_OF_KINDS)
-        }
-
-    def begin(self, part: Part, kind: str = "") -> bool:
-        """Note that a part is about to be tried; False if that has ended the program too often."""
-        entry, name = self._entry(), _name(part, kind)
-        before = _dictionary(entry.get("tries")).get(name)
-        count = before if isinstance(before, int) else 0
-        if count >= _CRASHES:
-            return False
-        tries = {**_dictionary(entry.get("tries")), name: count + 1}
-        self._write({**entry, "tries": tries})
-        return True
-
-    def end(self, part: Part, kind: str = "", finding: Finding | None = None) -> None:
-        """Note that it is no longer being tried; keep the finding beside the others."""
-        known = self.findings()
-        if finding is not None:
-            known[finding.key] = finding
-        tries = dict(_dictionary(self._entry().get("tries")))
-        tries.pop(_name(part, kind), None)
-        self._write({"findings": [asdict(each) for each in known.values()], "tries": tries})
-
-    def forget(self) -> None:
-        """Examine everything again the next time."""
-        self._write({})
-
-    def _entry(self) -> dict[str, Any]:
-        kept = read_object(self._file)
-        if kept.get("machine") != asdict(Machine.here()):
-            return {}
-        entry = _dictionary(kept.get("devices")).get(self._key)
-        return _dictionary(entry)
-
-    def _write(self, entry: dict[str, Any]) -> None:
-        kept, machine = read_object(self._file), asdict(Machine.here())
-        others = _dictionary(kept.get("devices")) if kept.get("machine") == machine else {}
-        write_object(self._file, {"machine": machine, "devices": {**others, self._key: entry}})
-
-
-def _name(part: Part, kind: str) -> str:
-    return f"{part} {kind}".strip()
-
-
-def _dictionary(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _finding(record: object) -> Finding | None:
-    """A finding as it was written; None for anything else."""
-    try:
-        finding = msgspec.convert(record, Finding)
-    except msgspec.ValidationError:
-        return None
-    return finding if finding.part in PARTS else None
-
-
-def _kind(network: str, accelerator: str) -> str:
-    return f"{accelerator}: {network}" if accelerator else network
+def _version(accelerator: str) -> str:
+    """Of its package; "" for torch, which the record's machine has, and one that is gone."""
+    rows = (row.version for row in accelerators.ACCELERATORS if row.name == accelerator)
+    return next(rows, "")

@@ -98,10 +98,12 @@ class Placement:
     devices : of torch, e.g. ``mps``, ``cuda``; parts not named are on the CPU
     accelerators : names from `engine.accelerators`; parts not named run by torch. The others take
         and give tensors on the CPU
+    without : flags that are off for a part though they are on for the others
     """
 
     devices: Mapping[Part, str] = field(default_factory=dict)
     accelerators: Mapping[Part, str] = field(default_factory=dict)
+    without: Mapping[Part, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def on(
@@ -109,12 +111,13 @@ class Placement:
         device: str,
         cpu_parts: Iterable[Part] = (),
         accelerators: Mapping[Part, str] | None = None,
+        without: Mapping[Part, tuple[str, ...]] | None = None,
     ) -> Placement:
         """All parts on one device, except those on the CPU and those of other accelerators."""
         others = accelerators or {}
         kept = {*cpu_parts, *others}
         on_device = {part: device for part in PARTS if device != CPU and part not in kept}
-        return cls(on_device, others)
+        return cls(on_device, others, without or {})
 
     def device_of(self, part: Part) -> str:
         """The device of a part's tensors."""
@@ -129,12 +132,12 @@ class Placement:
         moved = {**self.devices, part: device}
         on_device = {part: device for part, device in moved.items() if device != CPU}
         others = {each: name for each, name in self.accelerators.items() if each != part}
-        return Placement(on_device, others)
+        return Placement(on_device, others, self.without)
 
     def by_torch(self, part: Part) -> Placement:
         """The same with one part by torch, on the CPU if it was by another accelerator."""
         others = {each: name for each, name in self.accelerators.items() if each != part}
-        return Placement(self.devices, others)
+        return Placement(self.devices, others, self.without)
 
     @property
     def cpu_parts(self) -> tuple[Part, ...]:

@@ -51,6 +51,10 @@ class ModelStore:
     models_dir : folder of the shared networks
     config : layout and precision of the networks, and how an index is searched
     placement : where they lie
+
+    Attributes
+    ----------
+    unable : accelerators that cannot build the networks which are loaded
     """
 
     def __init__(self, models_dir: Path, config: OptimizationConfig, placement: Placement) -> None:
@@ -58,7 +62,7 @@ class ModelStore:
         self._config = config
         self._placement = placement
         self._loaded: dict[str, tuple[Hashable, object]] = {}
-        self._unable: dict[Part, frozenset[str]] = {}
+        self.unable: dict[Part, frozenset[str]] = {}
 
     @property
     def placement(self) -> Placement:
@@ -126,8 +130,8 @@ class ModelStore:
         method = methods.pop().name if len(methods) == 1 else AUTO
         files = tuple(sorted(str(_identity(self._models_dir / each.file)) for each in networks))
         identities: dict[Part, object] = {
-            "content": (encoder_key, self._config),
-            "pitch": (method, files, self._config),
+            "content": (encoder_key, self._config_of("content")),
+            "pitch": (method, files, self._config_of("pitch")),
         }
         models = Models(
             card,
@@ -163,12 +167,17 @@ class ModelStore:
 
     def _built(self, part: Part, source: Any) -> Any:
         """A part by its accelerator; see `engine.accelerators`."""
-        self._unable[part] = accelerators.unable_to_build(part, source)
+        self.unable[part] = accelerators.unable_to_build(part, source)
         name = self._placement.accelerator_of(part) or TORCH
-        if name in self._unable[part]:
+        if name in self.unable[part]:
             name = TORCH
         device = self._placement.device_of(part)
-        return accelerators.build(part, name, source, self._config, device)
+        return accelerators.build(part, name, source, self._config_of(part), device)
+
+    def _config_of(self, part: Part) -> OptimizationConfig:
+        """The configuration without what is off for this part."""
+        change: dict[str, Any] = dict.fromkeys(self._placement.without.get(part, ()), False)
+        return replace(self._config, **change)
 
     def voice(self, voice: VoiceFiles, run: Run) -> tuple[VoiceCard, Synthesizer, Latent, Vocode]:
         """Card and network of a voice, and the two parts that are made of it.
@@ -309,7 +318,7 @@ class ExaminedStore(ModelStore):
     def models(self, voice: VoiceFiles, options: Sequence[ConversionOptions], run: Run) -> Models:
         """See `ModelStore.models`; a device that is new here is examined first."""
         models = self._built_models(voice, options, run)
-        self.first_use.use(models, self._unable)
+        self.first_use.use(models, self.unable)
         if self.first_use.placement != self.placement:
             del models  # before loading: never two at once in memory
             models = self._elsewhere(voice, options, run)

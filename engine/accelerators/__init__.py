@@ -2,8 +2,8 @@
 
 A new accelerator is a module with the functions of `engine.accelerators.torch_parts` (``offers``
 and ``build``) and a row of `ACCELERATORS`. Where one offers a part, it is examined before its
-first use: it keeps the part if its result is that of torch on the CPU and not slower. One that
-cannot build a part is not asked for it again.
+first use: it keeps the part if its result is that of torch on the CPU and clearly faster; see
+`engine.examination` and `engine.forms`. One that cannot build a part is not asked for it again.
 
 One that needs the GPU for itself has a function ``takes_gpu(config)``, too: where that is true,
 torch runs on the CPU. If it has ``why_not_used(config)``, that says why it was asked for in vain.
@@ -31,6 +31,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -55,11 +56,25 @@ class Accelerator:
     name : in placements, records and sentences
     module : with ``offers(part, device, config) -> bool`` and ``build``; imported on first use
     any_thread : whether its parts may be called from another thread than the one that built them
+    package : whose version matters for what is known about it; empty for this program itself
+    trial_limit_s : after which a process that tries a part is stopped
+    always_half : whether it computes in half precision whatever the flags say
     """
 
     name: str
     module: str
     any_thread: bool = True
+    package: str = ""
+    trial_limit_s: float = 60.0
+    always_half: bool = False
+
+    @property
+    def version(self) -> str:
+        """Of the package, as installed; "" if it is not."""
+        try:
+            return version(self.package) if self.package else ""
+        except PackageNotFoundError:
+            return ""
 
     def load(self) -> ModuleType:
         """The module."""
@@ -75,8 +90,8 @@ class Latent:
 
 
 ACCELERATORS: list[Accelerator] = [
-    Accelerator("coreml", "engine.accelerators.coreml"),
-    Accelerator("mlx", "engine.accelerators.mlx", any_thread=False),
+    Accelerator("coreml", "engine.accelerators.coreml", trial_limit_s=300.0, always_half=True),
+    Accelerator("mlx", "engine.accelerators.mlx", any_thread=False, package="mlx"),
     Accelerator(TORCH, "engine.accelerators.torch_parts"),
 ]
 """The first that offers a part is tried first; torch, which runs every part, is the last."""

@@ -35,7 +35,11 @@ def add_tune(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--index", type=path_of, metavar="X.index")
     parser.add_argument("--models-dir", type=path_of, metavar="DIR")
     parser.add_argument("--device", choices=DEVICE_NAMES, default="auto")
-    parser.add_argument("--flags", metavar="A,B", help="measure only these flags")
+    parser.add_argument(
+        "--flags",
+        metavar="A,B",
+        help="measure only these flags; parts: only by what and how each part runs fastest",
+    )
     parser.add_argument(
         "--forget", action="store_true", help="delete the tuning and go back to the presets"
     )
@@ -116,10 +120,10 @@ def _only(text: str | None) -> frozenset[str] | None:
     """
     if text is None:
         return None
-    from engine.measure.tuner import flags_to_try
+    from engine.measure.tuner import PARTS_ALONE, flags_to_try
 
     named = frozenset(name.strip() for name in text.split(","))
-    known = flags_to_try("")
+    known = [*flags_to_try(""), PARTS_ALONE]
     unknown = sorted(named - set(known))
     if unknown:
         raise OptionError(
@@ -139,6 +143,7 @@ def as_table(tuning: Tuning) -> str:
     head += voice if tuning.voice == "synthetic" else f'the voice "{tuning.voice}"'
     flags = ", ".join(f"{name}={shown_value(value)}" for name, value in tuning.flags.items())
     kept = [f"kept: {flags}", *(f"note: {sentence}" for sentence in tuning.on_cpu)]
+    kept += tuning.parts
     return "\n".join([head, "", table(rows), "", *kept])
 
 

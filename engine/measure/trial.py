@@ -15,6 +15,7 @@ from engine import device as devices
 from engine.agreement import agreement_db
 from engine.audio.reader import read_audio
 from engine.converter import Converter
+from engine.measure import form_trial
 from engine.measure.comparison import compare
 from engine.optimization import OptimizationConfig
 from engine.options import ConversionOptions
@@ -88,6 +89,7 @@ TASKS: dict[str, Callable[[Request], Answer]] = {
     "reference": _reference,
     "check": _check,
     "compare": _compare,
+    **form_trial.TASKS,
 }
 
 

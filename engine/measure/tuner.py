@@ -14,11 +14,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from engine.accelerators import coreml
 from engine.child import Child, ChildError
 from engine.device import DeviceName, has_mlx
 from engine.errors import DeviceError, Text, UserError
 from engine.files import scratch_folder
+from engine.finding import Finding, ProbeRecord
+from engine.forms import Trial
 from engine.library.networks import CONTENT_ENCODER
 from engine.library.voice_library import VoiceLibrary
 from engine.machine import TUNING_VARIABLE, Machine, app_version
@@ -49,6 +53,9 @@ MEASURED_ONLY = frozenset({"retrieval"})
 
 SYNTHETIC = "synthetic"
 
+PARTS_ALONE = "parts"
+"""In place of a flag: try only by what and how each part runs fastest."""
+
 _LIMIT_S = 1200.0
 """No single request takes so long; a device that hangs never answers."""
 
@@ -66,6 +73,9 @@ _EXAMINATIONS = 2 * len(PARTS) + 1
 _PREPARED = 0.1
 """Share of the progress bar before the first flag is measured."""
 
+_FLAGS_DONE = 0.99
+"""Share when by what the parts run is tried."""
+
 Answer = dict[str, Any]
 Ask = Callable[[Mapping[str, Any]], Answer]
 
@@ -82,7 +92,7 @@ class TuningJob:
     title : the voice's name, for the record
     models_dir : folder of the shared networks; None is the user's own
     most_rounds : of a comparison that stays unclear
-    only : flags to measure; None is all
+    only : flags to measure, and `PARTS_ALONE`; None is all
     """
 
     seconds: float = 10.0
@@ -227,19 +237,28 @@ def tune(
     record = TuningRecord(folder)
     record.require_writable()
     with scratch_folder() as scratch:
-        tuner = _Tuner(job, ask or _child(token, folder).ask, listener, scratch)
+        tuner = _Tuner(job, ask or _children(token, folder), listener, scratch)
         device, tuning = tuner.run()
+        token.raise_if_cancelled()
+        earlier = record.tuning(device)
+        if job.only is not None and earlier is not None and earlier.machine == tuning.machine:
+            tuning = _joined(earlier, tuning, job.only)
+        if job.only is None or PARTS_ALONE in job.only:
+            tuning = replace(tuning, parts=tuner.try_forms(device, tuning.flags, folder))
     token.raise_if_cancelled()
-    earlier = record.tuning(device)
-    if job.only is not None and earlier is not None and earlier.machine == tuning.machine:
-        tuning = _joined(earlier, tuning, job.only)
     record.save(device, tuning)
     return tuning
 
 
-def _child(cancel: CancelToken, folder: Path | None) -> Child:
+def _children(cancel: CancelToken, folder: Path | None) -> Ask:
+    """Asks each request of a process of its own, which may take its ``limit_s``."""
     environment = {} if folder is None else {TUNING_VARIABLE: str(folder)}
-    return Child(environment, cancel, _LIMIT_S, tasks="engine.measure.trial")
+
+    def ask(request: Mapping[str, Any]) -> Answer:
+        limit_s = request.get("limit_s", _LIMIT_S)
+        return Child(environment, cancel, limit_s, tasks="engine.measure.trial").ask(request)
+
+    return ask
 
 
 def _joined(earlier: Tuning, tuning: Tuning, only: frozenset[str]) -> Tuning:
@@ -310,6 +329,35 @@ class _Tuner:
             except ChildError:
                 continue
         return []
+
+    def try_forms(
+        self, device: str, flags: Mapping[str, Any], folder: Path | None
+    ) -> tuple[str, ...]:
+        """Try by what and how each part runs fastest with these flags; a sentence for each part.
+
+        What is found is kept for conversions; a trial that cannot be made leaves all as it is.
+        """
+        self.listener(TuningProgress("examine", fraction=_FLAGS_DONE))
+        config = replace(OptimizationConfig.preset(device), **flags)
+        work = {**self.common, "config": asdict(config)}
+        try:
+            plan = self.ask({**work, "do": "plan forms"})
+            name, preparation = plan.get("record", ("", ""))
+            record = ProbeRecord(name, preparation, folder)
+            for trial in msgspec.convert(plan.get("trials", []), list[Trial]):
+                findings = self._tried(trial, str(plan["kinds"].get(trial.part, "")), work)
+                record.keep_forms(findings)
+            return tuple(self.ask({**work, "do": "describe forms"}).get("parts", ()))
+        except (ChildError, UserError):
+            return ()
+
+    def _tried(self, trial: Trial, kind: str, work: Mapping[str, Any]) -> list[Finding]:
+        try:
+            answer = self.ask({**work, "do": "try forms", **asdict(trial)})
+        except ChildError as error:
+            return trial.crashed(str(error), kind)
+        found = msgspec.convert(answer["findings"], list[Finding])
+        return [replace(each, kind=kind) for each in found]
 
     def _trusted(self, preset: OptimizationConfig) -> OptimizationConfig:
         """The preset if it gives the CPU's sound, else the plain configuration on the device.

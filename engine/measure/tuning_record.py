@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from engine.errors import OptionError
+from engine.finding import forget_forms
 from engine.machine import Machine, read_object, tuning_dir, write_object
 from engine.optimization import FLAGS, OptimizationConfig
 
@@ -98,6 +99,7 @@ class Tuning:
     flags : the best values found
     figures : in the order in which they were measured
     on_cpu : why parts run on the CPU, each a sentence
+    parts : by what and how each part runs, each a sentence
     """
 
     machine: Machine
@@ -109,6 +111,7 @@ class Tuning:
     flags: Mapping[str, Any]
     figures: tuple[Figure, ...]
     on_cpu: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
 
     def gains(self, plain: Mapping[str, Any]) -> dict[str, Gain]:
         """By flag.
@@ -245,7 +248,8 @@ class TuningRecord:
         write_object(self._file, {"devices": {**self._devices(), device: asdict(tuning)}})
 
     def forget(self, device: str) -> None:
-        """Remove the tuning of a device."""
+        """Remove the tuning of a device, and by what parts run fastest on any."""
+        forget_forms(self._file.parent)
         devices = self._devices()
         if devices.pop(device, None) is not None:
             write_object(self._file, {"devices": devices})

@@ -64,6 +64,7 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(f"{__name__}.gain", 1.0)
     # Only results count here, not how busy the machine is.
     monkeypatch.setattr("engine.examination.SLOWER_RATIO", float("inf"))
+    monkeypatch.setattr("engine.examination.ACCELERATOR_RATIO", float("inf"))
     runs.clear()
     register(Accelerator(NAME, __name__))
 

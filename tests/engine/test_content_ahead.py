@@ -70,6 +70,7 @@ def clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(accelerators, "ACCELERATORS", [*accelerators.ACCELERATORS])
     monkeypatch.setattr(accelerators, "failures", {})
     monkeypatch.setattr("engine.examination.SLOWER_RATIO", float("inf"))
+    monkeypatch.setattr("engine.examination.ACCELERATOR_RATIO", float("inf"))
     monkeypatch.setattr("engine.window.SMALLEST_PIECE_FRAMES", 50)
     for name, frames in (("MAX_PIECE", 250), ("CUT_EVERY", 200), ("CUT_SEARCH", 20)):
         monkeypatch.setattr(f"engine.segments.{name}_FRAMES", frames)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from engine import CancelToken, ConversionOptions, Converter, OptimizationConfig, examination
 from engine.errors import ConversionCancelled
-from engine.examination import ProbeRecord
+from engine.finding import ProbeRecord
 from engine.machine import Machine
 from engine.models.synthesizer_sizes import Vocoder
 from engine.networks import Models

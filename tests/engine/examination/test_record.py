@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.examination import RECORD_FILE, Finding, ProbeRecord
+from engine.finding import RECORD_FILE, Finding, ProbeRecord
 
 
 def record_in(folder: Path) -> ProbeRecord:
