@@ -12,16 +12,19 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from engine.accelerators import torch_device
 from engine.audio.system_decoder import AFCONVERT
 from engine.child import Child, ChildError
-from engine.device import DEVICE_NAMES, DeviceName, choose_device, describe
-from engine.errors import DeviceError
+from engine.device import DEVICE_NAMES, DeviceName, choose_device, describe, device_name
+from engine.errors import DeviceError, UserError
 from engine.files import file_sha256, scratch_folder, size_text
 from engine.library.networks import NETWORKS, RMVPE, Network, is_expected
+from engine.measure.tuning_record import TuningRecord
+from engine.optimization import resolve
 from engine.paths import bundle_contents, models_dir, starter_dir
 from engine.pitch.methods import AUTO, METHODS, choose_method
 
@@ -122,6 +125,7 @@ def run_checks(models: Path | None = None, *, verify: bool = False) -> list[Chec
         check_output_folder(results_folder()),
         *shared,
         check_pitch_methods(folder),
+        *check_parts(),
         check_starter(folder, needed=any(check.state != "ok" for check in shared)),
         *map(check_library, _LIBRARIES),
         _container_decoder(),
@@ -223,6 +227,26 @@ def check_pitch_methods(folder: Path) -> Check:
     usable = [each.name for each in METHODS.values() if each.is_installed(folder)]
     chosen = choose_method(AUTO, folder).name
     return Check("Pitch methods", "ok", f"{', '.join(usable)}; automatic: {chosen}")
+
+
+def check_parts(folder: Path | None = None) -> Iterator[Check]:
+    """By what each part runs on the device, once that was examined; else nothing.
+
+    Parameters
+    ----------
+    folder : of the findings; None is the user's own
+    """
+    try:
+        from engine.examination import FirstUse
+
+        config = resolve({}, tuned=TuningRecord(folder).flags)
+        device = choose_device(torch_device(config))
+    except (ImportError, OSError, UserError):
+        return  # see the check of PyTorch
+    own = replace(config, device=device_name(device))
+    found = FirstUse(str(device), describe(device), own, folder).described()
+    if found:
+        yield Check("Parts", "ok", "; ".join(found))
 
 
 def check_starter(models: Path, *, needed: bool) -> Check:

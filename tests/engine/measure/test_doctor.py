@@ -7,11 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from engine.cli import main
+from engine.device import describe
+from engine.finding import Finding, ProbeRecord, preparation
 from engine.library.networks import CONTENT_ENCODER, RMVPE
 from engine.measure import doctor
+from engine.optimization import OptimizationConfig
 from engine.paths import models_dir, starter_dir
+from tests.engine.second_device import SECOND
 
 ROOT = Path(__file__).parents[3]
 
@@ -39,6 +44,22 @@ def test_a_missing_shared_file_is_named_with_its_folder(models: Path) -> None:
     assert "rmvpe.pt" in found["Pitch network (RMVPE)"].detail
     assert str(models) in found["Pitch network (RMVPE)"].advice
     assert "without it SwiftF0 finds the pitch" in found["Pitch network (RMVPE)"].advice
+
+
+def test_it_names_by_what_each_part_runs_and_why_once_that_was_examined(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "choose_device", lambda *_: torch.device(SECOND))
+    assert list(doctor.check_parts(tmp_path)) == []
+    config = replace(OptimizationConfig.for_this_machine(), device="cpu")
+    record = ProbeRecord(describe(torch.device(SECOND)), preparation(config), tmp_path)
+    record.end("vocoder", "NSF", Finding("vocoder", "right", kind="NSF"))
+    record.end("pitch", "rmvpe", Finding("pitch", "slower", 2.0, 1.0, kind="rmvpe"))
+    (check,) = doctor.check_parts(tmp_path)
+    assert check.detail == (
+        f"pitch tracker: cpu, float32; vocoder: {SECOND}, float32; "
+        f"the pitch tracker runs on the CPU, because {SECOND} takes 2.0 times as long"
+    )
 
 
 def test_an_empty_shared_file_counts_as_missing(models: Path) -> None:
