@@ -58,7 +58,7 @@ def memory(held_bytes: int) -> str:
 
 def device_name(device: str) -> str:
     """Display name of a device, or several (``mps+cpu``)."""
-    names = {"mps": "Metal", "cuda": "CUDA", "cpu": "CPU"}
+    names = {"mps": "Metal", "cuda": "CUDA", "cpu": "CPU", "mlx": "MLX", "coreml": "Core ML"}
     return "+".join(names.get(each, each) for each in device.split("+")) or _DASH
 
 

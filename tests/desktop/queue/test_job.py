@@ -7,7 +7,7 @@ from desktop.queue.job import (
     job_from_record,
     job_to_record,
 )
-from desktop.queue.job_text import milliseconds
+from desktop.queue.job_text import device_name, milliseconds
 from engine.errors import Text
 from engine.options import ConversionOptions
 from tests.desktop.fake_engine import job
@@ -62,3 +62,8 @@ def test_retrying_keeps_the_settings_and_clears_the_outcome() -> None:
 def test_stages_of_a_song_that_take_minutes_are_told_in_seconds() -> None:
     shown = [milliseconds(seconds) for seconds in (0.0042, 0.85, 9.1, 24.706, 1234.5)]
     assert shown == ["4.2 ms", "850 ms", "9,100 ms", "24.7 s", "1,234.5 s"]
+
+
+def test_where_a_stage_ran_is_named_as_people_know_it() -> None:
+    assert device_name("mps+cpu") == "Metal+CPU"
+    assert device_name("mlx+coreml") == "MLX+Core ML"
