@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from engine.audio.reader import decode_audio
 from engine.audio.resampling import Resampler, fit_length, resample_blocks, resampled_length
-from engine.audio.source import Decoded, Sound, shown_name
+from engine.audio.source import Decoded, Sound
 from engine.audio.spool import BLOCK_FRAMES, temporary_disk_errors
 from engine.errors import ConversionCancelled, OutputFileError, Text, as_user_error, on_disk
 from engine.files import atomic_file
+from engine.plain_text import plain
 from engine.separation.chunks import Piece, overlap_add
 from engine.separation.separator import Separator
 from engine.stages import CPU
@@ -116,7 +117,7 @@ def song_of(
     ConversionCancelled : nothing was written
     """
     with _written(path) as descriptor:
-        receiver = _SongReceiver(descriptor, cancelled)
+        receiver = _SongReceiver(descriptor, path.parent, cancelled)
         decoded = decode_audio(source, receiver, channels=CHANNELS, track=track)
         n = max(1, resampled_length(decoded.n_frames, decoded.rate_hz, SONG_RATE_HZ))
         receiver.finish(n)
@@ -131,7 +132,7 @@ def song_of_sound(sound: Sound, path: Path, *, cancelled: Cancelled = lambda: Fa
     sound : of 1 or 2 channels
     """
     with _written(path) as descriptor:
-        receiver = _SongReceiver(descriptor, cancelled)
+        receiver = _SongReceiver(descriptor, path.parent, cancelled)
         receiver.begin(sound.rate_hz, sound.channels)
         for block in sound.blocks():
             receiver.append(block)
@@ -257,8 +258,9 @@ class _Clock:
 class _SongReceiver:
     """Receives a source and writes it as a song; see `engine.audio.source.Receiver`."""
 
-    def __init__(self, descriptor: int, cancelled: Cancelled) -> None:
+    def __init__(self, descriptor: int, folder: Path, cancelled: Cancelled) -> None:
         self._descriptor = descriptor
+        self._folder = folder
         self._cancelled = cancelled
         self.begin(SONG_RATE_HZ, CHANNELS)
 
@@ -279,14 +281,22 @@ class _SongReceiver:
     def _keep(self, block: Floats) -> None:
         if len(block):
             stereo = np.broadcast_to(block, (len(block), CHANNELS))
-            self._at += _append(self._descriptor, stereo, self._at)
+            with _disk_errors(self._folder):  # here, or the source would be blamed
+                self._at += _append(self._descriptor, stereo, self._at)
 
 
 @contextmanager
 def _written(path: Path) -> Iterator[int]:
-    what = Text("Cannot keep the song in {folder}", folder=shown_name(path.parent.absolute()))
-    with as_user_error(what, OutputFileError), on_disk(), atomic_file(path, overwrite=True) as file:
+    with _disk_errors(path.parent), atomic_file(path, overwrite=True) as file:
         yield file
+
+
+@contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    """Say that the disk of a song failed."""
+    what = Text("Cannot keep the song in {folder}", folder=plain(str(folder.absolute())))
+    with as_user_error(what, OutputFileError), on_disk():
+        yield
 
 
 def _append(descriptor: int, block: Floats, at: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from engine.audio.source import Sound
-from engine.errors import ConversionCancelled
+from engine.errors import ConversionCancelled, OutputFileError
 from engine.separation.chunks import DemucsPlan, RoformerPlan
 from engine.separation.separator import Separator
 from engine.separation.song import SONG_RATE_HZ, Song, remainder, separate, song_of
@@ -273,6 +274,20 @@ def test_a_cancel_is_heard_in_the_middle_of_a_piece(
         separate(song, separators[kind], tmp_path / "v", cancelled=cancelled)
     assert len(asked) == 21
     assert not (tmp_path / "v").exists()
+
+
+def test_a_full_disk_is_not_blamed_on_the_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soundfile.write(tmp_path / "a.wav", song_samples(100_000), 44_100)
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.pwrite", full)
+    with pytest.raises(OutputFileError, match=r"Cannot keep the song in .*disk is full"):
+        song_of(tmp_path / "a.wav", tmp_path / "song")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
 
 
 def test_cancelling_while_a_source_is_decoded_writes_nothing(tmp_path: Path) -> None:
