@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,9 @@ from engine.cover.cover import Cover
 from engine.cover.options import CoverNetworks, CoverOptions
 from engine.cover.placement import VoicePlacement, has_voice
 from engine.errors import ConversionCancelled
+from engine.separation.separator import Separator
 from tests.engine.audio.sound_file import Track, mux
-from tests.engine.cover.sums import FLOAT, make, samples, separated
+from tests.engine.cover.sums import FLOAT, Sums, make, samples, separated
 from tests.engine.cover.track import sung, track_of
 
 pytestmark = pytest.mark.usefixtures("sums")
@@ -112,6 +115,45 @@ def test_stems_louder_than_full_scale_still_add_up(
     stems = make(converter, loud, networks, tmp_path, options, keep_stems=True).stems
     kept = {path.name: samples(path) for path in stems}
     assert np.abs(kept["loud (vocals).wav"]).max() > 1.0
+
+
+def test_a_stem_that_was_cut_off_is_made_again(
+    converter: Converter, song: Path, networks: CoverNetworks, tmp_path: Path
+) -> None:
+    make(converter, song, networks, tmp_path)
+    (stem,) = (tmp_path / "cache").glob("*.f32")
+    whole = stem.read_bytes()
+    stem.write_bytes(whole[:-8])
+    separated.clear()
+    make(converter, song, networks, tmp_path, dataclasses.replace(FLOAT, semitones=12))
+    assert separated
+    assert stem.read_bytes() == whole
+
+
+def test_one_network_is_in_memory_at_a_time(
+    converter: Converter,
+    song: Path,
+    networks: CoverNetworks,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lead = tmp_path / "lead.network"
+    lead.write_text("0.7")
+    made: list[weakref.ref[Sums]] = []
+    events: list[str] = []
+
+    def load(path: Path, *, one_pass: bool = False) -> Sums:
+        gc.collect()
+        assert [each for each in made if each() is not None] == []
+        network = Sums(path, one_pass=one_pass)
+        made.append(weakref.ref(network))
+        events.append(path.stem)
+        return network
+
+    monkeypatch.setattr(Separator, "open", load)
+    monkeypatch.setattr(converter, "unload", lambda: events.append("unload"))
+    make(converter, song, dataclasses.replace(networks, karaoke=lead), tmp_path, karaoke="on")
+    assert events == ["unload", "vocals", "unload", "lead"]
 
 
 def test_the_stems_of_a_long_song_are_kept_together(
