@@ -51,12 +51,16 @@ Row = dict[str, float]
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """Sound with the words said in it; samples float64 [N] at ``rate_hz``."""
+    """Sound with the words said in it; samples float64 [N] at ``rate_hz``.
+
+    Of a result also the pitch that was asked for: Hz, float64, 100 a second, 0 where unvoiced.
+    """
 
     voice: str
     words: list[str]
     samples: Floats
     rate_hz: int
+    asked_hz: Floats | None = None
 
     def heard(self) -> Floats:
         """At 16 kHz, as the judges take it."""
@@ -98,7 +102,9 @@ class Candidate:
         options = ConversionOptions(semitones=semitones)
         sound = clip.samples.astype(np.float32)
         made = self._converter.convert(sound, clip.rate_hz, self._voice, options)
-        return Clip(clip.voice, clip.words, np.asarray(made.samples, np.float64), made.rate_hz)
+        asked_hz = np.asarray(made.f0_hz, np.float64) * 2 ** (semitones / 12)
+        samples = np.asarray(made.samples, np.float64)
+        return Clip(clip.voice, clip.words, samples, made.rate_hz, asked_hz)
 
 
 class Judges:
@@ -156,14 +162,14 @@ def make_report(folder: Path, clips: Path, whisper: Path, output: Path) -> None:
         for voice, sources in by_voice.items():
             moves = [to_target(clip, middle_hz) for clip in sources]
             made = [candidate.convert(c, m) for c, m in zip(sources, moves, strict=True)]
-            rows[voice] = _row(sources, made, moves, judges)
+            rows[voice] = _row(sources, made, judges)
             _keep(output, voice, sources, made)
         others = next(voice for voice in by_voice if voice != TARGET)
         for shift in SHIFTS:
             sources = by_voice[TARGET][:SHIFTED_CLIPS] + by_voice[others][:SHIFTED_CLIPS]
             moves = [to_target(clip, middle_hz) + shift for clip in sources]
             made = [candidate.convert(c, m) for c, m in zip(sources, moves, strict=True)]
-            rows[f"{shift:+d} semitones"] = _row(sources, made, moves, judges)
+            rows[f"{shift:+d} semitones"] = _row(sources, made, judges)
             _keep(output, f"{shift:+d}", sources, made)
     (output / "report.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     (output / "report.md").write_text(table(rows), encoding="utf-8")
@@ -181,17 +187,15 @@ def to_target(clip: Clip, middle_hz: float) -> int:
     return max(-MOST_SEMITONES, min(away, MOST_SEMITONES))
 
 
-def _row(
-    sources: Sequence[Clip], made: Sequence[Clip], moves: Sequence[int], judges: Judges
-) -> Row:
+def _row(sources: Sequence[Clip], made: Sequence[Clip], judges: Judges) -> Row:
     words = sum(len(clip.words) for clip in sources)
-    off = [
-        measure.cents_off(
-            measure.harvest(source.heard()) * 2 ** (move / 12), measure.harvest(result.heard())
-        )
-        for source, result, move in zip(sources, made, moves, strict=True)
-    ]
-    cents = np.concatenate(off)
+    cents = np.concatenate(
+        [
+            measure.cents_off(clip.asked_hz, measure.harvest(clip.heard()))
+            for clip in made
+            if clip.asked_hz is not None
+        ]
+    )
     pairs = list(zip(made, sources, strict=True))
     edge_s = [clip.samples[: round(EDGE_S * clip.rate_hz)] for clip in made]
     heard = np.concatenate([clip.heard() for clip in made])
