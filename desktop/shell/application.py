@@ -62,10 +62,16 @@ class Application(QApplication):
 _EVERY_MS = 100
 _OLDER_EVERY = 100
 _ALL_EVERY = 1200
+_STARTED = 20
+"""By then the window is there, with all that lives as long as it."""
 
 _MANY_OBJECTS = 20_000
 """This many new objects mean that a library is being imported. Examining them would block the
 window, and they live as long as the app does; so they are frozen (`gc.freeze`)."""
+
+_MANY_OLDER = 5_000
+"""Objects that outlived a run are examined again once there are so many, before a run over them
+takes long: libraries that are imported piece by piece, and the rows of a large queue."""
 
 
 class GarbageTimer(QObject):
@@ -78,6 +84,7 @@ class GarbageTimer(QObject):
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
         self._count = 0
+        self._older = 0
         self._busy = False
         gc.disable()
         self._timer = QTimer(self, interval=_EVERY_MS)
@@ -97,9 +104,16 @@ class GarbageTimer(QObject):
     @Slot()
     def _collect(self) -> None:
         self._count += 1
-        if gc.get_count()[0] > _MANY_OBJECTS:
+        young = gc.get_count()[0]
+        self._older += young
+        if young > _MANY_OBJECTS or self._count == _STARTED:
             gc.freeze()
+            self._older = 0
         elif self._count % _ALL_EVERY == 0 and not self._busy:
             gc.collect()
+            self._older = 0
+        elif self._older > _MANY_OLDER or self._count % _OLDER_EVERY == 0:
+            gc.collect(1)
+            self._older = 0
         else:
-            gc.collect(1 if self._count % _OLDER_EVERY == 0 else 0)
+            gc.collect(0)

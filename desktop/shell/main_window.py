@@ -26,6 +26,7 @@ from desktop.queue.drop_window import DropWindow, link_of, paths_of
 from desktop.queue.intake import VOICE_SUFFIXES, Gatherer, Intake
 from desktop.queue.job import Job, JobProgress, JobState, Voice
 from desktop.queue.job_queue import JobQueue
+from desktop.queue.job_text import take_title
 from desktop.settings.store import Settings
 from desktop.shell.audition import Audition
 from desktop.shell.audition_switch import AuditionSwitch
@@ -252,6 +253,9 @@ class MainWindow(DropWindow):
         self._followed = None
         self.queue.add([made])
         self.queue_view.flash([made.id])
+        take = self.queue.job(made.id)
+        if take is not None:
+            self.notice.tell(self.tr("{take} gets this mix").format(take=take_title(take)))
 
     def move_selected(self, by: int) -> None:
         """Move the selected rows up (-1) or down (1)."""

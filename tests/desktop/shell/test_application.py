@@ -1,16 +1,19 @@
-"""What only Qt's application object hears: the Dock's click, the system's Quit."""
+"""What only Qt's application object hears, and the garbage collector on its thread."""
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from collections.abc import Iterator
 from textwrap import dedent
 
 import pytest
+from PySide6.QtCore import QObject
 from pytestqt.qtbot import QtBot
 
 from desktop.app import App
+from desktop.shell.application import GarbageTimer
 from desktop.storage import AppPaths
 from tests.desktop.fake_engine import FakeEngine
 
@@ -61,3 +64,23 @@ def test_the_systems_quit_is_passed_to_the_app(busy: bool) -> None:
         [sys.executable, "-c", dedent(code)], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["True", "7" if busy else "0"]
+
+
+def test_many_objects_that_stay_are_examined_before_they_are_too_many(qtbot: QtBot) -> None:
+    generations: list[int] = []
+
+    def note(phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            generations.append(info["generation"])
+
+    gc.collect()
+    parent = QObject()
+    timer = GarbageTimer(parent)
+    gc.callbacks.append(note)
+    kept: list[list[int]] = [[] for _ in range(6_000)]
+    try:
+        qtbot.waitUntil(lambda: 1 in generations)
+    finally:
+        gc.callbacks.remove(note)
+        timer.close()
+    assert generations.index(1) <= 1, len(kept)
