@@ -90,7 +90,8 @@ class Finding:
 
     def sentence(self, device: str) -> Text:
         """Where a rejected part runs instead, and why, for the user."""
-        template = _SENTENCES[self.verdict]
+        ended = self.verdict == "crashed" and self.why  # the process that tried it alone
+        template = _SENTENCES["failed" if ended else self.verdict]
         if self.verdict == "wrong" and self.difference_db is None:
             template = "{part} runs on {place}, because the result of {device} has another shape"
         if self.verdict == "slower" and self.accelerator:

@@ -100,6 +100,14 @@ def test_what_ended_its_process_is_not_tried_again_until_its_version_changes() -
     assert untried("vocoder", [USUAL], []) == []  # there is no choice
 
 
+def test_what_ended_a_process_is_said_as_the_process_said_it() -> None:
+    (ended,) = Trial("vocoder", (TOY,), 60).crashed("no answer within 60 s", "NSF")
+    assert ended.form == TOY
+    assert str(ended.sentence("mps")) == (
+        "the vocoder runs on torch, because toy cannot run it (no answer within 60 s)"
+    )
+
+
 def test_findings_about_forms_and_about_the_device_are_kept_beside_each_other(
     tmp_path: Path,
 ) -> None:
