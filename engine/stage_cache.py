@@ -32,7 +32,7 @@ DISK_BYTES = 2 * 10**9
 _MOST_SIGNALS = 2
 _NAME = "result"
 
-_VERSION = 1
+_VERSION = 2
 """Part of every key; to be raised when a stage's arithmetic changes. So is torch's version."""
 
 Key = tuple[object, ...]

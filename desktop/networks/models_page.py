@@ -136,7 +136,7 @@ class MlxCard(DownloadCard):
             smallest=smallest, largest=largest, licence=mlx_add_on.LICENCE
         )
         purpose = self.tr(
-            "Converts faster than PyTorch on some Macs. “Tune for This Mac” tries it, and uses it "
+            "May convert faster than PyTorch. “Tune for This Mac” tries it, and uses it "
             "only if it is faster here and sounds the same."
         )
         self.build(translate(mlx_add_on.TITLE), purpose, facts, (self.install, self.remove))

@@ -23,7 +23,7 @@ pitch      the method's network  the network that the method's tracker calls, wi
 
 Tensors are float32 (numbers of speakers and coarse pitch: int64). Between parts they lie on the
 device where both sides are torch, and on the CPU where one side is another accelerator. Only the
-vocoder's ``speaker`` lies where the latent part runs. The filter is always torch or scipy.
+vocoder's ``speaker`` lies where the latent part runs. The filter is never theirs.
 """
 
 from __future__ import annotations

@@ -180,7 +180,7 @@ class StemMaker:
         """What a network's result depends on beside the song."""
         digest = self.digest(network.path, cancel)
         key = digest, settings_of(network.path, digest), _CACHE_VERSION
-        return (*key, "one pass") if network.one_pass else key
+        return (*key, "one_pass") if network.one_pass else key
 
     def _stem_key(self, key: Key, network: StemNetwork, work: Work) -> Key:
         return (*key, *self.network_key(network, work.cancel))

@@ -64,9 +64,9 @@ def _describe(request: Request) -> Answer:
 
 
 TASKS: dict[str, Callable[[Request], Answer]] = {
-    "plan forms": _plan,
-    "try forms": _try,
-    "describe forms": _describe,
+    "plan_forms": _plan,
+    "try_forms": _try,
+    "describe_forms": _describe,
 }
 
 

@@ -89,8 +89,8 @@ CHIPS = (
     Chip("M5", 10, 1470, 153),
 )
 """The largest GPU of each. Cores and bandwidth: Apple's press releases of 2020-11-10 (M1) to
-2025-10-15 (M5). Clocks: github.com/philipturner/metal-benchmarks (M1, M2) and hmc-tech.com (M3,
-M4).
+2025-10-15 (M5). Clocks: github.com/philipturner/metal-benchmarks (M1, M2) and hmc-tech.com (M1
+Max, M3, M4), which has 1678 MHz for the M4 Max; the lower of the public figures is taken.
 
 Apple states 2.6 TFLOPS for the M1 and 3.6 for the M2. For the M5 the clock of the M4 is taken,
 because sources differ, and its matrix units are left out.

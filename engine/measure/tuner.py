@@ -341,19 +341,19 @@ class _Tuner:
         config = replace(OptimizationConfig.preset(device), **flags)
         work = {**self.common, "config": asdict(config)}
         try:
-            plan = self.ask({**work, "do": "plan forms"})
+            plan = self.ask({**work, "do": "plan_forms"})
             name, preparation = plan.get("record", ("", ""))
             record = ProbeRecord(name, preparation, folder)
             for trial in msgspec.convert(plan.get("trials", []), list[Trial]):
                 findings = self._tried(trial, str(plan["kinds"].get(trial.part, "")), work)
                 record.keep_forms(findings)
-            return tuple(self.ask({**work, "do": "describe forms"}).get("parts", ()))
+            return tuple(self.ask({**work, "do": "describe_forms"}).get("parts", ()))
         except (ChildError, UserError):
             return ()
 
     def _tried(self, trial: Trial, kind: str, work: Mapping[str, Any]) -> list[Finding]:
         try:
-            answer = self.ask({**work, "do": "try forms", **asdict(trial)})
+            answer = self.ask({**work, "do": "try_forms", **asdict(trial)})
         except ChildError as error:
             return trial.crashed(str(error), kind)
         found = msgspec.convert(answer["findings"], list[Finding])

@@ -143,6 +143,17 @@
     </message>
 </context>
 <context>
+    <name>AuditionSwitch</name>
+    <message>
+        <source>Audition</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Stop Audition</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
     <name>CoverMixer</name>
     <message>
         <source>Change the levels of the parts of this cover, live</source>
@@ -188,8 +199,8 @@
         <translation>拷貝報告</translation>
     </message>
     <message>
-        <source>Copy as Text</source>
-        <translation>拷貝為文字</translation>
+        <source>Copy Timings</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>No file selected</source>
@@ -319,6 +330,10 @@
         <translation>上方：來源。下方：聲音；將它的圓點拖到最好聽的位置。</translation>
     </message>
     <message>
+        <source>Find the Best Pitch</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>Finding the pitch…</source>
         <translation>正在尋找音高⋯</translation>
     </message>
@@ -349,10 +364,6 @@
     <message>
         <source>Song: {semitones}</source>
         <translation>歌曲：{semitones}</translation>
-    </message>
-    <message>
-        <source>Suggested Pitch</source>
-        <translation>建議音高</translation>
     </message>
     <message>
         <source>The file has too little clear pitch for a suggestion</source>
@@ -636,10 +647,6 @@
         <translation>所有檔案</translation>
     </message>
     <message>
-        <source>Audition</source>
-        <translation>預聽</translation>
-    </message>
-    <message>
         <source>Continue</source>
         <translation>繼續</translation>
     </message>
@@ -652,6 +659,10 @@
         <translation>App 結束時有一個轉換未完成</translation>
     </message>
     <message>
+        <source>Playback</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>Remove</source>
         <translation>移除</translation>
     </message>
@@ -662,10 +673,6 @@
     <message>
         <source>Sound and video</source>
         <translation>聲音與影片</translation>
-    </message>
-    <message>
-        <source>Stop Audition</source>
-        <translation>停止預聽</translation>
     </message>
     <message>
         <source>The clipboard contains no file or link</source>
@@ -686,6 +693,10 @@
     <message>
         <source>{count} conversions were not finished when the app quit</source>
         <translation>App 結束時有 {count} 個轉換未完成</translation>
+    </message>
+    <message>
+        <source>{take} gets this mix</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>“{name}” is installed and chosen</source>
@@ -789,10 +800,6 @@
         <translation>已取消；沒有安裝任何東西。</translation>
     </message>
     <message>
-        <source>Converts faster than PyTorch on some Macs. “Tune for This Mac” tries it, and uses it only if it is faster here and sounds the same.</source>
-        <translation>在某些 Mac 上轉換得比 PyTorch 快。「為這部 Mac 調校」會試用它，只有在這裡較快且聲音相同時才採用。</translation>
-    </message>
-    <message>
         <source>Download</source>
         <translation>下載</translation>
     </message>
@@ -803,6 +810,10 @@
     <message>
         <source>Installed. Tune for This Mac to find out whether it is faster here.</source>
         <translation>已安裝。請執行「為這部 Mac 調校」，看看在這裡是否較快。</translation>
+    </message>
+    <message>
+        <source>May convert faster than PyTorch. “Tune for This Mac” tries it, and uses it only if it is faster here and sounds the same.</source>
+        <translation>轉換可能比 PyTorch 快。「為這部 Mac 調校」會試用它，只有在這裡較快且聲音相同時才採用。</translation>
     </message>
     <message>
         <source>Remove</source>
@@ -1029,6 +1040,69 @@
     <message>
         <source>Unvoiced</source>
         <translation>無音高</translation>
+    </message>
+</context>
+<context>
+    <name>PlaybackMenu</name>
+    <message>
+        <source>Decrease Volume</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>End Loop</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Five Seconds Back</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Five Seconds Forth</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Hear Lane Above</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Hear Lane Before</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Hear Lane Below</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Increase Volume</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Loop from Here</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Loop to Here</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Pause</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Play</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Show Whole Sound</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Zoom In</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Zoom Out</source>
+        <translation type="unfinished"></translation>
     </message>
 </context>
 <context>
@@ -1633,8 +1707,8 @@
         <translation>貼上</translation>
     </message>
     <message>
-        <source>Play Result</source>
-        <translation>播放結果</translation>
+        <source>Play</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Play or pause</source>
@@ -1659,6 +1733,10 @@
     <message>
         <source>Rename Take</source>
         <translation>重新命名版本</translation>
+    </message>
+    <message>
+        <source>Repeat Exactly</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Select All</source>

@@ -153,7 +153,7 @@ class Tuned:
         if work["do"] not in form_trial.TASKS:
             return {"on_cpu": [], "level": None}
         self.asked.append(work)
-        if work["do"] == "try forms" and self.error is not None:
+        if work["do"] == "try_forms" and self.error is not None:
             raise self.error
         answer = form_trial.TASKS[work["do"]](work)
         for each in answer.get("findings", []):
@@ -209,7 +209,7 @@ def test_a_trial_that_ends_early_is_remembered_and_changes_nothing(
     tuned.error = None
     tuned.asked.clear()
     tuned.tune()
-    assert "try forms" not in {work["do"] for work in tuned.asked}
+    assert "try_forms" not in {work["do"] for work in tuned.asked}
 
 
 def test_a_voice_that_cannot_be_loaded_leaves_all_as_it_is(
@@ -225,7 +225,7 @@ def test_a_process_ended_by_an_accelerator_leaves_this_one_alone(
     small: SmallSet, tmp_path: Path
 ) -> None:
     request = {
-        "do": "try forms",
+        "do": "try_forms",
         "part": "vocoder",
         "forms": [asdict(Form("toy"))],
         "config": asdict(OptimizationConfig(device="cpu")),

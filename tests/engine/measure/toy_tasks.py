@@ -21,7 +21,7 @@ def build(part: Part, source: Any, config: OptimizationConfig, device: str) -> A
 
 def _try(request: Any) -> Any:
     register(Accelerator("toy", __name__))
-    return form_trial.TASKS["try forms"](request)
+    return form_trial.TASKS["try_forms"](request)
 
 
-TASKS = {"try forms": _try}
+TASKS = {"try_forms": _try}
