@@ -146,11 +146,11 @@
     <name>AuditionSwitch</name>
     <message>
         <source>Audition</source>
-        <translation type="unfinished"></translation>
+        <translation>預聽</translation>
     </message>
     <message>
         <source>Stop Audition</source>
-        <translation type="unfinished"></translation>
+        <translation>停止預聽</translation>
     </message>
 </context>
 <context>
@@ -200,7 +200,7 @@
     </message>
     <message>
         <source>Copy Timings</source>
-        <translation type="unfinished"></translation>
+        <translation>拷貝時間資料</translation>
     </message>
     <message>
         <source>No file selected</source>
@@ -331,7 +331,7 @@
     </message>
     <message>
         <source>Find the Best Pitch</source>
-        <translation type="unfinished"></translation>
+        <translation>找出最合適的音高</translation>
     </message>
     <message>
         <source>Finding the pitch…</source>
@@ -660,7 +660,7 @@
     </message>
     <message>
         <source>Playback</source>
-        <translation type="unfinished"></translation>
+        <translation>播放</translation>
     </message>
     <message>
         <source>Remove</source>
@@ -696,7 +696,7 @@
     </message>
     <message>
         <source>{take} gets this mix</source>
-        <translation type="unfinished"></translation>
+        <translation>{take}將以此混音儲存</translation>
     </message>
     <message>
         <source>“{name}” is installed and chosen</source>
@@ -1046,63 +1046,63 @@
     <name>PlaybackMenu</name>
     <message>
         <source>Decrease Volume</source>
-        <translation type="unfinished"></translation>
+        <translation>降低音量</translation>
     </message>
     <message>
         <source>End Loop</source>
-        <translation type="unfinished"></translation>
+        <translation>結束循環</translation>
     </message>
     <message>
         <source>Five Seconds Back</source>
-        <translation type="unfinished"></translation>
+        <translation>後退五秒</translation>
     </message>
     <message>
         <source>Five Seconds Forth</source>
-        <translation type="unfinished"></translation>
+        <translation>前進五秒</translation>
     </message>
     <message>
         <source>Hear Lane Above</source>
-        <translation type="unfinished"></translation>
+        <translation>聆聽上方音軌</translation>
     </message>
     <message>
         <source>Hear Lane Before</source>
-        <translation type="unfinished"></translation>
+        <translation>聆聽先前的音軌</translation>
     </message>
     <message>
         <source>Hear Lane Below</source>
-        <translation type="unfinished"></translation>
+        <translation>聆聽下方音軌</translation>
     </message>
     <message>
         <source>Increase Volume</source>
-        <translation type="unfinished"></translation>
+        <translation>提高音量</translation>
     </message>
     <message>
         <source>Loop from Here</source>
-        <translation type="unfinished"></translation>
+        <translation>從此處開始循環</translation>
     </message>
     <message>
         <source>Loop to Here</source>
-        <translation type="unfinished"></translation>
+        <translation>循環到此處</translation>
     </message>
     <message>
         <source>Pause</source>
-        <translation type="unfinished"></translation>
+        <translation>暫停</translation>
     </message>
     <message>
         <source>Play</source>
-        <translation type="unfinished"></translation>
+        <translation>播放</translation>
     </message>
     <message>
         <source>Show Whole Sound</source>
-        <translation type="unfinished"></translation>
+        <translation>顯示整段聲音</translation>
     </message>
     <message>
         <source>Zoom In</source>
-        <translation type="unfinished"></translation>
+        <translation>放大</translation>
     </message>
     <message>
         <source>Zoom Out</source>
-        <translation type="unfinished"></translation>
+        <translation>縮小</translation>
     </message>
 </context>
 <context>
@@ -1708,7 +1708,7 @@
     </message>
     <message>
         <source>Play</source>
-        <translation type="unfinished"></translation>
+        <translation>播放</translation>
     </message>
     <message>
         <source>Play or pause</source>
@@ -1736,7 +1736,7 @@
     </message>
     <message>
         <source>Repeat Exactly</source>
-        <translation type="unfinished"></translation>
+        <translation>完全重現</translation>
     </message>
     <message>
         <source>Select All</source>
