@@ -38,8 +38,7 @@ def test_it_is_the_whole_source_resampled_limited_and_filtered(level: float, rat
         expected = expected * np.float32(MAX_INPUT_PEAK / peak)
     assert len(signal) == len(expected)
     for channel, found in zip(expected.T, signal.read(0, len(signal)).T, strict=True):
-        expected = highpass_48hz(np.ascontiguousarray(channel))
-        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-7)
+        np.testing.assert_array_equal(found, highpass_48hz(np.ascontiguousarray(channel)))
 
 
 @pytest.mark.parametrize("n", [1, 2, 100, 16_000, 25_600, 100_001])
