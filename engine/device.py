@@ -214,6 +214,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in text for words in OUT_OF_MEMORY_WORDS)
 
 
+def is_apple_silicon() -> bool:
+    """Whether this is a Mac with Apple silicon, and this program does not run under Rosetta."""
+    return sys.platform == "darwin" and platform.machine() == "arm64"
+
+
 def has_mlx() -> bool:
     """Whether this is a Mac on which MLX is installed; does not load it."""
     reach_mlx()
@@ -234,7 +239,7 @@ def _why_no_metal() -> str | None:
 
     if torch.backends.mps.is_available():
         return None
-    if sys.platform != "darwin" or platform.machine() != "arm64":
+    if not is_apple_silicon():
         return "this is not a Mac with Apple silicon"
     if not torch.backends.mps.is_built():
         return "this PyTorch was built without Metal"

@@ -19,9 +19,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from engine import accelerators
 from engine import device as devices
-from engine.accelerators import TORCH, offered
+from engine.accelerators import ACCELERATORS, TORCH, offered
 from engine.agreement import agreement_db
 from engine.errors import Text
 from engine.finding import (
@@ -435,5 +434,5 @@ def _seconds(found: list[Finding], form: Form) -> float | None:
 
 def _version(accelerator: str) -> str:
     """Of its package; "" for torch, which the record's machine has, and one that is gone."""
-    rows = (row.version for row in accelerators.ACCELERATORS if row.name == accelerator)
+    rows = (row.version for row in ACCELERATORS if row.name == accelerator)
     return next(rows, "")

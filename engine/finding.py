@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -82,6 +82,12 @@ class Finding:
     def form(self) -> Form:
         """By what and how the part ran."""
         return Form(self.accelerator, self.without, self.version)
+
+    def of_form(self, form: Form) -> Finding:
+        """The same about a part in this form."""
+        return replace(
+            self, accelerator=form.accelerator, without=form.without, version=form.version
+        )
 
     @property
     def key(self) -> tuple[Part, str]:

@@ -49,18 +49,8 @@ class Trial:
 
     def crashed(self, why: str, kind: str) -> list[Finding]:
         """What is known if the process ended without an answer."""
-        return [
-            Finding(
-                self.part,
-                "crashed",
-                why=why,
-                kind=kind,
-                accelerator=form.accelerator,
-                without=form.without,
-                version=form.version,
-            )
-            for form in self.forms
-        ]
+        crash = Finding(self.part, "crashed", why=why, kind=kind)
+        return [crash.of_form(form) for form in self.forms]
 
 
 def is_half(part: Part, form: Form, config: OptimizationConfig) -> bool:

@@ -21,6 +21,7 @@ from desktop.listen.playback import Playback
 from desktop.listen.stretch import LENGTH_S, Stretch, best_stretch
 from desktop.listen.time_axis import TimeAxis
 from desktop.queue.job import Job, JobState
+from desktop.queue.queue_view import SEEK_S
 from desktop.settings import table as settings_table
 from desktop.settings.section_button import SectionButton
 from desktop.settings.store import Settings
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 _PITCH = "listen.pitch"
 """Remembered: whether the pitch is shown."""
 _WITHOUT_RESULT = frozenset({JobState.FAILED, JobState.CANCELLED})
-SEEK_S = 5.0
 
 
 class ListenPanel(QWidget):

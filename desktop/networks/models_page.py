@@ -16,6 +16,7 @@ from desktop.settings.page import TablePage
 from desktop.settings.store import Settings
 from desktop.settings.table import MIRROR
 from desktop.translation import translate
+from engine.device import is_apple_silicon
 from engine.files import size_text
 from engine.library import mlx_add_on
 from engine.library.networks import NETWORKS, FileState, Network, fetch, remove, use_file, verify
@@ -224,7 +225,7 @@ class ModelsPage(TablePage):
             NetworkCard(network, folder, lambda: settings.value(MIRROR), choose)
             for network in NETWORKS
         )
-        self.mlx = MlxCard() if mlx_add_on.can_run() else None
+        self.mlx = MlxCard() if is_apple_silicon() else None
         self._all: list[DownloadCard] = [*self.cards, *filter(None, [self.mlx])]
         for number, card in enumerate(self._all):
             self.column.insertWidget(1 + number, card)

@@ -45,7 +45,8 @@ _ROW_HEIGHT = 46
 _WIDTHS = {Column.STATE: 176, Column.REMAINING: 94, Column.ELAPSED: 74, Column.SPEED: 78}
 _HEADER_HEIGHT = 28
 _FLASH_MS = 900
-_SEEK_S = 5.0
+SEEK_S = 5.0
+"""How far an arrow key moves the playing position."""
 _NARROW = 680
 """Below it the speed, which is also told below the queue, makes room for names."""
 
@@ -201,7 +202,7 @@ class QueueView(QTableView):
             if not event.isAutoRepeat():
                 self.play_wanted.emit()
         elif event.key() in (Qt.Key.Key_Left, Qt.Key.Key_Right):
-            self.seek_wanted.emit(-_SEEK_S if event.key() == Qt.Key.Key_Left else _SEEK_S)
+            self.seek_wanted.emit(-SEEK_S if event.key() == Qt.Key.Key_Left else SEEK_S)
         else:
             super().keyPressEvent(event)
 

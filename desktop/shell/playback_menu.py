@@ -8,7 +8,8 @@ from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QMenu
 
-from desktop.listen.listen_panel import SEEK_S, ListenPanel
+from desktop.listen.listen_panel import ListenPanel
+from desktop.queue.queue_view import SEEK_S
 from desktop.shell.window_actions import new_action
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class PlaybackMenu(QObject):
         self._softer = new_action(
             window, tr("Decrease Volume"), lambda: foot.change_volume(-1), "Ctrl+Down"
         )
-        self._in = new_action(window, tr("Zoom In"), foot.zoom_in, QKeySequence("Ctrl++"))
+        self._in = new_action(window, tr("Zoom In"), foot.zoom_in)
         self._in.setShortcuts([QKeySequence("Ctrl++"), QKeySequence("Ctrl+=")])
         self._out = new_action(window, tr("Zoom Out"), foot.zoom_out, "Ctrl+-")
         self._fit = new_action(window, tr("Show Whole Sound"), axis.show_all, "Ctrl+0")

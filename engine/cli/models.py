@@ -9,6 +9,7 @@ from pathlib import Path
 
 from engine.cli.arguments import path_of
 from engine.cli.output import EXIT_FAILED, EXIT_OK, ProgressBar, confirmed, say, tell, tell_json
+from engine.device import is_apple_silicon
 from engine.errors import OptionError, UserError
 from engine.files import ByteListener, size_text
 from engine.library import mlx_add_on
@@ -92,7 +93,7 @@ def _list(given: argparse.Namespace) -> int:
         else:
             size = size_text(network.about_bytes)
             tell(f"{state:<9}  {network.key:<8}  {size:>8}  {network.title}, {network.licence}")
-    if mlx_add_on.can_run():
+    if is_apple_silicon():
         _list_add_on(as_json=given.json)
     return EXIT_OK
 

@@ -6,14 +6,13 @@ pip chooses the wheels for the user's macOS, and gets them from where its own se
 
 from __future__ import annotations
 
-import platform
 import re
 import shutil
-import sys
 from importlib.metadata import distributions
 from pathlib import Path
 
 from engine.child import Child, ChildError
+from engine.device import is_apple_silicon
 from engine.errors import DownloadError, Refusal, Text, WeightsError, as_user_error, on_disk
 from engine.files import ByteListener, require_room
 from engine.library.staging import clean_up, staging_folder
@@ -36,11 +35,6 @@ _OWN_FOLDER = {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0", "PIP_DISABLE_PIP_
 """Settings of pip that would keep it from a folder of our own."""
 
 
-def can_run() -> bool:
-    """Whether this is a Mac with Apple silicon, which the add-on is for."""
-    return sys.platform == "darwin" and platform.machine() == "arm64"
-
-
 def is_installed() -> bool:
     """Whether the add-on is there, in the version of its lock."""
     wanted = set(re.findall(r"^([\w-]+)==([\w.]+)", REQUIREMENTS.read_text("utf-8"), re.MULTILINE))
@@ -61,7 +55,7 @@ def install(listener: ByteListener | None = None, cancel: CancelToken | None = N
     ConversionCancelled : nothing is left of it
     """
     with as_user_error(Text("Cannot install MLX"), DownloadError), on_disk():
-        if not can_run():
+        if not is_apple_silicon():
             raise Refusal("it needs a Mac with Apple silicon", "convert without it")
         folder = mlx_folder()
         folder.parent.mkdir(parents=True, exist_ok=True)

@@ -81,12 +81,7 @@ class _Bench:
 
     def finding(self, part: Part, form: Form) -> Finding:
         """What is found about the part in a form."""
-        return replace(
-            self._examined(part, form),
-            accelerator=form.accelerator,
-            without=form.without,
-            version=form.version,
-        )
+        return self._examined(part, form).of_form(form)
 
     def _examined(self, part: Part, form: Form) -> Finding:
         placement = replace(_placement(part, form, self.device), without={part: form.without})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import platform
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -12,6 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from engine.device import is_apple_silicon
 from engine.errors import OptionError
 from engine.finding import forget_forms
 from engine.machine import Machine, read_object, tuning_dir, write_object
@@ -233,8 +232,8 @@ class TuningRecord:
         """
         if device == "auto":
             latest = self.latest()
-            metal = sys.platform == "darwin" and platform.machine() == "arm64"
-            device = latest[0] if latest and self.flags(latest[0]) else "mps" if metal else "cpu"
+            usual = "mps" if is_apple_silicon() else "cpu"
+            device = latest[0] if latest and self.flags(latest[0]) else usual
         flags = {**asdict(OptimizationConfig.preset(device)), **self.flags(device)}
         return {name: value for name, value in flags.items() if name not in NOT_MEASURED}
 

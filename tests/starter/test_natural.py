@@ -12,10 +12,10 @@ from recipe.export import export_voice
 from recipe.natural.mel import BANDS, HOP_SAMPLES, RATE_HZ, latent, log_mel
 from recipe.natural.network import CONTENT_WIDTH, VOICE_SIZES, begin_vocoder, new_voice
 from recipe.natural.report import Clip, high_band_db, spoken_words
-from recipe.natural.vocoder import segments
 from recipe.natural.whisper_file import encoder_tensors, read_model, write_encoder
 from recipe.network import prior, vocode
 from recipe.track import Tracks
+from recipe.vocoder import segments
 
 from engine.audio.reader import read_audio
 from engine.audio.resampling import resample
@@ -140,7 +140,9 @@ def test_a_segment_has_the_pitch_of_its_own_place() -> None:
     f0_hz = np.linspace(100, 300, frames, dtype=np.float32)
     ramp = np.repeat(np.arange(frames, dtype=np.int16), HOP_SAMPLES)
     sounds, pitches = Tracks.of([ramp], CPU), Tracks.of([f0_hz], CPU)
-    samples, pitch = segments(sounds, pitches, 3, Chance.of_step(0, 5), frames=20)
+    samples, pitch = segments(
+        sounds, pitches, 3, Chance.of_step(0, 5), frames=20, hop_samples=HOP_SAMPLES
+    )
     first = samples[:, 0] * 32_768
     assert torch.allclose(pitch[:, 0], 100 + first / (frames - 1) * 200, atol=1.0)
 

@@ -6,6 +6,7 @@ lets the vocoder train alone, from the true mel, and turns prior and flow into a
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 
 import torch
@@ -15,35 +16,61 @@ from torch import Tensor
 from engine.models.mel import mel_filter_bank
 from recipe.speech_set import HOP_SAMPLES, RATE_HZ
 
-BANDS = 80
 FFT_SAMPLES = 1024
-WINDOW_SAMPLES = 640
 SMALLEST = 1e-5
-MIDDLE, SPREAD = -5.0, 2.5
-"""Of a log-mel value in speech; z = (log mel - MIDDLE) / SPREAD is about standard normal."""
-
-SILENCE = (-11.5 - MIDDLE) / SPREAD
 
 
-def log_mel(samples: Tensor) -> Tensor:
-    """Natural logarithm of the mel spectrum, [B, N] -> [B, 80, N // 160].
+@dataclass(frozen=True)
+class MelSpectrum:
+    """How the spectrogram of a voice is made.
 
-    Frame j is centred on the middle of samples 160 j to 160 j + 159, those the vocoder makes.
+    Attributes
+    ----------
+    middle, spread : of a log-mel value in speech; z = (log mel - middle) / spread is about
+        standard normal
     """
-    margin = (FFT_SAMPLES - HOP_SAMPLES) // 2
-    padded = F.pad(samples[:, None], (margin, margin), mode="reflect")[:, 0]
-    window = hann(WINDOW_SAMPLES, samples.device)
-    spectrum = torch.stft(
-        padded, FFT_SAMPLES, HOP_SAMPLES, WINDOW_SAMPLES, window, center=False, return_complex=True
-    )
-    power = spectrum.real.square() + spectrum.imag.square()
-    filters = _filters(samples.device)
-    return (filters @ (power + 1e-9).sqrt()).clamp(min=SMALLEST).log()
+
+    rate_hz: int
+    hop_samples: int
+    window_samples: int
+    bands: int
+    middle: float
+    spread: float
+
+    @property
+    def silence(self) -> float:
+        """The latent of silence."""
+        return (-11.5 - self.middle) / self.spread
+
+    def log_mel(self, samples: Tensor) -> Tensor:
+        """Natural logarithm of the mel spectrum, [B, N] -> [B, bands, N // hop].
+
+        Frame j is centred on the middle of the samples of hop j, those the vocoder makes.
+        """
+        margin = (FFT_SAMPLES - self.hop_samples) // 2
+        padded = F.pad(samples[:, None], (margin, margin), mode="reflect")[:, 0]
+        window = hann(self.window_samples, samples.device)
+        spectrum = torch.stft(
+            padded,
+            FFT_SAMPLES,
+            self.hop_samples,
+            self.window_samples,
+            window,
+            center=False,
+            return_complex=True,
+        )
+        power = spectrum.real.square() + spectrum.imag.square()
+        filters = _filters(self, samples.device)
+        return (filters @ (power + 1e-9).sqrt()).clamp(min=SMALLEST).log()
+
+    def latent(self, samples: Tensor) -> Tensor:
+        """What the vocoder is given, [B, N] -> [B, bands, N // hop]."""
+        return (self.log_mel(samples) - self.middle) / self.spread
 
 
-def latent(samples: Tensor) -> Tensor:
-    """What the vocoder is given, [B, N] -> [B, 80, N // 160]."""
-    return (log_mel(samples) - MIDDLE) / SPREAD
+MEL = MelSpectrum(RATE_HZ, HOP_SAMPLES, window_samples=640, bands=80, middle=-5.0, spread=2.5)
+BANDS, SILENCE = MEL.bands, MEL.silence
+log_mel, latent = MEL.log_mel, MEL.latent
 
 
 @cache
@@ -53,5 +80,5 @@ def hann(length: int, device: torch.device) -> Tensor:
 
 
 @cache
-def _filters(device: torch.device) -> Tensor:
-    return mel_filter_bank(RATE_HZ, FFT_SAMPLES, BANDS, 0.0, RATE_HZ / 2).to(device)
+def _filters(mel: MelSpectrum, device: torch.device) -> Tensor:
+    return mel_filter_bank(mel.rate_hz, FFT_SAMPLES, mel.bands, 0.0, mel.rate_hz / 2).to(device)

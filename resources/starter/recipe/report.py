@@ -16,13 +16,13 @@ import torch
 from numpy.typing import NDArray
 from pocketsphinx import Decoder
 
-from engine import ConversionOptions, Converter, VoiceFiles
+from engine import ConversionOptions
 from engine.models.synthesizer import build_synthesizer
 from engine.pitch.contour import shift
 from engine.pitch.yin import track_yin
 from engine.voice_checkpoint import load_voice
-from engine.voice_record import read_record, write_checkpoint
 from recipe import measure
+from recipe.candidate import load_candidate
 from recipe.chance import Chance
 from recipe.curve import Curves, curve_table
 from recipe.mel import latent
@@ -34,7 +34,6 @@ TARGET_HZ = 178.0
 """Median pitch of the target; every source is moved there, to the nearest semitone."""
 
 SHIFTS = (-12, -6, 0, 6, 12)
-CANDIDATE = "starter-candidate"
 TRUE_MEL = "slt, true mel"
 CEILING = 0.97
 """Share of the tracker's highest pitch from which a frame counts as caught there."""
@@ -58,12 +57,7 @@ class Candidate:
     """A starter set in any folder, used as the product uses an installed one."""
 
     def __init__(self, folder: Path, scratch: Path) -> None:
-        record = {**read_record(folder / "voice.pth"), "embedder_model": CANDIDATE}
-        with (scratch / "voice.pth").open("wb") as file:
-            write_checkpoint(record, file)
-        (scratch / CANDIDATE).symlink_to((folder / "encoder").resolve())
-        self._voice = VoiceFiles(scratch / "voice.pth", folder / "starter.index")
-        self._converter = Converter(models_dir=scratch)
+        self._converter, self._voice = load_candidate(folder, scratch)
 
     def to_target(self, spoken: Spoken) -> int:
         """Semitones that bring a clip's median pitch to the target's."""

@@ -56,27 +56,32 @@ def train_vocoder(folder: Path, effort: Effort) -> None:
     training.run(loss_of, lambda: {"held-out mel": copy_error(voice, held_out, device)})
 
 
-def inner(sounds: Tensor) -> Tensor:
+def inner(sounds: Tensor, hop_samples: int = HOP_SAMPLES) -> Tensor:
     """Without the frames at both ends, which lack their neighbours."""
-    edge = EDGE_FRAMES * HOP_SAMPLES
+    edge = EDGE_FRAMES * hop_samples
     return sounds[:, edge:-edge]
 
 
 def segments(
-    sounds: Tracks, pitches: Tracks, count: int, chance: Chance, frames: int = SEGMENT_FRAMES
+    sounds: Tracks,
+    pitches: Tracks,
+    count: int,
+    chance: Chance,
+    frames: int = SEGMENT_FRAMES,
+    hop_samples: int = HOP_SAMPLES,
 ) -> tuple[Tensor, Tensor]:
     """Stretches that begin anywhere, also between two frames.
 
     Returns
     -------
-    samples float32 [B, 160 T], f0_hz float32 [B, T]
+    samples float32 [B, hop T], f0_hz float32 [B, T]
     """
     device = sounds.starts.device
     which = chance.below(torch.full((count,), len(sounds.lengths), device=device))
-    length = frames * HOP_SAMPLES
+    length = frames * hop_samples
     start = chance.below((sounds.lengths[which] - length).clamp(min=1))[:, None]
     places = start + torch.arange(length, device=device)
-    frame = start / HOP_SAMPLES + torch.arange(frames, device=device)
+    frame = start / hop_samples + torch.arange(frames, device=device)
     return sounds.sound_at(which, places.double()), pitch_between(pitches, which, frame)
 
 

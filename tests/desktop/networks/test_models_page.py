@@ -10,11 +10,11 @@ import pytest
 from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
+from desktop.networks import models_page
 from desktop.networks.card import DownloadCard
 from desktop.networks.models_page import MlxCard, ModelsPage, NetworkCard
 from desktop.settings.store import Settings
 from desktop.settings.table import MIRROR
-from engine.library import mlx_add_on
 from engine.library.networks import NETWORKS, Network, NetworkFile
 from tests.engine.library.download.http_server import Fault, FaultServer, running_server
 from tests.engine.library.wheels import wheels as wheels
@@ -230,7 +230,7 @@ def test_mlx_that_cannot_be_had_is_told_in_a_sentence(
 def test_the_page_offers_mlx_only_where_it_can_run(
     qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_mac: bool
 ) -> None:
-    monkeypatch.setattr(mlx_add_on, "can_run", lambda: on_mac)
+    monkeypatch.setattr(models_page, "is_apple_silicon", lambda: on_mac)
     page = ModelsPage(Settings(tmp_path / "s.json", {}), tmp_path / "models")
     qtbot.addWidget(page)
     assert (page.mlx is not None) == on_mac

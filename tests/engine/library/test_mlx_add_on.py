@@ -96,7 +96,7 @@ def test_the_command_line_installs_lists_and_removes_it(
 def test_it_is_refused_where_it_cannot_run(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(mlx_add_on, "can_run", lambda: False)
+    monkeypatch.setattr(mlx_add_on, "is_apple_silicon", lambda: False)
     assert main(["models", "download", "mlx", "--yes"]) == 2
     said = capsys.readouterr().err
     assert (

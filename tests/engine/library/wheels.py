@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.cli import models
 from engine.library import mlx_add_on
 from engine.paths import ADD_ONS_VARIABLE
 
@@ -38,7 +39,8 @@ def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     lines += make_wheel(folder, "mlx-metal", "1.0", {"mlx/lib/mlx.metallib": "kernels"})
     (folder / "requirements.txt").write_text("--only-binary :all:\n" + lines)
     monkeypatch.setattr(mlx_add_on, "REQUIREMENTS", folder / "requirements.txt")
-    monkeypatch.setattr(mlx_add_on, "can_run", lambda: True)
+    monkeypatch.setattr(mlx_add_on, "is_apple_silicon", lambda: True)
+    monkeypatch.setattr(models, "is_apple_silicon", lambda: True)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
     monkeypatch.setenv(ADD_ONS_VARIABLE, str(tmp_path / "加 ons"))

@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine import ConversionOptions, Converter, VoiceFiles
+from engine import ConversionOptions
 from engine.audio.reader import read_audio
 from engine.audio.resampling import resample
 from engine.audio.writer import write_audio
-from engine.voice_record import read_record, write_checkpoint
 from recipe import measure
+from recipe.candidate import load_candidate
 from recipe.spectrogram import write_spectrograms
 
 TARGET = "target"
@@ -31,7 +31,6 @@ SHIFTS = (-12, -6, 0, 6, 12)
 SHIFTED_CLIPS = 4
 """Clips of the target and of one other voice that are converted with every shift."""
 
-CANDIDATE = "starter-candidate"
 PAUSE_S, EDGE_S = 0.4, 0.25
 """Digital silence put before each clip, and how much of it is measured afterwards."""
 
@@ -90,12 +89,7 @@ class Candidate:
     """A starter set in any folder, used as the product uses an installed one."""
 
     def __init__(self, folder: Path, scratch: Path) -> None:
-        record = {**read_record(folder / "voice.pth"), "embedder_model": CANDIDATE}
-        with (scratch / "voice.pth").open("wb") as file:
-            write_checkpoint(record, file)
-        (scratch / CANDIDATE).symlink_to((folder / "encoder").resolve())
-        self._voice = VoiceFiles(scratch / "voice.pth", folder / "starter.index")
-        self._converter = Converter(models_dir=scratch)
+        self._converter, self._voice = load_candidate(folder, scratch)
 
     def convert(self, clip: Clip, semitones: int) -> Clip:
         """One clip with the product's own defaults."""

@@ -15,13 +15,13 @@ from recipe.natural.network import begin_vocoder, new_voice
 from recipe.network import autocast, vocode
 from recipe.track import Tracks
 from recipe.training import Effort, Figures, Schedule, Training
-from recipe.vocoder import pitch_between
+from recipe.vocoder import inner, segments
 
 HELD_OUT = 12
 """Utterances, the last ones, that no stage trains on."""
 
-SEGMENT_FRAMES, EDGE_FRAMES = 56, 6
-"""How much is made at once, and how much of that on either side only gives context."""
+SEGMENT_FRAMES = 56
+"""How much is made at once."""
 
 SCHEDULE = Schedule(steps=12_000, rate=6e-4, warm_up_steps=100)
 BATCH = 32
@@ -55,10 +55,11 @@ def train_vocoder(folder: Path, effort: Effort, former_voice: Path | None = None
     )
 
     def loss_of(chance: Chance) -> tuple[Tensor, Figures]:
-        real, f0_hz = segments(sounds, pitches, count, chance)
+        real, f0_hz = segments(sounds, pitches, count, chance, SEGMENT_FRAMES, HOP_SAMPLES)
         with autocast(device):
             made = vocode(voice, latent(real).repeat(2, 1, 1), f0_hz.repeat(2, 1), chance)
-        return energy_distance(_inner(real), *_inner(made).chunk(2), log_mel)
+        kept = [inner(sound, HOP_SAMPLES) for sound in (real, *made.chunk(2))]
+        return energy_distance(*kept, log_mel)
 
     held_out = list(zip(samples[-HELD_OUT:], pitch[-HELD_OUT:], strict=True))
 
@@ -73,30 +74,6 @@ def train_vocoder(folder: Path, effort: Effort, former_voice: Path | None = None
         return {"held-out mel": float(np.mean(errors))}
 
     training.run(loss_of, copy_error)
-
-
-def segments(
-    sounds: Tracks, pitches: Tracks, count: int, chance: Chance, frames: int = SEGMENT_FRAMES
-) -> tuple[Tensor, Tensor]:
-    """Stretches that begin anywhere, also between two frames.
-
-    Returns
-    -------
-    samples float32 [B, 240 T], f0_hz float32 [B, T]
-    """
-    device = sounds.starts.device
-    which = chance.below(torch.full((count,), len(sounds.lengths), device=device))
-    length = frames * HOP_SAMPLES
-    start = chance.below((sounds.lengths[which] - length).clamp(min=1))[:, None]
-    places = start + torch.arange(length, device=device)
-    frame = start / HOP_SAMPLES + torch.arange(frames, device=device)
-    return sounds.sound_at(which, places.double()), pitch_between(pitches, which, frame)
-
-
-def _inner(sounds: Tensor) -> Tensor:
-    """Without the frames at both ends, which lack their neighbours."""
-    edge = EDGE_FRAMES * HOP_SAMPLES
-    return sounds[:, edge:-edge]
 
 
 def _clips(samples: list[np.ndarray]) -> Tensor:
