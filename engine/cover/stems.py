@@ -211,7 +211,8 @@ class StemMaker:
         cache_bytes = max(self._cache_bytes, _MOST_STEMS * n_bytes)
         with work.separation(self._device) as tell:
             with StopBetweenOperations(work.cancelled):
-                separator = Separator.open(network.path, one_pass=network.one_pass)
+                digest = self.digest(network.path, work.cancel)
+                separator = Separator.open(network.path, one_pass=network.one_pass, sha256=digest)
             cache = DiskCache(self._cache.folder, _STEM_ENDING, cache_bytes)
             stem = separate(
                 given,

@@ -72,20 +72,22 @@ class Separator:
             self._stem = min(self._stem, self._network.sizes.stems - 1)
 
     @classmethod
-    def open(cls, path: Path, *, one_pass: bool = False) -> Separator:
+    def open(cls, path: Path, *, one_pass: bool = False, sha256: str | None = None) -> Separator:
         """Read a file of HTDemucs, Mel-Band RoFormer or BS-RoFormer; nothing in it is executed.
 
         Parameters
         ----------
         one_pass : songs are cut into chunks that overlap by a tenth only, instead of as much as
             the network's own program has them overlap: half the work or less for a RoFormer
+        sha256 : of the file, where it is known already
 
         Raises
         ------
         WeightsError : it is missing, damaged, or a network of another kind, which is named
         """
         try:
-            sha256 = file_sha256(path) if path.is_file() else ""
+            if sha256 is None:
+                sha256 = file_sha256(path) if path.is_file() else ""
         except OSError as error:
             raise WeightsError(
                 Text('Cannot read "{name}"', name=path.name),

@@ -22,7 +22,7 @@ separated: list[str] = []
 class Sums(Separator):
     """Separates by what both channels have in common, or makes a part of that the lead."""
 
-    def __init__(self, path: Path, *, one_pass: bool = False) -> None:
+    def __init__(self, path: Path, *, one_pass: bool = False, sha256: str = "") -> None:
         self.path = path
         self.plan = RoformerPlan(GRID_HZ, 1 if one_pass else 2)
         self.normalises = False

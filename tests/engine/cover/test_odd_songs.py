@@ -18,6 +18,7 @@ from engine.cover.cover import Cover
 from engine.cover.options import CoverNetworks, CoverOptions
 from engine.cover.placement import VoicePlacement, has_voice
 from engine.errors import ConversionCancelled
+from engine.files import file_sha256
 from engine.separation.separator import Separator
 from tests.engine.audio.sound_file import Track, mux
 from tests.engine.cover.sums import FLOAT, Sums, make, samples, separated
@@ -142,7 +143,8 @@ def test_one_network_is_in_memory_at_a_time(
     made: list[weakref.ref[Sums]] = []
     events: list[str] = []
 
-    def load(path: Path, *, one_pass: bool = False) -> Sums:
+    def load(path: Path, *, one_pass: bool, sha256: str) -> Sums:
+        assert sha256 == file_sha256(path)
         gc.collect()
         assert [each for each in made if each() is not None] == []
         network = Sums(path, one_pass=one_pass)
