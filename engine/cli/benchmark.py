@@ -56,6 +56,12 @@ def add_benchmark(parser: argparse.ArgumentParser) -> None:
         help="write the figures, versions and the doctor's findings to this file, without paths",
     )
     parser.add_argument(
+        "--takes",
+        action="store_true",
+        help="how long a first and a second take of a song and of a voice take; full-size "
+        "networks with random weights",
+    )
+    parser.add_argument(
         "--roofline",
         action="store_true",
         help="measure nothing; reckon from the layers' sizes what Apple's GPUs need at least",
@@ -82,6 +88,8 @@ def _benchmark(given: argparse.Namespace) -> int:
             raise OutputFileError(
                 f'Cannot save "{file.name}"', "its folder does not exist", "choose another folder"
             )
+    if given.takes:
+        return _takes(given)
     from engine.measure.benchmark import Job
 
     if not given.synthetic:
@@ -102,6 +110,30 @@ def _roofline() -> int:
     head = "Reckoned from the sizes of the layers and public figures of the chips, not measured."
     head += " Full-size v2 voice, 40 kHz, float32:"
     printed = tell("\n\n".join([head, as_markdown(parts), as_markdown(chips)]))
+    return EXIT_OK if printed else EXIT_FAILED
+
+
+def _takes(given: argparse.Namespace) -> int:
+    from engine.cover.options import CoverNetworks
+    from engine.measure.benchmark import write_sound
+    from engine.measure.report import as_markdown
+    from engine.measure.synthetic import write_separation_network, write_synthetic_set
+    from engine.measure.takes import as_rows, measure_takes
+    from engine.optimization import OptimizationConfig
+    from engine.voice import VoiceFiles
+
+    config = OptimizationConfig.for_this_machine(given.device)
+    with scratch_folder() as folder:
+        say("creating full-size networks with random weights (0.9 GB) ...")
+        models = folder / "models"
+        voice, index = write_synthetic_set(models, given.index_rows)
+        network = write_separation_network(models / "separation" / "random.safetensors")
+        source = write_sound(folder / "source.wav", given.seconds)
+        takes = measure_takes(
+            source, VoiceFiles(voice, index), CoverNetworks(network), models, config, folder,
+            tell=lambda name: say(f"measuring: {name} ..."),
+        )  # fmt: skip
+    printed = tell(as_markdown(as_rows(takes)))
     return EXIT_OK if printed else EXIT_FAILED
 
 

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 
 from engine.encoder_layout import sizes_of
 from engine.models.content_encoder import ContentEncoder
+from engine.models.htdemucs import HTDemucs, HTDemucsSizes
 from engine.models.rmvpe import RmvpeNetwork
 from engine.models.synthesizer import state_shapes
 from engine.models.synthesizer_sizes import SynthesizerSizes, Vocoder
@@ -70,6 +71,20 @@ def write_synthetic_set(folder: Path, index_rows: int) -> tuple[Path, Path]:
     index = folder / "synthetic.index"
     _write_index(index, index_rows)
     return voice, index
+
+
+def write_separation_network(path: Path) -> Path:
+    """Write an HTDemucs as it is published, in 16 bits (84 MB)."""
+    with torch.device("meta"):
+        shapes = _shapes(HTDemucs(HTDemucsSizes()).state_dict())
+    state = _random_state(shapes, torch.Generator().manual_seed(1))
+    names = {"sources": ["drums", "bass", "other", "vocals"]}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(
+        {name: tensor.half() for name, tensor in state.items()}, path,
+        {"klass": "demucs.htdemucs.HTDemucs", "args": "[]", "kwargs": json.dumps(names)},
+    )  # fmt: skip
+    return path
 
 
 def _write_index(path: Path, n_rows: int) -> None:
