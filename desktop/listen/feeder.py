@@ -128,7 +128,7 @@ def _looped(
     yield from _softened(first, n_first, rate_hz, begins=False)
     n_frames = max(1, round((loop[1] - loop[0]) * rate_hz))
     kept: list[Chunk] = []
-    while True:
+    while not stop.is_set():  # from then on each turn is empty: it would never end, nor pause
         again = _chunks(files, rate_hz, loop[0], n_frames, problems, stop)
         turn = _softened(again, n_frames, rate_hz, begins=True)
         if n_frames <= KEPT_S * rate_hz:

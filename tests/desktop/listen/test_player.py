@@ -4,6 +4,7 @@ import ctypes.util
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,9 +15,10 @@ from pytestqt.qtbot import QtBot
 
 from desktop.listen import feeder as feeder_module
 from desktop.listen import player as player_module
-from desktop.listen.feeder import PlayedFile
+from desktop.listen.feeder import KEPT_S, Feeder, PlayedFile
 from desktop.listen.mixer import Feed, Mixer
 from desktop.listen.player import Player
+from desktop.listen.stretch import Stretch
 from tests.desktop.listen.fake_device import FakeDevice
 
 RATE_HZ = 48_000
@@ -181,6 +183,17 @@ def test_a_loop_is_repeated_without_clicks_and_goes_on_when_it_is_ended(
     assert after.max() > 0.9 * loop[1] / 3
     assert np.abs(np.diff(after)).max() < 0.01
     assert len(device.streams) == 1
+
+
+@pytest.mark.parametrize("loop", [(0.5, 1.5), (0.5, KEPT_S + 1.0)], ids=["kept", "read again"])
+def test_reading_a_loop_ends_with_its_feeder(
+    qtbot: QtBot, files: list[PlayedFile], loop: Stretch
+) -> None:
+    feeder = Feeder(files, RATE_HZ, 0.0, loop)
+    feeder.wait_until_ready(5.0)
+    assert feeder.take() is not None
+    feeder.close()
+    qtbot.waitUntil(lambda: "listen" not in {each.name for each in threading.enumerate()})
 
 
 def test_another_take_is_played_in_the_same_stream(
