@@ -1,8 +1,9 @@
 """How long the window's thread is ever kept from its turn: ``python -m tests.desktop.heartbeat``.
 
 The whole app runs off screen with the real engine. A timer wants its turn every 5 ms; how late it
-gets it is how long a click would have waited. For figures that mean anything the machine must do
-nothing else; run it by hand.
+gets it is how long a click would have waited. The kernel tells how much of that the thread worked,
+and how much it was ready and no core was free; the rest it waited for a lock or a disk. Before and
+after everything an empty event loop is measured, which tells what the machine alone does.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -26,6 +28,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
 from desktop.app import App
+from desktop.listen import loop_player
 from desktop.listen.output_device import EndCallback, FillCallback, OutputStream
 from desktop.listen.player import Player
 from desktop.queue.job import Job, JobState
@@ -38,13 +41,34 @@ SUSPECT_S = 0.04
 _LONG_RATE_HZ = 22_050
 
 
+class Beat(NamedTuple):
+    """One turn of the timer: seconds since the one before it.
+
+    Attributes
+    ----------
+    late_s : how long it had to wait
+    worked_s : the thread was on a core
+    queued_s : it was ready, and every core had other work
+    """
+
+    late_s: float
+    worked_s: float
+    queued_s: float
+
+    @property
+    def waited_s(self) -> float:
+        """It waited for a lock, a disk or another thread, if it was late."""
+        return max(0.0, self.late_s - self.worked_s - self.queued_s)
+
+
 class Heart:
     """Beats on the thread that makes it; a second thread notes what all did when it was late."""
 
     def __init__(self) -> None:
-        self.late_s: list[float] = []
+        self.beats: list[Beat] = []
         self.stacks: list[tuple[float, str]] = []
         self._beat_s = time.perf_counter()
+        self._spent = thread_times_s()
         self._on = False
         self._timer = QTimer(interval=BEAT_MS)
         self._timer.timeout.connect(self._beat)
@@ -52,9 +76,10 @@ class Heart:
 
     def start(self) -> None:
         """Forget what was."""
-        self.late_s.clear()
+        self.beats.clear()
         self.stacks.clear()
         self._beat_s = time.perf_counter()
+        self._spent = thread_times_s()
         self._on = True
         self._timer.start()
 
@@ -64,9 +89,11 @@ class Heart:
         self._on = False
 
     def _beat(self) -> None:
-        now_s = time.perf_counter()
-        self.late_s.append(max(0.0, now_s - self._beat_s - BEAT_MS / 1000))
-        self._beat_s = now_s
+        now_s, spent = time.perf_counter(), thread_times_s()
+        late_s = max(0.0, now_s - self._beat_s - BEAT_MS / 1000)
+        worked_s, queued_s = (now - before for now, before in zip(spent, self._spent, strict=True))
+        self.beats.append(Beat(late_s, worked_s, queued_s))
+        self._beat_s, self._spent = now_s, spent
 
     def _watch(self) -> None:
         noted_s = 0.0
@@ -77,6 +104,15 @@ class Heart:
                 noted_s = beat_s
                 late_s = time.perf_counter() - beat_s
                 self.stacks.append((late_s, all_stacks()))
+
+
+def thread_times_s() -> tuple[float, float]:
+    """Seconds that this thread was on a core, and was ready for one; only Linux tells (else 0)."""
+    try:
+        worked, queued, _ = Path("/proc/thread-self/schedstat").read_text().split()
+    except OSError:
+        return 0.0, 0.0
+    return int(worked) / 1e9, int(queued) / 1e9
 
 
 def all_stacks() -> str:
@@ -101,14 +137,23 @@ def wait(condition: Callable[[], bool], longest_s: float) -> None:
 
 @contextmanager
 def measured(heart: Heart, name: str) -> Iterator[None]:
-    """Print percentiles of how late the beats inside were."""
+    """Print percentiles of how late the beats inside were, and what the latest waited for."""
     heart.start()
     yield
     heart.stop()
-    late_ms = np.array(heart.late_s or [0.0]) * 1000
+    beats = heart.beats or [Beat(0.0, 0.0, 0.0)]
+    late_ms = np.array([beat.late_s for beat in beats]) * 1000
     figures = "  ".join(f"{np.percentile(late_ms, p):6.1f}" for p in (50, 99, 99.9, 100))
     over = int((late_ms > 50).sum())
     print(f"{name:<44} {len(late_ms):>6} beats  {figures} ms  {over} over 50 ms", flush=True)
+    for beat in sorted(beats, reverse=True)[:3]:
+        worked, queued, waited = (
+            round(1000 * each) for each in (beat.worked_s, beat.queued_s, beat.waited_s)
+        )
+        print(
+            f"    {1000 * beat.late_s:.0f} ms late: worked {worked}, no free core {queued}, "
+            f"waited for others {waited}"
+        )
     for late_s, stack in sorted(heart.stacks, reverse=True)[:3]:
         print(f"    seen after {late_s * 1000:.0f} ms\n    " + stack.replace("\n", "\n    "))
 
@@ -241,7 +286,28 @@ def listening(app: App, heart: Heart, folder: Path, hours: float, count: int) ->
     with measured(heart, named + "loops selected"):
         every(500, lambda k: lane.selected.emit((60.0 * k, 60.0 * k + 20)), 10)
     panel.pause()
+    auditioning(app, heart, named)
     app.queue.remove([job.id for job in app.queue.jobs()])
+
+
+def auditioning(app: App, heart: Heart, named: str) -> None:
+    """The selected file, heard in other keys as fast as the engine converts it."""
+    audition, draft = app.audition, app.draft
+    with measured(heart, named + "first audition (loads torch, networks)"):
+        audition.toggle()
+        wait(lambda: audition.is_heard and not audition.is_rendering, 120)
+    assert audition.is_heard
+    with measured(heart, named + "audition in 12 other keys"):
+        for key in range(12):
+            draft.set_options(draft.options.with_values({"semitones": float(key + 1)}))
+            wait(lambda: not audition.is_rendering, 60)
+    field = app.window.areas.voice_panel.rows["semitones"].slider  # type: ignore[attr-defined]
+    with measured(heart, named + "audition while its slider is dragged"):
+        end_s = time.monotonic() + 20
+        while time.monotonic() < end_s:
+            field.setValue(field.minimum() + (field.value() + 1) % field.maximum())
+            wait(lambda: False, 0.05)
+    audition.stop()
 
 
 def main() -> None:
@@ -252,6 +318,7 @@ def main() -> None:
     parser.add_argument("--only", choices=("conversion", "many", "long", "listen"))
     given = parser.parse_args()
     prepare_environment()
+    loop_player.PortAudioDevice = TimedDevice  # type: ignore[misc, assignment]
     application = Application(["heartbeat"])
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
@@ -259,6 +326,8 @@ def main() -> None:
         app.start()
         heart = Heart()
         wait(lambda: False, 1)
+        with measured(heart, "nothing to do, 10 s"):
+            wait(lambda: False, 10)
         if given.only in (None, "conversion"):
             conversion(app, heart, folder)
         if given.only in (None, "many"):
@@ -267,6 +336,8 @@ def main() -> None:
             long_file(app, heart, folder, given.hours)
         if given.only in (None, "listen"):
             listening(app, heart, folder, 1.0, given.files)
+        with measured(heart, "nothing to do again, 10 s"):
+            wait(lambda: False, 10)
         app.close()
         application.processEvents()
 
