@@ -263,7 +263,7 @@ class App(QObject):
             self.draft, self.voices, self.settings, self.pitch_scanner
         )
         self.key_suggestion.range_wanted.connect(self.runner.learn)
-        self.window.areas.voice_panel.add_below_pitch(self.key_suggestion)
+        self.window.areas.voice_panel.add_below_key(self.key_suggestion)
         self.window.job_selected.connect(self.key_suggestion.set_job)
         self.window.jobs_dropped.connect(self.song_guess.look)
         pitch = PitchPanel(self.pitch_scanner, self._paths.data / "curves")

@@ -128,6 +128,7 @@ class NumberEditor(Editor):
     whole : only whole numbers
     signed : with a plus sign
     none : title of the value None, which is the lowest position; "" where None is not allowed
+    lowest : title of the lowest number, where it has one
     """
 
     def __init__(
@@ -140,6 +141,7 @@ class NumberEditor(Editor):
         whole: bool,
         signed: bool = False,
         none: str = "",
+        lowest: str = "",
     ) -> None:
         super().__init__()
         self._low, self._whole, self._none = low, whole, none
@@ -151,7 +153,7 @@ class NumberEditor(Editor):
         self.field.setSingleStep(step)
         self.field.setKeyboardTracking(False)
         self.field.setSuffix(f" {unit}" if unit else "")
-        self.field.setSpecialValueText(none)
+        self.field.setSpecialValueText(none or lowest)
         self.field.valueChanged.connect(self._tell)
         self._hold(self.field)
 

@@ -164,6 +164,10 @@ class Option:
         value = self.high - value if self.reversed else value
         return round(value, 6)
 
+    def told(self, value: Any) -> Text:
+        """The option with a value, in a few words."""
+        return Text("{option} {value}", option=self.title, value=self.shown(value))
+
     def shown(self, value: Any) -> Text:
         """A value as the user reads it, with its unit."""
         for each in self.values:
@@ -175,7 +179,8 @@ class Option:
             return Text("{name}", name=value.name)
         if self.kind not in ("number", "whole number"):
             return Text("{value}", value=value)
-        number = f"{self.to_shown(value):{'+' if self.signed and value else ''}.10g}"
+        form = "d" if self.kind == "whole number" else ".10g"  # every digit of a seed
+        number = f"{self.to_shown(value):{'+' if self.signed and value else ''}{form}}"
         number = number.replace("-", "−")
         if self.percent:
             return Text("{number} %", number=number)

@@ -59,12 +59,12 @@ class ConversionOptions:
 
     # fmt: off
     semitones: float = option(
-        0.0, title=Text("Pitch"),
+        0.0, title=Text("Key"),
         help=Text("Semitones up or down; +12 is an octave, usual from a man to a woman."),
         low=-_MAX_SEMITONES, high=_MAX_SEMITONES, unit=Text("semitones"), signed=True,
         slider=(-24.0, 24.0), scope="voice", more=False, flag="--pitch", metavar="SEMITONES",
-        cli_help="semitones up or down; auto: what suits the voice; auto-octave: that in octaves, "
-        "for songs (default: 0)",
+        cli_help="the key, in semitones up or down; auto: what suits the voice; auto-octave: that "
+        "in octaves, for songs (default: 0)",
         affects=LATER,
     )
     index_rate: float = option(
@@ -87,7 +87,7 @@ class ConversionOptions:
         affects=LATER,
     )
     pitch_method: str = option(
-        AUTO, title=Text("Pitch method"),
+        AUTO, title=Text("Pitch tracker"),
         help=Text("How the pitch of the source is found; Automatic takes the best one installed."),
         choices=_pitch_choices, scope="voice", more=False, affects=PITCH,
     )
@@ -121,7 +121,7 @@ class ConversionOptions:
         affects=LATER,
     )
     f0_file: Path | None = option(
-        None, title=Text("Pitch curve"),
+        None, title=Text("Pitch line"),
         help=Text("A CSV file with seconds,hz in each line; replaces the pitch of the source."),
         kind="file", also=(Choice(None, Text("from the source")),), flag="--f0-file",
         metavar="CSV", affects=LATER,
@@ -145,7 +145,7 @@ class ConversionOptions:
     )
     voice_pitch_hz: float | None = option(
         None, title=Text("Pitch of the voice"),
-        help=Text("The median at which the voice sounds best; only for the suggested pitch."),
+        help=Text("The median at which the voice sounds best; only for the suggested key."),
         kind="number", low=40.0, high=1000.0, also=(Choice(None, Text("measured")),),
         unit=Text("Hz"), scope="voice", flag="--voice-pitch", metavar="HZ",
         affects=LATER,
@@ -261,11 +261,7 @@ class ConversionOptions:
 
     def summary(self, usual: ConversionOptions | None = None) -> list[Text]:
         """What differs from other options, or from the defaults; a few words each."""
-        return [
-            Text("{option} {value}", option=found.title, value=found.shown(value))
-            for name, value in self.changes(usual).items()
-            for found in (_find(name),)
-        ]
+        return [_find(name).told(value) for name, value in self.changes(usual).items()]
 
     def to_record(self) -> dict[str, Any]:
         """What differs from the defaults, as JSON can hold it."""

@@ -304,8 +304,8 @@ class ListenPanel(QWidget):
         self.setAccessibleName(self.tr("Listen"))
 
     def _pitch_button(self, panel: PitchPanel) -> QToolButton:
-        button = SectionButton(self.tr("Pitch"), self._settings, _PITCH)
-        button.setToolTip(self.tr("Show the pitch of both over a piano, and correct it"))
+        button = SectionButton(self.tr("Pitch line"), self._settings, _PITCH)
+        button.setToolTip(self.tr("Show source and result as lines over a piano, and correct them"))
         button.setFont(small_font(button))
         button.toggled.connect(self._show_pitch)
         panel.sought.connect(self.playback.seek)

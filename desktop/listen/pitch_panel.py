@@ -137,7 +137,7 @@ class PitchPanel(QWidget):
         self._restore = self._button(self.tr("Restore"), self._on_restore)
         self._restore.setToolTip(self.tr("Back to the pitch that was found"))
         self._undo_button = self._button(self.tr("Undo"), self._undo)
-        self._convert = self._button(self.tr("Convert with This Curve"), self._save)
+        self._convert = self._button(self.tr("Convert with This Line"), self._save)
         self._readout = style.SecondaryLabel()
         self._readout.setWordWrap(False)
         self._readout.setFont(style.figures_font(self._readout.font()))

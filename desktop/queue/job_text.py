@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QCoreApplication
 
 from desktop.queue.job import Job, JobProgress, JobState, StageTime
 from desktop.translation import translate
+from engine.cover.options import COVER_OPTIONS, CoverOptions
+from engine.errors import Text
 from engine.library.networks import NETWORKS
+from engine.option import Option
+from engine.options import all_options
 from engine.plain_text import plain
 from engine.stages import stage_of
 
@@ -190,21 +196,62 @@ def settings_text(job: Job) -> str:
 
 
 def difference_text(job: Job, takes: Sequence[Job]) -> str:
-    """What tells a take from the others of its source; all its settings if nothing does."""
-    of_others = [set(_settings(each)) for each in takes if each.id != job.id]
-    common = set.intersection(*of_others) if of_others else set()
-    own = [each for each in _settings(job) if each not in common]
-    if any(each.voice != job.voice for each in takes):
-        own.insert(0, job.voice.name)
-    return " · ".join(own) or f"{job.voice.name}{settings_text(job)}"
+    """Its voice and settings as far as the takes of its source differ in them; all if in none.
+
+    A setting that it has by default is told too, where another take has another.
+    """
+    own = [job.voice.name] if any(each.voice != job.voice for each in takes) else []
+    if any(_kind(each) != _kind(job) for each in takes):
+        own.append(_kind(job))
+    changes = [each.options.changes() for each in takes]
+    changed = {name for each in changes for name in each}
+    for option in (each for each in all_options() if each.name in changed):
+        others = [each.get(option.name, option.default) for each in changes]
+        own += _told_apart(option, job.options.value(option.name), others)
+    if job.cover is not None:
+        covers = [each.cover or CoverOptions() for each in takes]
+        for option in COVER_OPTIONS:
+            if option.name != "source_kind":  # a part of what it is taken for
+                others = [getattr(each, option.name) for each in covers]
+                own += _told_apart(option, getattr(job.cover, option.name), others)
+        if any(each.backing_voice != job.backing_voice for each in takes):
+            own.append(_backing(job))
+    if job.repeats:
+        own.append(_tr("exact repeat"))
+    told = " · ".join(each for each in own if each)
+    return told or f"{job.voice.name}{settings_text(job)}"
+
+
+def _told_apart(option: Option, value: Any, others: Sequence[Any]) -> list[str]:
+    """A setting where others have another value; files of one name are told with their paths."""
+    different = [each for each in others if each != value]
+    if not different:
+        return []
+    told = option.told(value)
+    if isinstance(value, Path) and told in map(option.told, different):
+        told = Text("{option} {value}", option=option.title, value=plain(str(value)))
+    return [translate(told)]
+
+
+def _kind(job: Job) -> str:
+    """What its source is taken for."""
+    if job.cover is None:
+        return _tr("a voice")
+    return {"song": _tr("whole song"), "vocals": _tr("vocals of a song")}[job.cover.source_kind]
+
+
+def _backing(job: Job) -> str:
+    """Who sings converted backing voices."""
+    if job.cover is None or job.cover.backing != "convert":
+        return ""
+    if job.backing_voice is None:
+        return _tr("backing by the same voice")
+    return _tr("backing by {voice}").format(voice=job.backing_voice.name)
 
 
 def _settings(job: Job) -> list[str]:
     words = [translate(each) for each in job.options.summary()]
     if job.cover is None:
         return words
-    kind = {"song": _tr("whole song"), "vocals": _tr("vocals of a song")}[job.cover.source_kind]
-    words = [kind, *words, *map(translate, job.cover.summary())]
-    if job.backing_voice is not None:
-        words.append(_tr("backing by {voice}").format(voice=job.backing_voice.name))
-    return words
+    words = [_kind(job), *words, *map(translate, job.cover.summary())]
+    return words if job.backing_voice is None else [*words, _backing(job)]

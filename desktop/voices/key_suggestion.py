@@ -1,4 +1,4 @@
-"""The suggested pitch: ranges of source and voice on a keyboard, and one click to use it."""
+"""The suggested key: ranges of source and voice on a keyboard, and one click to use it."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ class RangeBar(QWidget):
 
 
 class KeySuggestion(QWidget):
-    """Suggests a pitch for the selected file and the chosen voice; looks for it only while open.
+    """Suggests a key for the selected file and the chosen voice; looks for it only while open.
 
     Signals
     -------
@@ -215,7 +215,7 @@ class KeySuggestion(QWidget):
             self._refresh()
 
     def _build(self, settings: Settings) -> None:
-        self._toggle = SectionButton(self.tr("Find the Best Pitch"), settings, _OPEN)
+        self._toggle = SectionButton(self.tr("Find the Best Key"), settings, _OPEN)
         self._toggle.toggled.connect(self._show_open)
         self._bar = RangeBar()
         self._bar.setAccessibleName(self.tr("Ranges of the source and of the voice"))

@@ -112,7 +112,8 @@ class NumberRow(OptionRow):
         option = self.option
         low, high = sorted((option.to_shown(option.low), option.to_shown(option.high)))
         self._step = option.step * (100 if option.percent else 1)
-        none = next((translate(each.title) for each in option.also if each.value is None), "")
+        titles = {each.value: translate(each.title) for each in option.also}
+        none = titles.get(None, "")
         number = NumberEditor(
             low,
             high,
@@ -121,6 +122,7 @@ class NumberRow(OptionRow):
             whole=option.kind == "whole number" or option.percent,
             signed=option.signed,
             none=none,
+            lowest=titles.get(option.low, ""),
         )
         self._field = number.field
         self._field.setMinimumWidth(_FIELD_WIDTH)

@@ -39,6 +39,9 @@ _STEPS = 1000
 _NEEDS_PITCH = ("semitones", "protect", "autotune", "f0_file", "voice_pitch_hz")
 """Without effect with a voice that does not follow the pitch."""
 
+_CHANGED_MOST = "semitones"
+"""The key stands directly below the voice: a singer tries several of them."""
+
 _MORE = "voice_panel.more"
 """Remembered: whether the section "More" is open."""
 
@@ -77,9 +80,11 @@ class VoicePanel(QWidget):
         self.songs = SongControls(draft, voices, settings)
         self.presets = PresetMenu(draft, Presets(settings, self))
         shown = [each for each in all_options() if each.in_app]
-        self._controls = OptionControls(each for each in shown if not each.more)
+        self._key = OptionControls(each for each in shown if each.name == _CHANGED_MOST)
+        usual = (each for each in shown if not each.more and each.name != _CHANGED_MOST)
+        self._controls = OptionControls(usual)
         self._more_controls = OptionControls(each for each in shown if each.more)
-        for controls in (self._controls, self._more_controls):
+        for controls in self._all_controls:
             controls.changed.connect(lambda name, value: self._change({name: value}))
         self._more = SectionButton(self.tr("More"), settings, _MORE)
         self._more.toggled.connect(self._more_controls.setVisible)
@@ -102,16 +107,21 @@ class VoicePanel(QWidget):
     @property
     def rows(self) -> dict[str, OptionRow]:
         """The controls by the option they change."""
-        return {**self._controls.rows, **self._more_controls.rows}
+        return {name: row for each in self._all_controls for name, row in each.rows.items()}
 
-    def add_below_pitch(self, widget: QWidget) -> None:
-        """Put a widget under the control of the pitch."""
-        self._controls.insert_after("semitones", widget)
+    @property
+    def _all_controls(self) -> tuple[OptionControls, ...]:
+        """Those of the key, the usual ones, and those of the section "More"."""
+        return self._key, self._controls, self._more_controls
+
+    def add_below_key(self, widget: QWidget) -> None:
+        """Put a widget under the control of the key."""
+        self._key.insert_after(_CHANGED_MOST, widget)
 
     def refresh(self) -> None:
         """Show what the draft holds."""
         options, usual = self._draft.options, self._draft.usual
-        for controls in (self._controls, self._more_controls):
+        for controls in self._all_controls:
             controls.show_options(options, usual)
         self._reset.setEnabled(options != usual)
         own = options.changes(usual).keys() & {each.name for each in voice_options()}
@@ -147,6 +157,7 @@ class VoicePanel(QWidget):
         title.addWidget(self._add)
         column.addLayout(title)
         column.addWidget(self._progress)
+        column.addWidget(self._key)
         column.addWidget(self.presets)
         column.addWidget(self.songs)
         column.addWidget(self._controls)

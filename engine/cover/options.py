@@ -25,7 +25,7 @@ PARTS: tuple[Part, ...] = get_args(Part)
 def _gain(default: float, title: Text, help_: Text, flag: str) -> float:
     row: float = option(
         default, title=title, help=help_, low=MUTED_DB, high=_MOST_DB, step=0.5, unit=Text("dB"),
-        signed=True, flag=flag, metavar="DB",
+        signed=True, flag=flag, metavar="DB", also=(Choice(MUTED_DB, Text("muted")),),
     )  # fmt: skip
     return row
 
@@ -81,7 +81,7 @@ class CoverOptions:
         more=False,
     )
     backing_semitones: float = option(
-        0.0, title=Text("Backing pitch"),
+        0.0, title=Text("Backing key"),
         help=Text("Semitones up or down for converted backing voices."),
         low=-36.0, high=36.0, unit=Text("semitones"), signed=True, flag="--backing-pitch",
         metavar="SEMITONES", more=False,
@@ -145,7 +145,7 @@ class CoverOptions:
     def summary(self) -> list[Text]:
         """What differs from the defaults beside what the file is; a few words each."""
         return [
-            Text("{option} {value}", option=each.title, value=each.shown(self.value(each.name)))
+            each.told(self.value(each.name))
             for each in COVER_OPTIONS
             if each.name != "source_kind" and self.value(each.name) != each.default
         ]

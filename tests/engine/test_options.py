@@ -70,17 +70,17 @@ def test_the_summary_names_everything_that_differs_from_the_defaults() -> None:
         pitch_method="yin", f0_file=Path("folder/curve.csv"), effects={"gain_db": 1.5},
     )  # fmt: skip
     assert [str(each) for each in options.summary()] == [
-        "Pitch −12 semitones",
+        "Key −12 semitones",
         "Follow source dynamics 75 %",
-        "Pitch method YIN",
-        "Pitch curve curve.csv",
+        "Pitch tracker YIN",
+        "Pitch line curve.csv",
         "Random noise off",
         "Sample rate 44100 Hz",
         "Sample format 24-bit",
         "Gain +1.5 dB",
     ]
     assert ConversionOptions().summary() == []
-    assert str(ConversionOptions().summary(options)[0]) == "Pitch 0 semitones"
+    assert str(ConversionOptions().summary(options)[0]) == "Key 0 semitones"
 
 
 def test_a_record_gives_the_same_options_and_unknown_values_are_ignored() -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PySide6.QtCore import Qt
@@ -23,7 +24,9 @@ from desktop.queue.job_text import difference_text
 from desktop.queue.live_timings import LiveTimings
 from desktop.queue.queue_store import QueueStore
 from desktop.storage import AppPaths
-from engine.options import ConversionOptions
+from engine.cover.options import COVER_OPTIONS, MUTED_DB, CoverOptions
+from engine.option import Option
+from engine.options import ConversionOptions, all_options
 from engine.plain_text import plain
 from tests.desktop.fake_engine import FakeEngine, job
 
@@ -103,10 +106,80 @@ def test_a_row_beneath_shows_what_tells_the_take_from_the_others(queue: JobQueue
 
     both = {"semitones": 12.0, "index_rate": 0.4}
     assert of(ConversionOptions(**both), ConversionOptions(semitones=12.0)) == [
-        "Index strength 40 %", "Aria · Pitch +12 semitones",
+        "Index strength 40 %", "Index strength 75 %",
     ]  # fmt: skip
+    assert (
+        of(ConversionOptions(**both), ConversionOptions(**both))
+        == [
+            "Aria · Key +12 semitones · Index strength 40 %",
+        ]
+        * 2
+    )
     one, other = job(), replace(job(), id="2", voice=Voice("Bea", Path("b.pth")))
     assert difference_text(other, [one, other]) == "Bea"
+
+
+def other_value(option: Option) -> Any:
+    """One that is not its default."""
+    if option.kind in ("number", "whole number"):
+        start = option.low if option.default is None else option.default
+        return start - 1 if start == option.high else start + option.step
+    if option.kind == "file":
+        return Path("folder", "file.csv")
+    if option.kind == "switch":
+        return not option.default
+    return next(each.value for each in option.values if each.value != option.default)
+
+
+@pytest.mark.parametrize(
+    "option", [each for each in all_options() if each.in_app], ids=lambda each: each.name
+)
+def test_takes_that_differ_in_one_setting_tell_it_and_nothing_else(option: Option) -> None:
+    value = other_value(option)
+    other = job(options=ConversionOptions().with_values({option.name: value}))
+    takes = [job(), other]
+    assert difference_text(takes[0], takes) == str(option.told(option.default))
+    assert difference_text(other, takes) == str(option.told(value))
+
+
+@pytest.mark.parametrize("option", COVER_OPTIONS[1:], ids=lambda each: each.name)
+def test_covers_that_differ_in_one_setting_tell_it_and_nothing_else(option: Option) -> None:
+    value = other_value(option)
+    other = job(cover=CoverOptions().with_values({option.name: value}))
+    takes = [job(cover=CoverOptions()), other]
+    assert difference_text(takes[0], takes) == str(option.told(option.default))
+    assert difference_text(other, takes) == str(option.told(value))
+
+
+def test_a_take_tells_a_muted_part_another_backing_voice_and_that_it_repeats_another() -> None:
+    backing = CoverOptions(backing="convert")
+    muted = CoverOptions(backing="convert", lead_db=MUTED_DB)
+    takes = [
+        job(cover=backing),
+        job(cover=muted, backing_voice=Voice("Bea", Path("b.pth"))),
+        job(cover=backing, repeats="a recipe"),
+        job(),
+    ]
+    converted = "whole song · Backing voices Convert · Lead"
+    assert [difference_text(each, takes) for each in takes] == [
+        f"{converted} 0 dB · backing by the same voice",
+        f"{converted} muted · backing by Bea",
+        f"{converted} 0 dB · backing by the same voice · exact repeat",
+        "a voice",
+    ]
+
+
+def test_files_of_one_name_and_long_seeds_are_told_apart() -> None:
+    def told(name: str, *values: Any) -> list[str]:
+        takes = [job(options=ConversionOptions().with_values({name: each})) for each in values]
+        return [difference_text(each, takes) for each in takes]
+
+    assert told("f0_file", Path("one", "a.csv"), Path("two", "a.csv")) == [
+        f"Pitch line {Path('one', 'a.csv')}", f"Pitch line {Path('two', 'a.csv')}",
+    ]  # fmt: skip
+    assert told("seed", 2**62, 2**62 + 1) == [
+        "Seed 4611686018427387904", "Seed 4611686018427387905",
+    ]  # fmt: skip
 
 
 def test_a_waiting_source_gets_a_take_too(app: App, qtbot: QtBot, tmp_path: Path) -> None:

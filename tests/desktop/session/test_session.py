@@ -97,7 +97,7 @@ def audition(session: Session) -> None:
 
 def choose_key(session: Session, semitones: str) -> None:
     """Type it into its field."""
-    session.click("field", "Pitch")
+    session.click("field", "Key")
     session.screen.key("ctrl+a", *semitones, "Return")
 
 

@@ -1,4 +1,4 @@
-"""The suggested pitch: one click, and a voice that is not known yet is learnt meanwhile."""
+"""The suggested key: one click, and a voice that is not known yet is learnt meanwhile."""
 
 from __future__ import annotations
 
