@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QObject, Qt, QTimer, Slot
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QMessageBox
 
 from desktop.background import BackgroundTask
@@ -84,7 +85,7 @@ class App(QObject):
         self._leave = leave
         self._closed = False
         self._hidden = False
-        self.garbage = GarbageTimer(self)
+        self.garbage = GarbageTimer(self, self._is_unnoticed)
         self.crash = CrashReporter(paths.logs)
         self.settings = Settings(paths.settings_file)
         self.machine_flags = MachineFlags(self.settings)
@@ -112,7 +113,6 @@ class App(QObject):
         self.runner.learnt.connect(lambda voice, found: self.voices.keep_range(voice.key, found))
         self.crash.crashed.connect(self._on_crashed)
         self.queue.queue_changed.connect(self._save)
-        self.queue.busy_changed.connect(self.garbage.set_busy)
         self.queue.busy_changed.connect(self.tuning.set_busy)
         self._plug_in()
         self.queue.look_for_networks()
@@ -317,6 +317,12 @@ class App(QObject):
     def _on_reachability(self) -> None:
         # In the Dock a closed window can be reopened; elsewhere only from a visible status icon.
         self.window.reopenable = sys.platform == "darwin" or self.menu_bar.is_shown
+
+    def _is_unnoticed(self) -> bool:
+        """Whether nobody would notice a pause: nothing is heard, and others are in front."""
+        in_front = QGuiApplication.applicationState() == Qt.ApplicationState.ApplicationActive
+        heard = self.listen_panel.is_playing or self.audition.stretch is not None
+        return not (in_front or heard or self.queue.is_busy)
 
     def _may_quit(self) -> bool:
         self.window.show_and_raise()

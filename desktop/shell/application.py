@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QObject, QTimer, Signal, Slot
@@ -62,6 +62,9 @@ class Application(QApplication):
 _EVERY_MS = 100
 _OLDER_EVERY = 100
 _ALL_EVERY = 1200
+"""A run over all objects takes a tenth of a second or two, in which no other thread goes on: the
+window would hesitate and sound would break off. It waits until nobody would notice."""
+
 _STARTED = 20
 """By then the window is there, with all that lives as long as it."""
 
@@ -79,22 +82,26 @@ class GarbageTimer(QObject):
 
     By itself it runs on whichever thread allocates; on the worker thread it would destroy widgets
     and timers from there, which crashes Qt. Often, so that each run takes a millisecond or two.
+
+    Parameters
+    ----------
+    is_unnoticed : whether nobody would notice a pause; asked while a run over all objects is due
+    all_every : how many short runs there are between two over all objects
     """
 
-    def __init__(self, parent: QObject) -> None:
+    def __init__(
+        self, parent: QObject, is_unnoticed: Callable[[], bool], all_every: int = _ALL_EVERY
+    ) -> None:
         super().__init__(parent)
+        self._is_unnoticed = is_unnoticed
+        self._all_every = all_every
         self._count = 0
+        self._since_all = 0
         self._older = 0
-        self._busy = False
         gc.disable()
         self._timer = QTimer(self, interval=_EVERY_MS)
         self._timer.timeout.connect(self._collect)
         self._timer.start()
-
-    @Slot(bool)
-    def set_busy(self, busy: bool) -> None:  # noqa: FBT001 - the slot of a signal of one value
-        """Postpone the full collection while a conversion runs."""
-        self._busy = busy
 
     def close(self) -> None:
         """Let Python collect by itself again."""
@@ -104,14 +111,15 @@ class GarbageTimer(QObject):
     @Slot()
     def _collect(self) -> None:
         self._count += 1
+        self._since_all += 1
         young = gc.get_count()[0]
         self._older += young
         if young > _MANY_OBJECTS or self._count == _STARTED:
             gc.freeze()
             self._older = 0
-        elif self._count % _ALL_EVERY == 0 and not self._busy:
+        elif self._since_all >= self._all_every and self._is_unnoticed():
             gc.collect()
-            self._older = 0
+            self._since_all = self._older = 0
         elif self._older > _MANY_OLDER or self._count % _OLDER_EVERY == 0:
             gc.collect(1)
             self._older = 0

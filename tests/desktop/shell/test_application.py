@@ -66,21 +66,39 @@ def test_the_systems_quit_is_passed_to_the_app(busy: bool) -> None:
     assert done.stdout.split() == ["True", "7" if busy else "0"]
 
 
-def test_many_objects_that_stay_are_examined_before_they_are_too_many(qtbot: QtBot) -> None:
-    generations: list[int] = []
+@pytest.fixture
+def generations() -> Iterator[list[int]]:
+    """The generation of each run of the garbage collector."""
+    found: list[int] = []
 
     def note(phase: str, info: dict[str, int]) -> None:
         if phase == "start":
-            generations.append(info["generation"])
+            found.append(info["generation"])
 
     gc.collect()
-    parent = QObject()
-    timer = GarbageTimer(parent)
     gc.callbacks.append(note)
+    yield found
+    gc.callbacks.remove(note)
+
+
+def test_many_objects_that_stay_are_examined_before_they_are_too_many(
+    qtbot: QtBot, generations: list[int]
+) -> None:
+    parent = QObject()
+    timer = GarbageTimer(parent, lambda: False)
     kept: list[list[int]] = [[] for _ in range(6_000)]
-    try:
-        qtbot.waitUntil(lambda: 1 in generations)
-    finally:
-        gc.callbacks.remove(note)
-        timer.close()
+    qtbot.waitUntil(lambda: 1 in generations)
+    timer.close()
     assert generations.index(1) <= 1, len(kept)
+
+
+def test_all_objects_are_examined_only_while_nobody_would_notice(
+    qtbot: QtBot, generations: list[int]
+) -> None:
+    asked: list[bool] = []
+    parent = QObject()
+    timer = GarbageTimer(parent, lambda: bool(asked.append(True)) or len(asked) > 3, all_every=2)
+    qtbot.waitUntil(lambda: 2 in generations)
+    timer.close()
+    assert len(asked) == 4
+    assert generations.index(2) >= 4
