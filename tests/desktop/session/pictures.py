@@ -23,7 +23,7 @@ from engine.paths import starter_dir
 from tests.desktop.session.look import LOOKS
 from tests.desktop.session.screen import SIZE, Screen
 from tests.desktop.session.session import Session, states_of
-from tests.desktop.session.sound_files import broken, long_song, song, video
+from tests.desktop.session.sound_files import broken, long_song, silent, song, video
 from tests.engine.loading import zoo
 from tests.engine.separation.small_networks import song_samples, write_network
 
@@ -32,6 +32,8 @@ PANES = ("general", "optimization", "voices", "models", "advanced")
 VOICES = ("Aria", "Baritone 2 (live)", "小鈴")
 
 _SHOWN_FRACTION = 0.11
+_PAGE, _PAGES = 7, 4
+"""Turns of the wheel to the next part of the side panel, and how many parts are shown."""
 
 _FONTS = """<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
@@ -66,10 +68,15 @@ class Album:
 
 
 def first_start(session: Session, album: Album) -> None:
-    """The app as it is on its first day."""
+    """The app as it is on its first day, with the starter voice alone."""
     session.start()
     session.ask("resize", *SMALLEST)
     album.take("empty")
+    session.screen.key("ctrl+comma")
+    session.until(lambda now: now["settings"], "the settings")
+    session.screen.key(f"ctrl+{1 + PANES.index('voices')}")
+    album.take("settings-no-voices")
+    session.kill()
 
 
 def drags(session: Session, album: Album, files: list[Path], refused: Path) -> None:
@@ -82,6 +89,7 @@ def drags(session: Session, album: Album, files: list[Path], refused: Path) -> N
 
         return take
 
+    session.start()
     session.ask("resize", *USUAL)
     session.drag_in([refused], let_go=picture("refused"))
     session.drag_in(files, let_go=picture("drop"))
@@ -96,6 +104,8 @@ def conversions(session: Session, album: Album) -> None:
     session.click("row", "Verse 1 – lead vocal.wav")
     session.until(lambda now: all(now["listen"]["ready"]), "both waveforms")
     album.take("finished")
+    session.click("row", "silence.wav")
+    album.take("note")
     session.click("row", "broken take.wav")
     album.take("failed")
     session.screen.key("ctrl+a")
@@ -116,6 +126,16 @@ def conversions(session: Session, album: Album) -> None:
     session.until(lambda now: not now["question"], "no question")
 
 
+def restart(session: Session, memory: dict[str, object]) -> None:
+    """A new start, at which the app remembers this, too."""
+    session.kill()
+    file = session.data / "settings.json"
+    kept = json.loads(file.read_text())
+    kept["memory"] |= memory
+    write_text(file, json.dumps(kept))
+    session.start()
+
+
 def takes(session: Session, album: Album, name: str) -> None:
     """Three takes of one source, a loop in a part that is zoomed into; then without timings."""
     session.ask("resize", *USUAL)
@@ -133,19 +153,45 @@ def takes(session: Session, album: Album, name: str) -> None:
     album.take("loop")
 
 
+def key_and_pitch(session: Session, album: Album, name: str) -> None:
+    """The suggested key; an audition; then the pitch line of source and result."""
+    restart(session, {"voice_panel.key": True})
+    session.ask("resize", *SMALLEST)
+    session.click("row", name)
+    session.until(lambda now: now["listen"]["pitch"], "the pitch of the source", patience_s=180)
+    album.take("key")
+    session.screen.key("alt+space")
+    session.until(lambda now: now["audition"]["heard"], "the audition is heard", patience_s=180)
+    album.take("audition")
+    restart(session, {"voice_panel.key": False, "listen.pitch": True})
+    session.ask("resize", *SMALLEST)
+    session.click("row", name)
+    session.until(lambda now: now["listen"]["pitch"], "the pitch of the source", patience_s=180)
+    session.until(lambda now: all(now["listen"]["ready"]), "all waveforms")
+    album.take("pitch-line")
+    session.ask("resize", *USUAL)
+    album.take("pitch-line-large")
+
+
+def more(session: Session, album: Album) -> None:
+    """The side panel with every option, page by page; one of them keeps the picture of a video."""
+    restart(session, {"voice_panel.more": True, "listen.pitch": False})
+    session.ask("resize", *SMALLEST)
+    for number in range(1, _PAGES + 1):
+        session.screen.scroll(session.place("side"), -_PAGE)
+        album.take(f"more-{number}", rest=False)
+
+
 def mixer(session: Session, album: Album, folder: Path) -> None:
-    """A song with small networks, and its mixer."""
+    """A song with small networks and another backing voice, and its mixer."""
     install_networks(session.models)
     source = folder / "月亮代表我的心.wav"
     soundfile.write(source, 0.3 * song_samples(3 * 44_100), 44_100)
-    session.kill()
-    file = session.data / "settings.json"
-    kept = json.loads(file.read_text())
-    kept["memory"] |= {
-        "draft.file_kind": "song", "draft.song": {"karaoke": "on"}, "listen.mixer": True,
-    }  # fmt: skip
-    write_text(file, json.dumps(kept))
-    session.start()
+    chosen = {"karaoke": "on", "backing": "convert"}
+    restart(session, {
+        "voice_panel.more": False, "draft.file_kind": "song", "draft.song": chosen,
+        "listen.mixer": True,
+    })  # fmt: skip
     session.ask("resize", *SMALLEST)
     session.open_with(source)
     done = lambda now: states_of(now).get(source.name) == "finished"  # noqa: E731
@@ -156,6 +202,11 @@ def mixer(session: Session, album: Album, folder: Path) -> None:
     session.ask("resize", *USUAL)
     session.click("mute", "backing")
     album.take("mixed")
+    session.click("save_mix")
+    saved = lambda now: [r["state"] for r in now["rows"] if r["name"] == source.name][1:]  # noqa: E731
+    session.until(lambda now: saved(now) == ["finished"], "another take")
+    session.click("row", source.name, 2)
+    album.take("saved-mix")
 
 
 def install_networks(models: Path) -> None:
@@ -185,12 +236,7 @@ def lacking_networks(session: Session, album: Album, source: Path) -> None:
     weights = source.with_name("Stella.pth")
     weights.write_bytes(zoo.voice(0))
     report = VoiceLibrary(session.data / "voices").import_files([weights])
-    session.kill()
-    file = session.data / "settings.json"
-    kept = json.loads(file.read_text())
-    kept["memory"]["draft.voice"] = report.imported[0].voice.id
-    write_text(file, json.dumps(kept))
-    session.start()
+    restart(session, {"draft.voice": report.imported[0].voice.id})
     session.ask("resize", *SMALLEST)
     session.open_with(source)
     session.until(lambda now: "needs networks" in states_of(now).values(), "it waits")
@@ -207,10 +253,8 @@ def after_a_crash(session: Session, album: Album) -> None:
     album.take("large")
 
 
-def prepare(session: Session, sounds: Path, language: str) -> list[Path]:
-    """Voices, language, and files as a person has them."""
-    values = {"values": {LANGUAGE.key: language}, "memory": {}}
-    write_text(session.data / "settings.json", json.dumps(values))
+def prepare(session: Session, sounds: Path) -> list[Path]:
+    """Voices and files as a person has them."""
     library = VoiceLibrary(session.data / "voices")
     for name in VOICES:
         copied = Path(shutil.copy(starter_dir() / "voice.pth", sounds / f"{name}.pth"))
@@ -220,6 +264,7 @@ def prepare(session: Session, sounds: Path, language: str) -> list[Path]:
         index.unlink()
     return [
         broken(sounds, "broken take.wav"),
+        silent(sounds, "silence.wav"),
         video(sounds, "rehearsal 2024-11-03.mp4"),
         song(sounds, "Verse 1 – lead vocal.wav"),
         long_song(sounds, "Interview.flac", times=12),
@@ -242,17 +287,21 @@ def walk(language: str, scale: int, target: Path, look: str) -> None:
         session = Session(screen, folder, look=look)
         sounds = folder / "Songs"
         sounds.mkdir()
-        files = prepare(session, sounds, language)
+        values = {"values": {LANGUAGE.key: language}, "memory": {}}
+        write_text(session.data / "settings.json", json.dumps(values))
         refused = sounds / "lyrics.txt"
         refused.write_text("la la la")
         album = Album(session, target, look)
         try:
             first_start(session, album)
+            files = prepare(session, sounds)
             drags(session, album, files, refused)
             conversions(session, album)
             settings(session, album)
             after_a_crash(session, album)
             takes(session, album, "Verse 1 – lead vocal.wav")
+            key_and_pitch(session, album, "Verse 1 – lead vocal.wav")
+            more(session, album)
             mixer(session, album, sounds)
             lacking_networks(session, album, song(sounds, "Bridge.wav"))
         finally:

@@ -105,6 +105,11 @@ class Screen:
         self.move_to(place)
         self._xdotool("click", str(button))
 
+    def scroll(self, place: tuple[int, int], turns: int) -> None:
+        """Turn the wheel there; negative is down."""
+        self.move_to(place)
+        self._xdotool("click", "--repeat", str(abs(turns)), "4" if turns > 0 else "5")
+
     def key(self, *keys: str) -> None:
         """Press keys or chords, e.g. ``ctrl+q``, where the focus is."""
         self._xdotool("key", "--clearmodifiers", *keys)

@@ -29,6 +29,12 @@ def broken(folder: Path, name: str = "broken.wav") -> Path:
     return folder / name
 
 
+def silent(folder: Path, name: str = "silence.wav") -> Path:
+    """Three seconds without any sound."""
+    soundfile.write(folder / name, np.zeros(3 * 16_000, np.float32), 16_000)
+    return folder / name
+
+
 def long_song(folder: Path, name: str = "long.flac", times: int = 60) -> Path:
     """The song again and again: minutes of work for the engine."""
     samples, rate_hz = soundfile.read(sample_file(), dtype="float32")

@@ -111,6 +111,15 @@ class Witness(QObject):
                 return _middle(row.strip.mute)
         return None
 
+    def save_mix(self) -> list[int]:
+        """Middle of the button that writes a mix."""
+        return _middle(self._app.listen_panel.mixer.save)
+
+    def side(self) -> list[int]:
+        """A place in the scrolled part of the side panel."""
+        picker = _middle(self._app.window.areas.voice_panel.picker)
+        return [picker[0], _middle(self._app.window)[1]]
+
     def field(self, name: str) -> list[int] | None:
         """Middle of a field for a number that is in sight, by its accessible name."""
         fields = _in_sight(QAbstractSpinBox)
@@ -177,6 +186,10 @@ class Witness(QObject):
             },
         }
 
+    def _pitch_is_known(self) -> bool:
+        pitch, job = self._app.listen_panel.pitch, self._app.window.detail.job
+        return pitch is not None and job is not None and pitch.voiced(job.source) is not None
+
     def _listen(self) -> dict[str, Any]:
         panel: ListenPanel = self._app.listen_panel
         return {
@@ -185,6 +198,7 @@ class Witness(QObject):
             "position_s": panel.position_s,
             "ready": [row.view.has_sound for row in panel.lanes.rows],
             "note": panel.note,
+            "pitch": self._pitch_is_known(),
         }
 
 
