@@ -13,8 +13,10 @@ ENGINE = "--engine"
 def main(arguments: Sequence[str]) -> int:
     """Run the app, or what the first argument names; the exit code."""
     from engine.device import prepare_environment
+    from engine.lean_torch import import_torch_lean
 
     prepare_environment()
+    import_torch_lean()
     if arguments[:1] == [_SELF_TEST]:
         from engine.measure.self_test import main as examine
 

@@ -24,6 +24,7 @@ from typing import IO, Any, cast
 
 from engine.device import prepare_environment
 from engine.errors import Text, UserError
+from engine.lean_torch import import_torch_lean
 from engine.progress import CancelToken
 
 LIMIT_S = 120.0
@@ -191,6 +192,7 @@ def _how_it_ended(code: int, errors: IO[str]) -> str:
 def _serve() -> int:
     """Do what the first line of stdin asks for; stop when stdin ends."""
     prepare_environment()
+    import_torch_lean()
     request = json.loads(sys.stdin.readline())
     threading.Thread(target=_stop_with_parent, daemon=True).start()
     tasks = import_module(request["tasks"]).TASKS

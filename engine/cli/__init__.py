@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from engine.cli.stop import EXIT_INTERRUPTED, STOPPED, Stop, open_missing_streams
+from engine.lean_torch import import_torch_lean
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,6 +28,7 @@ def program(arguments: Sequence[str] | None = None) -> NoReturn:
     It ends without Python's own clearing up, in which a late signal would change the exit code.
     """
     open_missing_streams()  # before any other file takes their numbers
+    import_torch_lean()
     with Stop() as stop:
         try:
             code = _run(arguments, stop)
