@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from engine.errors import Message, NotAFileError, Text, UserError
@@ -29,7 +30,7 @@ from engine.inert_pickle import (
     StorageReader,
     read_pickle,
 )
-from engine.safetensors_file import as_tensor, is_safetensors, read_tensors
+from engine.safetensors_file import Bytes, as_tensor, is_safetensors, read_tensors, unset_bytes
 
 MAX_FILE_BYTES = 4 * 1024**3
 """The largest networks of this kind (HuBERT large) take 1.3 GB."""
@@ -297,7 +298,7 @@ def _read_zip(archive: zipfile.ZipFile, source: _ZipSource, size_bytes: int) -> 
     ):
         raise PickleError("records that do not fit into the file")
     order = entries.get(f"{folder}byteorder")
-    if order is not None and _record(source, order) != b"little":
+    if order is not None and _record(source, order).tobytes() != b"little":
         raise _WrongKindError("it was written on a big-endian machine", "ask for another copy")
     if entries[pickles[0]].file_size > MAX_PICKLE_BYTES:
         raise OverBudgetError("a table too large")
@@ -312,10 +313,10 @@ def _read_zip(archive: zipfile.ZipFile, source: _ZipSource, size_bytes: int) -> 
             raise PickleError("a storage of two types")
         return known[key]
 
-    return read_pickle(io.BytesIO(_record(source, entries[pickles[0]])), storage)
+    return read_pickle(io.BytesIO(_record(source, entries[pickles[0]]).data), storage)
 
 
-def _record(source: _ZipSource, entry: zipfile.ZipInfo) -> bytearray:
+def _record(source: _ZipSource, entry: zipfile.ZipInfo) -> Bytes:
     """One record, checked against its CRC.
 
     Read into its place at once, because `zipfile` would copy it twice.
@@ -330,8 +331,8 @@ def _record(source: _ZipSource, entry: zipfile.ZipInfo) -> bytearray:
     if magic != b"PK\x03\x04":
         raise PickleError("a record that is not where the table says")
     source.seek(name_bytes + extra_bytes, os.SEEK_CUR)
-    data = bytearray(entry.file_size)
-    if source.readinto(data) != len(data) or zlib.crc32(data) != entry.CRC:
+    data = unset_bytes(entry.file_size)
+    if source.readinto(data.data) != len(data) or zlib.crc32(data.data) != entry.CRC:
         raise PickleError("an incomplete record")
     return data
 
@@ -350,7 +351,7 @@ def _identity(identity: object) -> tuple[torch.dtype, str, int]:
     return _DTYPES[kind.text.rsplit(".", 1)[-1]], key, count
 
 
-def _storage_of(raw: bytearray, dtype: torch.dtype, count: int) -> Storage:
+def _storage_of(raw: Bytes, dtype: torch.dtype, count: int) -> Storage:
     if len(raw) != count * dtype.itemsize:
         raise PickleError("a storage of another length than stated")
     return Storage(as_tensor(raw, dtype))
@@ -387,7 +388,7 @@ def _read_stream(data: bytes) -> Any:
         if struct.unpack("<q", stream.take(8)) != (values.numel(),):
             raise PickleError("a storage of another length than stated")
         raw = stream.take(values.numel() * values.itemsize)
-        real[key] = _storage_of(bytearray(raw), values.dtype, values.numel())
+        real[key] = _storage_of(np.frombuffer(bytearray(raw), np.uint8), values.dtype, values.numel())
     stream.position = table_start
     return stream.read(lambda identity: real[_identity(identity)[1]])
 

@@ -13,8 +13,12 @@ from collections.abc import Mapping
 from io import BufferedReader
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+Bytes = NDArray[np.uint8]
 
 MAX_HEADER_BYTES = 4 * 2**20
 """A voice has 60 kB, and at most 2 MB of labels."""
@@ -117,15 +121,20 @@ def _tensor(file: BufferedReader, size_bytes: int, entry: Mapping[str, Any]) -> 
         raise SafetensorsError("a shape that is not a list of sizes")
     if math.prod(shape) * dtype.itemsize != size_bytes:
         raise SafetensorsError("a tensor of another length than its shape")
-    numbers = bytearray(size_bytes)
-    if file.readinto(numbers) != size_bytes:
+    numbers = unset_bytes(size_bytes)
+    if file.readinto(numbers.data) != size_bytes:
         raise SafetensorsError("it was cut short while it was read")
     return as_tensor(numbers, dtype).reshape(shape)
 
 
-def as_tensor(raw: bytearray, dtype: torch.dtype) -> Tensor:
+def unset_bytes(size_bytes: int) -> Bytes:
+    """Memory that is not set to zero, because a file is read into it: half the time of reading."""
+    return np.empty(size_bytes, np.uint8)
+
+
+def as_tensor(raw: Bytes, dtype: torch.dtype) -> Tensor:
     """The numbers in raw bytes, a flat view of them except for truth values."""
-    if not raw:
+    if not len(raw):
         return torch.empty(0, dtype=dtype)
     if dtype == torch.bool:
         return torch.frombuffer(raw, dtype=torch.uint8).ne(0)

@@ -17,7 +17,6 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from engine.models.layers import MAX_CONV_SAMPLES, convolve_in_stretches, summed
 
@@ -375,6 +374,23 @@ def _fold_batch_norms(network: nn.Module) -> None:
             if not isinstance(norm, nn.BatchNorm2d):
                 continue
             if isinstance(conv, nn.Conv2d | nn.ConvTranspose2d):
-                transpose = isinstance(conv, nn.ConvTranspose2d)
-                chain[position] = fuse_conv_bn_eval(conv, norm, transpose)
+                _fold(norm, conv)
                 chain[position + 1] = nn.Identity()
+
+
+def _fold(norm: nn.BatchNorm2d, conv: nn.Conv2d | nn.ConvTranspose2d) -> None:
+    """Scale a convolution's weight and shift its bias as the norm behind it would its output.
+
+    The numbers are those of `torch.nn.utils.fusion.fuse_conv_bn_eval`, which copies the weight
+    three times; here it is written once, channels last.
+    """
+    mean, variance = norm.running_mean, norm.running_var
+    if mean is None or variance is None:
+        raise ValueError("a batch norm without statistics cannot be folded")
+    spread = torch.rsqrt(variance + norm.eps)
+    shape = (1, -1, 1, 1) if isinstance(conv, nn.ConvTranspose2d) else (-1, 1, 1, 1)
+    weight = torch.empty_like(conv.weight.data, memory_format=torch.channels_last)
+    conv.weight.data = torch.mul(conv.weight.data, (norm.weight * spread).view(shape), out=weight)
+    bias = torch.zeros_like(mean) if conv.bias is None else conv.bias.data
+    shifted = (bias - mean) * spread * norm.weight + norm.bias
+    conv.bias = nn.Parameter(shifted, requires_grad=False)
