@@ -388,7 +388,9 @@ def _read_stream(data: bytes) -> Any:
         if struct.unpack("<q", stream.take(8)) != (values.numel(),):
             raise PickleError("a storage of another length than stated")
         raw = stream.take(values.numel() * values.itemsize)
-        real[key] = _storage_of(np.frombuffer(bytearray(raw), np.uint8), values.dtype, values.numel())
+        real[key] = _storage_of(
+            np.frombuffer(bytearray(raw), np.uint8), values.dtype, values.numel()
+        )
     stream.position = table_start
     return stream.read(lambda identity: real[_identity(identity)[1]])
 

@@ -10,26 +10,31 @@ import platform
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from typing import NoReturn
 
-from engine.cli.benchmark import add_benchmark
-from engine.cli.convert import add_convert
-from engine.cli.cover import add_cover
-from engine.cli.doctor import add_doctor
-from engine.cli.export import add_export
-from engine.cli.models import add_models
 from engine.cli.output import EXIT_FAILED, lost_output, say
-from engine.cli.repeat import add_repeat
-from engine.cli.separate import add_separate
 from engine.cli.stop import EXIT_INTERRUPTED, STOPPED, Stop
-from engine.cli.tune import add_tune
-from engine.cli.voice import add_voice
-from engine.cli.voices import add_voices
 from engine.device import prepare_environment
 from engine.errors import ConversionCancelled, OptionError, UserError
 from engine.log import LEVELS, level_asked_for, log_to_stderr, stop_logging
 from engine.machine import app_version
 from engine.progress import CancelToken
+
+COMMANDS = {
+    "convert": "convert audio or video files",
+    "cover": "sing whole songs in another voice",
+    "repeat": "make a result again from its recipe",
+    "separate": "split songs into vocals and instruments",
+    "voice": "describe a voice file",
+    "voices": "installed voices: list, import, export …",
+    "models": "shared networks: list, download, verify …",
+    "export": "a voice's networks for other programs",
+    "benchmark": "measure what each optimization gains",
+    "tune": "find and keep the fastest settings here",
+    "doctor": "check this machine",
+}
+"""What each does. The arguments of ``NAME`` are those of `add_NAME` in ``engine.cli.NAME``."""
 
 _LOG = logging.getLogger(__name__)
 _PYTHON = platform.python_version()
@@ -42,7 +47,8 @@ def run(arguments: Sequence[str] | None, stop: Stop) -> int:
     _print_anything()
     stop.token = CancelToken()
     try:
-        given = _parser().parse_args(_with_paths(sys.argv[1:] if arguments is None else arguments))
+        words = [*_with_paths(sys.argv[1:] if arguments is None else arguments)]
+        given = _parser(words).parse_args(words)
         given.cancel = stop.token
         level = LEVELS["debug" if given.verbose > 1 else "info"]
         log_to_stderr(level if given.verbose else level_asked_for("off"))
@@ -83,23 +89,18 @@ class _Parser(argparse.ArgumentParser):
         raise OptionError("Cannot understand this command", message, f'see "{self.prog} --help"')
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser of all commands; only the one that is asked for is imported and has arguments."""
     parser = _Parser(
         prog="urvc",
         description="Convert the voice in a recording to that of an RVC model.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    add_convert(commands.add_parser("convert", help="convert audio or video files"))
-    add_cover(commands.add_parser("cover", help="sing whole songs in another voice"))
-    add_repeat(commands.add_parser("repeat", help="make a result again from its recipe"))
-    add_separate(commands.add_parser("separate", help="split songs into vocals and instruments"))
-    add_voice(commands.add_parser("voice", help="describe a voice file"))
-    add_voices(commands.add_parser("voices", help="installed voices: list, import, export …"))
-    add_models(commands.add_parser("models", help="shared networks: list, download, verify …"))
-    add_export(commands.add_parser("export", help="a voice's networks for other programs"))
-    add_benchmark(commands.add_parser("benchmark", help="measure what each optimization gains"))
-    add_tune(commands.add_parser("tune", help="find and keep the fastest settings here"))
-    add_doctor(commands.add_parser("doctor", help="check this machine"))
+    chosen = next((each for each in arguments if not each.startswith("-")), None)
+    for name, text in COMMANDS.items():
+        command = commands.add_parser(name, help=text)
+        if name == chosen:
+            getattr(import_module(f"engine.cli.{name}"), f"add_{name}")(command)
     _add_verbose(parser)
     return parser
 

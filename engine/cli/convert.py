@@ -28,7 +28,6 @@ from engine.cli.sources import (
 from engine.errors import OptionError, UserError
 from engine.library.archive import VOICE_ENDINGS
 from engine.library.installed_voice import InstalledVoice, starter_voice
-from engine.library.voice_library import VoiceLibrary
 from engine.options import (
     ConversionOptions,
     ConversionResult,
@@ -103,6 +102,8 @@ def chosen_voice(text: str | None) -> InstalledVoice:
     """The voice named by ``--voice``: a file if there is one, else an installed voice."""
     if text is None:
         return starter_voice()
+    from engine.library.voice_library import VoiceLibrary
+
     refuse_voice_link(text)
     path = Path(text)
     library = VoiceLibrary()

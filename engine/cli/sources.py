@@ -13,7 +13,6 @@ from pathlib import Path
 from engine.audio.names import RECIPE_SUFFIX, SUPPORTED_SUFFIXES, is_result_of
 from engine.cli.output import say
 from engine.errors import AudioFileError, OptionError, OutputFileError, UserError
-from engine.library.hub import HUB_HOSTS
 from engine.library.song_page import song_service
 
 _LINK = re.compile(r"[a-z][a-z0-9+.-]+://|www\.|spotify:", re.IGNORECASE)
@@ -160,6 +159,8 @@ def _not_a_file(text: str) -> UserError:
     what = f'Cannot convert "{text[:_SHOWN_LINK]}"'
     if not text:
         return AudioFileError(what, "the name is empty", "give the name of a file or folder")
+    from engine.library.hub import HUB_HOSTS
+
     service = song_service(text)
     host = re.sub(r"^\w+://", "", text).partition("/")[0].lower()
     if service is not None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from engine.encoder_layout import sizes_of
 from engine.models import layout
@@ -175,6 +176,22 @@ def test_fast_rmvpe_equals_the_plain_one(
 
 
 @pytest.mark.skipif(not layout.has_onednn_products(), reason="torch was built without oneDNN")
+@pytest.mark.parametrize("kind", [nn.Conv2d, nn.ConvTranspose2d])
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_folded_batch_norm_has_the_numbers_of_torchs_own_folding(
+    kind: type[nn.Conv2d | nn.ConvTranspose2d], *, bias: bool
+) -> None:
+    torch.manual_seed(0)
+    chain = nn.Sequential(kind(3, 5, 3, bias=bias), nn.BatchNorm2d(5)).eval().requires_grad_(False)
+    for values in chain[1].state_dict().values():
+        values.copy_(torch.rand(values.shape) + 0.5)
+    expected = fuse_conv_bn_eval(chain[0], chain[1], kind is nn.ConvTranspose2d)
+    use_channels_last(chain)
+    assert isinstance(chain[1], nn.Identity)
+    assert torch.equal(chain[0].weight, expected.weight)
+    assert torch.equal(chain[0].bias, expected.bias)
+
+
 def test_a_product_by_onednn_equals_the_plain_one() -> None:
     dice = torch.Generator().manual_seed(0)
     x, weight = torch.randn(3, 50, 40, generator=dice), torch.randn(30, 40, generator=dice)
