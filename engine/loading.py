@@ -23,6 +23,7 @@ from engine.encoder_layout import fairseq_sizes, from_fairseq_names, read_sizes
 from engine.errors import Message, Text, WeightsError
 from engine.models.content_encoder import ContentEncoder, ContentEncoderSizes
 from engine.models.fcpe import LAYERS, N_BINS, WIDTH, Fcpe, FcpeNetwork
+from engine.models.layers import without_weights
 from engine.models.rmvpe import Rmvpe, RmvpeNetwork
 from engine.models.swift import Swift, SwiftNetwork
 from engine.models.whisper import WhisperEncoder, WhisperSizes
@@ -105,7 +106,7 @@ def load_rmvpe(path: Path) -> Rmvpe:
     )
     file = _pitch_file(path, RMVPE_FILE, "Cannot find the pitch network RMVPE", advice)
     tensors = _tensors_of(read_state_file(file, WeightsError), file)
-    with torch.device("meta"):
+    with without_weights():
         network = RmvpeNetwork()
     return Rmvpe(load_strictly(network, tensors, file)).eval()
 
@@ -150,7 +151,7 @@ def load_fcpe(path: Path) -> Fcpe:
     unused = {"gaussian_blurred_cent_mask"}
     unused |= {f"net.encoder_layers.{i}.norm.{part}" for i in range(LAYERS) for part in _AFFINE}
     kept = {name: tensor for name, tensor in tensors.items() if name not in unused}
-    with torch.device("meta"):
+    with without_weights():
         network = FcpeNetwork()
     return Fcpe(
         load_strictly(network, _fold_weight_norm(kept, "output_proj", 0, file), file)
@@ -174,7 +175,7 @@ def load_swift(file: Path) -> Swift:
             "install this program again",
         )
     tensors = _tensors_of(read_state_file(file, WeightsError), file)
-    with torch.device("meta"):
+    with without_weights():
         network = SwiftNetwork()
     return Swift(load_strictly(network, tensors, file)).eval()
 
@@ -272,7 +273,7 @@ def _content_encoder(
     folded = _fold_weight_norm(kept, "encoder.pos_conv_embed.conv", 2, path)
     if not any(name.startswith("final_proj.") for name in folded):
         sizes = replace(sizes, classifier_proj_size=None)
-    with torch.device("meta"):
+    with without_weights():
         encoder = ContentEncoder(sizes)
     return load_strictly(encoder, folded, path)
 
@@ -285,7 +286,7 @@ def _whisper(sizes: WhisperSizes, tensors: Mapping[str, Tensor], path: Path) -> 
         for name, tensor in own.items()
         if not name.startswith(_WHISPER_UNUSED)
     }
-    with torch.device("meta"):
+    with without_weights():
         encoder = WhisperEncoder(sizes)
     load_strictly(encoder, kept, path)
     if sizes.normalised and not bool((encoder.feature_spread > 0).all()):

@@ -1,4 +1,4 @@
-"""For all tests: what was measured on this machine must not decide how they run."""
+"""For all tests: what this machine is and what was measured on it must not decide how they run."""
 
 from __future__ import annotations
 
@@ -18,10 +18,14 @@ hypothesis.settings.load_profile("busy machine")
 def _no_measurements_of_this_machine(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[None]:
-    before = os.environ.get(TUNING_VARIABLE)
-    os.environ[TUNING_VARIABLE] = str(tmp_path_factory.mktemp("tuning"))
-    yield
-    if before is None:
-        del os.environ[TUNING_VARIABLE]
-    else:
-        os.environ[TUNING_VARIABLE] = before
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(TUNING_VARIABLE, str(tmp_path_factory.mktemp("tuning")))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_wait_for_the_disk() -> Iterator[None]:
+    """What is written must outlast a process that is killed, and no test cuts the power."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _descriptor: None)
+        yield

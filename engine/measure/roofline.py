@@ -19,6 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from engine.encoder_layout import sizes_of
 from engine.measure.synthetic import V2_40K
 from engine.models.content_encoder import ContentEncoder
+from engine.models.layers import without_weights
 from engine.models.mel import N_MELS
 from engine.models.rmvpe import ALIGN_FRAMES, RmvpeNetwork
 from engine.models.source import SourceInput
@@ -99,7 +100,7 @@ because sources differ, and its matrix units are left out.
 
 def work_of_parts() -> list[Work]:
     """Of a full-size v2 voice at 40 kHz, by part, without the index, whose search is small."""
-    with torch.device("meta"):
+    with without_weights():
         networks = ContentEncoder(sizes_of({})).eval(), RmvpeNetwork().eval()
         voice = Synthesizer(V2_40K).eval().to("meta")  # with the weights of its source
         frames = _PIECE_FRAMES

@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from engine.encoder_layout import sizes_of
 from engine.models.content_encoder import ContentEncoder
 from engine.models.htdemucs import HTDemucs, HTDemucsSizes
+from engine.models.layers import without_weights
 from engine.models.rmvpe import RmvpeNetwork
 from engine.models.synthesizer import state_shapes
 from engine.models.synthesizer_sizes import SynthesizerSizes, Vocoder
@@ -61,7 +62,7 @@ def write_synthetic_set(folder: Path, index_rows: int) -> tuple[Path, Path]:
     encoder.mkdir(parents=True)
     config = {"model_type": "hubert"}
     (encoder / "config.json").write_text(json.dumps(config))
-    with torch.device("meta"):
+    with without_weights():
         content = ContentEncoder(sizes_of(config)).state_dict()
         pitch = RmvpeNetwork().state_dict()
     save_file(_random_state(_shapes(content), rng), encoder / "model.safetensors")

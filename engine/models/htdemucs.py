@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.models.attention import attend
-from engine.models.layers import empty_embedding, slices
+from engine.models.layers import slices
 from engine.models.layout import FastLinear, product
 from engine.models.spectrum import spectrum, waveform
 
@@ -404,7 +404,7 @@ def _positions_2d(x: Tensor) -> Tensor:
 class _Embedding(nn.Module):
     def __init__(self, rows: int, channels: int) -> None:
         super().__init__()
-        self.embedding = empty_embedding(rows, channels)
+        self.embedding = nn.Embedding(rows, channels)
 
 
 class HTDemucs(nn.Module):

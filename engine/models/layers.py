@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Protocol, cast, runtime_checkable
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn import init
+from torch.overrides import TorchFunctionMode
 
 LEAKY_SLOPE = 0.1
 
@@ -50,6 +53,34 @@ def fold_weight_norm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return folded
 
 
+@contextmanager
+def without_weights() -> Iterator[None]:
+    """Build networks here that take no memory and draw no initial values: a file has them.
+
+    The initial values that PyTorch draws take as long as all the rest of building a network, and
+    normal numbers without memory make it import its compiler: 800 modules, 80 MB, a second.
+    """
+    with torch.device("meta"), _NoInitialValues():
+        yield
+
+
+class _NoInitialValues(TorchFunctionMode):
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        _types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        given = kwargs or {}
+        return (args or tuple(given.values()))[0] if func in _DRAWS else func(*args, **given)
+
+
+_DRAWS = frozenset(
+    {init.kaiming_uniform_, init.normal_, init.uniform_, Tensor.normal_, Tensor.uniform_}
+)
+
+
 class ChannelNorm(nn.Module):
     """Layer normalisation over the channels of ``[B, C, T]``."""
 
@@ -62,15 +93,6 @@ class ChannelNorm(nn.Module):
         """``[B, C, T] -> [B, C, T]``."""
         shape = (x.shape[1],)
         return F.layer_norm(x.transpose(1, 2), shape, self.gamma, self.beta).transpose(1, 2)
-
-
-def empty_embedding(count: int, channels: int) -> nn.Embedding:
-    """An embedding without initial values, because the checkpoint provides them.
-
-    ``nn.Embedding`` alone draws normal numbers; on the meta device, where networks are built, this
-    makes torch import its compiler: 800 modules, 80 MB, a second.
-    """
-    return nn.Embedding(count, channels, _weight=torch.empty(count, channels))
 
 
 def same_conv(

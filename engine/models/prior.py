@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.models.attention import RelativeAttention
-from engine.models.layers import LEAKY_SLOPE, ChannelNorm, empty_embedding, same_conv
+from engine.models.layers import LEAKY_SLOPE, ChannelNorm, same_conv
 from engine.models.synthesizer_sizes import SynthesizerSizes
 
 COARSE_PITCHES = 256
@@ -60,7 +60,7 @@ class Prior(nn.Module):
         hidden = sizes.hidden_channels
         self.scale = math.sqrt(hidden)
         self.emb_phone = nn.Linear(sizes.feature_channels, hidden)
-        self.emb_pitch = empty_embedding(COARSE_PITCHES, hidden) if sizes.pitch_guided else None
+        self.emb_pitch = nn.Embedding(COARSE_PITCHES, hidden) if sizes.pitch_guided else None
         self.encoder = AttentionStack(sizes)
         self.proj = nn.Conv1d(hidden, 2 * sizes.inter_channels, 1)
 

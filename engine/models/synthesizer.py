@@ -7,16 +7,17 @@ position, so that results are reproducible and a piece equals the same part of t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from engine.models.context import NO_CONTEXT, Context
 from engine.models.flow import Flow
 from engine.models.hifi_gan import HifiGan
-from engine.models.layers import empty_embedding
+from engine.models.layers import without_weights
 from engine.models.mrf_gan import MrfGan
 from engine.models.prior import Prior
 from engine.models.refine_gan import RefineGan
@@ -37,7 +38,7 @@ class Synthesizer(nn.Module):
         self.enc_p = Prior(sizes)
         self.dec = _vocoder(sizes)
         self.flow = Flow(sizes)
-        self.emb_g = empty_embedding(sizes.speakers, sizes.gin_channels)
+        self.emb_g = nn.Embedding(sizes.speakers, sizes.gin_channels)
 
     def prior(self, phone: Tensor, pitch_coarse: Tensor | None) -> tuple[Tensor, Tensor]:
         """Mean and log-scale of the latent, each float32 ``[B, inter, T]``.
@@ -108,11 +109,13 @@ def _vocoder(sizes: SynthesizerSizes) -> HifiGan | MrfGan | RefineGan:
     return MrfGan(sizes) if sizes.vocoder is Vocoder.MRF else RefineGan(sizes)
 
 
-def state_shapes(sizes: SynthesizerSizes) -> dict[str, tuple[int, ...]]:
+@lru_cache(maxsize=8)
+def state_shapes(sizes: SynthesizerSizes) -> Mapping[str, tuple[int, ...]]:
     """Every weight (folded) that these sizes imply, and its shape; takes no memory."""
-    with torch.device("meta"):
+    with without_weights():
         network = Synthesizer(sizes)
-    return {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    return MappingProxyType(shapes)
 
 
 def build_synthesizer(sizes: SynthesizerSizes, state: Mapping[str, Tensor]) -> Synthesizer:
@@ -127,7 +130,7 @@ def build_synthesizer(sizes: SynthesizerSizes, state: Mapping[str, Tensor]) -> S
     ------
     RuntimeError : a name is missing or unknown, or a shape differs
     """
-    with torch.device("meta"):
+    with without_weights():
         network = Synthesizer(sizes)
     network.load_state_dict(dict(state), strict=True, assign=True)
     return network.eval().requires_grad_(requires_grad=False)

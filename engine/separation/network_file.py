@@ -10,7 +10,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from torch import Tensor
 
 from engine.checkpoint import quoted, read_state_file
@@ -18,6 +17,7 @@ from engine.errors import Message, Text, WeightsError
 from engine.inert_pickle import Inert
 from engine.loading import load_strictly
 from engine.models.htdemucs import HTDemucs, HTDemucsSizes
+from engine.models.layers import without_weights
 from engine.models.roformer import BIN_FLOATS, BS_WIDTHS, Roformer, RoformerSizes, mel_bands
 from engine.safetensors_file import is_safetensors, read_metadata
 
@@ -84,11 +84,11 @@ def read_network(
         _refuse_other_lineages(tensors, path)
         sizes = _roformer_sizes(tensors, path, hop, keeps_constant=keeps_constant)
         kind: Kind = "mel" if sizes.mel else "bs"
-        with torch.device("meta"):
+        with without_weights():
             roformer = Roformer(sizes)
         return SeparationNetwork(kind, load_strictly(roformer, tensors, path))
     if any(name.startswith("crosstransformer.") for name in tensors):
-        with torch.device("meta"):
+        with without_weights():
             demucs = HTDemucs(_htdemucs_sizes(tensors, labels, path))
         return SeparationNetwork(
             "htdemucs", load_strictly(demucs, tensors, path), _sources(labels, demucs.sizes)

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 
 from engine.encoder_layout import sizes_of, whisper_sizes_of
 from engine.models.content_encoder import ContentEncoder
+from engine.models.layers import without_weights
 from engine.models.synthesizer_sizes import Vocoder
 from engine.models.whisper import WhisperEncoder
 from engine.retrieval.index_file import write_flat_index
@@ -61,7 +62,7 @@ def write_small_set(
     encoder = folder / "hubert_base"
     encoder.mkdir(parents=True, exist_ok=True)
     (encoder / "config.json").write_text(json.dumps(_WHISPER if whisper else _ENCODER))
-    with torch.device("meta"):
+    with without_weights():
         network = (
             WhisperEncoder(whisper_sizes_of(_WHISPER))
             if whisper

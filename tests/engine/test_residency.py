@@ -17,6 +17,7 @@ from engine.audio.filters import highpass_48hz_on_device
 from engine.encoder_layout import sizes_of, whisper_sizes_of
 from engine.measure.synthetic import V2_40K
 from engine.models.content_encoder import ContentEncoder
+from engine.models.layers import without_weights
 from engine.models.layout import DEVICE_TILES, use_channels_last
 from engine.models.precision import to_half
 from engine.models.rmvpe import Rmvpe, RmvpeNetwork
@@ -74,7 +75,7 @@ def filtering(_: Way) -> Callable[[], Tensor]:
 
 
 def tracking(way: Way) -> Callable[[], Tensor]:
-    with torch.device("meta"):
+    with without_weights():
         network = RmvpeNetwork()
     model = Rmvpe(network).to("meta")
     replace(way, half=False).prepare(model)  # the pitch is never rounded
@@ -90,14 +91,14 @@ def tracking(way: Way) -> Callable[[], Tensor]:
 
 
 def content_of(way: Way) -> Callable[[], Tensor]:
-    with torch.device("meta"):
+    with without_weights():
         encoder = ContentEncoder(sizes_of({}))
     way.prepare(encoder)
     return lambda: encoder(empty(2, PIECE_FRAMES * HOP_SAMPLES), 9, project=True)
 
 
 def content_by_whisper(way: Way) -> Callable[[], Tensor]:
-    with torch.device("meta"):
+    with without_weights():
         encoder = WhisperEncoder(whisper_sizes_of({}))
     way.prepare(encoder.to("meta"))  # tables without weights were made on the host
     return lambda: encoder(empty(2, PIECE_FRAMES * HOP_SAMPLES), loudest=empty(2))
@@ -131,7 +132,7 @@ def blending(search: ExactSearch) -> Callable[[], Tensor]:
 
 def synthesis(vocoder: Vocoder) -> Callable[[Way], Callable[[], Tensor]]:
     def make(way: Way) -> Callable[[], Tensor]:
-        with torch.device("meta"):
+        with without_weights():
             network = Synthesizer(sizes_48k(vocoder))
         network.to("meta")  # tables without weights were made on the host
         way.prepare(network)
@@ -194,7 +195,7 @@ def test_a_stage_stays_on_its_device_and_metal_can_run_it(stage: str, way: Way) 
 
 
 def test_pitch_in_pieces_stays_on_its_device() -> None:
-    with torch.device("meta"):
+    with without_weights():
         network = RmvpeNetwork()
     model = Rmvpe(network).to("meta").eval()
     with torch.inference_mode(), Recorder() as recorder:

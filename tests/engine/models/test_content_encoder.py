@@ -15,6 +15,7 @@ from engine.models.content_encoder import (
     ContentEncoderSizes,
     convolve_in_tiles,
 )
+from engine.models.layers import without_weights
 from tests.sound import agreement_db
 from tests.weights_maker import GOLDEN, make_tensors, manifest
 
@@ -79,7 +80,7 @@ def golden_encoder() -> ContentEncoder:
     prefix = "encoder.pos_conv_embed.conv.weight"
     v = state.pop(f"{prefix}_v")
     state[prefix] = torch._weight_norm(v, state.pop(f"{prefix}_g"), 2)
-    with torch.device("meta"):
+    with without_weights():
         encoder = ContentEncoder(sizes_of(golden["config"])).eval()
     encoder.load_state_dict(state, assign=True)
     return encoder

@@ -11,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from engine.encoder_layout import sizes_of, whisper_sizes_of
 from engine.models.content_encoder import ContentEncoder
+from engine.models.layers import without_weights
 from engine.models.rmvpe import Rmvpe, RmvpeNetwork
 from engine.models.whisper import WhisperEncoder
 from engine.pitch.rmvpe import decode_salience
@@ -40,14 +41,14 @@ def track_with_rmvpe() -> tuple[int, ...]:
 
 
 def encode_content() -> tuple[int, ...]:
-    with torch.device("meta"):
+    with without_weights():
         model = ContentEncoder(sizes_of({})).eval()
     with NoDoubles():
         return tuple(model(torch.empty(2, 40 * 16_000, device="meta"), 9, project=True).shape)
 
 
 def encode_content_by_whisper() -> tuple[int, ...]:
-    with torch.device("meta"):
+    with without_weights():
         model = WhisperEncoder(whisper_sizes_of({})).eval()
     model.to("meta")  # tables without weights were made on the host
     loudest = torch.empty(2, device="meta")

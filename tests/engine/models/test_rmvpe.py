@@ -10,6 +10,7 @@ import pytest
 import soundfile
 import torch
 
+from engine.models.layers import without_weights
 from engine.models.layout import DEVICE_TILES, PhasedConvTranspose2d, use_channels_last
 from engine.models.mel import LogMel, mel_filter_bank, reflect
 from engine.models.rmvpe import CONTEXT_FRAMES, Rmvpe, RmvpeNetwork
@@ -23,14 +24,14 @@ SPEECH = GOLDEN.parent / "speech_slt.wav"
 @pytest.fixture(scope="module")
 def rmvpe() -> Rmvpe:
     golden = manifest("rmvpe")
-    with torch.device("meta"):
+    with without_weights():
         network = RmvpeNetwork()
     network.load_state_dict(make_tensors(golden["tensors"], golden["salt"]), assign=True)
     return Rmvpe(network.requires_grad_(requires_grad=False)).eval()
 
 
 def test_the_network_has_exactly_the_names_and_shapes_of_the_file() -> None:
-    with torch.device("meta"):
+    with without_weights():
         state = RmvpeNetwork().state_dict()
     assert {name: list(tensor.shape) for name, tensor in state.items()} == (
         manifest("rmvpe")["tensors"]

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from engine.models.attention import WINDOW_FRAMES, RelativeAttention
-from engine.models.layers import ResBlock, source_conv, upsample_linear, upsampling_conv
+from engine.models.layers import (
+    ResBlock,
+    source_conv,
+    upsample_linear,
+    upsampling_conv,
+    without_weights,
+)
 from engine.models.refine_gan import Decimation, middle_of_frames
 from engine.models.source import Harmonics, SourceInput, frame_phase
 
@@ -159,3 +167,30 @@ def test_the_second_kind_of_residual_block_has_one_convolution_per_dilation() ->
         assert conv.dilation == conv.padding == (dilation,)
         y = y + conv(functional.leaky_relu(y, 0.1))
     torch.testing.assert_close(block(x), y)
+
+
+def test_a_network_without_weights_draws_no_numbers_and_takes_no_memory() -> None:
+    def network() -> nn.Module:
+        layers = [nn.Conv1d(2, 3, 5), nn.Linear(3, 4), nn.GRU(4, 2), nn.Embedding(5, 6)]
+        return nn.ModuleList(layers)
+
+    with without_weights(), Draws() as draws:
+        empty = network().state_dict()
+    assert draws.count == 0
+    assert all(tensor.is_meta for tensor in empty.values())
+    with Draws() as draws:
+        filled = network().state_dict()
+    assert draws.count > 0
+    assert {k: v.shape for k, v in empty.items()} == {k: v.shape for k, v in filled.items()}
+
+
+class Draws(TorchDispatchMode):
+    """Counts the random numbers' operators."""
+
+    count = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        self.count += func.name().startswith(("aten::uniform_", "aten::normal_"))
+        return func(*args, **(kwargs or {}))

@@ -16,6 +16,7 @@ from engine.errors import WeightsError
 from engine.library.networks import NETWORKS, use_file, verify
 from engine.loading import load_fcpe
 from engine.models.fcpe import CONTEXT_FRAMES, Fcpe, FcpeNetwork
+from engine.models.layers import without_weights
 from engine.models.mel import mel_filter_bank
 from engine.pitch.fcpe import decode_salience, fcpe_tracker, track_fcpe
 from engine.pitch.hybrid import hybrid_tracker
@@ -175,7 +176,7 @@ def test_a_missing_file_is_named_with_an_alternative(tmp_path: Path) -> None:
 
 
 def test_on_a_device_nothing_is_read_and_every_operator_has_a_metal_kernel() -> None:
-    with torch.device("meta"):
+    with without_weights():
         network = FcpeNetwork()
     model = Fcpe(network).eval().to("meta")
     audio = torch.empty(25 * 16_000, device="meta")

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from engine.models.htdemucs import HTDemucs, HTDemucsSizes
+from engine.models.layers import without_weights
 from engine.models.roformer import Roformer, RoformerSizes
 from tests.weights_maker import GOLDEN, make_tensors
 
@@ -51,7 +52,7 @@ LENGTHS = {
 @cache
 def tensors(kind: str) -> OrderedDict[str, torch.Tensor]:
     """The weights of a small network, a function of the names alone."""
-    with torch.device("meta"):
+    with without_weights():
         network = HTDemucs(DEMUCS) if kind == "htdemucs" else Roformer(MEL if kind == "mel" else BS)
     shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     made = make_tensors(shapes, f"separation {kind}")

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from engine.errors import ConversionCancelled, DeviceError
 from engine.models.htdemucs import HTDemucs, HTDemucsSizes
+from engine.models.layers import without_weights
 from engine.models.roformer import N_FFT, Roformer, RoformerSizes
 from engine.separation.separator import Separator
 from engine.separation.song import Song, separate
@@ -39,7 +40,7 @@ def record(kind: str) -> Recorder:
     sizes = NETWORKS[kind]
     # All blocks are alike, and so are every second of the other one's layers.
     sizes = replace(sizes, layers=2) if kind == "htdemucs" else replace(sizes, depth=1)
-    with torch.device("meta"):
+    with without_weights():
         network = HTDemucs(sizes) if isinstance(sizes, HTDemucsSizes) else Roformer(sizes)
     with torch.inference_mode(), Recorder() as recorder:
         if isinstance(sizes, HTDemucsSizes):
@@ -68,7 +69,7 @@ def test_the_published_sizes_follow_from_ours() -> None:
     """Numbers of parameters that covers are known to need; four bytes each."""
     expected = {"htdemucs": 41_984_456, "mel": 228_202_852, "bs": 159_758_092}
     for kind, sizes in NETWORKS.items():
-        with torch.device("meta"):
+        with without_weights():
             if isinstance(sizes, HTDemucsSizes):
                 network: torch.nn.Module = HTDemucs(sizes)
             else:
