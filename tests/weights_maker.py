@@ -56,13 +56,6 @@ def fcpe_record() -> dict[str, Any]:
     return {"global_step": 1, "model": tensors, "config_dict": golden["config_dict"]}
 
 
-def write_voice(name: str, folder: Path) -> Path:
-    """A full-size voice (about 55 MB); make it once per session."""
-    path = folder / f"{name}.pth"
-    torch.save(voice_record(name), path)
-    return path
-
-
 SMALL_CONFIG: list[Any] = [
     *(129, 8, 8, 8, 16, 2, 2, 3, 0, "1", [3, 5], [[1, 3], [1, 2]]),
     *([5, 4, 4], 16, [11, 8, 8], 3, 4, 8000),

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
+from torch import Tensor
 
 from engine.library.voice_library import VoiceLibrary
-from tests.weights_maker import make_tensors, manifest, write_voice
+from tests.weights_maker import make_tensors, manifest, voice_record
 
 HUBERT_BASE_CONFIG = {
     "model_type": "hubert",
@@ -37,29 +40,54 @@ HUBERT_BASE_CONFIG = {
 
 @pytest.fixture(scope="session")
 def full_models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A models folder in the hub's own layout: hubert_base/ and rmvpe.pt, 0.5 GB."""
-    folder = tmp_path_factory.mktemp("models")
-    encoder = folder / "hubert_base"
-    encoder.mkdir()
-    (encoder / "config.json").write_text(json.dumps(HUBERT_BASE_CONFIG))
-    for name, path in (("embedder", encoder / "pytorch_model.bin"), ("rmvpe", folder / "rmvpe.pt")):
-        recipe = manifest(name)
-        torch.save(make_tensors(recipe["tensors"], recipe["salt"]), path)
-    return folder
+    """A models folder in the hub's own layout: hubert_base/ and rmvpe.pt, 0.5 GB; not to change."""
+
+    def write(folder: Path) -> None:
+        encoder = folder / "hubert_base"
+        encoder.mkdir(parents=True)
+        (encoder / "config.json").write_text(json.dumps(HUBERT_BASE_CONFIG))
+        files = ("embedder", encoder / "pytorch_model.bin"), ("rmvpe", folder / "rmvpe.pt")
+        for name, path in files:
+            recipe = manifest(name)
+            torch.save(make_tensors(recipe["tensors"], recipe["salt"]), path)
+
+    return made_once(tmp_path_factory, "models", write)
+
+
+@pytest.fixture(scope="session")
+def golden_weights(full_models_dir: Path) -> Callable[[str], dict[str, Tensor]]:
+    """Gives the weights in a file of `full_models_dir`, by its name."""
+
+    def get(file: str) -> dict[str, Tensor]:
+        return dict(torch.load(full_models_dir / file, mmap=True))
+
+    return get
 
 
 @pytest.fixture(scope="session")
 def full_voice(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Gives the full-size voice of a golden recipe, written when first asked for."""
-    folder = tmp_path_factory.mktemp("voices")
-    written: dict[str, Path] = {}
+    """Gives the full-size voice of a golden recipe, written when first asked for; not to change."""
 
     def get(name: str) -> Path:
-        if name not in written:
-            written[name] = write_voice(name, folder)
-        return written[name]
+        def write(path: Path) -> None:
+            torch.save(voice_record(name), path)
+
+        return made_once(tmp_path_factory, f"{name}.pth", write)
 
     return get
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, write: Callable[[Path], None]) -> Path:
+    """A file or folder that all processes of this test run share; the first one writes it."""
+    folder = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    path, part = folder / name, folder / f"part of {name}"
+    with FileLock(folder / f"{name}.lock"):
+        if not path.exists():
+            write(part)
+            part.rename(path)
+    return path
 
 
 @pytest.fixture

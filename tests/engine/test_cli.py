@@ -19,6 +19,7 @@ import torch
 from engine.audio.reader import probe_audio
 from engine.cli import main
 from engine.paths import starter_dir
+from tests.engine.small_set import write_small_set
 
 SAMPLE = starter_dir() / "sample.wav"
 VOICE = starter_dir() / "voice.pth"
@@ -240,9 +241,9 @@ def test_every_unusable_option_is_refused_in_one_sentence(
 
 
 def test_a_community_voice_without_its_content_encoder_says_what_is_missing(
-    run: Run, short: Path, tmp_path: Path, full_voice: Callable[[str], Path]
+    run: Run, short: Path, tmp_path: Path
 ) -> None:
-    voice = full_voice("voice_v2_32k_nof0")
+    voice = write_small_set(tmp_path / "voice").voice.weights
     sentence = _refusal(run, "convert", short, "--voice", voice, "--models-dir", tmp_path / "none")
     assert "content encoder" in sentence
     assert "hubert_base" in sentence

@@ -69,16 +69,7 @@ def test_importing_it_does_not_load_torch() -> None:
     assert in_fresh_python(code) == "False"
 
 
-def test_the_fallback_is_on_before_torch_loads_and_the_users_value_wins() -> None:
-    code = (
-        "import os; from engine.device import choose_device; choose_device();"
-        "print(os.environ['PYTORCH_ENABLE_MPS_FALLBACK'])"
-    )
-    without = "import os; os.environ.pop('PYTORCH_ENABLE_MPS_FALLBACK', None);" + code
-    assert in_fresh_python(without) == "1"
-    assert in_fresh_python(code, PYTORCH_ENABLE_MPS_FALLBACK="0") == "0"
-
-
+FALLBACK = "PYTORCH_ENABLE_MPS_FALLBACK"
 OPENMP = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 
 
@@ -86,31 +77,33 @@ OPENMP = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
     "start",
     [
         "from engine import Converter",
+        "from engine.device import choose_device; choose_device()",
         "from engine.cli import main; main(['doctor'])",
         "from desktop.__main__ import main; main(['--engine', 'doctor'])",
     ],
 )
-def test_openmps_idle_threads_soon_sleep_and_the_users_choice_wins(
+def test_metal_falls_back_and_openmps_idle_threads_soon_sleep_unless_the_user_wants_otherwise(
     start: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """OpenMP reads it when torch is imported; children inherit it."""
+    """Both are read when torch is imported; children inherit them."""
     code = f"""
         import os, sys
         class Watch:
             def find_spec(self, name, *_):
                 if name == "torch":
-                    print([os.environ.get(each) for each in {OPENMP}], flush=True)
+                    print([os.environ.get(each) for each in {(FALLBACK, *OPENMP)}], flush=True)
                     os._exit(0)
         sys.meta_path.insert(0, Watch())
         {start}
     """
-    for variable in OPENMP:
+    for variable in (FALLBACK, *OPENMP):
         monkeypatch.delenv(variable, raising=False)
-    assert in_fresh_python(dedent(code)) == "[None, '1000', '1']"
+    assert in_fresh_python(dedent(code)) == "['1', None, '1000', '1']"
     if "Converter" in start:
-        assert in_fresh_python(dedent(code), GOMP_SPINCOUNT="7") == "[None, '7', '1']"
+        chosen = in_fresh_python(dedent(code), GOMP_SPINCOUNT="7", **{FALLBACK: "0"})
+        assert chosen == "['0', None, '7', '1']"
         chosen = in_fresh_python(dedent(code), OMP_WAIT_POLICY="PASSIVE")
-        assert chosen == "['PASSIVE', None, None]"
+        assert chosen == "['1', 'PASSIVE', None, None]"
 
 
 def test_memory_held_follows_what_is_allocated_and_the_peak_stays() -> None:

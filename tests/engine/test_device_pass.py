@@ -55,6 +55,9 @@ PITCH = ("pipeline.py", "_tracked")
 SAMPLES = ("synthesis.py", "_vocode_tile")
 """Finished samples."""
 
+SECONDS = 0.3
+"""Of sound, with a second of context on both sides: a GRU is recorded step by step, slowly."""
+
 
 class Passage(Recorder):
     """Lets numbers be brought to the host, and notes which line of the engine asked for them."""
@@ -140,7 +143,7 @@ def config_for(way: Way) -> OptimizationConfig:
 
 @pytest.fixture
 def curve(tmp_path: Path) -> Path:
-    """A given pitch: a GRU is recorded step by step, which takes long."""
+    """A given pitch, so that no GRU is recorded."""
     path = tmp_path / "curve.csv"
     path.write_text("0,200\n60,300\n")
     return path
@@ -148,7 +151,7 @@ def curve(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("way", [Way(), Way(half=True), Way(fast=False)], ids=str)
 def test_nothing_but_pitch_and_finished_samples_comes_back(way: Way) -> None:
-    passage = passed(networks(Vocoder.NSF, way), config_for(way), 2.0, ConversionOptions())
+    passage = passed(networks(Vocoder.NSF, way), config_for(way), SECONDS, ConversionOptions())
     assert passage.downloads == {FILTERED: 1, PITCH: 1, SAMPLES: 1}
     assert passage.reads == []
     assert passage.doubles == []
@@ -157,7 +160,7 @@ def test_nothing_but_pitch_and_finished_samples_comes_back(way: Way) -> None:
 
 def test_the_gru_that_metal_leaves_to_the_host_costs_one_read_more() -> None:
     way = Way(gru_at_home=True)
-    passage = passed(networks(Vocoder.NSF, way), config_for(way), 2.0, ConversionOptions())
+    passage = passed(networks(Vocoder.NSF, way), config_for(way), SECONDS, ConversionOptions())
     assert passage.downloads == {FILTERED: 1, FEATURES: 1, SAMPLES: 1}
     assert passage.reads == []
 
@@ -212,7 +215,7 @@ def test_a_read_between_two_stages_is_noticed(
     monkeypatch.setattr(Synthesis, "_latent", fault)
     models, config = networks(Vocoder.NSF, Way()), config_for(Way())
     try:
-        passage = passed(models, config, 2.0, ConversionOptions(f0_file=curve))
+        passage = passed(models, config, SECONDS, ConversionOptions(f0_file=curve))
     except (RuntimeError, NotImplementedError):
         return  # what has no numbers refuses by itself
     unexpected = set(passage.downloads) - {FILTERED, SAMPLES}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -84,7 +85,7 @@ def tracking(way: Way) -> Callable[[], Tensor]:
         # A GRU is recorded step by step, which takes long: a short stretch through the whole
         # network, one of the default's length through the U-Net alone.
         model.network.features(empty(128, 8192))
-        salience = model.salience(empty(3 * 16_000))
+        salience = model.salience(empty(8_000))
         return decode_salience(salience, f0_min_hz=50, f0_max_hz=1100)
 
     return run
@@ -176,6 +177,7 @@ STAGES: dict[str, Callable[[Way], Callable[[], Tensor]]] = {
 }
 
 
+@cache
 def record(stage: str, way: Way) -> Recorder:
     run = STAGES[stage](way)
     with torch.inference_mode(), Recorder() as recorder:

@@ -40,7 +40,7 @@ def _tone_and_hiss(seconds: float, seed: int) -> np.ndarray:
 
 def test_buckets_do_not_shift_sound_in_files_of_several_pieces(small: SmallSet) -> None:
     """Longer windows see more context; what they give lies at the same place."""
-    samples = _tone_and_hiss(100.0, 1)
+    samples = _tone_and_hiss(60.0, 1)
     options = ConversionOptions(index_rate=0)
     plain, buckets = (
         _converter(small, use_shape_buckets=on, skip_silence=skip)
@@ -151,7 +151,7 @@ def test_a_batch_that_fails_half_way_is_not_added_twice(
             raise MemoryError
         return made
 
-    samples = _tone_and_hiss(75.0, 1)
+    samples = _tone_and_hiss(45.0, 1)
     expected, found = (_converter(small, batch_size=2, use_shape_buckets=True) for _ in range(2))
     whole = expected.convert(samples, 16_000, small.voice).samples
     monkeypatch.setattr(Synthesis, "_sound", tight)

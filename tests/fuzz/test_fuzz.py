@@ -34,7 +34,7 @@ def test_every_kind_of_file_is_among_them() -> None:
 
 
 def test_a_process_that_dies_is_reported_and_replaced() -> None:
-    tally = fuzz([0, "no seed", 1])  # type: ignore[list-item]
+    tally = fuzz([0, "no seed", 1], reads="tests.fuzz.sound_reader")  # type: ignore[list-item]
     assert tally.files == 3
     assert len(tally.failures) == 1
     assert "the process died, code 1" in tally.failures[0]

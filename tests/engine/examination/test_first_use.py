@@ -50,6 +50,12 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> SmallSet:
     return write_small_set(tmp_path_factory.mktemp("small"))
 
 
+@pytest.fixture(scope="module")
+def as_asked() -> dict[Part, Any]:
+    """The sound where a part runs on the CPU because the user wants that, once it was made."""
+    return {}
+
+
 class Bench:
     """Converters whose second device has faults in some parts; counts what is examined."""
 
@@ -130,7 +136,12 @@ def test_a_device_that_is_right_keeps_every_part_and_says_nothing(
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("verdict", FAULTS)
 def test_a_part_with_a_fault_runs_on_the_cpu_and_the_user_is_told_which_and_why(
-    small: SmallSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: Part, verdict: str
+    small: SmallSet,
+    as_asked: dict[Part, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    part: Part,
+    verdict: str,
 ) -> None:
     fault, why = FAULTS[verdict]
     bench = Bench(small, tmp_path, monkeypatch, **{part: fault})
@@ -141,8 +152,10 @@ def test_a_part_with_a_fault_runs_on_the_cpu_and_the_user_is_told_which_and_why(
     assert "runs on the CPU, because" in note
     assert why in note
     assert "\n" not in note
-    expected = Converter(small.models_dir, OptimizationConfig(cpu_parts=part, use_gpu_filter=True))
-    assert signal_to_error_db(bench.run(expected).samples, result.samples) > 100
+    if part not in as_asked:
+        asked = OptimizationConfig(cpu_parts=part, use_gpu_filter=True)
+        as_asked[part] = bench.run(Converter(small.models_dir, asked)).samples
+    assert signal_to_error_db(as_asked[part], result.samples) > 100
 
 
 def test_what_one_kind_of_voice_showed_says_nothing_of_another(

@@ -15,13 +15,12 @@ from engine.loading import load_rmvpe, load_strictly
 from engine.models.layers import without_weights
 from engine.models.rmvpe import RmvpeNetwork
 from engine.pitch.rmvpe import track_rmvpe
-from tests.weights_maker import GOLDEN, make_tensors, manifest
+from tests.weights_maker import GOLDEN
 
 
 @pytest.fixture(scope="module")
-def state() -> dict[str, torch.Tensor]:
-    golden = manifest("rmvpe")
-    return make_tensors(golden["tensors"], golden["salt"])
+def state(golden_weights: Callable[[str], dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    return golden_weights("rmvpe.pt")
 
 
 def refusal(path: Path) -> str:

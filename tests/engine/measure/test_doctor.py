@@ -1,8 +1,5 @@
 import hashlib
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -125,19 +122,15 @@ def test_the_starter_set_is_complete() -> None:
     assert wanted | {"README.md", "NOTICE", "starter.index"} <= there
 
 
-def test_this_machine_can_convert_and_reports_so_as_json(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "engine", "doctor", "--json"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        env=os.environ | {"URVC_MODELS_DIR": str(tmp_path / "none yet")},
-    )
-    report = json.loads(done.stdout)
+def test_this_machine_can_convert_and_reports_so_as_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("URVC_MODELS_DIR", str(tmp_path / "none yet"))
+    code = main(["doctor", "--json"])
+    report = json.loads(capfd.readouterr().out)
     failed = [check for check in report["checks"] if check["state"] == "fail"]
     assert failed == []
-    assert (done.returncode, report["can_convert"]) == (0, True)
+    assert (code, report["can_convert"]) == (0, True)
     states = {check["name"]: check["state"] for check in report["checks"]}
     assert states["Starter voice"] == states["soundfile"] == states["PyTorch"] == "ok"
     assert states["Content encoder (HuBERT base)"] == states["Pitch network (RMVPE)"] == "warn"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -120,17 +119,3 @@ def test_a_module_that_was_never_a_file_is_nowhere_outside(
 def test_a_conversion_loads_one_openmp_and_no_faiss() -> None:
     done = run("-c", POOLS)
     assert done.stdout.startswith("False 1 "), done.stdout + done.stderr
-
-
-def test_the_metal_fallback_is_set_before_torch_can_be_loaded() -> None:
-    code = (
-        "import sys, os, importlib.abc\n"
-        "class Watch(importlib.abc.MetaPathFinder):\n"
-        "    def find_spec(self, name, *_):\n"
-        "        if name == 'torch': print(os.environ.get('PYTORCH_ENABLE_MPS_FALLBACK'))\n"
-        "sys.meta_path.insert(0, Watch())\n"
-        "from desktop.__main__ import main\n"
-        "main(['--engine', 'doctor', '--json'])\n"
-    )
-    done = run("-c", code, URVC_MODELS_DIR=os.devnull)
-    assert done.stdout.splitlines()[0] == "1", done.stdout + done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from engine.models.content_encoder import (
 )
 from engine.models.layers import without_weights
 from tests.sound import agreement_db
-from tests.weights_maker import GOLDEN, make_tensors, manifest
+from tests.weights_maker import GOLDEN, manifest
 
 if TYPE_CHECKING:
     from transformers import HubertModel
@@ -73,15 +74,14 @@ def oracle_and_ours(**changes: object) -> tuple[HubertModel, ContentEncoder]:
 
 
 @pytest.fixture(scope="module")
-def golden_encoder() -> ContentEncoder:
-    golden = manifest("embedder")
-    state = make_tensors(golden["tensors"], golden["salt"])
+def golden_encoder(golden_weights: Callable[[str], dict[str, torch.Tensor]]) -> ContentEncoder:
+    state = golden_weights("hubert_base/pytorch_model.bin")
     del state["masked_spec_embed"]
     prefix = "encoder.pos_conv_embed.conv.weight"
     v = state.pop(f"{prefix}_v")
     state[prefix] = torch._weight_norm(v, state.pop(f"{prefix}_g"), 2)
     with without_weights():
-        encoder = ContentEncoder(sizes_of(golden["config"])).eval()
+        encoder = ContentEncoder(sizes_of(manifest("embedder")["config"])).eval()
     encoder.load_state_dict(state, assign=True)
     return encoder
 

@@ -21,7 +21,6 @@ from engine.models.rmvpe import RmvpeNetwork
 from engine.models.synthesizer_sizes import Vocoder
 from tests.engine.models.test_synthesizer import melody, noisy, small, source_of
 from tests.sound import agreement_db
-from tests.weights_maker import make_tensors, manifest
 
 
 def seeded(module: nn.Module) -> nn.Module:
@@ -159,13 +158,14 @@ def test_a_fast_content_encoder_equals_the_plain_one(
 
 @pytest.mark.parametrize("stretch_frames", [16, 512])
 def test_fast_rmvpe_equals_the_plain_one(
-    stretch_frames: int, monkeypatch: pytest.MonkeyPatch
+    stretch_frames: int,
+    golden_weights: Callable[[str], dict[str, torch.Tensor]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(layout.CACHE_TILES, "stretch_frames", stretch_frames)
-    recipe = manifest("rmvpe")
     with without_weights():
         plain = RmvpeNetwork()
-    plain.load_state_dict(make_tensors(recipe["tensors"], recipe["salt"]), assign=True)
+    plain.load_state_dict(golden_weights("rmvpe.pt"), assign=True)
     plain.eval().requires_grad_(requires_grad=False)
     fast = use_channels_last(copy.deepcopy(plain))
     assert weight_bytes(fast) <= weight_bytes(plain)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import librosa
 import numpy as np
@@ -16,17 +17,16 @@ from engine.models.mel import LogMel, mel_filter_bank, reflect
 from engine.models.rmvpe import CONTEXT_FRAMES, Rmvpe, RmvpeNetwork
 from engine.pitch.rmvpe import decode_salience
 from tests.sound import agreement_db
-from tests.weights_maker import GOLDEN, make_tensors, manifest
+from tests.weights_maker import GOLDEN, manifest
 
 SPEECH = GOLDEN.parent / "speech_slt.wav"
 
 
 @pytest.fixture(scope="module")
-def rmvpe() -> Rmvpe:
-    golden = manifest("rmvpe")
+def rmvpe(golden_weights: Callable[[str], dict[str, torch.Tensor]]) -> Rmvpe:
     with without_weights():
         network = RmvpeNetwork()
-    network.load_state_dict(make_tensors(golden["tensors"], golden["salt"]), assign=True)
+    network.load_state_dict(golden_weights("rmvpe.pt"), assign=True)
     return Rmvpe(network.requires_grad_(requires_grad=False)).eval()
 
 

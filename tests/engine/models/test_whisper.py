@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
-from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
 
 from engine.models.layout import use_channels_last
 from engine.models.precision import to_half
 from engine.models.whisper import BandLevels, WhisperEncoder, WhisperSizes, normalised_mel
 from tests.sound import agreement_db
+
+if TYPE_CHECKING:
+    from transformers import WhisperModel  # takes seconds to import
 
 SIZES = WhisperSizes(80, 64, 96, 3, 4)
 SECONDS = 3
@@ -28,6 +31,8 @@ def noise(*shape: int, seed: int = 0) -> torch.Tensor:
 @pytest.fixture(scope="module")
 def oracle() -> WhisperModel:
     """transformers' network with random weights, for inputs of three seconds."""
+    from transformers import WhisperConfig, WhisperModel
+
     torch.manual_seed(1)
     config = WhisperConfig(
         d_model=SIZES.hidden_size,
@@ -64,6 +69,8 @@ def encoder_of(oracle: WhisperModel, sizes: WhisperSizes = SIZES) -> WhisperEnco
 
 @pytest.mark.parametrize("n", [SECONDS * 16_000, 16_123, 401])
 def test_the_front_end_is_the_published_one(n: int) -> None:
+    from transformers import WhisperFeatureExtractor
+
     audio = noise(1, n)
     extractor = WhisperFeatureExtractor(chunk_length=SECONDS)
     expected = extractor(audio[0].numpy(), sampling_rate=16_000, padding=False).input_features[0]
