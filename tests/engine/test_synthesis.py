@@ -151,7 +151,7 @@ def test_a_batch_that_fails_half_way_is_not_added_twice(
             raise MemoryError
         return made
 
-    samples = _tone_and_hiss(45.0, 1)
+    samples = _tone_and_hiss(75.0, 1)
     expected, found = (_converter(small, batch_size=2, use_shape_buckets=True) for _ in range(2))
     whole = expected.convert(samples, 16_000, small.voice).samples
     monkeypatch.setattr(Synthesis, "_sound", tight)

@@ -42,11 +42,12 @@ def finish(session: Session) -> State:
     return state
 
 
-def test_three_dragged_files_are_converted_compared_and_kept_whatever_comes(
+def test_files_dragged_at_the_first_start_are_converted_compared_and_kept_whatever_comes(
     session: Session, tmp_path: Path
 ) -> None:
     files = [broken(tmp_path), video(tmp_path), song(tmp_path, SONG)]
     session.start()
+    assert session.state()["question"] == session.state()["notice"] == ""  # of the very first start
 
     def promised() -> None:
         session.until(
