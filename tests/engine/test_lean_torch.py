@@ -57,13 +57,14 @@ from engine.models.content_encoder import ContentEncoder
 from engine.encoder_layout import sizes_of
 from engine.models.fcpe import FcpeNetwork
 from engine.models.htdemucs import HTDemucs, HTDemucsSizes
+from engine.models.layers import without_weights
 from engine.models.rmvpe import RmvpeNetwork
 from engine.models.roformer import Roformer, RoformerSizes
 from engine.models.swift import SwiftNetwork
 from engine.models.synthesizer import state_shapes
 from engine.models.whisper import WhisperEncoder, WhisperSizes
 from engine.measure.synthetic import V2_40K
-with torch.device("meta"):
+with without_weights():
     for make in (RmvpeNetwork, FcpeNetwork, SwiftNetwork):
         make()
     ContentEncoder(sizes_of({"model_type": "hubert"}))
