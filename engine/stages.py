@@ -51,7 +51,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("decode", Text("Decode"), 0.0, 200),
     Stage("separate", Text("Separate"), 0.0, 16, of_songs=True),
     Stage("filter", Text("Filter"), 0.01, 178, {"filter": Text("the filter")}),
-    Stage("pitch", Text("Pitch tracker"), 0.09, 38, {"pitch": Text("the pitch tracker")}),
+    Stage("pitch", Text("Pitch"), 0.09, 38, {"pitch": Text("the pitch tracker")}),
     Stage("content", Text("Content"), 0.25, 268, {"content": Text("the content encoder")}),
     Stage("retrieval", Text("Retrieval"), 0.04, 330, {"retrieval": Text("the index search")}),
     Stage(

@@ -310,20 +310,21 @@ class KeySuggestion(QWidget):
 
     def _suggest(self, source: SourcePitch, target: VoicePitch) -> None:
         self._words.setText(
-            self.tr("Yours ≈ {source} Hz, voice ≈ {voice} Hz").format(
+            self.tr("Source ≈ {source} Hz, voice ≈ {voice} Hz").format(
                 source=round(source.median_hz), voice=round(target.target_hz)
             )
         )
         by_semitones = suggest_key(source, target).semitones
         by_octaves = suggest_key(source, target, "octaves").semitones
+        song = self._draft.file_kind != VOICE
+        use = self.tr("Use {semitones}")
         for button, semitones, text in (
-            (self._by_semitones, by_semitones, self.tr("Use {semitones}")),
-            (self._by_octaves, by_octaves, self.tr("Song: {semitones}")),
+            (self._by_semitones, by_semitones, use),
+            (self._by_octaves, by_octaves, use if song else self.tr("In Octaves: {semitones}")),
         ):
             button.setText(text.format(semitones=signed(semitones)))
             button.setProperty("semitones", semitones)
             button.setEnabled(semitones != self._draft.options.semitones)
-        song = self._draft.file_kind != VOICE
         self._by_semitones.setVisible(not song)
         self._by_octaves.setVisible(song or by_octaves != by_semitones)
 

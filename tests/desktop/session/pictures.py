@@ -32,6 +32,8 @@ PANES = ("general", "optimization", "voices", "models", "advanced")
 VOICES = ("Aria", "Baritone 2 (live)", "小鈴")
 
 _SHOWN_FRACTION = 0.11
+_PATIENCE_S = 1200.0
+"""For a conversion on a machine that has much else to do."""
 _PAGE, _PAGES = 7, 4
 """Turns of the wheel to the next part of the side panel, and how many parts are shown."""
 
@@ -98,7 +100,7 @@ def drags(session: Session, album: Album, files: list[Path], refused: Path) -> N
 def conversions(session: Session, album: Album) -> None:
     """Busy, finished, failed, and one of them put into question."""
     begun = lambda now: _fraction(now, "Interview.flac") > _SHOWN_FRACTION  # noqa: E731
-    session.until(begun, "a tenth is done", patience_s=180)
+    session.until(begun, "a tenth is done", patience_s=_PATIENCE_S)
     session.click("row", "Interview.flac")
     album.take("busy")
     session.click("row", "Verse 1 – lead vocal.wav")
@@ -142,8 +144,10 @@ def takes(session: Session, album: Album, name: str) -> None:
     session.click("row", name)
     for _ in range(2):
         session.screen.key("ctrl+Return")
-    session.until(lambda now: len(now["listen"]["ready"]) == 4, "three takes", patience_s=180)
-    session.until(lambda now: all(now["listen"]["ready"]), "all waveforms", patience_s=60)
+    session.until(
+        lambda now: len(now["listen"]["ready"]) == 4, "three takes", patience_s=_PATIENCE_S
+    )
+    session.until(lambda now: all(now["listen"]["ready"]), "all waveforms", patience_s=_PATIENCE_S)
     album.take("takes")
     left, y, width = session.ask("lane", 1)
     session.screen.press_and_drag((left + width // 4, y), (left + width // 2, y))
@@ -158,15 +162,21 @@ def key_and_pitch(session: Session, album: Album, name: str) -> None:
     restart(session, {"voice_panel.key": True})
     session.ask("resize", *SMALLEST)
     session.click("row", name)
-    session.until(lambda now: now["listen"]["pitch"], "the pitch of the source", patience_s=180)
+    session.until(
+        lambda now: now["listen"]["pitch"], "the pitch of the source", patience_s=_PATIENCE_S
+    )
     album.take("key")
-    session.screen.key("alt+space")
-    session.until(lambda now: now["audition"]["heard"], "the audition is heard", patience_s=180)
+    session.click("audition")
+    session.until(
+        lambda now: now["audition"]["heard"], "the audition is heard", patience_s=_PATIENCE_S
+    )
     album.take("audition")
     restart(session, {"voice_panel.key": False, "listen.pitch": True})
     session.ask("resize", *SMALLEST)
     session.click("row", name)
-    session.until(lambda now: now["listen"]["pitch"], "the pitch of the source", patience_s=180)
+    session.until(
+        lambda now: now["listen"]["pitch"], "the pitch of the source", patience_s=_PATIENCE_S
+    )
     session.until(lambda now: all(now["listen"]["ready"]), "all waveforms")
     album.take("pitch-line")
     session.ask("resize", *USUAL)
@@ -195,7 +205,7 @@ def mixer(session: Session, album: Album, folder: Path) -> None:
     session.ask("resize", *SMALLEST)
     session.open_with(source)
     done = lambda now: states_of(now).get(source.name) == "finished"  # noqa: E731
-    session.until(done, "the cover", patience_s=400)
+    session.until(done, "the cover", patience_s=_PATIENCE_S)
     session.until(lambda now: len(now["listen"]["ready"]) > 3, "its parts")
     session.until(lambda now: all(now["listen"]["ready"]), "all waveforms")
     album.take("mixer")

@@ -115,6 +115,10 @@ class Witness(QObject):
         """Middle of the button that writes a mix."""
         return _middle(self._app.listen_panel.mixer.save)
 
+    def audition(self) -> list[int]:
+        """Middle of the button that starts and stops an audition."""
+        return _middle(self._app.window.areas.audition)
+
     def side(self) -> list[int]:
         """A place in the scrolled part of the side panel."""
         picker = _middle(self._app.window.areas.voice_panel.picker)

@@ -70,8 +70,8 @@ def test_one_click_replaces_the_pitch_and_adds_nothing_to_it(bench: Bench) -> No
     keep_range(bench.installed, VoicePitch(200.0, 120.0, 330.0, "learnt"))
     bench.draft.set_options(bench.draft.options.with_values({"semitones": 5.0}))
     bench.open(110)
-    assert bench.key.sentence == "Yours ≈ 110 Hz, voice ≈ 200 Hz"
-    assert bench.texts() == ["Use +10", "Song: +12"]
+    assert bench.key.sentence == "Source ≈ 110 Hz, voice ≈ 200 Hz"
+    assert bench.texts() == ["Use +10", "In Octaves: +12"]
     bench.key.choices[1].click()
     assert bench.draft.options.semitones == 12
     bench.key.choices[0].click()
@@ -83,15 +83,15 @@ def test_a_song_is_shifted_by_octaves_and_by_what_is_sung_in_it(bench: Bench) ->
     keep_range(bench.installed, VoicePitch(200.0, 120.0, 330.0, "learnt"))
     bench.draft.set_file_kind(SONG)
     bench.open(220)  # of the whole mix
-    assert bench.texts() == ["Song: 0"]
+    assert bench.texts() == ["Use 0"]
     result = FILE.with_name("result.wav")
     made = Job(source=FILE, voice=bench.voice, cover=CoverOptions(), output=result)
     bench.key.set_job(made)
     bench.key.take_lead(FILE.with_name("another.wav"), np.full(100, 55.0, np.float32))
-    assert bench.texts() == ["Song: 0"]
+    assert bench.texts() == ["Use 0"]
     bench.key.take_lead(result, np.full(100, 105.0, np.float32))
-    assert bench.key.sentence == "Yours ≈ 105 Hz, voice ≈ 200 Hz"
-    assert bench.texts() == ["Song: +12"]
+    assert bench.key.sentence == "Source ≈ 105 Hz, voice ≈ 200 Hz"
+    assert bench.texts() == ["Use +12"]
 
 
 def test_a_closed_suggestion_looks_for_nothing(bench: Bench) -> None:
@@ -106,7 +106,7 @@ def test_an_unknown_voice_is_asked_about_and_to_be_rendered(qtbot: QtBot, bench:
     assert bench.texts() == ["Low Voice", "High Voice"]
     with qtbot.waitSignal(bench.voices.changed):
         bench.voices.keep_range(bench.voice.key, VoicePitch(200.0, 120.0, 330.0, "learnt"))
-    assert bench.texts() == ["Use +10", "Song: +12"]
+    assert bench.texts() == ["Use +10", "In Octaves: +12"]
 
 
 def test_the_answer_is_kept_with_the_voices_settings(bench: Bench) -> None:
