@@ -13,6 +13,7 @@ from filelock import FileLock
 from torch import Tensor
 
 from engine.library.voice_library import VoiceLibrary
+from tests.engine.small_set import SmallSet, write_small_set
 from tests.weights_maker import make_tensors, manifest, voice_record
 
 HUBERT_BASE_CONFIG = {
@@ -88,6 +89,12 @@ def made_once(factory: pytest.TempPathFactory, name: str, write: Callable[[Path]
             write(part)
             part.rename(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> SmallSet:
+    """Small networks and a voice, for tests in which the sound is irrelevant; not to change."""
+    return write_small_set(tmp_path_factory.mktemp("small"))
 
 
 @pytest.fixture

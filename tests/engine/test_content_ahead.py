@@ -25,7 +25,7 @@ from engine.models.content_encoder import ContentEncoder
 from engine.optimization import OptimizationConfig as Config
 from engine.options import ConversionResult
 from engine.stages import Part
-from tests.engine.small_set import SmallSet, write_small_set
+from tests.engine.small_set import SmallSet
 
 SAMPLES = (0.1 * np.random.default_rng(3).standard_normal(6 * 16_000)).astype(np.float32)
 """Three pieces, as short as the fixture makes them."""
@@ -58,11 +58,6 @@ def build(part: Part, source: ContentEncoder, config: Config, device: str) -> An
             return content(audio, layer, project=project)
 
     return Content()
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> SmallSet:
-    return write_small_set(tmp_path_factory.mktemp("small"))
 
 
 @pytest.fixture(autouse=True)

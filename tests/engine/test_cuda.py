@@ -13,7 +13,7 @@ import torch
 
 from engine import ConversionOptions, Converter, OptimizationConfig
 from engine.retrieval.search import ExactSearch
-from tests.engine.small_set import SmallSet, write_small_set
+from tests.engine.small_set import SmallSet
 from tests.engine.test_parity import CASES, level_against_the_reference_db
 from tests.sound import signal_to_error_db
 
@@ -40,11 +40,6 @@ def test_a_whole_conversion_equals_the_reference(
     half = converter.optimization.use_fp16
     print(f"{case}: {'float16' if half else 'float32'} {level_db:.1f} dB")
     assert level_db >= (25 if half else 60)
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> SmallSet:
-    return write_small_set(tmp_path_factory.mktemp("small"))
 
 
 def tone(seconds: float) -> np.ndarray:

@@ -24,7 +24,7 @@ from engine.analysis import AnalysisRecorder
 from engine.audio.reader import receive_array
 from engine.encoder_layout import sizes_of
 from engine.models.content_encoder import ContentEncoder
-from engine.models.rmvpe import Rmvpe, RmvpeNetwork
+from engine.models.rmvpe import GRU_WIDTH, Rmvpe, RmvpeNetwork
 from engine.models.synthesizer import Synthesizer
 from engine.models.synthesizer_sizes import Vocoder
 from engine.networks import Models
@@ -96,6 +96,13 @@ def make_recurrent() -> torch.nn.ModuleList:
     return fc
 
 
+class NoGru(torch.nn.Module):
+    """In the place of RMVPE's, whose operators are the same in every way to prepare a network."""
+
+    def forward(self, x: torch.Tensor, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.cat((x, x), -1)[..., : 2 * GRU_WIDTH], state
+
+
 @cache
 def networks(vocoder: Vocoder, way: Way) -> Models:
     """The largest that people use, with an index of 20,000 rows."""
@@ -110,6 +117,8 @@ def networks(vocoder: Vocoder, way: Way) -> Models:
     replace(way, half=False).prepare(pitch.to(DEVICE))  # the pitch is never rounded
     if way.gru_at_home:
         pitch.network.fc = make_recurrent()
+    elif way != Way():
+        pitch.network.fc[0] = NoGru()  # a GRU is recorded step by step, which takes long
     rows = np.lib.stride_tricks.as_strided(np.zeros(768, np.float32), (20_000, 768), (0, 4))
     search = ExactSearch(rows, DEVICE, dtype=torch.float16 if way.half else torch.float32)
 

@@ -16,7 +16,7 @@ from engine.cli import main
 from engine.errors import OptionError
 from engine.options import all_options
 from engine.paths import starter_dir
-from tests.engine.small_set import SmallSet, write_small_set
+from tests.engine.small_set import SmallSet
 from tests.sound import signal_to_error_db
 
 RATE_HZ = 16_000
@@ -40,11 +40,6 @@ def process(blocks, rate_hz, values):
         left = max(0, left - len(block))
         yield block
 """
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> SmallSet:
-    return write_small_set(tmp_path_factory.mktemp("small"))
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from engine import (
     accelerators,
 )
 from engine.options import ConversionResult
-from tests.engine.small_set import SmallSet, write_small_set
+from tests.engine.small_set import SmallSet
 from tests.sound import signal_to_error_db
 
 if sys.platform == "darwin" and find_spec("mlx") is None:
@@ -26,11 +26,6 @@ if sys.platform == "darwin" and find_spec("mlx") is None:
 
 SAMPLES = (0.1 * np.random.default_rng(3).standard_normal(24_000)).astype(np.float32)
 NETWORK_STAGES = ("content", "synthesis")
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> SmallSet:
-    return write_small_set(tmp_path_factory.mktemp("small"))
 
 
 @pytest.fixture(autouse=True)

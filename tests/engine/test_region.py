@@ -16,15 +16,10 @@ from engine.errors import OptionError
 from engine.models.synthesizer import Synthesizer
 from engine.pipeline import Region
 from engine.stage_cache import StageCache
-from tests.engine.small_set import SmallSet, write_small_set
+from tests.engine.small_set import SmallSet
 
 RATE_HZ = 44_100
 SECONDS = 9.3
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> SmallSet:
-    return write_small_set(tmp_path_factory.mktemp("small"))
 
 
 @pytest.fixture(scope="module")

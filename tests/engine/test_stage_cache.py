@@ -31,11 +31,6 @@ DICE = np.random.default_rng(5)
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> SmallSet:
-    return write_small_set(tmp_path_factory.mktemp("small"))
-
-
-@pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("source") / "source.wav"
     time_s = np.arange(32_000) / 16_000

@@ -20,13 +20,8 @@ from engine.retrieval.search import ExactSearch
 from engine.stages import CPU, PARTS, STAGES, Part, Placement, done_after, parse_parts
 from engine.synthesis import Synthesis
 from tests.engine.second_device import SECOND, give_second_device
-from tests.engine.small_set import SmallSet, write_small_set
+from tests.engine.small_set import SmallSet
 from tests.sound import signal_to_error_db
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> SmallSet:
-    return write_small_set(tmp_path_factory.mktemp("small"))
 
 
 def noise(seconds: float) -> np.ndarray:

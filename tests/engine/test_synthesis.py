@@ -15,13 +15,8 @@ from engine.progress import PerformanceProfiler
 from engine.run import Run
 from engine.segments import CONTEXT_FRAMES
 from engine.stages import Placement
-from tests.engine.small_set import SmallSet, write_small_set
+from tests.engine.small_set import SmallSet
 from tests.sound import signal_to_error_db
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> SmallSet:
-    return write_small_set(tmp_path_factory.mktemp("small"))
 
 
 def _converter(small: SmallSet, **flags: object) -> Converter:

@@ -12,12 +12,7 @@ from engine import CancelToken, ConversionOptions, Converter, OptimizationConfig
 from engine.models.content_encoder import ContentEncoder
 from engine.segments import BUCKET_FRAMES, HOP_SAMPLES
 from tests.engine.second_device import give_second_device
-from tests.engine.small_set import SmallSet, write_small_set
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> SmallSet:
-    return write_small_set(tmp_path_factory.mktemp("small"))
+from tests.engine.small_set import SmallSet
 
 
 def made(small: SmallSet, **flags: Any) -> Converter:

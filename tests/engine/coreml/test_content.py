@@ -24,17 +24,12 @@ from engine.loading import load_content_encoder
 from engine.models.content_encoder import ContentEncoder
 from engine.options import ConversionResult
 from tests.engine.coreml.fake_framework import NSURL, Framework, install
-from tests.engine.small_set import SmallSet, write_small_set
+from tests.engine.small_set import SmallSet
 from tests.sound import signal_to_error_db
 
 SAMPLES = (0.1 * np.random.default_rng(3).standard_normal(16_000)).astype(np.float32)
 BUCKET = 150
 """Frames: a second of sound and the context around it."""
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> SmallSet:
-    return write_small_set(tmp_path_factory.mktemp("small"))
 
 
 @pytest.fixture(scope="module")

@@ -125,11 +125,6 @@ def test_a_program_takes_no_other_length_and_other_weights_are_not_confirmed(
         confirm(form, checked.path, half=False)
 
 
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> SmallSet:
-    return write_small_set(tmp_path_factory.mktemp("small"))
-
-
 def export(small: SmallSet, folder: Path, *more: str) -> int:
     given = ["export", "coreml", str(small.voice.weights), "--models-dir", str(small.models_dir)]
     return main([*given, "-o", str(folder), *more])

@@ -46,11 +46,6 @@ FAULTS: dict[str, tuple[Fault, str]] = {
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> SmallSet:
-    return write_small_set(tmp_path_factory.mktemp("small"))
-
-
-@pytest.fixture(scope="module")
 def as_asked() -> dict[Part, Any]:
     """The sound where a part runs on the CPU because the user wants that, once it was made."""
     return {}

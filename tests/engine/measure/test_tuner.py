@@ -19,7 +19,7 @@ from engine.measure.tuning_record import NOT_MEASURED, TuningProgress, TuningRec
 from engine.optimization import OptimizationConfig
 from engine.progress import CancelToken
 from engine.stages import PARTS
-from tests.engine.small_set import SmallSet, write_small_set
+from tests.engine.small_set import SmallSet
 
 VOICE = Path("aria.pth")
 
@@ -307,11 +307,6 @@ def test_a_cancelled_tuning_saves_nothing(tmp_path: Path) -> None:
 
 
 # --- the processes ---
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> SmallSet:
-    return write_small_set(tmp_path_factory.mktemp("small"))
 
 
 def test_the_command_measures_with_a_real_voice_and_conversions_use_what_it_found(
