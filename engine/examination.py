@@ -55,6 +55,7 @@ with ten before it is rejected. Forms are compared by five, the short signal rep
 _REPEATED = 5
 
 _RUNS = 2
+_LONG_RUN_S = 2.0
 SLOWER_RATIO = 1.1
 """Rejected if it takes 1.1 times as long as the CPU; closer figures are within the noise."""
 
@@ -136,10 +137,15 @@ class Examination:
     def examine(self, part: Part) -> Finding:
         """Try one part."""
         finding = self._compare(part, self._short)
-        if finding.verdict == "slower":
+        if finding.verdict == "slower" and not self._is_hopeless(finding):
             again = self._compare(part, self._long)
             return again if again.verdict != "right" else replace(finding, verdict="right")
         return finding
+
+    def _is_hopeless(self, finding: Finding) -> bool:
+        """Whether it takes longer for the short sound than it may for the long one."""
+        may_s = self._ratio(finding.part) * (finding.cpu_s or 0.0) * LONG_S / SHORT_S
+        return (finding.device_s or 0.0) > may_s
 
     def _compare(self, part: Part, reference: Reference) -> Finding:
         expected, cpu_s = reference.result(part)
@@ -176,7 +182,10 @@ class Examination:
 
 
 def timed(run: Callable[[], Tensor], device: str) -> tuple[Tensor, float]:
-    """Result on the CPU in float32, and the shortest time of a few runs after a first one."""
+    """Result on the CPU in float32, and the shortest time of a few runs after a first one.
+
+    A run of seconds is not repeated: a trial has to end within its time.
+    """
     where = torch.device(device)
     result = run()
     devices.synchronize(where)
@@ -186,6 +195,8 @@ def timed(run: Callable[[], Tensor], device: str) -> tuple[Tensor, float]:
         result = run()
         devices.synchronize(where)
         best_s = min(best_s, time.perf_counter() - started_s)
+        if best_s > _LONG_RUN_S:
+            break
     return result.float().cpu(), best_s
 
 
@@ -253,14 +264,17 @@ class FirstUse:
         """By what and how the part is to run, unless torch on the device is bad.
 
         The best form if they were tried; before any voice was loaded, of the network tried last.
-        Else an accelerator that offers the part and is not known to be bad.
+        Else the first accelerator that offers the part and is not known to be bad.
         """
         tried = self._tried(part)
         if tried:
             return best_form(tried)
-        name = offered(part, self.device, self._config, self._unable.get(part, ()))
-        bad = any((part, name) == (each.part, each.accelerator) for each in self._bad())
-        return USUAL if name == TORCH or bad or self._needs_faiss(part) else Form(name)
+        if self._needs_faiss(part):
+            return USUAL
+        bad = {each.accelerator for each in self._bad() if each.part == part}
+        names = offered(part, self.device, self._config, self._unable.get(part, ()))
+        name = next((each for each in names if each not in bad), TORCH)
+        return USUAL if name == TORCH else Form(name)
 
     def _tried(self, part: Part) -> list[Finding]:
         """What is known about possible forms of the part; see `form_of`."""
@@ -328,10 +342,11 @@ class FirstUse:
                 for each in self._tried(part)
                 if each.accelerator not in ("", used) and each.verdict not in ("right", "slower")
             ]
-        return list(dict.fromkeys(each.sentence(self.device) for each in bad))
+        said = (each.sentence(self.device, self.form_of(each.part).accelerator) for each in bad)
+        return list(dict.fromkeys(said))
 
     def described(self) -> list[str]:
-        """By what and how each part runs, as far as that was examined, and why not otherwise."""
+        """By what and how each part runs, as far as that was examined; why not in other forms."""
         lines = []
         placement, known = self.placement, {each.part for each in self._known.values()}
         for part in PARTS:
@@ -348,8 +363,22 @@ class FirstUse:
             usual_s, best_s = (_seconds(tried, each) for each in (USUAL, form))
             if form != USUAL and usual_s and best_s:
                 words.append(f"{usual_s / best_s:.1f} x as fast as by torch with these flags")
-            lines.append(f"{str(PART_TITLES[part]).removeprefix('the ')}: {', '.join(words)}")
+            title = str(PART_TITLES[part]).removeprefix("the ")
+            lines.append(f"{title}: {', '.join(words)}")
+            others = (each for each in tried if each.form != form)
+            lines += (
+                f"{title} by {self._form_words(each)}: not used, {each.cause(best_s or usual_s)}"
+                for each in others
+            )
         return [*lines, *map(str, self.sentences())]
+
+    def _form_words(self, found: Finding) -> str:
+        """By what and how it was tried, e.g. ``mlx in half precision``."""
+        words = found.accelerator or f"torch on {self.device}"
+        if found.part in PARTS_OF_KINDS:
+            half = is_half(found.part, found.form, self._config)
+            words += " in half precision" if half else " in float32"
+        return words + (", plain layout" if "use_channels_last" in found.without else "")
 
     def use(self, models: Models, unable: Mapping[Part, Collection[str]]) -> None:
         """Give the placement for these networks from now on.

@@ -94,8 +94,29 @@ class Finding:
         """What the finding is about: the part, and its kind of network or accelerator."""
         return self.part, kind_name(self.kind, self.accelerator)
 
-    def sentence(self, device: str) -> Text:
-        """Where a rejected part runs instead, and why, for the user."""
+    def cause(self, used_s: float | None) -> str:
+        """Why this form is not used.
+
+        Parameters
+        ----------
+        used_s : what the form in use takes for the sound by which forms are compared
+        """
+        if self.verdict == "right" and used_s and self.tried_s:
+            return f"{used_s / self.tried_s:.2f} x as fast as what is used"
+        if self.verdict == "slower":
+            return f"{(self.device_s or 0.0) / (self.cpu_s or 1.0):.1f} times as long as the CPU"
+        if self.verdict == "wrong" and self.difference_db is not None:
+            return f"other numbers than the CPU ({self.difference_db:.0f} dB)"
+        causes = {"wrong": "a result of another shape", "not finite": "NaN or infinite values"}
+        return causes.get(self.verdict) or self.why or "its time was not measured"
+
+    def sentence(self, device: str, instead: str = "") -> Text:
+        """Where a rejected part runs instead, and why, for the user.
+
+        Parameters
+        ----------
+        instead : the accelerator that runs it; empty is torch
+        """
         ended = self.verdict == "crashed" and self.why  # the process that tried it alone
         template = _SENTENCES["failed" if ended else self.verdict]
         if self.verdict == "wrong" and self.difference_db is None:
@@ -105,7 +126,7 @@ class Finding:
         return Text(
             template,
             part=PART_TITLES[self.part],
-            place=Text("torch") if self.accelerator else Text("the CPU"),
+            place=instead or (Text("torch") if self.accelerator else Text("the CPU")),
             device=self.accelerator or device,
             level_db=self.difference_db or 0.0,
             reason=self.why,

@@ -86,12 +86,12 @@ def forms_of(
     forms = [USUAL]
     if device != CPU:
         forms = [Form(without=each) for n in range(len(on) + 1) for each in combinations(on, n)]
-    name = offered(part, device, config, unable)
-    if name != TORCH:
+    for name in offered(part, device, config, unable):
         row = find(name)
-        forms.append(Form(name, version=row.version))
-        if "use_fp16" in on and not row.always_half:
-            forms.append(Form(name, ("use_fp16",), row.version))
+        if name != TORCH:
+            forms.append(Form(name, version=row.version))
+            if "use_fp16" in on and not row.always_half:
+                forms.append(Form(name, ("use_fp16",), row.version))
     return tuple(forms)
 
 

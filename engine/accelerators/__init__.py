@@ -3,7 +3,9 @@
 A new accelerator is a module with the functions of `engine.accelerators.torch_parts` (``offers``
 and ``build``) and a row of `ACCELERATORS`. Where one offers a part, it is examined before its
 first use: it keeps the part if its result is that of torch on the CPU and clearly faster; see
-`engine.examination` and `engine.forms`. One that cannot build a part is not asked for it again.
+`engine.examination`. If it is rejected, the next one that offers the part is examined; which of
+them is the fastest, `urvc tune` finds out (`engine.forms`). One that cannot build a part is not
+asked for it again.
 
 One that needs the GPU for itself has a function ``takes_gpu(config)``, too: where that is true,
 torch runs on the CPU. If it has ``why_not_used(config)``, that says why it was asked for in vain.
@@ -94,7 +96,7 @@ ACCELERATORS: list[Accelerator] = [
     Accelerator("mlx", "engine.accelerators.mlx", any_thread=False, package="mlx"),
     Accelerator(TORCH, "engine.accelerators.torch_parts"),
 ]
-"""The first that offers a part is tried first; torch, which runs every part, is the last."""
+"""The first that offers a part is examined first; torch, which runs every part, is the last."""
 
 
 def register(accelerator: Accelerator) -> None:
@@ -109,16 +111,16 @@ def find(name: str) -> Accelerator:
 
 def offered(
     part: Part, device: str, config: OptimizationConfig, unable: Collection[str] = ()
-) -> str:
-    """The accelerator to try for a part, where torch would use this device.
+) -> tuple[str, ...]:
+    """The accelerators that can run a part, where torch would use this device; torch is the last.
 
     Parameters
     ----------
     unable : accelerators that cannot build the network in use, see `unable_to_build`
     """
     if part not in _BUILT_PARTS:
-        return TORCH
-    return next(
+        return (TORCH,)
+    return tuple(
         row.name
         for row in ACCELERATORS
         if row.name not in unable

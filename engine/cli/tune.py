@@ -144,7 +144,8 @@ def as_table(tuning: Tuning) -> str:
     flags = ", ".join(f"{name}={shown_value(value)}" for name, value in tuning.flags.items())
     kept = [f"kept: {flags}", *(f"note: {sentence}" for sentence in tuning.on_cpu)]
     kept += tuning.parts
-    return "\n".join([head, "", table(rows), "", *kept])
+    measured = [table(rows), ""] if tuning.figures else []
+    return "\n".join([head, "", *measured, *kept])
 
 
 def _row(figure: Figure) -> list[str]:

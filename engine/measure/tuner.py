@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from engine.accelerators import coreml
+from engine.accelerators import TORCH, coreml
 from engine.child import Child, ChildError
 from engine.device import DeviceName, has_mlx
 from engine.errors import DeviceError, Text, UserError
@@ -333,7 +333,7 @@ class _Tuner:
     def try_forms(
         self, device: str, flags: Mapping[str, Any], folder: Path | None
     ) -> tuple[str, ...]:
-        """Try by what and how each part runs fastest with these flags; a sentence for each part.
+        """Try by what and how each part runs fastest with these flags; sentences for the user.
 
         What is found is kept for conversions; a trial that cannot be made leaves all as it is.
         """
@@ -344,12 +344,16 @@ class _Tuner:
             plan = self.ask({**work, "do": "plan_forms"})
             name, preparation = plan.get("record", ("", ""))
             record = ProbeRecord(name, preparation, folder)
+            short = []
             for trial in msgspec.convert(plan.get("trials", []), list[Trial]):
                 findings = self._tried(trial, str(plan["kinds"].get(trial.part, "")), work)
                 record.keep_forms(findings)
-            return tuple(self.ask({**work, "do": "describe_forms"}).get("parts", ()))
-        except (ChildError, UserError):
-            return ()
+                if not findings:
+                    by = trial.forms[0].accelerator or TORCH
+                    short.append(f"{trial.part} by {by}: not tried, because memory was short")
+            return (*self.ask({**work, "do": "describe_forms"}).get("parts", ()), *short)
+        except (ChildError, UserError) as error:
+            return (f"by what each part runs fastest was not tried to the end: {error}",)
 
     def _tried(self, trial: Trial, kind: str, work: Mapping[str, Any]) -> list[Finding]:
         try:

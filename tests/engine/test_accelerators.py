@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -113,6 +115,21 @@ def test_a_wrong_accelerator_is_rejected_and_torch_runs_the_part(
     runs.clear()
     assert convert(small, tmp_path).notes == result.notes
     assert runs == []
+
+
+def test_where_the_first_accelerator_is_wrong_the_next_one_runs_the_part(
+    small: SmallSet, tmp_path: Path, toy: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = ModuleType("wrong_vocoder")
+    vars(wrong).update(
+        offers=offers, build=lambda _, source, *__: lambda *given: -source.vocode(*given)
+    )
+    monkeypatch.setitem(sys.modules, wrong.__name__, wrong)
+    register(Accelerator("wrong", wrong.__name__))
+    heard: dict[str, str] = {}
+    (note,) = convert(small, tmp_path, heard).notes
+    assert f"the vocoder runs on {NAME}, because wrong gives other numbers than the CPU" in note
+    assert heard["synthesis"] == f"cpu+{NAME}"
 
 
 def test_an_accelerator_is_asked_with_the_network_at_hand_and_torch_runs_what_it_lacks(

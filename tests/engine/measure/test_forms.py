@@ -88,6 +88,39 @@ def test_another_framework_must_agree_to_60_db_in_float32_and_as_torch_does_in_h
 
 
 @pytest.mark.usefixtures("_toy")
+def test_all_frameworks_that_offer_a_part_are_tried_and_the_fastest_right_one_is_chosen() -> None:
+    register(Accelerator("other", toy_tasks.__name__))
+    forms = forms_of("vocoder", OptimizationConfig(), "cpu")
+    assert forms == (USUAL, Form("other"), Form("toy"))
+    trials = untried("vocoder", forms, [])
+    assert [trial.forms for trial in trials] == [(form,) for form in forms]
+    seconds = {"": 1.0, "other": 0.5, "toy": 0.4}
+    findings = [found(form, seconds[form.accelerator]) for form in forms]
+    assert best_form(findings) == Form("toy")
+    findings[2] = found(Form("toy"), None, "wrong")
+    assert best_form(findings) == Form("other")
+    assert accelerators.offered("vocoder", "cpu", OptimizationConfig(), {"other"}) == (
+        "toy", "torch",
+    )  # fmt: skip
+
+
+CAUSES = {
+    "0.50 x as fast as what is used": found(TOY, 2.0),
+    "8.0 times as long as the CPU": Finding("vocoder", "slower", device_s=4.0, cpu_s=0.5),
+    "other numbers than the CPU (20 dB)": Finding("vocoder", "wrong", difference_db=20.0),
+    "a result of another shape": Finding("vocoder", "wrong"),
+    "NaN or infinite values": Finding("vocoder", "not finite"),
+    "no answer within 60 s": Finding("vocoder", "crashed", why="no answer within 60 s"),
+    "no kernel": Finding("vocoder", "failed", why="no kernel"),
+}
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_whatever_a_trial_found_is_said_as_a_cause(cause: str) -> None:
+    assert CAUSES[cause].cause(used_s=1.0) == cause
+
+
+@pytest.mark.usefixtures("_toy")
 def test_what_ended_its_process_is_not_tried_again_until_its_version_changes() -> None:
     newer = replace(TOY, version="2")
     torch_again = Trial("vocoder", (USUAL,), 60)
@@ -205,7 +238,11 @@ def test_a_trial_that_ends_early_is_remembered_and_changes_nothing(
 ) -> None:
     tuned = Tuned(small, tmp_path, monkeypatch)
     tuned.error = ChildError("no answer within 60 s")
-    assert tuned.tune() == (f"vocoder: {SECOND}, float32",)
+    used, *others = tuned.tune()
+    assert used == f"vocoder: {SECOND}, float32"
+    assert others[0] == (
+        f"vocoder by torch on {SECOND} in float32, plain layout: not used, no answer within 60 s"
+    )
     tuned.error = None
     tuned.asked.clear()
     tuned.tune()
@@ -217,7 +254,8 @@ def test_a_voice_that_cannot_be_loaded_leaves_all_as_it_is(
 ) -> None:
     tuned = Tuned(small, tmp_path, monkeypatch)
     tuned.error = UserError("Cannot convert this", "not enough memory", "close other programs")
-    assert tuned.tune() == ()
+    (line,) = tuned.tune()
+    assert line.startswith("by what each part runs fastest was not tried to the end: Cannot")
     assert not (tmp_path / RECORD_FILE).exists()
 
 
