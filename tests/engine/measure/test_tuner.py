@@ -12,10 +12,12 @@ import pytest
 
 from engine.child import ChildError
 from engine.cli import main
+from engine.cli.tune import as_table
 from engine.errors import ConversionCancelled, DeviceError, UserError
+from engine.machine import Machine
 from engine.measure.comparison import compare
 from engine.measure.tuner import Answer, TuningJob, flags_to_try, tune
-from engine.measure.tuning_record import NOT_MEASURED, TuningProgress, TuningRecord
+from engine.measure.tuning_record import NOT_MEASURED, Tuning, TuningProgress, TuningRecord
 from engine.optimization import OptimizationConfig
 from engine.progress import CancelToken
 from engine.stages import PARTS
@@ -304,6 +306,16 @@ def test_a_cancelled_tuning_saves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ConversionCancelled):
         tune(TuningJob(2.0, voice=VOICE), cancel=token, folder=tmp_path, ask=ask)
     assert TuningRecord(tmp_path).latest() is None
+
+
+def test_where_no_flag_was_measured_no_table_is_shown() -> None:
+    machine = Machine("Chip", "Linux 6.1", "2.13.0")
+    tuning = Tuning(machine, "Chip (CPU)", "", "", "Aria", 2.0, {"batch_size": 1}, ())
+    lines = as_table(replace(tuning, parts=("vocoder: cpu, float32",))).splitlines()
+    assert lines == [
+        'Chip (CPU): 2 s of speech, the voice "Aria"', "", "kept: batch_size=1",
+        "vocoder: cpu, float32",
+    ]  # fmt: skip
 
 
 # --- the processes ---
