@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import tempfile
 from pathlib import Path
 
 import platformdirs
@@ -11,7 +12,7 @@ import torch
 
 from recipe.training import Effort
 
-STAGES = "speech", "singing", "features", "vocoder", "prior", "export", "report"
+STAGES = "speech", "singing", "features", "prior", "vocoder", "export", "report"
 MINUTES = 75.0
 HERE = Path(__file__).resolve().parents[2]
 
@@ -26,8 +27,8 @@ def main() -> None:
         "speech": _speech,
         "singing": _singing,
         "features": _features,
-        "vocoder": _vocoder,
         "prior": _prior,
+        "vocoder": _vocoder,
         "export": _export,
         "report": _report,
     }[arguments.stage](arguments)
@@ -69,18 +70,14 @@ def _singing(arguments: argparse.Namespace) -> None:
 
 
 def _features(arguments: argparse.Namespace) -> None:
-    from engine.loading import load_content_encoder
-    from engine.models.whisper import WhisperEncoder
     from recipe.natural.views import make_views
-    from recipe.natural.whisper_file import encoder_tensors, read_model, write_encoder
+    from recipe.natural.whisper_file import ALL_BLOCKS, encoder_of, read_model
 
-    folder = arguments.work / "encoder"
-    if not folder.exists():
-        write_encoder(folder, encoder_tensors(read_model(arguments.whisper)))
-    encoder = load_content_encoder(folder)
-    if not isinstance(encoder, WhisperEncoder):
-        raise TypeError(f"{folder} is not a Whisper")
-    make_views(arguments.work, encoder)
+    model = read_model(arguments.whisper)
+    encoder = encoder_of(model, arguments.work / "encoder")
+    with tempfile.TemporaryDirectory() as scratch:
+        whole = encoder_of(model, Path(scratch) / "whole", ALL_BLOCKS)
+        make_views(arguments.work, encoder, whole)
 
 
 def _vocoder(arguments: argparse.Namespace) -> None:

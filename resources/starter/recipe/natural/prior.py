@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -13,12 +14,11 @@ from engine.pitch.contour import coarse_pitch
 from recipe.chance import Chance
 from recipe.natural.mel import HOP_SAMPLES, latent
 from recipe.natural.network import new_voice
-from recipe.natural.speech import FRAME_SAMPLES, load_speech
+from recipe.natural.speech import FRAME_SAMPLES, HELD_OUT, load_speech
 from recipe.natural.views import VIEWS
-from recipe.natural.vocoder import HELD_OUT
 from recipe.network import autocast, prior
 from recipe.track import Tracks
-from recipe.training import Effort, Figures, Schedule, Training
+from recipe.training import Effort, Figures, Schedule, Training, averaged
 
 SCHEDULE = Schedule(steps=15_000, rate=1e-3, warm_up_steps=200)
 BATCH, PAIRS = 32, 100
@@ -72,12 +72,19 @@ class Pairs:
         return self._clips(which, views, start, PAIRS)
 
     def held_out(self, number: int) -> tuple[Tensor, Tensor, Tensor]:
-        """One whole utterance from the end, as `draw`; the views take turns."""
+        """One whole target, counted from the end."""
+        return self.whole(len(self) - 1 - number)
+
+    def whole(self, number: int) -> tuple[Tensor, Tensor, Tensor]:
+        """One target from its beginning to its end, as `draw`; the views take turns."""
         device = self._origins.device
-        which = torch.tensor([len(self._origins) - 1 - number], device=device)
+        which = torch.tensor([number], device=device)
         pairs = int(self._views[0].lengths[self._origins[which]])
         view = torch.tensor([number % len(VIEWS)], device=device)
         return self._clips(which, view, torch.zeros(1, dtype=torch.long, device=device), pairs)
+
+    def __len__(self) -> int:
+        return len(self._origins)
 
     def _clips(
         self, which: Tensor, views: Tensor, start: Tensor, pairs: int
@@ -122,3 +129,17 @@ def train_prior(folder: Path, effort: Effort) -> None:
         return {"held-out z": float(np.mean(errors))}
 
     training.run(loss_of, held_out_error)
+
+
+def predicted_latents(folder: Path, device: torch.device) -> list[NDArray[np.float16]]:
+    """What the trained prior makes of each target, float16 [T, 100]; the views take turns."""
+    pairs = Pairs(folder, device)
+    voice = new_voice(seed=0).to(device)
+    voice.load_state_dict(averaged(folder / "prior.safetensors", "voice"))
+    found = []
+    for number in range(len(pairs)):
+        features, coarse, _ = pairs.whole(number)
+        with torch.no_grad(), autocast(device):
+            z = prior(voice, features, coarse)
+        found.append(z[0].T.half().cpu().numpy())
+    return found

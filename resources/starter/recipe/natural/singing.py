@@ -12,9 +12,10 @@ import numpy as np
 import pyworld
 from numpy.typing import NDArray
 
-from recipe.natural.mel import RATE_HZ
-from recipe.natural.speech import load_speech, pitch_of
+from recipe.natural.mel import HOP_SAMPLES, RATE_HZ
+from recipe.natural.speech import Sound, load_speech
 
+F0_RANGE_HZ = (60.0, 700.0)
 PERIOD_MS = 5.0
 FARTHEST_SEMITONES = 14.0
 VIBRATO_SEMITONES, VIBRATO_HZ = 0.7, (4.0, 7.0)
@@ -81,3 +82,12 @@ def _moved(f0: Floats, times: Floats, chance: np.random.Generator) -> Floats:
     away = chance.uniform(-FARTHEST_SEMITONES, FARTHEST_SEMITONES)
     notes = middle + (melody - middle) * span + wave + away
     return np.where(voiced, np.clip(2.0 ** (notes / 12), 50.0, 1000.0), 0.0)
+
+
+def pitch_of(sound: Sound) -> Sound:
+    """Pitch in Hz of 24 kHz sound, float32 [N // 240], 0 where unvoiced."""
+    wide = sound.astype(np.float64)
+    low, high = F0_RANGE_HZ
+    f0, times = pyworld.dio(wide, RATE_HZ, f0_floor=low, f0_ceil=high, frame_period=10.0)
+    found = pyworld.stonemask(wide, f0, times, RATE_HZ)[: len(sound) // HOP_SAMPLES]
+    return np.asarray(found, np.float32)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyworld
 from numpy.typing import NDArray
 
 from recipe.natural.mel import HOP_SAMPLES, RATE_HZ
@@ -16,7 +15,9 @@ from recipe.natural.sentences import Writer
 
 VOICE = "heart"
 SPEEDS = (0.75, 1.2)
-F0_RANGE_HZ = (60.0, 700.0)
+HELD_OUT = 12
+"""Utterances, the last ones, that no stage trains on."""
+
 FRAME_SAMPLES = 2 * HOP_SAMPLES
 """Of the content encoder: an utterance is a whole number of its frames long."""
 
@@ -75,12 +76,3 @@ def load_speech(folder: Path) -> Speech:
 def _in_frames(sound: Sound) -> NDArray[np.int16]:
     whole = sound[: len(sound) // FRAME_SAMPLES * FRAME_SAMPLES]
     return np.round(np.clip(whole, -1, 1) * 32_767).astype(np.int16)
-
-
-def pitch_of(sound: Sound) -> Sound:
-    """Pitch in Hz of 24 kHz sound, float32 [N // 240], 0 where unvoiced."""
-    wide = sound.astype(np.float64)
-    low, high = F0_RANGE_HZ
-    f0, times = pyworld.dio(wide, RATE_HZ, f0_floor=low, f0_ceil=high, frame_period=10.0)
-    found = pyworld.stonemask(wide, f0, times, RATE_HZ)[: len(sound) // HOP_SAMPLES]
-    return np.asarray(found, np.float32)

@@ -1,17 +1,18 @@
-"""What the content encoder hears of each sentence: the target itself, and pseudo-speakers.
+"""What the content encoder hears of each sentence: the target itself, and other speakers.
 
-Of every utterance there are three views with the same timing, so that the voice learns to forget
-who speaks: itself, a WORLD pseudo-speaker, and the sound played slower or faster (its features
-brought back to the target's timing); both then with another tilt, band limit, noise and level.
+Of every utterance there are five views with the same timing, so that the voice learns to forget
+who speaks: itself, a WORLD pseudo-speaker, the sound played slower or faster, and two readings by
+formant synthesis (their features brought to the target's timing); all but the first then with
+another tilt, band limit, noise and level.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pyworld
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
@@ -20,41 +21,85 @@ from torch import Tensor
 
 from engine.audio.resampling import resample
 from engine.models.whisper import WhisperEncoder
+from recipe.natural.formant import FormantReader
 from recipe.natural.mel import RATE_HZ
 from recipe.natural.speech import FRAME_SAMPLES, load_speech
+from recipe.natural.timing import moved, same_moments
 
 HEARD_HZ = 16_000
-VIEWS = ("itself", "warped", "played")
-FORMANTS, OCTAVES = (0.78, 1.18), (-1.3, 0.5)
+HEARD_SAMPLES = FRAME_SAMPLES * HEARD_HZ // RATE_HZ
+"""Of one frame of the encoder."""
+
+VIEWS = ("itself", "warped", "played", "formant", "formant again")
+FORMANT_READINGS = 2
 SPEEDS = (0.75, 1.45)
 SNR_DB = (18.0, 45.0)
 
 Sound = NDArray[np.float32]
 
 
-def make_views(folder: Path, encoder: WhisperEncoder, seed: int = 2) -> None:
-    """Write ``views.safetensors``: float16 [frames, C] for each of `VIEWS`, 50 frames a second."""
+def make_views(folder: Path, encoder: WhisperEncoder, whole: WhisperEncoder, seed: int = 2) -> None:
+    """Write ``views.safetensors``: float16 [frames, C] for each of `VIEWS`, 50 frames a second.
+
+    Parameters
+    ----------
+    encoder : the first blocks of a Whisper, which hear the views
+    whole : all its blocks, for the timing of the formant readings
+    """
     file = folder / "views.safetensors"
     if file.exists():
         return
     chance = np.random.default_rng(seed)
     found: dict[str, list[Tensor]] = {view: [] for view in VIEWS}
-    for samples in load_speech(folder).utterances():
+    formant = FormantViews(encoder, whole, chance)
+    texts = json.loads((folder / "speech.json").read_text(encoding="utf-8"))
+    for samples, text in zip(load_speech(folder).utterances(), texts, strict=True):
         frames = len(samples) // FRAME_SAMPLES
         sound = samples.astype(np.float32) / 32_768
-        for view, features in zip(VIEWS, _views(sound, frames, encoder, chance), strict=True):
+        views = (*_views(sound, frames, encoder, chance), *formant.of(text, sound))
+        for view, features in zip(VIEWS, views, strict=True):
             found[view].append(features.half())
     partial = folder / "views.partial"
     save_file({view: torch.cat(parts) for view, parts in found.items()}, partial)
     partial.replace(file)
 
 
+class FormantViews:
+    """Readings by formant synthesis, in the target's timing.
+
+    Parameters
+    ----------
+    encoder : whose features are wanted
+    whole : all blocks of the same Whisper, which tell better what is said where
+    """
+
+    def __init__(
+        self, encoder: WhisperEncoder, whole: WhisperEncoder, chance: np.random.Generator
+    ) -> None:
+        self._encoder, self._whole, self._chance = encoder, whole, chance
+        self._reader = FormantReader()
+
+    def of(self, text: str, sound: Sound) -> Iterator[Tensor]:
+        """`FORMANT_READINGS` times float32 [T, C] for a target's sound at 24 kHz."""
+        frames = len(sound) // FRAME_SAMPLES
+        there = _features(self._whole, resample(sound, RATE_HZ, HEARD_HZ), frames)
+        for _ in range(FORMANT_READINGS):
+            read = _coloured(self._reader.read(text, HEARD_HZ, self._chance), self._chance)
+            own, deep = (
+                _features(each, read, len(read) // HEARD_SAMPLES)
+                for each in (self._encoder, self._whole)
+            )
+            yield moved(own, same_moments(deep, there))
+
+
 def _views(
     sound: Sound, frames: int, encoder: WhisperEncoder, chance: np.random.Generator
 ) -> Iterator[Tensor]:
+    from recipe.natural.pseudo_speaker import warped
+
     heard = resample(sound, RATE_HZ, HEARD_HZ)
     yield _features(encoder, heard * np.float32(chance.uniform(0.3, 1.2)), frames)
-    yield _features(encoder, _coloured(_warped(heard, chance), chance), frames)
+    yield _features(encoder, _coloured(warped(heard, HEARD_HZ, chance), chance), frames)
     slower = chance.uniform(*SPEEDS)
     played = resample(sound, RATE_HZ, round(HEARD_HZ * slower))
     stretched = _features(encoder, _coloured(played, chance), round(frames * slower))
@@ -64,38 +109,6 @@ def _views(
 def _features(encoder: WhisperEncoder, sound: Sound, frames: int) -> Tensor:
     found = encoder(torch.from_numpy(np.ascontiguousarray(sound, np.float32))[None])[0, :frames]
     return F.pad(found, (0, 0, 0, frames - len(found)))
-
-
-def _warped(sound: Sound, chance: np.random.Generator) -> Sound:
-    """Another speaker: formants, pitch, melody and breath moved."""
-    wide = sound.astype(np.float64)
-    f0, times = pyworld.dio(wide, HEARD_HZ, f0_floor=70, f0_ceil=600)
-    f0 = pyworld.stonemask(wide, f0, times, HEARD_HZ)
-    envelope = np.log(pyworld.cheaptrick(wide, f0, times, HEARD_HZ))
-    breath = pyworld.d4c(wide, f0, times, HEARD_HZ)
-    factor = chance.uniform(*FORMANTS)
-    envelope, breath = np.exp(_moved(envelope, factor)), _moved(breath, factor)
-    voiced = f0 > 0
-    middle = np.exp(np.log(f0[voiced]).mean()) if voiced.any() else 1.0
-    melody = (np.where(voiced, f0, middle) / middle) ** chance.uniform(0.5, 1.5)
-    pitch = np.where(voiced, middle * 2.0 ** chance.uniform(*OCTAVES) * melody, 0.0)
-    breath = np.clip(breath ** chance.uniform(0.6, 1.3), 0.0, 1.0)
-    made = pyworld.synthesize(
-        pitch, np.ascontiguousarray(envelope), np.ascontiguousarray(breath), HEARD_HZ
-    )
-    return np.asarray(made[: len(sound)], np.float32)
-
-
-def _moved(envelope: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
-    """Formants moved by a factor: the envelope at f / factor is put at f."""
-    last = envelope.shape[1] - 1
-    at = np.minimum(np.arange(last + 1) / factor, last)
-    low = at.astype(int)
-    part = at - low
-    mixed: NDArray[np.float64] = (
-        envelope[:, low] * (1 - part) + envelope[:, np.minimum(low + 1, last)] * part
-    )
-    return mixed
 
 
 def _coloured(sound: Sound, chance: np.random.Generator) -> Sound:

@@ -1,4 +1,7 @@
-"""The vocoder alone, from the true mel of the target's speech and singing, by energy distance."""
+"""The vocoder, from true and from predicted mels of the target's speech and singing.
+
+A predicted mel is smoother than a true one; a vocoder that knows both puts back what is missing.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,12 @@ from recipe.chance import Chance
 from recipe.distance import energy_distance
 from recipe.natural.mel import HOP_SAMPLES, RATE_HZ, latent, log_mel
 from recipe.natural.network import begin_vocoder, new_voice
+from recipe.natural.prior import predicted_latents
+from recipe.natural.speech import HELD_OUT
 from recipe.network import autocast, vocode
 from recipe.track import Tracks
 from recipe.training import Effort, Figures, Schedule, Training
 from recipe.vocoder import inner, segments
-
-HELD_OUT = 12
-"""Utterances, the last ones, that no stage trains on."""
 
 SEGMENT_FRAMES = 56
 """How much is made at once."""
@@ -28,7 +30,7 @@ BATCH = 32
 
 
 def train_vocoder(folder: Path, effort: Effort, former_voice: Path | None = None) -> None:
-    """Train ``folder/vocoder.safetensors`` to its end, or go on with it.
+    """Train ``folder/vocoder.safetensors`` to its end, or go on with it; the prior is trained.
 
     Parameters
     ----------
@@ -40,6 +42,7 @@ def train_vocoder(folder: Path, effort: Effort, former_voice: Path | None = None
         pitch = np.split(stored["f0_hz"], stored["ends"][:-1] // HOP_SAMPLES)
     sounds = Tracks.of(samples[:-HELD_OUT], device)
     pitches = Tracks.of(pitch[:-HELD_OUT], device)
+    predicted = Tracks.of(predicted_latents(folder, device)[:-HELD_OUT], device)
     voice = new_voice(seed=0)
     if former_voice is not None:
         begin_vocoder(voice, former_voice, _clips(samples[:200]))
@@ -55,9 +58,12 @@ def train_vocoder(folder: Path, effort: Effort, former_voice: Path | None = None
     )
 
     def loss_of(chance: Chance) -> tuple[Tensor, Figures]:
-        real, f0_hz = segments(sounds, pitches, count, chance, SEGMENT_FRAMES, HOP_SAMPLES)
+        true = segments(sounds, pitches, count - count // 2, chance, SEGMENT_FRAMES, HOP_SAMPLES)
+        smooth = smooth_segments(sounds, pitches, predicted, count // 2, chance)
+        real, f0_hz = (torch.cat([one, other]) for one, other in zip(true, smooth[:2], strict=True))
+        z = torch.cat([latent(true[0]), smooth[2]])
         with autocast(device):
-            made = vocode(voice, latent(real).repeat(2, 1, 1), f0_hz.repeat(2, 1), chance)
+            made = vocode(voice, z.repeat(2, 1, 1), f0_hz.repeat(2, 1), chance)
         kept = [inner(sound, HOP_SAMPLES) for sound in (real, *made.chunk(2))]
         return energy_distance(*kept, log_mel)
 
@@ -74,6 +80,24 @@ def train_vocoder(folder: Path, effort: Effort, former_voice: Path | None = None
         return {"held-out mel": float(np.mean(errors))}
 
     training.run(loss_of, copy_error)
+
+
+def smooth_segments(
+    sounds: Tracks, pitches: Tracks, predicted: Tracks, count: int, chance: Chance
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Stretches that begin with a frame, and what the prior predicts of them.
+
+    Returns
+    -------
+    samples float32 [B, 240 T], f0_hz float32 [B, T], z float32 [B, 100, T]
+    """
+    device = predicted.starts.device
+    which = chance.below(torch.full((count,), len(predicted.lengths), device=device))
+    start = chance.below((predicted.lengths[which] - SEGMENT_FRAMES).clamp(min=1))[:, None]
+    frames = start + torch.arange(SEGMENT_FRAMES, device=device)
+    places = start * HOP_SAMPLES + torch.arange(SEGMENT_FRAMES * HOP_SAMPLES, device=device)
+    z = predicted.at(which, frames).float().transpose(1, 2)
+    return sounds.sound_at(which, places.double()), pitches.at(which, frames), z
 
 
 def _clips(samples: list[np.ndarray]) -> Tensor:

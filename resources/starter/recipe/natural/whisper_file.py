@@ -18,8 +18,13 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor
 
+from engine.loading import load_content_encoder
+from engine.models.whisper import WhisperEncoder
+
 TYPES = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}
-BLOCKS = 2
+BLOCKS, ALL_BLOCKS = 2, 4
+"""Of Whisper tiny: those that are kept, and how many there are."""
+
 CHUNK_FRAMES, CONTEXT_FRAMES = 250, 50
 
 _FORMAT = 6
@@ -120,7 +125,7 @@ def write_encoder(
         "model_type": "whisper",
         "num_mel_bins": bands,
         "d_model": width,
-        "encoder_layers": BLOCKS,
+        "encoder_layers": sum(name.endswith(".fc1.bias") for name in tensors),
         "encoder_attention_heads": width // 64,
         "encoder_ffn_dim": 4 * width,
         "chunk_frames": CHUNK_FRAMES,
@@ -136,3 +141,15 @@ def write_encoder(
     if statistics is not None:
         whole["encoder.feature_mean"], whole["encoder.feature_spread"] = statistics
     save_file(whole, folder / "model.safetensors", {"format": "pt"})
+
+
+def encoder_of(
+    model: dict[str, NDArray[Any]], folder: Path, blocks: int = BLOCKS
+) -> WhisperEncoder:
+    """The first blocks of a Whisper as the product's loader gives them; written, if need be."""
+    if not folder.exists():
+        write_encoder(folder, encoder_tensors(model, blocks))
+    encoder = load_content_encoder(folder)
+    if not isinstance(encoder, WhisperEncoder):
+        raise TypeError(f"{folder} is not a Whisper")
+    return encoder
