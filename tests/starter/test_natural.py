@@ -178,6 +178,7 @@ def test_a_reading_at_another_pace_is_brought_to_the_targets_timing() -> None:
 
 def test_words_are_compared_as_they_are_spoken() -> None:
     assert spoken_words("Front, centre: it's 5!") == ["front", "center", "it's", "five"]
+    assert spoken_words("今日は、5時。", "ja") == ["今", "日", "は", "5", "時"]
 
 
 def test_a_hiss_that_ends_at_8_khz_has_no_high_band() -> None:

@@ -12,7 +12,7 @@ import re
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,8 +31,8 @@ SHIFTS = (-12, -6, 0, 6, 12)
 SHIFTED_CLIPS = 4
 """Clips of the target and of one other voice that are converted with every shift."""
 
-PAUSE_S, EDGE_S = 0.4, 0.25
-"""Digital silence put before each clip, and how much of it is measured afterwards."""
+PAUSE_S, PAUSE_DB, EDGE_S = 0.4, -70.0, 0.25
+"""Noise of a quiet room put before each clip, and how much of it is measured afterwards."""
 
 MOST_SEMITONES = 24
 HISS_HZ, HIGH_HZ = 4_000.0, 8_000.0
@@ -59,6 +59,7 @@ class Clip:
     words: list[str]
     samples: Floats
     rate_hz: int
+    language: str = "en"
     asked_hz: Floats | None = None
 
     def heard(self) -> Floats:
@@ -69,8 +70,18 @@ class Clip:
         return narrow.astype(np.float64)
 
 
-def spoken_words(text: str) -> list[str]:
-    """Lower case, no punctuation, small numbers and British spellings as in American English."""
+def is_japanese(text: str) -> bool:
+    """Whether it has kana."""
+    return any("\u3040" <= sign <= "\u30ff" for sign in text)
+
+
+def spoken_words(text: str, language: str = "en") -> list[str]:
+    """Lower case, no punctuation, small numbers and British spellings as in American English.
+
+    Of Japanese ("ja") the single characters, without punctuation.
+    """
+    if language == "ja":
+        return [sign for sign in text if sign.isalnum()]
     plain = re.sub(r"[^a-z0-9' ]", " ", text.lower())
     return [SPELLINGS.get(word, word) for word in plain.split()]
 
@@ -78,11 +89,15 @@ def spoken_words(text: str) -> list[str]:
 def load_clips(folder: Path) -> Iterator[Clip]:
     """Every clip of a folder, with a pause before it."""
     texts = json.loads((folder / "texts.json").read_text(encoding="utf-8"))
+    chance = np.random.default_rng(0)
     for name, text in texts.items():
         sound = read_audio(folder / f"{name}.wav", mono=True)
-        samples = np.pad(sound.samples[:, 0], (round(PAUSE_S * sound.rate_hz), 0))
+        pause = chance.standard_normal(round(PAUSE_S * sound.rate_hz)) * 10 ** (PAUSE_DB / 20)
+        samples = np.concatenate([pause, sound.samples[:, 0]])
         voice = name.rpartition("-")[0]
-        yield Clip(voice, spoken_words(text), samples.astype(np.float64), sound.rate_hz)
+        language = "ja" if is_japanese(text) else "en"
+        words = spoken_words(text, language)
+        yield Clip(voice, words, samples.astype(np.float64), sound.rate_hz, language)
 
 
 class Candidate:
@@ -98,7 +113,7 @@ class Candidate:
         made = self._converter.convert(sound, clip.rate_hz, self._voice, options)
         asked_hz = np.asarray(made.f0_hz, np.float64) * 2 ** (semitones / 12)
         samples = np.asarray(made.samples, np.float64)
-        return Clip(clip.voice, clip.words, samples, made.rate_hz, asked_hz)
+        return replace(clip, samples=samples, rate_hz=made.rate_hz, asked_hz=asked_hz)
 
 
 class Judges:
@@ -123,9 +138,9 @@ class Judges:
         if clip in self._errors:
             return self._errors[clip]
         segments, _ = self._whisper.transcribe(
-            clip.heard().astype(np.float32), language="en", beam_size=1
+            clip.heard().astype(np.float32), language=clip.language, beam_size=1
         )
-        heard = spoken_words(" ".join(segment.text for segment in segments))
+        heard = spoken_words(" ".join(segment.text for segment in segments), clip.language)
         errors = self._errors[clip] = measure.word_hits(clip.words, heard)[1]
         return errors
 
