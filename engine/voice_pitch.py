@@ -18,8 +18,11 @@ from engine.segments import ANALYSIS_RATE_HZ
 from engine.voice import VoiceFiles
 
 Floats = NDArray[np.float32]
-TRIAL_SEMITONES = range(-12, 31, 6)
-"""From 50 to 560 Hz with the sample's median of 99 Hz."""
+TRIALS = 8
+LOWEST_TRIAL_HZ = 50.0
+"""Of the sample's median; each trial is a step higher, the last at 560 Hz."""
+
+TRIAL_STEP_SEMITONES = 6
 
 _TRIAL_SAMPLES = 4 * ANALYSIS_RATE_HZ
 
@@ -52,8 +55,10 @@ def learn_pitch(
     asked_hz = source.f0_hz[sure]
     median_hz = float(np.exp2(np.median(np.log2(asked_hz))))
     trials: dict[float, float] = {}
-    for done, semitones in enumerate(TRIAL_SEMITONES):
-        progress(done / len(TRIAL_SEMITONES))
+    lowest = round(12 * np.log2(LOWEST_TRIAL_HZ / median_hz))
+    for done in range(TRIALS):
+        progress(done / TRIALS)
+        semitones = lowest + done * TRIAL_STEP_SEMITONES
         options = ConversionOptions(semitones=semitones, pitch_method="swift", index_rate=0.0)
         made = converter.convert(samples, ANALYSIS_RATE_HZ, voice, options, cancel=cancel)
         if made.samples is None:

@@ -1,9 +1,19 @@
-"""Measures of sound that tests share."""
+"""Speech, and measures of sound, that tests share."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+
+from engine.audio.reader import read_audio
+from engine.audio.resampling import resample
+from engine.paths import starter_dir
+
+
+def starter_speech(rate_hz: int = 16_000) -> NDArray[np.float32]:
+    """More than four seconds of it, [n]: the sample that ships, at any rate."""
+    sample = read_audio(starter_dir() / "sample.wav", mono=True)
+    return resample(sample.samples[:, 0], sample.rate_hz, rate_hz)
 
 
 def agreement_db(found: ArrayLike, reference: ArrayLike) -> float:

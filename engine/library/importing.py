@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from engine.errors import (
     IndexFileError,
@@ -55,6 +55,9 @@ from engine.paths import (
 from engine.progress import CancelToken
 from engine.retrieval.index_cache import keep_rows
 from engine.retrieval.index_file import read_index
+
+if TYPE_CHECKING:
+    from engine.voice import VoiceCard
 
 Outcome = Literal["added", "completed", "already there"]
 ProgressListener = Callable[[float], None]
@@ -288,13 +291,14 @@ def _store_weights(source: Path, folder: Path) -> tuple[str, dict[str, Fact], li
     record = read_record(source)
     voice = checked_voice(record, source)
     write_stored({**record, **voice.labels}, folder / VOICE_WEIGHTS_FILE)
-    facts: dict[str, Fact] = {
-        name: value
-        for name, value in vars(voice.card).items()
-        if name not in ("path", "bytes_on_disk", "notes")
-    }
     notes: list[Message] = [*voice.card.notes, *_encoder_note(voice.card.embedder)]
-    return content_sha256(record), facts, notes
+    return content_sha256(record), facts_of(voice.card), notes
+
+
+def facts_of(card: VoiceCard) -> dict[str, Fact]:
+    """What a checkpoint says about its voice, for the card in the voice's folder."""
+    apart = ("path", "bytes_on_disk", "notes")
+    return {name: value for name, value in vars(card).items() if name not in apart}
 
 
 def _encoder_note(embedder: str) -> list[Message]:

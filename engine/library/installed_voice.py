@@ -25,17 +25,6 @@ PICTURE_FILES = ("picture.png", "picture.jpg", "picture.webp")
 
 STARTER_ID = "starter"
 
-_STARTER_FACTS: Mapping[str, Fact] = {
-    "version": "v2",
-    "sample_rate_hz": 16_000,
-    "pitch_guided": True,
-    "vocoder": "HiFi-GAN",
-    "speakers": 1,
-    "feature_channels": 256,
-    "embedder": "urvc-starter",
-}
-"""Stated here, because reading them from the checkpoint would need torch."""
-
 _FORMAT = 1
 _LONGEST_CARD = 2**20
 
@@ -91,15 +80,17 @@ class InstalledVoice:
 
 
 def starter_voice() -> InstalledVoice:
-    """The voice that comes with the program."""
+    """The voice that comes with the program; its card says what reading its weights would tell."""
     folder = starter_dir()
+    card = _read_card(folder / CARD_FILE)
     return InstalledVoice(
         id=STARTER_ID,
         name="Starter",
         folder=folder,
         weights=folder / "voice.pth",
         index=folder / "starter.index",
-        facts=_STARTER_FACTS,
+        content_sha256=_text(card, "content_sha256"),
+        facts=_facts(card.get("facts")),
         built_in=True,
     )
 

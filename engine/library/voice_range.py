@@ -17,9 +17,6 @@ from engine.paths import data_folder
 RANGE_FILE = "range.json"
 RANGES_VARIABLE = "URVC_RANGES_DIR"
 
-_STARTER = VoicePitch(142.4, 71.2, 284.8, "learnt")
-"""What `engine.voice_pitch.learn_pitch` finds for it."""
-
 _FORMAT = 1
 _LONGEST_BYTES = 4096
 _LOWEST_HZ, _HIGHEST_HZ = 20.0, 2000.0
@@ -43,8 +40,6 @@ def known_pitch(voice: InstalledVoice, given_hz: float | None) -> VoicePitch | N
 
 def learnt_range(voice: InstalledVoice) -> VoicePitch | None:
     """The range that was learnt; None without one."""
-    if voice.built_in:
-        return _STARTER
     identity = _identity(voice)
     record = _read(_place(voice, identity))
     values = [record.get(name) for name in ("target_hz", "low_hz", "high_hz")]
@@ -56,8 +51,6 @@ def learnt_range(voice: InstalledVoice) -> VoicePitch | None:
 
 def was_learnt(voice: InstalledVoice) -> bool:
     """Whether rendering it again would tell nothing new, even if no range was found."""
-    if voice.built_in:
-        return True
     identity = _identity(voice)
     return _read(_place(voice, identity)).get("of") == identity
 
@@ -65,7 +58,7 @@ def was_learnt(voice: InstalledVoice) -> bool:
 def keep_range(voice: InstalledVoice, found: VoicePitch | None) -> None:
     """Keep what was learnt with the voice; a full or protected disk is ignored.
 
-    Beside an installed voice; for a file that is not installed in the data folder, by its hash.
+    Beside a voice of the library; for a file that is not installed in the data folder, by its hash.
     """
     identity = _identity(voice)
     record: dict[str, Any] = {"format": _FORMAT, "of": identity}

@@ -24,13 +24,12 @@ from desktop.voices.draft import SONG, VOCALS, VOICE, Draft
 from desktop.voices.option_controls import NumberRow
 from desktop.voices.voice_list import VoiceList
 from desktop.voices.voice_panel import VoicePanel
-from engine.audio.resampling import resample
 from engine.cover.options import COVER_OPTIONS, CoverOptions
 from engine.cover.parts import PartCache
-from engine.paths import starter_dir
 from tests.desktop.fake_engine import FakeEngine, job
 from tests.desktop.listen.fake_device import FakeDevice
 from tests.engine.separation.small_networks import write_network
+from tests.sound import starter_speech
 
 WAIT_MS = 60_000
 
@@ -61,9 +60,8 @@ def start(app_paths: AppPaths, models: Path, qtbot: QtBot) -> Iterator[Callable[
 
 def song(folder: Path, seconds: float = 1.6, name: str = "A song 歌.wav") -> Path:
     """Speech in the middle, chords on the sides."""
-    speech, rate_hz = soundfile.read(starter_dir() / "sample.wav", dtype="float32")
     n = round(seconds * 44_100)
-    voice = np.resize(resample(speech, rate_hz, 44_100), n)
+    voice = np.resize(starter_speech(44_100), n)
     time_s = np.arange(n) / 44_100
     sides = sum(0.08 * np.sin(2 * np.pi * hz * time_s) for hz in (110.0, 138.6, 164.8))
     soundfile.write(folder / name, np.stack([voice + sides, voice - sides], 1), 44_100)

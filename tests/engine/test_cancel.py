@@ -6,20 +6,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-import soundfile
 import torch
 from numpy.typing import NDArray
 from torch.overrides import TorchFunctionMode
 
 from engine import CancelToken, ConversionOptions, Converter, OptimizationConfig
 from engine.errors import ConversionCancelled
-from engine.paths import starter_dir
 from engine.progress import PerformanceProfiler
 from engine.run import Run
 from engine.stages import Placement
 from engine.stopping import StopBetweenOperations
 from tests.engine.second_device import give_second_device
 from tests.engine.small_set import SmallSet, write_small_set
+from tests.sound import starter_speech
 
 
 class Cancelling(TorchFunctionMode):
@@ -48,9 +47,10 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> SmallSet:
 def converted(
     converter: Converter, small: SmallSet, cancel: CancelToken | None = None
 ) -> NDArray[np.float32]:
-    speech, rate_hz = soundfile.read(starter_dir() / "sample.wav", 16_000, dtype="float32")
     options = ConversionOptions(seed=3, pitch_method="yin")
-    samples = converter.convert(speech, rate_hz, small.voice, options, cancel=cancel).samples
+    samples = converter.convert(
+        starter_speech()[:16_000], 16_000, small.voice, options, cancel=cancel
+    ).samples
     assert samples is not None
     return samples
 

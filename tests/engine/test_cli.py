@@ -19,7 +19,10 @@ import torch
 from engine.audio.reader import probe_audio
 from engine.cli import main
 from engine.paths import starter_dir
+from engine.retrieval.index_file import read_index
+from engine.voice_checkpoint import load_voice
 from tests.engine.small_set import write_small_set
+from tests.sound import starter_speech
 
 SAMPLE = starter_dir() / "sample.wav"
 VOICE = starter_dir() / "voice.pth"
@@ -39,9 +42,8 @@ def run(capfd: pytest.CaptureFixture[str]) -> Run:
 
 @pytest.fixture
 def short(tmp_path: Path) -> Path:
-    samples, rate_hz = soundfile.read(SAMPLE, frames=16_000)
     path = tmp_path / "short.wav"
-    soundfile.write(path, samples, rate_hz)
+    soundfile.write(path, starter_speech()[:16_000], 16_000)
     return path
 
 
@@ -61,7 +63,7 @@ def test_json_describes_the_conversion(run: Run, short: Path, tmp_path: Path) ->
     assert (code, err) == (0, "")
     told = json.loads(out)
     assert Path(told["output"]).name == "short (Starter).wav"
-    assert soundfile.info(told["output"]).frames == 16_000
+    assert soundfile.info(told["output"]).duration == 1.0
     assert told["seconds_in"] == 1.0
     assert told["realtime_factor"] == pytest.approx(1 / told["seconds_taken"], rel=0.05)
     assert set(told["stage_seconds"]) >= {"decode", "pitch", "content", "synthesis", "write"}
@@ -101,9 +103,9 @@ def test_a_voice_is_described(run: Run) -> None:
     code, out, _ = run("voice", VOICE, "--index", INDEX, "--json")
     card = json.loads(out)
     assert code == 0
-    assert card["sample rate (Hz)"] == 16_000
+    assert card["sample rate (Hz)"] == load_voice(VOICE).sizes.sample_rate_hz
     assert card["content encoder"] == "urvc-starter"
-    assert card["index rows"] == 1024
+    assert card["index rows"] == len(read_index(INDEX).rows)
     code, out, _ = run("voice", VOICE)
     assert code == 0
     assert "speakers          1" in out
@@ -176,12 +178,13 @@ def test_every_unusable_index_is_refused_in_one_sentence(
     run: Run, short: Path, tmp_path: Path
 ) -> None:
     whole = INDEX.read_bytes()
-    head = struct.pack("<4siqqqBi", b"IxF2", 256, 2**40, 1 << 20, 1 << 20, 1, 1)
+    width = read_index(INDEX).rows.shape[1]
+    head = struct.pack("<4siqqqBi", b"IxF2", width, 2**40, 1 << 20, 1 << 20, 1, 1)
     indexes = {
         "cut.index": whole[:5000],
         "empty.index": b"",
         "text.index": b"not an index at all, but long enough to be one" * 10,
-        "huge.index": head + struct.pack("<Q", 2**40 * 256) + b"\0" * 64,
+        "huge.index": head + struct.pack("<Q", 2**40 * width) + b"\0" * 64,
     }
     for name, content in indexes.items():
         (tmp_path / name).write_bytes(content)
@@ -191,8 +194,9 @@ def test_every_unusable_index_is_refused_in_one_sentence(
 def test_an_index_of_another_width_is_refused(run: Run, short: Path, tmp_path: Path) -> None:
     import faiss
 
+    own = read_index(INDEX).rows.shape[1]
     for rows, name in ((50, "wide.index"), (0, "trained_IVF.index")):
-        width = 768 if rows else 256
+        width = 2 * own if rows else own
         index = faiss.IndexIVFFlat(faiss.IndexFlatL2(width), width, 1)
         vectors = np.random.default_rng(0).standard_normal((50, width)).astype(np.float32)
         index.train(vectors)
@@ -260,7 +264,8 @@ def test_a_pitch_curve_sets_the_pitch(run: Run, short: Path, tmp_path: Path) -> 
     curve = tmp_path / "curve.csv"
     curve.write_text("seconds,hz\n0,220\n1,220\n")
     out = tmp_path / "out.wav"
-    assert run("convert", short, "--f0-file", curve, "-o", out)[0] == 0
+    asked = ["--f0-file", curve, "--sample-rate", 16_000]
+    assert run("convert", short, *asked, "-o", out)[0] == 0
     samples, _ = soundfile.read(out, dtype="float32")
     f0_hz = track_yin(torch.from_numpy(samples)).numpy()
     assert abs(1200 * np.log2(np.median(f0_hz[f0_hz > 0]) / 220)) < 20
@@ -273,8 +278,7 @@ def _start(*arguments: object, **more: object) -> subprocess.Popen[str]:
 
 def test_a_signal_stops_at_once_and_leaves_nothing(tmp_path: Path) -> None:
     long = tmp_path / "long.wav"
-    samples, rate_hz = soundfile.read(SAMPLE)
-    soundfile.write(long, np.tile(samples, 200), rate_hz)
+    soundfile.write(long, np.tile(starter_speech(), 200), 16_000)
     results = tmp_path / "results"
     results.mkdir()
     process = _start("convert", long, "--output-dir", results, "--device", "cpu")

@@ -12,7 +12,7 @@ from engine.cli import main
 from engine.errors import DownloadError
 from engine.library.link import find_voices
 from engine.library.song_page import song_service
-from engine.paths import starter_dir
+from tests.sound import starter_speech
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -27,9 +27,8 @@ def run(capfd: pytest.CaptureFixture[str]) -> Run:
 
 
 def write_sound(path: Path) -> Path:
-    samples, rate_hz = soundfile.read(starter_dir() / "sample.wav", start=16_000, frames=1600)
     path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, samples, rate_hz)
+    soundfile.write(path, starter_speech()[16_000:17_600], 16_000)
     return path
 
 

@@ -18,6 +18,7 @@ from engine.errors import Text
 from engine.library.link import RemoteFile, VoiceOffer
 from engine.paths import starter_dir
 from engine.plain_text import plain
+from tests.sound import starter_speech
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -35,8 +36,7 @@ def run(capfd: pytest.CaptureFixture[str]) -> Run:
 
 
 def write_sound(path: Path) -> Path:
-    samples, rate_hz = soundfile.read(starter_dir() / "sample.wav", start=16_000, frames=1600)
-    soundfile.write(path, samples, rate_hz)
+    soundfile.write(path, starter_speech()[16_000:17_600], 16_000)
     return path
 
 
@@ -130,6 +130,6 @@ def _shell(command: str, folder: Path) -> tuple[int, str, str]:
 def test_closed_streams_spoil_neither_the_result_nor_another_stream(tmp_path: Path) -> None:
     write_sound(tmp_path / "a.wav")
     assert _shell("$U convert a.wav >&- 2>&- <&-", tmp_path) == (0, "", "")
-    assert soundfile.info(tmp_path / "a (Starter).wav").frames == 1600
+    assert soundfile.info(tmp_path / "a (Starter).wav").duration == 0.1
     assert _shell("$U voices show nobody 2>&-", tmp_path) == (2, "", "")
     assert _shell("$U voices list >/dev/full 2>/dev/full", tmp_path) == (2, "", "")

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from engine.files import atomic_file, remove_stale_parts, scratch_folder
-from engine.paths import starter_dir
+from tests.sound import starter_speech
 
 SENDER = """
 import os, signal, sys
@@ -58,8 +58,7 @@ def run_and_send(
 
 @pytest.fixture
 def short(tmp_path: Path) -> Path:
-    samples, rate_hz = soundfile.read(starter_dir() / "sample.wav", start=16_000, frames=8000)
-    soundfile.write(tmp_path / "short.wav", samples, rate_hz)
+    soundfile.write(tmp_path / "short.wav", starter_speech()[16_000:24_000], 16_000)
     return tmp_path / "short.wav"
 
 

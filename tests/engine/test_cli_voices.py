@@ -18,6 +18,7 @@ from engine.library.voice_library import VoiceLibrary
 from engine.paths import starter_dir
 from tests.engine.library.download.http_server import FaultServer, running_server
 from tests.engine.loading import zoo
+from tests.sound import starter_speech
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -182,8 +183,7 @@ def installed(run: Run, tmp_path: Path) -> Path:
     (tmp_path / "Solo.pth").write_bytes((starter_dir() / "voice.pth").read_bytes())
     (tmp_path / "Solo.index").write_bytes((starter_dir() / "starter.index").read_bytes())
     assert run("voices", "import", "Solo.pth")[0] == 0
-    samples, rate_hz = soundfile.read(starter_dir() / "sample.wav", frames=8_000)
-    soundfile.write(tmp_path / "in.wav", samples, rate_hz)
+    soundfile.write(tmp_path / "in.wav", starter_speech()[:8_000], 16_000)
     return tmp_path / "voices"
 
 

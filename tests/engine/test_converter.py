@@ -45,10 +45,9 @@ from engine.pitch.yin import track_yin
 from engine.run import Run
 from tests.engine.small_set import RATE_HZ as SMALL_RATE_HZ
 from tests.engine.small_set import SmallSet, write_small_set
-from tests.sound import signal_to_error_db
+from tests.sound import signal_to_error_db, starter_speech
 
 SAMPLE = starter_dir() / "sample.wav"
-STARTER_RATE_HZ = 16_000
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +56,8 @@ def converter(tmp_path_factory: pytest.TempPathFactory) -> Converter:
 
 
 @pytest.fixture(scope="module")
-def speech() -> np.ndarray:
-    samples, rate_hz = soundfile.read(SAMPLE, dtype="float32")
-    assert rate_hz == STARTER_RATE_HZ
-    return samples
+def spoken() -> np.ndarray:
+    return starter_speech()
 
 
 @pytest.fixture(scope="module")
@@ -73,19 +70,19 @@ def small_converter(small: SmallSet) -> Converter:
     return Converter(small.models_dir, OptimizationConfig(device="cpu"))
 
 
-def _convert(
-    converter: Converter, samples: np.ndarray, options: ConversionOptions, rate_hz: int = 16_000
-) -> np.ndarray:
-    converted = converter.convert(samples, rate_hz, starter_voice(), options).samples
+def _convert(converter: Converter, samples: np.ndarray, **options: object) -> np.ndarray:
+    """From 16 kHz to 16 kHz."""
+    asked = ConversionOptions(output_rate_hz=16_000).with_values(options)
+    converted = converter.convert(samples, 16_000, starter_voice(), asked).samples
     assert converted is not None
     return converted
 
 
 def test_the_pitch_of_the_result_follows_the_source(
-    converter: Converter, speech: np.ndarray
+    converter: Converter, spoken: np.ndarray
 ) -> None:
-    converted = _convert(converter, speech, ConversionOptions(semitones=7))
-    f0_in, f0_out = (track_yin(torch.from_numpy(x)).numpy() for x in (speech, converted))
+    converted = _convert(converter, spoken, semitones=7.0)
+    f0_in, f0_out = (track_yin(torch.from_numpy(x)).numpy() for x in (spoken, converted))
     both = (f0_in > 0) & (f0_out > 0)
     assert both.sum() > 0.5 * (f0_in > 0).sum()
     cents = 1200 * np.log2(f0_out[both] / f0_in[both])
@@ -94,9 +91,9 @@ def test_the_pitch_of_the_result_follows_the_source(
 
 
 def test_the_same_job_gives_the_same_samples_whatever_came_before(
-    small: SmallSet, small_converter: Converter, speech: np.ndarray, tmp_path: Path
+    small: SmallSet, small_converter: Converter, spoken: np.ndarray, tmp_path: Path
 ) -> None:
-    short = speech[:32_000]
+    short = spoken[:32_000]
     both = np.stack([short, short[::-1]], axis=1)
     first = ConversionOptions(semitones=3, seed=1, index_rate=1.0, autotune=0.5)
     second = ConversionOptions(
@@ -128,9 +125,9 @@ def test_the_same_job_gives_the_same_samples_whatever_came_before(
 
 
 def test_noise_comes_from_the_seed_alone(
-    small: SmallSet, small_converter: Converter, speech: np.ndarray
+    small: SmallSet, small_converter: Converter, spoken: np.ndarray
 ) -> None:
-    short = speech[:16_000]
+    short = spoken[:16_000]
     options = [ConversionOptions(seed=seed, noise=on) for on in (True, False) for seed in (1, 2)]
     one, other, silent, also_silent = (
         small_converter.convert(short, 16_000, small.voice, each).samples for each in options
@@ -167,9 +164,9 @@ def test_a_result_shorter_than_half_a_sample_is_empty(
 
 
 def test_the_rate_may_be_one_of_numpys_integers(
-    small: SmallSet, small_converter: Converter, speech: np.ndarray
+    small: SmallSet, small_converter: Converter, spoken: np.ndarray
 ) -> None:
-    long = np.tile(speech[:16_000], 5)
+    long = np.tile(spoken[:16_000], 5)
     result = small_converter.convert(long, np.int32(16_000), small.voice)  # type: ignore[arg-type]
     assert result.source_s == 5
 
@@ -189,18 +186,18 @@ def test_every_kind_of_voice_converts(vocoder: Vocoder, tmp_path: Path) -> None:
     assert not np.array_equal(one, other)
 
 
-def test_silence_stays_silent(converter: Converter, speech: np.ndarray) -> None:
-    quiet = np.concatenate([speech[:16_000], np.zeros(48_000, np.float32), speech[:16_000]])
-    converted = _convert(converter, quiet, ConversionOptions())
+def test_silence_stays_silent(converter: Converter, spoken: np.ndarray) -> None:
+    quiet = np.concatenate([spoken[:16_000], np.zeros(48_000, np.float32), spoken[:16_000]])
+    converted = _convert(converter, quiet)
     pause = converted[24_000:56_000]
-    spoken = np.sqrt(np.mean(converted[:16_000] ** 2))
-    assert np.sqrt(np.mean(pause**2)) < 0.01 * spoken
+    voiced = np.sqrt(np.mean(converted[:16_000] ** 2))
+    assert np.sqrt(np.mean(pause**2)) < 0.01 * voiced
 
 
 def test_an_inverted_channel_does_not_mute_the_other(
-    small: SmallSet, small_converter: Converter, speech: np.ndarray
+    small: SmallSet, small_converter: Converter, spoken: np.ndarray
 ) -> None:
-    short = speech[:24_000]
+    short = spoken[:24_000]
     turned = np.stack([short, -short], 1)
     for options in (ConversionOptions(), ConversionOptions(stereo=True)):
         both = small_converter.convert(turned, 16_000, small.voice, options).samples
@@ -212,9 +209,9 @@ def test_an_inverted_channel_does_not_mute_the_other(
 
 
 def test_equal_channels_stay_equal_in_stereo(
-    small: SmallSet, small_converter: Converter, speech: np.ndarray
+    small: SmallSet, small_converter: Converter, spoken: np.ndarray
 ) -> None:
-    short = speech[:24_000]
+    short = spoken[:24_000]
     both, alone = (
         small_converter.convert(
             samples, 16_000, small.voice, ConversionOptions(stereo=True)
@@ -444,7 +441,7 @@ def test_nothing_is_left_when_the_disk_for_temporary_sound_is_full(
 
 
 def test_a_cancel_while_the_result_is_written_leaves_no_file(
-    converter: Converter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    converter: Converter, spoken: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token, encoded = CancelToken(), writer._coded
 
@@ -454,7 +451,7 @@ def test_a_cancel_while_the_result_is_written_leaves_no_file(
 
     monkeypatch.setattr(writer, "_coded", cancelling)
     long = tmp_path / "long.wav"
-    soundfile.write(long, np.tile(soundfile.read(SAMPLE)[0], 3), STARTER_RATE_HZ)
+    soundfile.write(long, np.tile(spoken, 3), 16_000)
     with pytest.raises(ConversionCancelled):
         converter.convert_file(long, starter_voice(), cancel=token)
     assert list(tmp_path.iterdir()) == [long]
@@ -505,20 +502,20 @@ def test_a_cancel_stops_the_pitch_tracking(
     assert len(pauses) == 2
 
 
-def test_replaced_weights_are_noticed(tmp_path: Path, speech: np.ndarray) -> None:
+def test_replaced_weights_are_noticed(tmp_path: Path, spoken: np.ndarray) -> None:
     files = write_small_set(tmp_path)
     converter = Converter(files.models_dir, OptimizationConfig(device="cpu"))
-    before = converter.convert(speech[:16_000], 16_000, files.voice).samples
+    before = converter.convert(spoken[:16_000], 16_000, files.voice).samples
     weights = files.models_dir / "hubert_base" / "model.safetensors"
     state = load_file(weights)
     save_file({name: tensor * 1.5 for name, tensor in state.items()}, weights)
     os.utime(weights, (1, 1))
-    after = converter.convert(speech[:16_000], 16_000, files.voice).samples
+    after = converter.convert(spoken[:16_000], 16_000, files.voice).samples
     assert not np.array_equal(before, after)
 
 
 def test_too_little_memory_for_the_smallest_piece_is_reported_in_one_sentence(
-    small: SmallSet, speech: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    small: SmallSet, spoken: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object, **__: object) -> object:
         raise MemoryError
@@ -526,7 +523,7 @@ def test_too_little_memory_for_the_smallest_piece_is_reported_in_one_sentence(
     monkeypatch.setattr(ContentEncoder, "forward", full)
     converter = Converter(small.models_dir, OptimizationConfig(device="cpu"))
     with pytest.raises(DeviceError, match="memory"):
-        converter.convert(speech[:16_000], 16_000, small.voice)
+        converter.convert(spoken[:16_000], 16_000, small.voice)
 
 
 def test_progress_only_grows_and_ends_at_one(converter: Converter, tmp_path: Path) -> None:
@@ -572,9 +569,9 @@ def test_invalid_samples_are_refused(converter: Converter, samples: np.ndarray) 
         converter.convert(samples, 16_000, starter_voice())
 
 
-def test_an_unknown_speaker_is_refused(converter: Converter, speech: np.ndarray) -> None:
+def test_an_unknown_speaker_is_refused(converter: Converter, spoken: np.ndarray) -> None:
     with pytest.raises(OptionError, match="speaker 5"):
-        _convert(converter, speech, ConversionOptions(speaker=5))
+        _convert(converter, spoken, speaker=5)
 
 
 def test_networks_are_loaded_again_after_unload(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from scipy.signal import lfilter
 
 from engine.cli import main
 from engine.effects.formant import process
-from engine.paths import starter_dir
 from engine.pitch.swift import swift_frames
+from tests.sound import starter_speech
 
 RATE_HZ = 16_000
 FORMANTS = ((700, 90), (1220, 100), (2600, 140), (3500, 200))
@@ -89,8 +89,7 @@ def test_short_sounds_keep_their_length(n: int) -> None:
 def test_the_command_line_takes_two_semitones_at_most(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    samples, rate_hz = soundfile.read(starter_dir() / "sample.wav", frames=16_000)
-    soundfile.write(tmp_path / "a.wav", samples, rate_hz)
+    soundfile.write(tmp_path / "a.wav", starter_speech()[:16_000], 16_000)
     plain, smaller = tmp_path / "plain.wav", tmp_path / "smaller.wav"
     assert main(["convert", str(tmp_path / "a.wav"), "-o", str(plain)]) == 0
     assert main(["convert", str(tmp_path / "a.wav"), "-o", str(smaller), "--formants", "2"]) == 0

@@ -29,6 +29,7 @@ from engine.pitch.swift import swift_frames
 from engine.source_pitch import pitch_of_source
 from engine.voice import starter_voice as voice_files
 from tests.engine.small_set import write_small_set
+from tests.sound import starter_speech
 
 MAN = SourcePitch(110.0, 90.0, 140.0)
 WOMAN = VoicePitch(220.0, 160.0, 400.0, "learnt")
@@ -158,10 +159,11 @@ def test_a_voice_is_rendered_once_and_each_source_gets_its_key(
     monkeypatch.setenv(VOICES_VARIABLE, str(tmp_path / "voices"))
     starter = starter_voice()
     (installed,) = VoiceLibrary().import_files((starter.weights,)).imported
-    sample, rate_hz = soundfile.read(starter_dir() / "sample.wav", frames=48_000)
-    soundfile.write(tmp_path / "man.wav", sample, rate_hz)
-    soundfile.write(tmp_path / "child.wav", sample, 2 * rate_hz)
-    soundfile.write(tmp_path / "silent.wav", np.zeros(8000), rate_hz)
+    time_s = np.arange(16_000) / 16_000
+    for name, hz in (("man", 80.0), ("child", 640.0)):
+        tone = sum(np.sin(2 * np.pi * hz * k * time_s) / k for k in range(1, 8))
+        soundfile.write(tmp_path / f"{name}.wav", 0.2 * tone, 16_000)
+    soundfile.write(tmp_path / "silent.wav", np.zeros(8000), 16_000)
     command = ["convert", "--voice", installed.voice.name, "--pitch"]
     files = [str(tmp_path / f"{name}.wav") for name in ("man", "child", "silent")]
     assert main([*command, "auto", "--json", *files[:2]]) == 0
@@ -183,9 +185,9 @@ def test_a_voice_is_rendered_once_and_each_source_gets_its_key(
 
 
 def test_the_pitch_that_was_found_comes_with_the_result_before_it_is_shifted() -> None:
-    samples, rate_hz = soundfile.read(starter_dir() / "sample.wav", frames=16_000, dtype="float32")
+    samples = starter_speech()[:16_000]
     options = ConversionOptions(semitones=12, autotune=1.0, pitch_method="swift")
-    result = Converter().convert(samples, rate_hz, voice_files(), options)
+    result = Converter().convert(samples, 16_000, voice_files(), options)
     found = swift_frames(samples)
     assert result.f0_hz is not None
     assert len(result.f0_hz) == 100

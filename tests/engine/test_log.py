@@ -14,6 +14,8 @@ import soundfile
 from engine.cli import main
 from engine.log import LOG_FILE, log_to_file, start_app_log, stop_logging
 from engine.paths import starter_dir
+from engine.retrieval.index_file import read_index
+from tests.sound import starter_speech
 
 LOADED = "embeddings to cpu for GPU-accelerated retrieval"
 
@@ -26,8 +28,7 @@ def _no_log() -> Iterator[None]:
 
 @pytest.fixture
 def short(tmp_path: Path) -> Path:
-    samples, rate_hz = soundfile.read(starter_dir() / "sample.wav", start=16_000, frames=1600)
-    soundfile.write(tmp_path / "short.wav", samples, rate_hz)
+    soundfile.write(tmp_path / "short.wav", starter_speech()[16_000:17_600], 16_000)
     return tmp_path / "short.wav"
 
 
@@ -35,11 +36,12 @@ def test_verbose_tells_where_the_embeddings_were_loaded(
     short: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RVC_GPU_RETRIEVAL", "on")
+    rows = len(read_index(starter_dir() / "starter.index").rows)
     for asked in (["-vv"], []):
         assert main(["convert", str(short), "--device", "cpu", *asked]) == 0
         out, err = capfd.readouterr()
         assert out.count("\n") == 1
-        assert (f"Loaded 1024 {LOADED}" in err) == bool(asked)
+        assert (f"Loaded {rows} {LOADED}" in err) == bool(asked)
         assert ("DEBUG" in err) == bool(asked)
         assert str(short.parent) not in err
 

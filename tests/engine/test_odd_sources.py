@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,11 @@ import pytest
 import soundfile
 
 from engine import ConversionOptions, Converter, OptimizationConfig, starter_voice
+from engine.analysis import LIFTED_PEAK
 from engine.cli import main
 from engine.errors import AudioFileError
-from engine.paths import starter_dir
 from tests.engine.audio.sound_file import Track, mux
-from tests.sound import agreement_db
+from tests.sound import agreement_db, starter_speech
 
 
 @pytest.fixture(scope="module")
@@ -22,29 +23,32 @@ def converter(tmp_path_factory: pytest.TempPathFactory) -> Converter:
 
 
 @pytest.fixture(scope="module")
-def speech() -> np.ndarray:
-    samples, _ = soundfile.read(starter_dir() / "sample.wav", dtype="float32")
-    return samples[:32_000]
+def spoken() -> np.ndarray:
+    return starter_speech()[:32_000]
 
 
 def test_how_quiet_a_source_is_changes_nothing_of_the_voice(
-    converter: Converter, speech: np.ndarray
+    converter: Converter, spoken: np.ndarray
 ) -> None:
     results = [
-        converter.convert(level * speech, 16_000, starter_voice()) for level in (0.02, 0.002)
+        converter.convert(level * spoken, 16_000, starter_voice()) for level in (0.02, 0.002)
     ]
     first, second = (each.samples for each in results)
     assert agreement_db(second, first) > 40
-    assert results[1].notes == ("the sound is very quiet; the networks heard it 56 dB louder",)
+    (note,) = map(str, results[1].notes)
+    said = re.fullmatch(r"the sound is very quiet; the networks heard it (\d+) dB louder", note)
+    assert said is not None
+    lift = LIFTED_PEAK / np.abs(0.002 * spoken).max()
+    assert float(said[1]) == pytest.approx(20 * np.log10(lift), abs=1.5)
 
 
 def test_a_result_that_follows_a_quiet_source_is_as_quiet_as_before(
-    converter: Converter, speech: np.ndarray
+    converter: Converter, spoken: np.ndarray
 ) -> None:
     options = ConversionOptions(volume_envelope=0.0)
     levels = []
     for level in (1.0, 0.05):
-        samples = converter.convert(level * speech, 16_000, starter_voice(), options).samples
+        samples = converter.convert(level * spoken, 16_000, starter_voice(), options).samples
         levels.append(np.sqrt(np.mean(np.square(samples))))
     assert levels[1] / levels[0] == pytest.approx(0.05, rel=0.2)
 
@@ -59,9 +63,9 @@ def test_a_silent_source_is_converted_and_said_to_be_silent(
 
 
 def test_the_track_that_is_asked_for_is_converted(
-    converter: Converter, speech: np.ndarray, tmp_path: Path
+    converter: Converter, spoken: np.ndarray, tmp_path: Path
 ) -> None:
-    sound = speech[:16_000, None]
+    sound = spoken[:16_000, None]
     path = mux(tmp_path / "a.mkv", 16_000, [Track(sound), Track(sound[::-1])])
     results = {
         track: converter.convert_file(

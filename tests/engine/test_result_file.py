@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 
 from engine import ConversionOptions, Converter, OptimizationConfig, starter_voice
 from engine.audio.reader import read_audio
@@ -17,8 +16,8 @@ from engine.audio.tags.file_tags import read_tags
 from engine.audio.tags.tag import Picture, Tags
 from engine.audio.writer import write_sound
 from engine.cli import main
-from engine.paths import starter_dir
 from tests.engine.audio.sound_file import encode
+from tests.sound import starter_speech
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
 TAGS = Tags.of([("TITLE", "One"), ("ARTIST", "Me"), ("TRACKNUMBER", "3/9")], [Picture(PNG)])
@@ -31,8 +30,8 @@ def converter(tmp_path_factory: pytest.TempPathFactory) -> Converter:
 
 @pytest.fixture
 def tagged(tmp_path: Path) -> Path:
-    samples, rate_hz = soundfile.read(starter_dir() / "sample.wav", dtype="float32")
-    return write_sound(tmp_path / "a.mp3", Sound.of(samples[:8000], rate_hz), "mp3", tags=TAGS)
+    sound = Sound.of(starter_speech()[:8000], 16_000)
+    return write_sound(tmp_path / "a.mp3", sound, "mp3", tags=TAGS)
 
 
 def test_a_result_has_the_tags_of_its_source(
@@ -75,8 +74,7 @@ def test_a_source_whose_tags_are_damaged_is_converted(
 def test_the_command_line_keeps_the_picture_on_request(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    samples, rate_hz = soundfile.read(starter_dir() / "sample.wav", dtype="float32")
-    film = encode(tmp_path / "a.mp4", samples[:8000, None], rate_hz, "aac", "mpeg4")
+    film = encode(tmp_path / "a.mp4", starter_speech()[:8000, None], 16_000, "aac", "mpeg4")
     assert main(["convert", "--video", "--device", "cpu", str(film)]) == 0
     made = tmp_path / "a (Starter).mp4"
     assert made.is_file()

@@ -9,6 +9,7 @@ from recipe.export import export, export_index
 from recipe.network import new_encoder, new_voice
 
 from engine import ConversionOptions, Converter, VoiceFiles
+from engine import voice as voices
 from engine.errors import IndexFileError, VoiceFileError
 from engine.paths import starter_dir
 from engine.retrieval.index_file import read_index
@@ -94,8 +95,12 @@ def test_a_community_index_as_wide_as_the_starters_is_refused(
 
 
 def test_the_starters_index_is_refused_to_a_community_voice_of_its_width(
-    folder: Path, tmp_path: Path
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    shipped = tmp_path / "shipped"
+    shipped.mkdir()
+    (shipped / "encoder").symlink_to(folder / NAME)
+    monkeypatch.setattr(voices, "starter_dir", lambda: shipped)
     config = json.loads((folder / NAME / "config.json").read_text())
     del config["pair_id"]
     models = tmp_path / "models"
@@ -106,7 +111,7 @@ def test_the_starters_index_is_refused_to_a_community_voice_of_its_width(
     plain = Converter(models_dir=models)
     own = plain.convert(SOUND, 16_000, VoiceFiles(voice), OPTIONS)
     assert own.samples is not None
-    files = VoiceFiles(voice, starter_dir() / "starter.index")
+    files = VoiceFiles(voice, folder / NAME / "starter.index")
     with pytest.raises(IndexFileError, match="belongs to the starter voice"):
         plain.convert(SOUND, 16_000, files, OPTIONS)
 

@@ -11,10 +11,10 @@ import soundfile
 from engine import Converter, OptimizationConfig
 from engine.audio.resampling import resample
 from engine.cover.options import CoverNetworks
-from engine.paths import starter_dir
 from engine.separation.separator import Separator
 from tests.engine.cover.sums import Sums, separated
 from tests.engine.cover.track import sine
+from tests.sound import starter_speech
 
 
 @pytest.fixture
@@ -31,8 +31,7 @@ def converter(tmp_path_factory: pytest.TempPathFactory) -> Converter:
 @pytest.fixture(scope="package")
 def song(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """1.6 s of speech over chords, float stereo at 48 kHz."""
-    speech, rate_hz = soundfile.read(starter_dir() / "sample.wav", dtype="float32")
-    vocals = resample(speech[: round(1.6 * rate_hz)], rate_hz, 48_000)
+    vocals = resample(starter_speech()[:25_600], 16_000, 48_000)
     seconds = len(vocals) / 48_000
     sides = sum(sine(hz, seconds, 0.08, 48_000) for hz in (110.0, 138.6, 164.8))[: len(vocals)]
     path = tmp_path_factory.mktemp("song") / "song.wav"

@@ -8,20 +8,18 @@ import numpy as np
 import pytest
 import soundfile
 
-from engine.audio.resampling import resample
 from engine.cover.guess import sounds_like_a_song
 from engine.errors import AudioFileError, ConversionCancelled
-from engine.paths import starter_dir
+from tests.sound import starter_speech
 
 RATE_HZ = 16_000
 SECONDS = 40
 
 
 @pytest.fixture(scope="module")
-def speech() -> np.ndarray:
+def spoken() -> np.ndarray:
     """With pauses, as it ships with the program: float [n]."""
-    sound, rate_hz = soundfile.read(starter_dir() / "sample.wav", dtype="float32")
-    return np.resize(resample(sound, rate_hz, RATE_HZ), SECONDS * RATE_HZ)
+    return np.resize(starter_speech(RATE_HZ), SECONDS * RATE_HZ)
 
 
 def chords(n: int) -> np.ndarray:
@@ -34,9 +32,9 @@ def judged(path: Path, samples: np.ndarray) -> bool:
     return sounds_like_a_song(path)
 
 
-def test_wide_stereo_without_pauses_is_a_song(speech: np.ndarray, tmp_path: Path) -> None:
-    sides = chords(len(speech))
-    song = np.stack([speech + sides, speech - sides], 1)
+def test_wide_stereo_without_pauses_is_a_song(spoken: np.ndarray, tmp_path: Path) -> None:
+    sides = chords(len(spoken))
+    song = np.stack([spoken + sides, spoken - sides], 1)
     path = tmp_path / "song.flac"
     silence = np.zeros((10 * RATE_HZ, 2))
     assert judged(path, song)
@@ -44,23 +42,23 @@ def test_wide_stereo_without_pauses_is_a_song(speech: np.ndarray, tmp_path: Path
     assert not judged(path, song[: 20 * RATE_HZ])  # it may be anything
 
 
-def test_voices_are_no_songs(speech: np.ndarray, tmp_path: Path) -> None:
+def test_voices_are_no_songs(spoken: np.ndarray, tmp_path: Path) -> None:
     path = tmp_path / "voice.flac"
     rng = np.random.default_rng(0)
-    room = np.convolve(speech, rng.standard_normal(800) * np.exp(-np.arange(800) / 200))[
-        : len(speech)
+    room = np.convolve(spoken, rng.standard_normal(800) * np.exp(-np.arange(800) / 200))[
+        : len(spoken)
     ]
-    wide = np.stack([speech + 0.05 * room, speech - 0.05 * room], 1)
-    for voice in (speech, np.stack([speech, speech], 1), wide, np.zeros((len(speech), 2))):
+    wide = np.stack([spoken + 0.05 * room, spoken - 0.05 * room], 1)
+    for voice in (spoken, np.stack([spoken, spoken], 1), wide, np.zeros((len(spoken), 2))):
         assert not judged(path, voice)
     # Nor is music of which one channel tells nothing about its width.
-    assert not judged(path, chords(len(speech)))
+    assert not judged(path, chords(len(spoken)))
 
 
 def test_it_stops_when_asked_to_and_refuses_what_cannot_be_read(
-    speech: np.ndarray, tmp_path: Path
+    spoken: np.ndarray, tmp_path: Path
 ) -> None:
-    soundfile.write(tmp_path / "a.wav", np.stack([speech, -speech], 1), RATE_HZ)
+    soundfile.write(tmp_path / "a.wav", np.stack([spoken, -spoken], 1), RATE_HZ)
 
     def stop() -> None:
         raise ConversionCancelled

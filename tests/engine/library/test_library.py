@@ -28,6 +28,7 @@ from engine.errors import (
 )
 from engine.library.download.retry import Pacing
 from engine.library.export import export_voice
+from engine.library.importing import facts_of
 from engine.library.installed_voice import InstalledVoice, starter_voice, voices_dir
 from engine.library.link import RemoteFile, VoiceOffer
 from engine.library.staging import KEEP_DOWNLOADS_S, clean_up
@@ -35,6 +36,7 @@ from engine.library.voice_library import VoiceLibrary
 from engine.options import ConversionOptions
 from engine.progress import CancelToken
 from engine.voice_checkpoint import load_voice
+from engine.voice_record import content_sha256, read_record
 from tests.engine.library.download.http_server import Fault, running_server
 from tests.engine.loading import zoo
 from tests.engine.loading.test_voice_checkpoint import HOSTILE_LABELS, SHOWN
@@ -58,8 +60,8 @@ def put(library: VoiceLibrary, folder: Path, name: str, singer: int) -> Installe
 
 def test_the_starter_is_always_there_and_cannot_be_changed(library: VoiceLibrary) -> None:
     (starter,) = library.voices()
-    card = load_voice(starter.weights).card
-    assert {name: getattr(card, name) for name in starter.facts} == starter.facts
+    assert starter.facts == facts_of(load_voice(starter.weights).card)
+    assert starter.content_sha256 == content_sha256(read_record(starter.weights))
     assert starter.index is not None
     assert starter.index.is_file()
     changes: list[Callable[[], object]] = [

@@ -16,6 +16,7 @@ from engine.errors import VoiceFileError, WeightsError
 from engine.models.synthesizer import build_synthesizer, state_shapes
 from engine.models.synthesizer_sizes import Vocoder
 from engine.paths import starter_dir
+from engine.retrieval.index_file import read_index
 from engine.voice import find_encoder
 from engine.voice_checkpoint import load_voice
 from engine.voice_record import content_sha256, read_record, write_stored
@@ -95,9 +96,12 @@ def test_the_card_shows_the_labels_of_the_trainer(tmp_path: Path) -> None:
 
 def test_the_starter_voice_loads_with_its_own_widths() -> None:
     voice = load_voice(STARTER)
-    sizes = voice.sizes
-    assert (sizes.feature_channels, sizes.inter_channels, sizes.gin_channels) == (256, 80, 32)
-    assert (sizes.sample_rate_hz, sizes.hop_samples) == (16000, 160)
+    sizes, state = voice.sizes, voice.state
+    assert state["enc_p.emb_phone.weight"].shape[1] == sizes.feature_channels
+    assert state["dec.conv_pre.weight"].shape[1] == sizes.inter_channels
+    assert state["emb_g.weight"].shape == (sizes.speakers, sizes.gin_channels)
+    assert sizes.feature_channels == len(read_index(starter_dir() / "starter.index").rows[0])
+    assert sizes.hop_samples * 100 == sizes.sample_rate_hz
     assert (voice.card.version, voice.card.content_layer) == ("v2", None)
 
 

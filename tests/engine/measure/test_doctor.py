@@ -118,6 +118,7 @@ def test_a_missing_starter_set_fails_only_if_nothing_else_converts(
 
 def test_the_starter_set_is_complete() -> None:
     wanted = {"encoder/config.json", "encoder/model.safetensors", "voice.pth", "sample.wav"}
+    wanted |= {"card.json", "range.json"}
     there = {str(file.relative_to(starter_dir())) for file in starter_dir().rglob("*")}
     assert wanted | {"README.md", "NOTICE", "starter.index"} <= there
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -64,11 +65,11 @@ def test_a_wrong_conversion_is_detected() -> None:
 
 
 def test_a_result_of_another_length_or_without_sound_is_wrong() -> None:
-    made = self_test.Sound(np.zeros(5, np.float32), 16_000, "", 0, 0)
-    assert agreement_with_stored_db(made) == -np.inf
-    n = len(convert_sample().samples)
+    right = convert_sample()
+    assert agreement_with_stored_db(replace(right, samples=right.samples[:5])) == -np.inf
+    assert agreement_with_stored_db(replace(right, rate_hz=8_000)) == -np.inf
     silent, undefined = (
-        self_test.Sound(np.full(n, value, np.float32), 16_000, "", 0, 0) for value in (0, np.nan)
+        replace(right, samples=np.full_like(right.samples, value)) for value in (0, np.nan)
     )
     assert agreement_with_stored_db(silent) == 0
     assert not agreement_with_stored_db(undefined) >= LEAST_AGREEMENT_DB

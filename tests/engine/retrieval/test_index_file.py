@@ -18,6 +18,7 @@ from engine.errors import IndexFileError
 from engine.retrieval.faiss_search import FaissSearch
 from engine.retrieval.index_file import RetrievalIndex, read_index, write_flat_index
 from engine.retrieval.search import open_search
+from engine.voice_checkpoint import load_voice
 from tests.engine.retrieval.faiss_files import (
     GOLDEN,
     index_bytes,
@@ -177,10 +178,10 @@ def test_a_written_index_is_the_file_faiss_would_write(tmp_path: Path) -> None:
 
 def test_the_starter_index_belongs_to_the_starter_voice() -> None:
     path = Path(__file__).parents[3] / "resources" / "starter" / "starter.index"
-    index = read_index(path, 256)
-    assert index.rows.shape == (1024, 256)
+    index = read_index(path, load_voice(path.with_name("voice.pth")).sizes.feature_channels)
     oracle = faiss.read_index(str(path))
-    np.testing.assert_array_equal(index.rows, oracle.reconstruct_n(0, 1024))
+    assert index.rows.shape == (oracle.ntotal, oracle.d)
+    np.testing.assert_array_equal(index.rows, oracle.reconstruct_n(0, oracle.ntotal))
 
 
 # --- what is refused, and with which words ---

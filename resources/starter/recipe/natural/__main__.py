@@ -14,7 +14,6 @@ from recipe.training import Effort
 
 STAGES = "speech", "singing", "features", "prior", "vocoder", "export", "report"
 MINUTES = 75.0
-HERE = Path(__file__).resolve().parents[2]
 
 
 def main() -> None:
@@ -45,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--steps", type=int, help="instead of the stage's own number")
     parser.add_argument("--ends-at", type=float, help="seconds since 1970, instead of steps")
     parser.add_argument("--minutes", type=float, default=MINUTES, help="of speech")
+    parser.add_argument("--former-voice", type=Path, help="vocoder: a 16 kHz voice to begin with")
     parser.add_argument("--whisper", type=Path, help="features: model.bin of Whisper tiny.en")
     parser.add_argument("--set", type=Path, help="export, report: the folder of the set")
     parser.add_argument("--clips", type=Path, help="report: folder of the clips to convert")
@@ -83,7 +83,7 @@ def _features(arguments: argparse.Namespace) -> None:
 def _vocoder(arguments: argparse.Namespace) -> None:
     from recipe.natural.vocoder import train_vocoder
 
-    train_vocoder(arguments.work, _effort(arguments), HERE / "voice.pth")
+    train_vocoder(arguments.work, _effort(arguments), arguments.former_voice)
 
 
 def _prior(arguments: argparse.Namespace) -> None:
