@@ -13,7 +13,7 @@ from tests.engine.audio.sound_file import encode
 
 
 def song(folder: Path, name: str = "song.wav") -> Path:
-    """Six seconds of speech."""
+    """Some seconds of speech, the sample that ships."""
     return Path(shutil.copy(sample_file(), folder / name))
 
 

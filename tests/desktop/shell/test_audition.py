@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
@@ -25,6 +26,7 @@ from tests.desktop.fake_engine import FakeEngine
 from tests.desktop.listen.fake_device import FakeDevice
 
 WAIT_MS = 60_000
+SAMPLE_S = soundfile.info(sample_file()).duration
 
 
 class Bench:
@@ -37,7 +39,8 @@ class Bench:
         self.audition._make_player = lambda: LoopPlayer(device)
         source = folder / name
         shutil.copy(sample_file(), source)
-        made = Job(source=source, voice=app.draft.voice, state=JobState.FINISHED, source_s=5.8)
+        state, voice = JobState.FINISHED, app.draft.voice
+        made = Job(source=source, voice=voice, state=state, source_s=SAMPLE_S)
         app.queue.add([made])
         app.window.queue_view.select_job(made.id)
         self.job = made
@@ -155,7 +158,7 @@ def test_the_selected_stretch_is_heard(fake: tuple[Bench, FakeEngine], qtbot: Qt
     bench.app.window.areas.audition.click()
     qtbot.waitUntil(lambda: len(engine.auditions) == 1, timeout=WAIT_MS)
     order = engine.auditions[0]
-    assert (order.start_s, order.stop_s) == pytest.approx((2.9, 5.795), abs=0.05)
+    assert (order.start_s, order.stop_s) == pytest.approx((SAMPLE_S / 2, SAMPLE_S), abs=0.05)
     QTest.mouseClick(lane, left, shift, QPoint(half, y))
     qtbot.waitUntil(lambda: len(engine.auditions) == 2, timeout=WAIT_MS)
     assert engine.auditions[1].start_s == 0.0
@@ -278,7 +281,7 @@ def test_each_piece_is_heard_at_once_and_a_change_begins_where_the_sound_is(
         for _ in range(3):
             engine.may.release()
         qtbot.waitUntil(lambda: not bench.audition.is_rendering, timeout=WAIT_MS)
-        n = round(5.795 * device.stream.rate_hz)
+        n = round(SAMPLE_S * device.stream.rate_hz)
         qtbot.waitUntil(
             lambda: np.allclose(device.stream.play(n), 0.01, atol=1e-4), timeout=WAIT_MS
         )
