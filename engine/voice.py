@@ -2,7 +2,7 @@
 
 A voice, its content encoder and its index may carry one id. Community files carry none. Where sizes
 differ, loading refuses a mixture by itself; the id is for files of equal sizes, which would give
-noise (an index of a v1 voice is as wide as the starter's).
+noise.
 """
 
 from __future__ import annotations
