@@ -142,8 +142,11 @@ def _damaged_voices(folder: Path) -> dict[str, bytes]:
         saved[name] = (folder / "tmp.pth").read_bytes()
 
     config = record["config"]
-    save("wrong version.pth", version="v1")
-    save("unknown version.pth", version="v9")
+    # Only for features 256 wide the label counts: v1 and v2 can both have them.
+    phones = record["weight"]["enc_p.emb_phone.weight"]
+    narrow = record["weight"] | {"enc_p.emb_phone.weight": phones.new_zeros(len(phones), 256)}
+    save("wrong version.pth", version="v1", weight=narrow)
+    save("unknown version.pth", version="v9", weight=narrow)
     foreign = {"dec.conformers.0.net.weight": torch.zeros(8, 8)}
     save("foreign.pth", vocoder="RingFormer", weight=record["weight"] | foreign)
     save("wrong rates.pth", config=[*config[:12], [10, 5, 4], *config[13:]])

@@ -10,6 +10,7 @@ import pytest
 
 from engine import ConversionOptions, Converter, OptimizationConfig, starter_voice
 from engine.audio.reader import read_audio
+from engine.audio.resampling import resampled_length
 from engine.audio.result_file import ResultFile
 from engine.audio.source import Sound
 from engine.audio.tags.file_tags import read_tags
@@ -68,7 +69,15 @@ def test_a_source_whose_tags_are_damaged_is_converted(
     hurt.write_bytes(content)
     result = converter.convert_file(hurt, starter_voice())
     assert result.output_path is not None
-    assert len(read_audio(result.output_path).samples) == len(read_audio(tagged).samples)
+    assert as_long(result.output_path, tagged)
+
+
+def as_long(made: Path, source: Path) -> bool:
+    """To the sample, at the result's rate."""
+    found, before = read_audio(made), read_audio(source)
+    return len(found.samples) == resampled_length(
+        len(before.samples), before.rate_hz, found.rate_hz
+    )
 
 
 def test_the_command_line_keeps_the_picture_on_request(
@@ -78,7 +87,7 @@ def test_the_command_line_keeps_the_picture_on_request(
     assert main(["convert", "--video", "--device", "cpu", str(film)]) == 0
     made = tmp_path / "a (Starter).mp4"
     assert made.is_file()
-    assert read_audio(made).samples.shape == read_audio(film).samples.shape
+    assert as_long(made, film)
     other = tmp_path / "b.mp4"
     assert main(["convert", "--video", "--device", "cpu", str(film), "-o", str(other)]) == 0
     assert other.is_file()
