@@ -24,7 +24,6 @@ from engine.voice_checkpoint import load_voice
 from tests.engine.small_set import write_small_set
 from tests.sound import starter_speech
 
-SAMPLE = starter_dir() / "sample.wav"
 VOICE = starter_dir() / "voice.pth"
 INDEX = starter_dir() / "starter.index"
 
