@@ -211,16 +211,21 @@ class LaneList(QWidget):
     def align(self) -> None:
         """Keep the scroll bar below the waveforms."""
         if self.rows:
-            view = self.rows[0].view
             self._grid.activate()
-            right = self.width() - view.mapTo(self, view.rect().topRight()).x() - 1
-            self._below.setContentsMargins(round(self.time_left - LANE_MARGIN), 0, right, 0)
+            left = round(self.time_left - LANE_MARGIN)
+            self._below.setContentsMargins(left, 0, self.right_gap, 0)
 
     @property
     def time_left(self) -> float:
         """Where time begins, from the left of this widget: what is below it aligns with that."""
         view = self.rows[0].view
         return view.mapTo(self, view.rect().topLeft()).x() + LANE_MARGIN
+
+    @property
+    def right_gap(self) -> int:
+        """How far the waveforms end from the right of this widget: levels stand there."""
+        view = self.rows[0].view
+        return self.width() - view.mapTo(self, view.rect().topRight()).x() - 1
 
     def _add_row(self) -> None:
         row, number = LaneRow(self._axis), len(self.rows)

@@ -325,7 +325,8 @@ class ListenPanel(QWidget):
         if self.pitch is not None and layout is not None and self._list.rows:
             layout.activate()
             self._list.align()
-            self.pitch.set_left(self._list.x() + self._list.time_left - self.pitch.x())
+            left = self._list.x() + self._list.time_left - self.pitch.x()
+            self.pitch.set_ends(left, self._list.right_gap)
 
     # --- what is played ------------------------------------------------------------------------
 
@@ -394,6 +395,7 @@ class ListenPanel(QWidget):
     def _setting_changed(self, key: str) -> None:
         if key == settings_table.LEVEL_MATCH.key:
             self._show_levels()
+            self._align()
             self.playback.go_on()
 
     @Slot()

@@ -86,8 +86,14 @@ class PitchPanel(QWidget):
         self._shown_s = shown_s
         self._view.show_seconds(shown_s)
 
-    def set_left(self, left: float) -> None:
-        """Where the curves begin, so that they are below the waveforms."""
+    def set_ends(self, left: float, right: int) -> None:
+        """Where the curves begin, and what is free right of them: they stand below the waveforms.
+
+        Parameters
+        ----------
+        left, right : points from the left and from the right of this panel
+        """
+        self._beside.setContentsMargins(0, 0, right, 0)
         self._view.set_left(left - self._view.x())
 
     def setVisible(self, visible: bool) -> None:  # noqa: N802, FBT001 - Qt's name
@@ -148,10 +154,12 @@ class PitchPanel(QWidget):
             tools.addWidget(button)
         tools.addStretch(1)
         tools.addWidget(self._convert)
+        self._beside = QHBoxLayout()
+        self._beside.addWidget(view)
         column = QVBoxLayout(self)
         column.setContentsMargins(6, 0, 0, 4)
         column.setSpacing(4)
-        column.addWidget(view)
+        column.addLayout(self._beside)
         column.addWidget(self._readout)
         column.addLayout(tools)
 

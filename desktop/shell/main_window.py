@@ -189,6 +189,12 @@ class MainWindow(DropWindow):
             self.queue.add(takes)
             self.show_new([take.id for take in takes])
 
+    def use_settings_of_selected(self) -> None:
+        """Show voice and settings of the selected take in the side panel, to change them there."""
+        jobs = self.selected_jobs()
+        if len(jobs) == 1:
+            self._draft.take_over(jobs[0])
+
     def star_selected(self) -> None:
         """Give the selected takes a star, or take it away."""
         self.queue.star(self.queue_view.selected_ids())

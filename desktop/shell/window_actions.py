@@ -55,6 +55,9 @@ class WindowActions(QObject):
         self.convert = self._make(
             tr("Convert with These Settings"), window.convert_with_settings, "Ctrl+Return"
         )
+        self.use_settings = self._make(
+            tr("Use Settings of This Take"), window.use_settings_of_selected, "Ctrl+U"
+        )
         self.audition = self._make(tr("Audition"), lambda: None, "Alt+Space")
         self.star = self._make(tr("Star"), window.star_selected, "Ctrl+D")
         self.rename = self._make(tr("Rename Take"), window.rename_selected, "F2")
@@ -189,6 +192,7 @@ class WindowActions(QObject):
         self.clear.setEnabled(any(job.is_over for job in window.queue.jobs()))
         single = jobs[0] if len(jobs) == 1 else None
         self.rename.setEnabled(single is not None)
+        self.use_settings.setEnabled(single is not None)
         self.undo.setEnabled(window.queue.can_undo)
         self.download.setVisible(JobState.NEEDS_NETWORKS in states)
         self.copy.setEnabled(any(job.output is not None for job in jobs))
@@ -200,9 +204,8 @@ class WindowActions(QObject):
     def _add_job_actions(self, menu: QMenu) -> None:
         menu.addActions([self.download, self.play, self.reveal, self.copy])
         menu.addSeparator()
-        menu.addActions(
-            [self.audition, self.convert, self.retry, self.repeat, self.star, self.rename]
-        )
+        menu.addActions([self.use_settings, self.audition, self.convert, self.retry, self.repeat])
+        menu.addActions([self.star, self.rename])
         menu.addSeparator()
         menu.addActions([self.cancel, self.remove])
         menu.addSeparator()

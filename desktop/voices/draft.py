@@ -132,6 +132,20 @@ class Draft(QObject):
         """Make the current settings this voice's defaults."""
         self._voices.keep_defaults(self._voice.key, self._options)
 
+    def take_over(self, job: Job) -> None:
+        """Choose the voice and all settings that a job has; a voice that is gone is left out."""
+        voice = self._voices.find(job.voice.key)
+        if voice is not None:
+            self.set_voice(voice)
+        self.set_options(job.options)
+        if job.cover is None:
+            self.set_file_kind(VOICE)
+            return
+        self.set_file_kind(job.cover.source_kind)
+        self.set_song(job.cover.with_values({"source_kind": SONG}))
+        backing = job.backing_voice
+        self.set_backing_voice(None if backing is None else self._voices.find(backing.key))
+
     def make_jobs(self, sources: Iterable[Path]) -> tuple[Job, ...]:
         """A job for each source, with the current voice and settings."""
         folder = self._settings.output_dir()

@@ -11,6 +11,7 @@ import soundfile
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from desktop.listen.listen_panel import ListenPanel
@@ -260,3 +261,21 @@ def test_the_pitch_is_below_the_same_seconds_as_the_waveforms(
     assert panel.axis.span_s < 0.4 * panel.axis.length_s
     panel.axis.show_all()
     assert pitch._view.shown_s == pytest.approx((0.0, panel.axis.length_s), abs=0.02)
+
+
+def test_the_pitch_ends_where_the_waveforms_do_also_beside_levels(
+    qtbot: QtBot, panel: ListenPanel, job: Job
+) -> None:
+    pitch = opened(qtbot, panel, job)
+    qtbot.waitUntil(lambda: panel.is_read, timeout=WAIT_MS)
+    lanes = panel.lanes.rows
+    for each in lanes:
+        each.level.setVisible(True)
+    panel.resize(panel.width() + 20, panel.height())
+    QApplication.processEvents()
+
+    def right(widget: QWidget) -> int:
+        return widget.mapToGlobal(widget.rect().topRight()).x()
+
+    assert right(lanes[0].level) > right(lanes[0].view)
+    assert right(pitch.findChild(PitchView)) == right(lanes[0].view)

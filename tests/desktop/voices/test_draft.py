@@ -1,14 +1,16 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pytestqt.qtbot import QtBot
 
-from desktop.queue.job import Voice
+from desktop.queue.job import Job, Voice
 from desktop.settings.store import Settings
 from desktop.settings.table import OUTPUT_FOLDER, OUTPUT_PLACE
 from desktop.storage import AppPaths
 from desktop.voices.draft import Draft
 from desktop.voices.voice_list import VoiceList
+from engine.cover.options import CoverOptions
 from engine.options import ConversionOptions
 from tests.engine.loading import zoo
 from tests.weights_maker import small_record
@@ -54,6 +56,29 @@ def test_a_queued_job_keeps_the_settings_it_was_queued_with(
     draft.set_options(ConversionOptions(semitones=2))
     settings.set(OUTPUT_PLACE, "beside")
     assert (made.options.semitones, made.output_dir) == (1, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "cover",
+    [None, CoverOptions(backing="convert", lead_db=2.0), CoverOptions(source_kind="vocals")],
+    ids=["voice", "song", "vocals"],
+)
+def test_another_take_can_begin_with_the_settings_of_an_earlier_one(
+    voices: VoiceList, settings: Settings, cover: CoverOptions | None
+) -> None:
+    draft = Draft(settings, voices)
+    converts = cover is not None and cover.backing == "convert"
+    backing = draft.voice if converts else None
+    options = ConversionOptions(semitones=-2, seed=7)
+    source = Path("a.wav")
+    earlier = Job(
+        source=source, voice=draft.voice, options=options, cover=cover, backing_voice=backing
+    )
+    draft.set_options(ConversionOptions(semitones=5))
+    draft.set_file_kind("song" if cover is None else "voice")
+    draft.take_over(earlier)
+    (made,) = draft.make_jobs([source])
+    assert replace(made, id=earlier.id) == earlier
 
 
 def test_a_dropped_voice_is_installed_and_a_broken_one_says_why(
