@@ -259,11 +259,9 @@ class TimedDevice:
         return TimedStream(fill, ended)
 
 
-def listening(app: App, heart: Heart, folder: Path, hours: float, count: int) -> None:
-    """A long source with three takes among many rows: read, played, flipped, zoomed, looped."""
-    panel = app.listen_panel
-    panel.playback.make_player = lambda: Player(TimedDevice())
-    source = write_long(folder / "long.flac", hours)
+def add_takes(app: App, folder: Path, count: int) -> str:
+    """Three takes of an hour among many rows; what to call them."""
+    source = write_long(folder / "hour.flac", 1.0)
     takes = [Path(shutil.copy(source, folder / f"take {k}.flac")) for k in range(3)]
     voice = app.draft.voice
     made = [Job(source=source, voice=voice, state=JobState.FINISHED, output=path) for path in takes]
@@ -271,7 +269,14 @@ def listening(app: App, heart: Heart, folder: Path, hours: float, count: int) ->
         Job(source=folder / f"{k}.wav", voice=voice, state=JobState.FINISHED) for k in range(count)
     ]
     app.queue.add([*made, *rows])
-    named = f"{hours:g} hours, {count} rows: "
+    return f"1 hour, {count} rows: "
+
+
+def listening(app: App, heart: Heart, folder: Path, count: int) -> None:
+    """Takes of a long source: read, played, flipped, zoomed, looped."""
+    panel = app.listen_panel
+    panel.playback.make_player = lambda: Player(TimedDevice())
+    named = add_takes(app, folder, count)
     with measured(heart, named + "waveforms read while playing"):
         app.window.queue_view.select_job(app.queue.jobs()[0].id)
         panel.toggle_play()
@@ -297,16 +302,17 @@ def listening(app: App, heart: Heart, folder: Path, hours: float, count: int) ->
     with measured(heart, named + "loops selected"):
         every(500, lambda k: lane.selected.emit((60.0 * k, 60.0 * k + 20)), 10)
     panel.pause()
-    auditioning(app, heart, named)
     app.queue.remove([job.id for job in app.queue.jobs()])
 
 
-def auditioning(app: App, heart: Heart, named: str) -> None:
-    """The selected file, heard in other keys as fast as the engine converts it."""
+def auditioning(app: App, heart: Heart, folder: Path, count: int) -> None:
+    """A long source, heard in other keys as fast as the engine converts it."""
+    named = add_takes(app, folder, count)
     audition, draft = app.audition, app.draft
     with measured(heart, named + "first audition (loads torch, networks)"):
+        app.window.queue_view.select_job(app.queue.jobs()[0].id)
         audition.toggle()
-        wait(lambda: audition.is_heard and not audition.is_rendering, 900)
+        wait(lambda: audition.is_heard and not audition.is_rendering, 3600)
     assert audition.is_heard
     with measured(heart, named + "audition in 12 other keys"):
         for key in range(12):
@@ -319,6 +325,7 @@ def auditioning(app: App, heart: Heart, named: str) -> None:
             field.setValue(field.minimum() + (field.value() + 1) % field.maximum())
             wait(lambda: False, 0.05)
     audition.stop()
+    app.queue.remove([job.id for job in app.queue.jobs()])
 
 
 def main() -> None:
@@ -326,7 +333,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.desktop.heartbeat")
     parser.add_argument("--files", type=int, default=1000)
     parser.add_argument("--hours", type=float, default=3.0)
-    parser.add_argument("--only", choices=("conversion", "many", "long", "listen"))
+    parser.add_argument("--only", choices=("conversion", "many", "long", "listen", "audition"))
     given = parser.parse_args()
     prepare_environment()
     loop_player.PortAudioDevice = TimedDevice  # type: ignore[misc, assignment]
@@ -346,7 +353,9 @@ def main() -> None:
         if given.only in (None, "long"):
             long_file(app, heart, folder, given.hours)
         if given.only in (None, "listen"):
-            listening(app, heart, folder, 1.0, given.files)
+            listening(app, heart, folder, given.files)
+        if given.only in (None, "audition"):
+            auditioning(app, heart, folder, given.files)
         with measured(heart, "nothing to do again, 10 s"):
             wait(lambda: False, 10)
         app.close()
