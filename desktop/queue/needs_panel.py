@@ -10,6 +10,7 @@ from desktop.queue.job import Job
 from desktop.queue.job_text import memory, needed_bytes
 from desktop.translation import translate
 from engine.library.networks import NETWORKS
+from engine.library.separation_networks import networks_of
 
 _STEPS = 1000
 
@@ -76,7 +77,8 @@ class NeedsPanel(QWidget):
             "Separating this song needs networks that aren't installed yet. They are downloaded "
             "once, for all songs; then this file is converted by itself."
         )
-        why = of_voice if job.cover is None else of_song
+        parts_song = () if job.cover is None else networks_of(job.cover)
+        why = of_song if any(each.key in job.needs for each in parts_song) else of_voice
         self._why.setText(why.format(voice=job.voice.name))
         fact = self.tr("{network} · {size} · licence {licence}")
         facts = (

@@ -17,6 +17,7 @@ from desktop.app import App
 from desktop.listen.loop_player import LoopPlayer
 from desktop.queue.job import Job, JobState, job_from_record, job_to_record
 from desktop.queue.job_text import describe_job, settings_text
+from desktop.queue.needs_panel import NeedsPanel
 from desktop.queue.worker import ConverterEngine
 from desktop.settings.store import Settings
 from desktop.storage import AppPaths
@@ -351,6 +352,19 @@ def test_a_song_waits_for_the_networks_that_it_cannot_do_without(
     (lacking,) = app.needs.missing([Job(source=Path("a.wav"), voice=starter, cover=cover)])
     assert lacking[: len(needs)] == needs
     assert bool(lacking) == bool(needs)
+
+
+@pytest.mark.parametrize(
+    ("needs", "says"),
+    [(("content", "pitch"), "“Aria” needs"), (("vocals-fast", "content"), "Separating this song")],
+)
+def test_a_song_that_waits_says_whether_its_separation_or_its_voice_lacks_networks(
+    qtbot: QtBot, needs: tuple[str, ...], says: str
+) -> None:
+    panel = NeedsPanel()
+    qtbot.addWidget(panel)
+    panel.show_job(job(cover=CoverOptions(), needs=needs), None)
+    assert panel.text.startswith(says)
 
 
 def is_found(app: App, text: str) -> bool:
