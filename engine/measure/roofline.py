@@ -83,18 +83,21 @@ CHIPS = (
     Chip("M1", 8, 1278, 68),
     Chip("M1 Max", 32, 1296, 400),
     Chip("M2", 10, 1398, 100),
+    Chip("M2 Max", 38, 1398, 400),
     Chip("M3", 10, 1398, 100),
     Chip("M3 Max", 40, 1398, 400),
     Chip("M4", 10, 1470, 120),
     Chip("M4 Max", 40, 1578, 546),
     Chip("M5", 10, 1470, 153),
+    Chip("M5 Max", 40, 1578, 614),
 )
 """The largest GPU of each. Cores and bandwidth: Apple's press releases of 2020-11-10 (M1) to
-2025-10-15 (M5). Clocks: github.com/philipturner/metal-benchmarks (M1, M2) and hmc-tech.com (M1
+2026-03-03 (M5 Max). Clocks: github.com/philipturner/metal-benchmarks (M1, M2) and hmc-tech.com (M1
 Max, M3, M4), which has 1678 MHz for the M4 Max; the lower of the public figures is taken.
 
-Apple states 2.6 TFLOPS for the M1 and 3.6 for the M2. For the M5 the clock of the M4 is taken,
-because sources differ, and its matrix units are left out.
+Apple states 2.6 TFLOPS for the M1 and 3.6 for the M2. The M2 Max is taken with the clock of the
+M2, the M5 and M5 Max with those of the M4 and M4 Max, because sources differ or are missing; the
+matrix units of the M5s are left out.
 """
 
 
