@@ -354,7 +354,8 @@ class Converter:
         devices.empty_cache(self.device)
 
     def _run(self, listener: ProgressListener | None, cancel: CancelToken | None) -> Run:
-        return Run(self.profiler, self._store.placement, listener, cancel)
+        config = replace(self.optimization, device=devices.device_name(self.device))
+        return Run(self.profiler, self._store.placement, listener, cancel, config)
 
     @contextmanager
     def _networks_at_work(self, run: Run) -> Iterator[None]:

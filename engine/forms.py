@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from engine.accelerators import TORCH, find, offered
+from engine.device import half_type
 from engine.finding import USUAL, Finding, Form
 from engine.optimization import OptimizationConfig
-from engine.stages import CPU, Part
+from engine.stages import CPU, PARTS, Part, Placement
 
 GAIN = 1.1
 """A form has to be so many times as fast; closer figures are within the noise."""
@@ -59,6 +60,20 @@ def is_half(part: Part, form: Form, config: OptimizationConfig) -> bool:
         return False
     always = bool(form.accelerator) and find(form.accelerator).always_half
     return always or (config.use_fp16 and "use_fp16" not in form.without)
+
+
+def rounded(placement: Placement, config: OptimizationConfig) -> frozenset[Part]:
+    """The parts that compute in half precision where they are placed."""
+    return frozenset(part for part in PARTS if _is_rounded(part, placement, config))
+
+
+def _is_rounded(part: Part, placement: Placement, config: OptimizationConfig) -> bool:
+    name, device = placement.accelerator_of(part), placement.device_of(part)
+    if not is_half(part, Form(name or "", placement.without.get(part, ())), config):
+        return False
+    # By torch a part that was moved from its device stays exact, and so do distances on a CPU.
+    exact = device == CPU and (config.device != CPU or part == "retrieval")
+    return name is not None or not (exact or half_type(device) is None)
 
 
 def least_db(part: Part, form: Form, config: OptimizationConfig) -> float:

@@ -20,12 +20,14 @@ class StageProgress:
     stage_s : seconds this stage has taken so far in this conversion
     device : where it runs, e.g. ``cpu``, ``mps``
     fraction : 0..1 of the whole conversion that is done
+    half : whether it computes in half precision
     """
 
     stage: str
     stage_s: float
     device: str
     fraction: float
+    half: bool = False
 
 
 ProgressListener = Callable[[StageProgress], None]

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from engine import device as devices
 from engine.errors import Message
+from engine.forms import rounded
+from engine.optimization import OptimizationConfig
 from engine.progress import CancelToken, PerformanceProfiler, ProgressListener, StageProgress
-from engine.stages import Part, Placement, done_after
+from engine.stages import Part, Placement, done_after, stage_of
 from engine.stopping import StopBetweenOperations
 
 _LOG = logging.getLogger(__name__)
@@ -25,6 +27,10 @@ SYNTHESIZED_FRACTION = done_after("synthesis")
 
 class Run:
     """Times stages, tells the listener, and stops when the user wants it.
+
+    Parameters
+    ----------
+    config : of the networks; None where nobody asks for their precision
 
     Attributes
     ----------
@@ -39,7 +45,9 @@ class Run:
         placement: Placement,
         listener: ProgressListener | None = None,
         cancel: CancelToken | None = None,
+        config: OptimizationConfig | None = None,
     ) -> None:
+        self._config = config
         self.stage_s: dict[str, float] = {}
         self.notes: list[Message] = []
         self.f0_hz: NDArray[np.float32] | None = None
@@ -151,4 +159,11 @@ class Run:
         if self._listener is not None:
             seconds = self.stage_s.get(stage, 0.0)
             device = self.placement.device_of_stage(stage)
-            self._listener(StageProgress(stage, seconds, device, self._fraction))
+            self._listener(StageProgress(stage, seconds, device, self._fraction, self._half(stage)))
+
+    def _half(self, stage: str) -> bool:
+        """Whether a part of the stage computes in half precision."""
+        row = stage_of(stage)
+        if self._config is None or row is None:
+            return False
+        return not rounded(self.placement, self._config).isdisjoint(row.parts)

@@ -56,12 +56,18 @@ class Voice:
 
 @dataclass(frozen=True)
 class StageTime:
-    """Seconds of one stage, its device, and the peak memory there."""
+    """Seconds of one stage, its device, the peak memory there, and whether it was rounded.
+
+    Attributes
+    ----------
+    half : whether a network of it computed in half precision
+    """
 
     stage: str
     seconds: float
     device: str
     memory_bytes: int = 0
+    half: bool = False
 
 
 @dataclass(frozen=True)
@@ -249,8 +255,10 @@ def _voice_from_record(record: dict[str, Any]) -> Voice:
     )
 
 
-def _stage_from_record(stage: Any, seconds: Any, device: Any, held_bytes: Any = 0) -> StageTime:
-    return StageTime(str(stage), float(seconds), str(device), int(held_bytes))
+def _stage_from_record(
+    stage: Any, seconds: Any, device: Any, held_bytes: Any = 0, half: Any = None
+) -> StageTime:
+    return StageTime(str(stage), float(seconds), str(device), int(held_bytes), bool(half))
 
 
 def _fields(thing: Job | Voice | StageTime) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from desktop.queue.job_text import (
     memory,
     milliseconds,
     note_sentences,
+    place_text,
     speed,
     stage_name,
     timings_text,
@@ -57,6 +58,7 @@ class TimingView(QWidget):
         self._fraction = 0.0
         self._source_s = 0.0
         self._low = False
+        self._places = ""
         self.setAccessibleName(self.tr("Stage timings"))
         self.show_rows_of(None)
 
@@ -82,7 +84,8 @@ class TimingView(QWidget):
         self.update()
 
     def _show_tip(self) -> None:
-        self.setToolTip(self.accessibleDescription().replace(", ", "\n") if self._low else "")
+        times = self.accessibleDescription().replace(", ", "\n") if self._low else ""
+        self.setToolTip("\n\n".join(filter(None, (times, self._places))))
 
     @property
     def _lines(self) -> int:
@@ -109,6 +112,7 @@ class TimingView(QWidget):
         self._running = running
         lines = (f"{stage_name(s.stage)} {milliseconds(s.seconds)}" for s in stages)
         self.setAccessibleDescription(", ".join(lines))
+        self._places = "\n".join(f"{stage_name(s.stage)}: {place_text(s)}" for s in stages)
         self._show_tip()
         self.update()
 

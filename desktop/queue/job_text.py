@@ -68,6 +68,12 @@ def device_name(device: str) -> str:
     return "+".join(names.get(each, each) for each in device.split("+")) or _DASH
 
 
+def place_text(stage: StageTime) -> str:
+    """By what, where and how precisely a stage ran: ``MLX, half precision``."""
+    name = device_name(stage.device)
+    return _tr("{device}, half precision").format(device=name) if stage.half else name
+
+
 def stage_name(stage: str) -> str:
     """Display name of a stage."""
     row = stage_of(stage)
@@ -175,7 +181,7 @@ def timings_text(job: Job) -> str:
     lines += [
         f"{each.stage:<{width}}  {milliseconds(each.seconds):>10}  "
         f"{_stage_speed(each, job.source_s):>8}  {memory(each.memory_bytes):>8}  "
-        f"{device_name(each.device)}"
+        f"{place_text(each)}"
         for each in job.stages
     ]
     if job.peak_memory_bytes:

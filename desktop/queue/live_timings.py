@@ -45,7 +45,8 @@ class LiveTimings:
         with self._lock:
             before = self._done.get(stage)
             total = seconds + (before.seconds if before else 0.0)
-            self._done[stage] = StageTime(stage, total, self._device)
+            half = before is not None and before.half
+            self._done[stage] = StageTime(stage, total, self._device, half=half)
             self._running = None
 
     @contextmanager
@@ -70,7 +71,9 @@ class LiveTimings:
                 self._device = device  # not the CPU of reading and writing
             before_s = self._before_s.get(progress.stage, 0.0)
             seconds = progress.stage_s + before_s
-            self._done[progress.stage] = StageTime(progress.stage, seconds, progress.device)
+            self._done[progress.stage] = StageTime(
+                progress.stage, seconds, progress.device, half=progress.half
+            )
 
     def source(self, seconds: float) -> None:
         """Record the duration of the source."""
@@ -101,7 +104,8 @@ class LiveTimings:
                 running, since_s = self._running
                 before = stages.get(running)
                 total = now_s - since_s + (before.seconds if before else 0.0)
-                stages[running] = StageTime(running, total, self._device)
+                half = before is not None and before.half
+                stages[running] = StageTime(running, total, self._device, half=half)
             told = self._fraction >= _MIN_FRACTION
             left = elapsed_s * (1 - self._fraction) / self._fraction if told else None
             speed = self._fraction * self._source_s / elapsed_s if elapsed_s > 0 else 0.0
