@@ -14,9 +14,8 @@ from recipe.export import export_voice
 from recipe.natural.mel import BANDS, HOP_SAMPLES, RATE_HZ, latent, log_mel
 from recipe.natural.network import CONTENT_WIDTH, VOICE_SIZES, begin_vocoder, new_voice
 from recipe.natural.report import Clip, high_band_db, spoken_words
-from recipe.natural.timing import moved, same_moments
 from recipe.natural.vocoder import SEGMENT_FRAMES, smooth_segments
-from recipe.natural.whisper_file import encoder_of, encoder_tensors, read_model, write_encoder
+from recipe.natural.whisper_file import encoder_tensors, read_model, write_encoder
 from recipe.network import new_voice as new_former_voice
 from recipe.network import prior, vocode
 from recipe.track import Tracks
@@ -91,13 +90,6 @@ def test_an_encoder_read_from_ctranslate2_says_what_the_original_says(tmp_path: 
     sound = torch.randn(1, 16_000, generator=torch.Generator().manual_seed(1)) * 0.1
     assert torch.allclose(loaded(sound), (original(sound) - mean) / spread, atol=1e-4)
     assert encoder_pair_id(tmp_path / "encoder") == "0123456789abcdef"
-
-
-def test_an_encoder_may_keep_any_number_of_blocks(tmp_path: Path) -> None:
-    (tmp_path / "model.bin").write_bytes(model_bin(small_whisper()))
-    model = read_model(tmp_path / "model.bin")
-    counts = [encoder_of(model, tmp_path / f"{n}", n).sizes.num_hidden_layers for n in (1, 2)]
-    assert counts == [1, 2]
 
 
 def test_another_version_of_the_file_is_refused(tmp_path: Path) -> None:
@@ -183,15 +175,6 @@ def test_a_predicted_latent_goes_with_the_sound_and_pitch_of_its_own_frames() ->
     assert z.shape == (3, 1, SEGMENT_FRAMES)
     assert torch.equal(z[:, 0], f0_hz)
     assert torch.allclose(samples[:, ::HOP_SAMPLES] * 32_768, f0_hz)
-
-
-def test_a_reading_at_another_pace_is_brought_to_the_targets_timing() -> None:
-    target = torch.randn(60, 16, generator=torch.Generator().manual_seed(2))
-    place = (torch.linspace(0, 1, 90) ** 1.3 * 59).round().long()
-    there = moved(target[place], same_moments(target[place], target))
-    heard = torch.isin(torch.arange(60), place)
-    assert float(heard.float().mean()) > 0.9
-    assert torch.allclose(there[heard], target[heard], atol=1e-6)
 
 
 def test_words_are_compared_as_they_are_spoken() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import tempfile
 from pathlib import Path
 
 import platformdirs
@@ -71,13 +70,10 @@ def _singing(arguments: argparse.Namespace) -> None:
 
 def _features(arguments: argparse.Namespace) -> None:
     from recipe.natural.views import make_views
-    from recipe.natural.whisper_file import ALL_BLOCKS, encoder_of, read_model
+    from recipe.natural.whisper_file import encoder_of, read_model
 
-    model = read_model(arguments.whisper)
-    encoder = encoder_of(model, arguments.work / "encoder")
-    with tempfile.TemporaryDirectory() as scratch:
-        whole = encoder_of(model, Path(scratch) / "whole", ALL_BLOCKS)
-        make_views(arguments.work, encoder, whole)
+    encoder = encoder_of(read_model(arguments.whisper), arguments.work / "encoder")
+    make_views(arguments.work, encoder)
 
 
 def _vocoder(arguments: argparse.Namespace) -> None:

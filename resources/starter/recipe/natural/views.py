@@ -1,14 +1,13 @@
 """What the content encoder hears of each sentence: the target itself, and other speakers.
 
-Of every utterance there are five views with the same timing, so that the voice learns to forget
-who speaks: itself, a WORLD pseudo-speaker, the sound played slower or faster, and two readings by
-formant synthesis (their features brought to the target's timing); all but the first then with
-another tilt, band limit, noise and level.
+Of every utterance there are four views with the same timing, so that the voice learns to forget
+who speaks: itself, a WORLD pseudo-speaker, the sound played slower or faster (its features brought
+back to the target's timing), and as a machine would say it; all but the first then with another
+tilt, band limit, noise and level.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,81 +20,38 @@ from torch import Tensor
 
 from engine.audio.resampling import resample
 from engine.models.whisper import WhisperEncoder
-from recipe.natural.formant import FormantReader
 from recipe.natural.mel import RATE_HZ
 from recipe.natural.speech import FRAME_SAMPLES, load_speech
-from recipe.natural.timing import moved, same_moments
 
 HEARD_HZ = 16_000
-HEARD_SAMPLES = FRAME_SAMPLES * HEARD_HZ // RATE_HZ
-"""Of one frame of the encoder."""
-
-VIEWS = ("itself", "warped", "played", "formant", "formant again")
-FORMANT_READINGS = 2
+VIEWS = ("itself", "warped", "played", "machine")
 SPEEDS = (0.75, 1.45)
 SNR_DB = (18.0, 45.0)
 
 Sound = NDArray[np.float32]
 
 
-def make_views(folder: Path, encoder: WhisperEncoder, whole: WhisperEncoder, seed: int = 2) -> None:
-    """Write ``views.safetensors``: float16 [frames, C] for each of `VIEWS`, 50 frames a second.
-
-    Parameters
-    ----------
-    encoder : the first blocks of a Whisper, which hear the views
-    whole : all its blocks, for the timing of the formant readings
-    """
+def make_views(folder: Path, encoder: WhisperEncoder, seed: int = 2) -> None:
+    """Write ``views.safetensors``: float16 [frames, C] for each of `VIEWS`, 50 frames a second."""
     file = folder / "views.safetensors"
     if file.exists():
         return
     chance = np.random.default_rng(seed)
     found: dict[str, list[Tensor]] = {view: [] for view in VIEWS}
-    formant = FormantViews(encoder, whole, chance)
-    texts = json.loads((folder / "speech.json").read_text(encoding="utf-8"))
-    for samples, text in zip(load_speech(folder).utterances(), texts, strict=True):
+    for samples in load_speech(folder).utterances():
         frames = len(samples) // FRAME_SAMPLES
         sound = samples.astype(np.float32) / 32_768
-        views = (*_views(sound, frames, encoder, chance), *formant.of(text, sound))
-        for view, features in zip(VIEWS, views, strict=True):
+        for view, features in zip(VIEWS, _views(sound, frames, encoder, chance), strict=True):
             found[view].append(features.half())
     partial = folder / "views.partial"
     save_file({view: torch.cat(parts) for view, parts in found.items()}, partial)
     partial.replace(file)
 
 
-class FormantViews:
-    """Readings by formant synthesis, in the target's timing.
-
-    Parameters
-    ----------
-    encoder : whose features are wanted
-    whole : all blocks of the same Whisper, which tell better what is said where
-    """
-
-    def __init__(
-        self, encoder: WhisperEncoder, whole: WhisperEncoder, chance: np.random.Generator
-    ) -> None:
-        self._encoder, self._whole, self._chance = encoder, whole, chance
-        self._reader = FormantReader()
-
-    def of(self, text: str, sound: Sound) -> Iterator[Tensor]:
-        """`FORMANT_READINGS` times float32 [T, C] for a target's sound at 24 kHz."""
-        frames = len(sound) // FRAME_SAMPLES
-        there = _features(self._whole, resample(sound, RATE_HZ, HEARD_HZ), frames)
-        for _ in range(FORMANT_READINGS):
-            read = _coloured(self._reader.read(text, HEARD_HZ, self._chance), self._chance)
-            own, deep = (
-                _features(each, read, len(read) // HEARD_SAMPLES)
-                for each in (self._encoder, self._whole)
-            )
-            yield moved(own, same_moments(deep, there))
-
-
 def _views(
     sound: Sound, frames: int, encoder: WhisperEncoder, chance: np.random.Generator
 ) -> Iterator[Tensor]:
-    from recipe.natural.pseudo_speaker import warped
+    from recipe.natural.pseudo_speaker import machine, warped
 
     heard = resample(sound, RATE_HZ, HEARD_HZ)
     yield _features(encoder, heard * np.float32(chance.uniform(0.3, 1.2)), frames)
@@ -104,6 +60,7 @@ def _views(
     played = resample(sound, RATE_HZ, round(HEARD_HZ * slower))
     stretched = _features(encoder, _coloured(played, chance), round(frames * slower))
     yield F.interpolate(stretched.T[None], frames, mode="linear")[0].T
+    yield _features(encoder, _coloured(machine(heard, HEARD_HZ, chance), chance), frames)
 
 
 def _features(encoder: WhisperEncoder, sound: Sound, frames: int) -> Tensor:

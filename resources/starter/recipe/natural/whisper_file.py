@@ -22,9 +22,7 @@ from engine.loading import load_content_encoder
 from engine.models.whisper import WhisperEncoder
 
 TYPES = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}
-BLOCKS, ALL_BLOCKS = 2, 4
-"""Of Whisper tiny: those that are kept, and how many there are."""
-
+BLOCKS = 2
 CHUNK_FRAMES, CONTEXT_FRAMES = 250, 50
 
 _FORMAT = 6
@@ -143,12 +141,10 @@ def write_encoder(
     save_file(whole, folder / "model.safetensors", {"format": "pt"})
 
 
-def encoder_of(
-    model: dict[str, NDArray[Any]], folder: Path, blocks: int = BLOCKS
-) -> WhisperEncoder:
+def encoder_of(model: dict[str, NDArray[Any]], folder: Path) -> WhisperEncoder:
     """The first blocks of a Whisper as the product's loader gives them; written, if need be."""
     if not folder.exists():
-        write_encoder(folder, encoder_tensors(model, blocks))
+        write_encoder(folder, encoder_tensors(model))
     encoder = load_content_encoder(folder)
     if not isinstance(encoder, WhisperEncoder):
         raise TypeError(f"{folder} is not a Whisper")
