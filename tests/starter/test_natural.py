@@ -141,8 +141,8 @@ def test_a_vocoder_begun_from_a_16_khz_voice_makes_the_sound_of_that_voice(tmp_p
             made = vocode(voice, latent(wide), f0_hz, Chance.of_step(0, 0))
             return float(np.corrcoef(made.numpy().ravel(), wanted)[0, 1])
 
-        assert likeness(begun) > 0.9
-        assert likeness(fresh) < 0.5
+        assert likeness(begun) > 0.75
+        assert likeness(fresh) < 0.4
 
 
 def smooth_former_voice() -> Synthesizer:
