@@ -12,7 +12,7 @@ from engine.cli.sources import Source, find_sources, result_folder, tell_of_othe
 from engine.cover.options import COVER_OPTIONS
 from engine.errors import UserError
 from engine.library.separation_networks import QUALITIES, separation_file
-from engine.optimization import FLAGS, resolve
+from engine.optimization import FLAGS, OptimizationConfig, resolve
 from engine.options import FILE_FORMATS
 from engine.paths import models_dir
 from engine.plain_text import plain
@@ -69,7 +69,7 @@ def _separate(given: argparse.Namespace) -> int:
     if not sources.files:
         return EXIT_FAILED
     path = given.model or separation_file(QUALITIES[given.quality], models_dir(given.models_dir))
-    device = resolve(chosen_options(given, _DEVICE)).device
+    config = resolve(chosen_options(given, _DEVICE))
     from engine.separation.separator import Separator
     from engine.separation.stems import stem_names
 
@@ -78,12 +78,12 @@ def _separate(given: argparse.Namespace) -> int:
     for name in stem_names(separator):
         files = without_results(files, name)
     tell_of_others(sources.others, len(sources.files) - len(files))
-    succeeded = [_separate_file(source, separator, device, given) for source in files]
+    succeeded = [_separate_file(source, separator, config, given) for source in files]
     return EXIT_OK if all(succeeded) and not sources.errors else EXIT_FAILED
 
 
 def _separate_file(
-    source: Source, separator: Separator, device: str, given: argparse.Namespace
+    source: Source, separator: Separator, config: OptimizationConfig, given: argparse.Namespace
 ) -> bool:
     """Separate a file and print the result; False if it failed."""
     from engine.audio.source import clock
@@ -101,7 +101,8 @@ def _separate_file(
                 separator,
                 output_dir=output_dir,
                 file_format=given.file_format,
-                device=device,
+                device=config.device,
+                half=config.use_fp16,
                 progress=listen,
                 cancelled=lambda: given.cancel.cancelled,
             )

@@ -170,6 +170,7 @@ class Cover:
             str(converter.device),
             converter.unload,
             converter.digests,
+            half=converter.optimization.use_fp16,
         )
         self._parts = PartCache(None if cache_folder is None else cache_folder / "covers")
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine import device as devices
 from engine.cover.loudness import Track
 from engine.cover.mix import Difference, energy_of, window_correlation
 from engine.cover.options import CoverNetworks, CoverOptions
@@ -91,7 +92,7 @@ class StemMaker:
     networks : those that are here
     cache_folder : None is the user's
     cache_bytes : of all stems; those of one song are kept together, however long it is
-    device : where they run
+    device, half : where and how they run, see `engine.separation.separator.Separator.to`
     make_room : frees the memory of other networks before one is loaded
     digests : of files that were read before
     """
@@ -104,9 +105,12 @@ class StemMaker:
         device: str,
         make_room: Callable[[], None],
         digests: Digests,
+        *,
+        half: bool = False,
     ) -> None:
         self.networks = networks
         self._device = device
+        self._half = half and devices.half_type(device) is not None
         self._cache_bytes = cache_bytes
         self._cache = DiskCache(cache_dir("stems", cache_folder), _STEM_ENDING, cache_bytes)
         self._make_room = make_room
@@ -179,8 +183,9 @@ class StemMaker:
     def network_key(self, network: StemNetwork, cancel: CancelToken) -> Key:
         """What a network's result depends on beside the song."""
         digest = self.digest(network.path, cancel)
-        key = digest, settings_of(network.path, digest), _CACHE_VERSION
-        return (*key, "one_pass") if network.one_pass else key
+        key: Key = digest, settings_of(network.path, digest), _CACHE_VERSION
+        key = (*key, "one_pass") if network.one_pass else key
+        return (*key, "half", self._device) if self._half else key
 
     def _stem_key(self, key: Key, network: StemNetwork, work: Work) -> Key:
         return (*key, *self.network_key(network, work.cancel))
@@ -219,6 +224,7 @@ class StemMaker:
                 separator,
                 cache.reserve(stem_key, n_bytes),
                 device=self._device,
+                half=self._half,
                 progress=lambda share, _left: tell(share),
                 cancelled=work.cancelled,
             )

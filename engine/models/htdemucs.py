@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine.models.attention import attend
+from engine.models.attention import attend_rounded
 from engine.models.layers import slices
-from engine.models.layout import FastLinear, product
+from engine.models.layout import FastLinear, RoundedLayer, rounded_product
 from engine.models.spectrum import spectrum, waveform
 
 KERNEL = 8
@@ -82,7 +82,7 @@ class HTDemucsSizes:
         return self.n_fft // 4
 
 
-class _Affine(nn.Module):
+class _Affine(RoundedLayer):
     """Weight and bias under the checkpoint's names; ``weight`` [out, in, ...]."""
 
     def __init__(self, *shape: int, bias: int | None = None) -> None:
@@ -92,7 +92,7 @@ class _Affine(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """A convolution of kernel 1 over the last axis."""
-        return product(x, self.weight.flatten(1), self.bias)
+        return rounded_product(x, self.weight.flatten(1), self.bias)
 
 
 class _Dilated(_Affine):
@@ -101,7 +101,7 @@ class _Dilated(_Affine):
     def forward(self, x: Tensor, dilation: int = 1) -> Tensor:
         weight = self.weight.permute(2, 0, 1).flatten(0, 1)
         # One product for all taps, then shifted sums.
-        before, here, after = product(x, weight, None).chunk(3, -1)
+        before, here, after = rounded_product(x, weight, None).chunk(3, -1)
         y = here + self.bias
         if x.shape[-2] > dilation:
             y[..., dilation:, :] += before[..., :-dilation, :]
@@ -111,6 +111,8 @@ class _Dilated(_Affine):
 
 class _Norm(_Affine):
     """Normalisation over time and channels together, ``[..., T, C]``: one group."""
+
+    rounded = ()
 
     def forward(self, x: Tensor) -> Tensor:
         mean = x.mean((-2, -1), keepdim=True)
@@ -148,7 +150,7 @@ class _Residual(nn.ModuleDict):
         hidden = F.gelu(self["1"](self["0"](x, dilation)))
         hidden, weight, bias = _before_norm(hidden, self["3"], self["4"])
         for frames in _tiles(x.shape[-2], 2 * x[..., 0, :].numel(), x.device):
-            change = F.glu(product(hidden[..., frames, :], weight, bias), -1)
+            change = F.glu(rounded_product(hidden[..., frames, :], weight, bias), -1)
             x[..., frames, :] = self["6"](x[..., frames, :], change)
         return x
 
@@ -159,7 +161,8 @@ def _before_norm(x: Tensor, linear: nn.Module, norm: nn.Module) -> tuple[Tensor,
     Mean and variance of the result follow from those of its input, which is far smaller. The
     input gets two more channels: what the norm does is linear for each row of its own.
     """
-    weight = torch.as_tensor(linear.weight).flatten(1)
+    dtype = torch.as_tensor(linear.weight).dtype
+    weight = torch.as_tensor(linear.weight).flatten(1).to(x.dtype)
     bias, gain, shift = (torch.as_tensor(each) for each in (linear.bias, norm.weight, norm.bias))
     centre = x.mean(-2, keepdim=True)
     spread = x - centre
@@ -172,7 +175,7 @@ def _before_norm(x: Tensor, linear: nn.Module, norm: nn.Module) -> tuple[Tensor,
     ones = x.new_ones(1).expand(*x.shape[:-1], 1)
     x = torch.cat((x * scale, ones * scale, ones * (-mean * scale)), -1)
     columns = (weight * gain[:, None], (bias * gain)[:, None], gain[:, None])
-    return x, torch.cat(columns, -1), shift
+    return x, torch.cat(columns, -1).to(dtype), shift
 
 
 class _DConv(nn.Module):
@@ -209,7 +212,7 @@ class _SpectralEncoder(_Encoder):
         weight = self.conv.weight[..., 0].transpose(1, 2).flatten(1)
         y = x.new_empty(n_bins // STRIDE, n_frames, len(weight))
         for rows in _tiles(n_bins // STRIDE, 2 * n_frames * len(weight), x.device):
-            part = F.gelu(product(windows[rows].flatten(2), weight, self.conv.bias))
+            part = F.gelu(rounded_product(windows[rows].flatten(2), weight, self.conv.bias))
             y[rows] = F.glu(self.rewrite(self.dconv(part)), -1)
         return y
 
@@ -225,7 +228,7 @@ class _WaveEncoder(_Encoder):
         y = x.new_empty(len(windows), len(weight))
         tiles = list(_tiles(len(y), 2 * len(weight), x.device))
         for rows in tiles:
-            y[rows] = F.gelu(product(windows[rows].contiguous(), weight, self.conv.bias))
+            y[rows] = F.gelu(rounded_product(windows[rows].contiguous(), weight, self.conv.bias))
         y = torch.as_tensor(self.dconv(y))
         for rows in tiles:
             y[rows] = F.glu(self.rewrite(y[rows]), -1)
@@ -250,7 +253,7 @@ class _Decoder(nn.Module):
         """
         weight = self.conv_tr.weight.reshape(*self.conv_tr.weight.shape[:2], KERNEL)[:, kept]
         weight = weight.permute(2, 1, 0)
-        y = product(x, weight.flatten(0, 1), None)
+        y = rounded_product(x, weight.flatten(0, 1), None)
         y = y.view(*y.shape[:-1], *weight.shape[:2])
         return y[..., :STRIDE, :], y[..., STRIDE:, :]
 
@@ -264,10 +267,11 @@ class _SpectralDecoder(_Decoder):
         # One row more than there is: what is cut off at both ends is half of one.
         y = bias.expand(n_bins + 1, STRIDE, n_frames, len(bias)).clone()
         weight = self.rewrite.weight.contiguous(memory_format=torch.channels_last)
+        bias_of_rewrite = self.rewrite.bias.to(weight.dtype)
         for rows in _tiles(n_bins, 2 * n_frames * channels, x.device):
             part = padded[rows.start : rows.stop + 2].permute(2, 0, 1)[None]
-            part = F.conv2d(part, weight, self.rewrite.bias, padding=(0, 1))
-            part = F.glu(part[0].permute(1, 2, 0), -1)
+            part = F.conv2d(part.to(weight.dtype), weight, bias_of_rewrite, padding=(0, 1))
+            part = F.glu(part[0].permute(1, 2, 0).to(x.dtype), -1)
             here, after = self._widened(part if self.dconv is None else self.dconv(part), kept)
             y[rows] += here.transpose(1, 2)
             y[rows.start + 1 : rows.stop + 1] += after.transpose(1, 2)
@@ -295,7 +299,9 @@ def _tiles(n: int, floats: int, device: torch.device) -> Iterator[slice]:
     return slices(n, max(1, _TILE_FLOATS.get(device.type, n * floats) // floats))
 
 
-class _Attention(nn.Module):
+class _Attention(RoundedLayer):
+    rounded = ("in_proj_weight",)
+
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
@@ -307,11 +313,11 @@ class _Attention(nn.Module):
         """Each token ``[T, W]`` asks all of ``other`` ``[U, W]``; the result is ``[T, W]``."""
         width = x.shape[-1]
         weight, bias = self.in_proj_weight, self.in_proj_bias
-        query = product(x, weight[:width], bias[:width])
-        key, value = product(other, weight[width:], bias[width:]).chunk(2, -1)
-        parts = [self._by_head(part) for part in (query, key, value)]
-        mixed = attend(*parts)[0].transpose(0, 1).flatten(1)
-        return torch.as_tensor(self.out_proj(mixed))
+        query = rounded_product(x, weight[:width], bias[:width])
+        key, value = rounded_product(other, weight[width:], bias[width:]).chunk(2, -1)
+        query, key, value = (self._by_head(part) for part in (query, key, value))
+        mixed = attend_rounded(query, key, value, weight.dtype)[0].transpose(0, 1).flatten(1)
+        return torch.as_tensor(self.out_proj(mixed)).to(x.dtype)
 
     def _by_head(self, x: Tensor) -> Tensor:
         return x.reshape(len(x), self.heads, -1).transpose(0, 1).contiguous()[None]
@@ -349,7 +355,8 @@ class _Layer(nn.Module):
         y = torch.empty_like(x)
         step = _TOKENS_AT_ONCE.get(x.device.type, len(x))
         for rows in slices(len(x), step):
-            y[rows] = self.gamma_2(x[rows], self.linear2(self.linear1.gelu(norm(x[rows]))))
+            change = self.linear2(self.linear1.gelu(norm(x[rows])))
+            y[rows] = self.gamma_2(x[rows], change.to(x.dtype))
         return torch.as_tensor(self.norm_out(y))
 
 

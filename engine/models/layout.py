@@ -117,6 +117,29 @@ def product(
     return multiplied
 
 
+def rounded_product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """`product` with the numbers of the weight's type; the result has the input's type."""
+    bias = None if bias is None else bias.to(weight.dtype)
+    return product(x.to(weight.dtype), weight, bias).to(x.dtype)
+
+
+class RoundedLayer(nn.Module):
+    """A layer whose own weights may have 16 bits, while all that it takes and gives is float32.
+
+    Attributes
+    ----------
+    rounded : names of those weights
+    """
+
+    rounded: tuple[str, ...] = ("weight",)
+
+    def round_weights(self, dtype: torch.dtype) -> None:
+        """Convert them, in place."""
+        for name in self.rounded:
+            weight = self.get_parameter(name)
+            weight.data = weight.data.to(dtype)
+
+
 class FastLinear(nn.Linear):
     """A linear layer by `product`."""
 

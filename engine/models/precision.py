@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.models.layers import ChannelNorm
+from engine.models.layout import RoundedLayer
 from engine.models.refine_gan import Decimation
 
 _ROUNDED = (nn.Conv1d, nn.ConvTranspose1d, nn.Linear)
@@ -37,6 +38,8 @@ def to_half(network: nn.Module, dtype: torch.dtype = torch.float16) -> nn.Module
     the same object
     """
     for name, layer in network.named_modules():
+        if isinstance(layer, RoundedLayer):
+            layer.round_weights(dtype)
         if isinstance(layer, _ROUNDED) and not _is_kept(name):
             layer.to(dtype)
             layer.register_forward_pre_hook(_cast(dtype))

@@ -14,7 +14,7 @@ from itertools import accumulate, pairwise
 import torch
 from torch import Tensor, nn
 
-from engine.models.attention import attend
+from engine.models.attention import attend_rounded
 from engine.models.layers import slices
 from engine.models.layout import FastLinear
 from engine.models.mel import mel_filter_bank
@@ -126,7 +126,8 @@ class _Attention(nn.Module):
         query, key, value = qkv.permute(2, 0, 3, 1, 4)
         turn = torch.arange(n, device=x.device)[:, None] * self.rotary_embed.freqs
         turns = turn.cos(), turn.sin()
-        mixed = attend(_rotated(query, *turns), _rotated(key, *turns), value.contiguous())
+        query, key = _rotated(query, *turns), _rotated(key, *turns)
+        mixed = attend_rounded(query, key, value.contiguous(), qkv.dtype)
         gates = torch.sigmoid(self.to_gates(x))
         mixed = mixed.transpose(1, 2) * gates[..., None]
         return torch.as_tensor(self.to_out(mixed.flatten(2)))
@@ -163,8 +164,8 @@ class _Layer(nn.ModuleList):
         super().__init__((_Attention(sizes), _FeedForward(sizes.width)))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x + self[0](x)
-        return torch.as_tensor(x + self[1](x))
+        x = x + self[0](x).to(x.dtype)
+        return torch.as_tensor(x + self[1](x).to(x.dtype))
 
 
 class _Transformer(nn.Module):
@@ -214,7 +215,7 @@ class _BandSplit(nn.Module):
                 to_feature(bins[:, band.start : band.stop].flatten(1))
                 for band, to_feature in zip(self.bands, self.to_features, strict=True)
             ]
-        )
+        ).to(bins.dtype)
 
 
 class _MaskEstimator(nn.Module):

@@ -13,6 +13,7 @@ from engine.agreement import agreement_db
 from engine.errors import DeviceError, Message, Text, WeightsError
 from engine.files import file_sha256
 from engine.models.htdemucs import HTDemucs
+from engine.models.precision import to_half
 from engine.models.roformer import Roformer
 from engine.separation.chunks import SHORT_OVERLAP, DemucsPlan, Plan, RoformerPlan
 from engine.separation.network_file import Kind, SeparationNetwork, read_network
@@ -23,6 +24,8 @@ Floats = NDArray[np.float32]
 
 LEAST_DB = 50.0
 """Agreement of a device with the CPU, below which the device is not used."""
+LEAST_HALF_DB = 25.0
+"""Agreement of half precision with float32, below which it is not used."""
 
 _TEST_FRAMES = 48
 
@@ -38,6 +41,7 @@ class Separator:
     plan : how songs are cut for it
     normalises : whether it wants songs at unit level
     device : where it runs
+    is_half : whether its weights have 16 bits
     notes : sentences for the user
     """
 
@@ -53,10 +57,13 @@ class Separator:
         self.kind: Kind = found.kind
         self.stems = found.stems or settings.stems
         self.device = CPU
+        self.is_half = False
         self.notes: list[Message] = []
+        self._settings = settings
         self._network = found.network
         self._checked = {CPU}
         self._refused: set[str] = set()
+        self._half_refused = False
         self.plan: Plan
         if isinstance(self._network, HTDemucs):
             overlap = SHORT_OVERLAP if one_pass else DemucsPlan.overlap
@@ -95,8 +102,7 @@ class Separator:
                 "choose a file that can be read",
             ) from error
         settings = settings_of(path, sha256)
-        found = read_network(path, settings.hop, keeps_constant=settings.keeps_constant)
-        return cls(path, found, settings, one_pass=one_pass)
+        return cls(path, _read(path, settings), settings, one_pass=one_pass)
 
     @property
     def stem(self) -> str:
@@ -110,8 +116,13 @@ class Separator:
         """Whether the network was trained to give the instruments; the rest is then wanted."""
         return bool(self.stems) and self.stems[self._stem] in _INSTRUMENTS
 
-    def to(self, device: str) -> None:
-        """Move the network; a device that returns other numbers than the CPU is not used."""
+    def to(self, device: str, *, half: bool = False) -> None:
+        """Move the network; a device that returns other numbers than the CPU is not used.
+
+        Parameters
+        ----------
+        half : from now on in the device's 16-bit type, where it has one and the result stays right
+        """
         if device not in self._checked:
             self._checked.add(device)
             why = self._fault_of(device)
@@ -119,6 +130,8 @@ class Separator:
                 self.notes.append(why)
                 self._refused.add(device)
         self._move(CPU if device in self._refused else device)
+        if half and self.device == device and not (self.is_half or self._half_refused):
+            self._round()
 
     def separate(self, samples: Floats) -> Floats:
         """A piece as long as the plan says, float32 [n, 2] -> the stem, [n, 2].
@@ -141,6 +154,9 @@ class Separator:
                     "close other programs, or choose the fast network",
                 ) from error
         else:
+            if self.is_half and not bool(torch.isfinite(made).all()):
+                self._restore(_OVERFLOW)
+                return self.separate(samples)
             stem = np.ascontiguousarray(made[0].T.numpy())
             return samples - stem if self._gives_remainder else stem
         # Not where the error is handled: it holds on to what the device had computed.
@@ -152,6 +168,8 @@ class Separator:
         )
         self._refused.add(self.device)
         self._move(CPU)
+        if self.is_half:  # the CPU has another 16-bit type, or none
+            self._restore()
         return self.separate(samples)
 
     def _move(self, device: str) -> None:
@@ -161,6 +179,35 @@ class Separator:
             self._network.to(device)
             if left != CPU:
                 devices.empty_cache(torch.device(left))
+
+    def _round(self) -> None:
+        """Go on in half precision, unless that changes the result of noise too much."""
+        dtype = devices.half_type(self.device)
+        if dtype is None:
+            return
+        expected = self._test(self.device)
+        to_half(self._network, dtype)
+        self.is_half = True
+        found = self._test(self.device)
+        level_db = agreement_db(expected, found)
+        if not np.isfinite(found).all():
+            self._restore(_OVERFLOW)
+        elif level_db is not None and not level_db >= LEAST_HALF_DB:
+            self._restore(_TOO_ROUGH)
+
+    def _restore(self, why: Message | None = None) -> None:
+        """Go on in float32 from now on.
+
+        Parameters
+        ----------
+        why : for the user
+        """
+        if why is not None:
+            self.notes.append(why)
+        device, self.device = self.device, CPU
+        self._network = _read(self.path, self._settings).network
+        self.is_half, self._half_refused = False, True
+        self._move(device)
 
     def _fault_of(self, device: str) -> Message | None:
         """What is wrong with a device, by half a second of noise; None if nothing is."""
@@ -203,6 +250,17 @@ class Separator:
         parts = network(bins.to(device), wave.to(device), stems)
         return np.concatenate([part.flatten().cpu().numpy() for part in parts])
 
+
+def _read(path: Path, settings: Settings) -> SeparationNetwork:
+    return read_network(path, settings.hop, keeps_constant=settings.keeps_constant)
+
+
+_OVERFLOW = Text(
+    "the separation runs in full precision, because half precision returned NaN or infinite values"
+)
+_TOO_ROUGH = Text(
+    "the separation runs in full precision, because half precision changes the result too much"
+)
 
 _INSTRUMENTS = ("instrumental", "instruments", "instrument", "other")
 _VOICES = ("vocals", "lead", "dry", "noreverb", "karaoke")

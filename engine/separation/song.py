@@ -163,6 +163,7 @@ def separate(
     out_file: Path,
     *,
     device: str = "cpu",
+    half: bool = False,
     progress: Progress = unheard,
     cancelled: Cancelled = lambda: False,
     shifts: int = 0,
@@ -174,7 +175,7 @@ def separate(
     ----------
     network : a file of one, or one that is loaded
     out_file : the stem, of exactly as many samples as the song; it appears when it is complete
-    device : where the network runs; one that is loaded is moved there
+    device, half : where and how the network runs, see `Separator.to`; one that is loaded is moved
     shifts : above 0, the mean of so many passes over the song, each shifted by up to half a second
 
     Raises
@@ -184,7 +185,7 @@ def separate(
     ConversionCancelled : nothing was written
     """
     separator = network if isinstance(network, Separator) else Separator.open(network)
-    separator.to(device)
+    separator.to(device, half=half)
     rng = np.random.default_rng(seed)
     offsets = [int(rng.integers(_LONGEST_SHIFT)) for _ in range(shifts)] or [0]
     mean, deviation = _level(song) if separator.normalises else (np.float32(0), np.float32(1))

@@ -67,6 +67,7 @@ def separate_file(
     output_dir: Path | None = None,
     file_format: FileFormat = "wav",
     device: str = "cpu",
+    half: bool = False,
     progress: Progress = unheard,
     cancelled: Cancelled = lambda: False,
 ) -> StemFiles:
@@ -79,6 +80,7 @@ def separate_file(
     ----------
     source : an audio or video file
     output_dir : None is the source's folder
+    device, half : see `engine.separation.separator.Separator.to`
 
     Raises
     ------
@@ -96,7 +98,7 @@ def separate_file(
             place = stack.enter_context(scratch_folder())
         song, decoded = song_of(source, place / "song", cancelled=cancelled)
         stem = separate(
-            song, separator, place / "stem", device=device, progress=progress,
+            song, separator, place / "stem", device=device, half=half, progress=progress,
             cancelled=cancelled,
         )  # fmt: skip
         rate_hz = file_rate(file_format, decoded.rate_hz)

@@ -30,7 +30,7 @@ class Sums(Separator):
         self.notes = []
         self._share = float(path.read_text().partition(" ")[0])
 
-    def to(self, device: str) -> None:
+    def to(self, device: str, *, half: bool = False) -> None:
         pass
 
     def separate(self, samples: np.ndarray) -> np.ndarray:

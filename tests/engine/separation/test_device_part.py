@@ -15,6 +15,7 @@ from torch import Tensor
 from engine.errors import ConversionCancelled, DeviceError
 from engine.models.htdemucs import HTDemucs, HTDemucsSizes
 from engine.models.layers import without_weights
+from engine.models.precision import to_half
 from engine.models.roformer import N_FFT, Roformer, RoformerSizes
 from engine.separation.separator import Separator
 from engine.separation.song import Song, separate
@@ -35,13 +36,15 @@ def empty(*shape: int) -> Tensor:
     return torch.empty(shape, device="meta")
 
 
-def record(kind: str) -> Recorder:
+def record(kind: str, *, half: bool) -> Recorder:
     """A network of full size at work on one of its pieces."""
     sizes = NETWORKS[kind]
     # All blocks are alike, and so are every second of the other one's layers.
     sizes = replace(sizes, layers=2) if kind == "htdemucs" else replace(sizes, depth=1)
     with without_weights():
         network = HTDemucs(sizes) if isinstance(sizes, HTDemucsSizes) else Roformer(sizes)
+    if half:
+        to_half(network)
     with torch.inference_mode(), Recorder() as recorder:
         if isinstance(sizes, HTDemucsSizes):
             n = sizes.segment_samples
@@ -50,13 +53,14 @@ def record(kind: str) -> Recorder:
         else:
             bins = network(empty(801, N_FFT // 2 + 1, 2, 2), slice(0, 1))
             assert bins.shape == (1, 801, 1025, 2, 2)
-        assert bins.is_meta
+        assert (bins.is_meta, bins.dtype) == (True, torch.float32)
     return recorder
 
 
+@pytest.mark.parametrize("half", [False, True])
 @pytest.mark.parametrize("kind", NETWORKS)
-def test_a_piece_stays_on_its_device_and_metal_can_run_it(kind: str) -> None:
-    recorder = record(kind)
+def test_a_piece_stays_on_its_device_and_metal_can_run_it(kind: str, half: bool) -> None:
+    recorder = record(kind, half=half)
     assert recorder.operators
     assert recorder.reads == []
     assert recorder.doubles == []
