@@ -29,6 +29,7 @@ from engine.optimization import OptimizationConfig
 from engine.options import ConversionOptions, ConversionResult, FileFormat
 from engine.paths import models_dir as locate_models_dir
 from engine.pipeline import Region, before_conversion, convert_signal, filter_signal
+from engine.pitch.curve import read_curve_file
 from engine.pitch.methods import choose_method
 from engine.progress import CancelToken, PerformanceProfiler, ProgressListener
 from engine.recipe import Ingredients, Recipe, finished
@@ -336,6 +337,20 @@ class Converter:
         finally:
             devices.empty_cache(self.device)
         return True
+
+    def require_usable(
+        self,
+        voice: VoiceFiles,
+        options: ConversionOptions,
+        listener: ProgressListener | None = None,
+        cancel: CancelToken | None = None,
+    ) -> None:
+        """Load what a conversion needs, so that what is wrong is said now; raises as `convert`."""
+        run = self._run(listener, cancel)
+        with self._networks_at_work(run):
+            self._store.models(voice, [options], run)
+        if options.f0_file is not None:
+            read_curve_file(options.f0_file)
 
     def on_cpu(self) -> list[Text]:
         """Sentences that say why parts run on the CPU instead of the device."""

@@ -70,11 +70,13 @@ def _cover(given: argparse.Namespace) -> int:
     networks = cover_networks(cover, models_dir(given.models_dir))
     from engine.converter import Converter
     from engine.cover.cover import Cover
+    from engine.separation.stems import STEM_NAMES
 
     converter = Converter(given.models_dir, machine_config(given))
     voice = voice_files(installed, given.index)
     key = automatic_key(given, converter, installed, voice, options)
-    files = without_results(sources.files, voice.title)
+    stems = STEM_NAMES if cover.source_kind == "song" else ()
+    files = without_results(sources.files, voice.title, *stems)
     tell_of_others(sources.others, len(sources.files) - len(files))
     job = _Job(Cover(converter, networks), voice, options, cover, backing, key)
     succeeded = [_cover_file(job, source, given) for source in files]

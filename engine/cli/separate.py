@@ -71,12 +71,10 @@ def _separate(given: argparse.Namespace) -> int:
     path = given.model or separation_file(QUALITIES[given.quality], models_dir(given.models_dir))
     config = resolve(chosen_options(given, _DEVICE))
     from engine.separation.separator import Separator
-    from engine.separation.stems import stem_names
+    from engine.separation.stems import STEM_NAMES
 
     separator = Separator.open(path, **chosen_options(given, _PASSES))
-    files = sources.files
-    for name in stem_names(separator):
-        files = without_results(files, name)
+    files = without_results(sources.files, *STEM_NAMES)
     tell_of_others(sources.others, len(sources.files) - len(files))
     succeeded = [_separate_file(source, separator, config, given) for source in files]
     return EXIT_OK if all(succeeded) and not sources.errors else EXIT_FAILED

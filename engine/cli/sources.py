@@ -79,12 +79,12 @@ def find_sources(inputs: Iterable[str], results: Path | None) -> Sources:
     return found
 
 
-def without_results(files: Sequence[Source], voice: str) -> list[Source]:
+def without_results(files: Sequence[Source], *names: str) -> list[Source]:
     """The files without what an earlier conversion made of others among them.
 
     Parameters
     ----------
-    voice : its title, which is in the names of results
+    names : the title of the voice, or of stems, which are in the names of results
     """
     stems: defaultdict[Path, set[str]] = defaultdict(set)
     for each in files:
@@ -92,7 +92,8 @@ def without_results(files: Sequence[Source], voice: str) -> list[Source]:
     return [
         each
         for each in files
-        if not (each.in_folder and is_result_of(each.path.name, stems[each.path.parent], voice))
+        if not each.in_folder
+        or not any(is_result_of(each.path.name, stems[each.path.parent], name) for name in names)
     ]
 
 

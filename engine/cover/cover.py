@@ -172,6 +172,7 @@ class Cover:
             converter.digests,
             half=converter.optimization.use_fp16,
         )
+        self._usable: object = None
         self._parts = PartCache(None if cache_folder is None else cache_folder / "covers")
 
     @property
@@ -380,7 +381,10 @@ class Cover:
             bed = bed if own is None else _decoded(own, work)
             whole = song_of_sound(song.sound, place / "song", cancelled=work.cancelled)
         key = (self.stems.digest(asked.source, work.cancel), options.track, len(whole))
-        stems = self.stems.take_apart(key, whole, cover, work)
+        stems = self.stems.kept(key, whole, cover, work)
+        if stems is None:
+            self._require_usable(asked, work)
+            stems = self.stems.take_apart(key, whole, cover, work)
         heard = work.watched(whole) if cover.source_kind == "song" else None
         sung: Sung | None = None
         if heard is not None and not has_voice(stems.vocals, heard):
@@ -422,6 +426,16 @@ class Cover:
             mix = _mix_of(sounds, parts, cover.gains())
             tell(0.5)
         return _Made(mix, rate_hz, facts, options.semitones, name, kept)
+
+    def _require_usable(self, asked: _Request, work: Work) -> None:
+        """Refuse a voice that cannot be used before its song is separated, which takes minutes."""
+        wanted = asked.voices[: 2 if asked.cover.backing == "convert" else 1]
+        if self._usable == (wanted, asked.options):
+            return
+        for voice in dict.fromkeys(wanted):
+            listener = work.follow(dict(work.stage_s))
+            self.converter.require_usable(voice, asked.options, listener, work.cancel)
+        self._usable = wanted, asked.options
 
 
 def _decoded(source: Path, work: Work, track: int | None = None) -> _Decoded:

@@ -31,6 +31,8 @@ from engine.separation.song import Cancelled, Progress, remainder, separate, son
 
 REMAINDERS = {"vocals": "instrumental", "lead": "backing", "dry": "reverb", "noreverb": "reverb"}
 """What is left of a song without a stem, by the stem's name."""
+STEM_NAMES = frozenset({*REMAINDERS, *REMAINDERS.values(), "rest", "converted"})
+"""What stands in the names of files that were made of a song."""
 
 
 @dataclass(frozen=True)

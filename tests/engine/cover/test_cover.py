@@ -274,6 +274,53 @@ def test_the_command_makes_a_cover(
     assert told["semitones"] == 12
 
 
+@pytest.mark.parametrize("wrong", ["voice", "index", "pitch method", "curve", "backing voice"])
+def test_what_cannot_be_converted_is_said_before_the_song_is_separated(
+    converter: Converter, song: Path, networks: CoverNetworks, tmp_path: Path, wrong: str
+) -> None:
+    damaged = tmp_path / "damaged.pth"
+    damaged.write_text("a,b")
+    voice, options, cover = starter_voice(), FLOAT, CoverOptions()
+    backing = dataclasses.replace(voice, weights=damaged) if wrong == "backing voice" else None
+    if wrong == "voice":
+        voice = dataclasses.replace(voice, weights=damaged)
+    elif wrong == "index":
+        voice = dataclasses.replace(voice, index=damaged)
+    elif wrong == "pitch method":
+        options = dataclasses.replace(options, pitch_method="rmvpe")
+    elif wrong == "curve":
+        options = dataclasses.replace(options, f0_file=damaged)
+    else:
+        cover = CoverOptions(backing="convert")
+    with pytest.raises(UserError):
+        Cover(converter, networks, tmp_path / "cache").make(
+            song, voice, options, cover, backing_voice=backing, output_dir=tmp_path
+        )
+    assert separated == []
+    assert {path.name for path in tmp_path.iterdir()} <= {"damaged.pth", "vocals.network", "cache"}
+
+
+def test_stems_that_lie_beside_their_song_are_no_songs(
+    song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("URVC_CACHE_DIR", str(tmp_path / "cache"))
+    network = tmp_path / "models" / "separation" / "04573f0d.safetensors"
+    network.parent.mkdir(parents=True)
+    network.write_text("1")
+    album = tmp_path / "album"
+    album.mkdir()
+    (album / "a.wav").write_bytes(song.read_bytes())
+    command = ["cover", str(album), "--models-dir", str(tmp_path / "models"), "--device", "cpu"]
+    assert main([*command, "--keep-stems"]) == 0
+    assert len(list(album.iterdir())) == 5
+    capfd.readouterr()
+    assert main(command) == 0
+    out, err = capfd.readouterr()
+    assert out.count("\n") == 1
+    assert "skipped 4 files in folders: made by an earlier conversion" in err
+    assert len(list(album.iterdir())) == 6
+
+
 def test_the_cover_has_the_tags_of_the_song(
     converter: Converter, song: Path, networks: CoverNetworks, tmp_path: Path
 ) -> None:
