@@ -75,10 +75,18 @@ def write_synthetic_set(folder: Path, index_rows: int) -> tuple[Path, Path]:
 
 
 def write_separation_network(path: Path) -> Path:
-    """Write an HTDemucs as it is published, in 16 bits (84 MB)."""
+    """Write an HTDemucs as it is published, in 16 bits (84 MB).
+
+    Its stems have the same on both sides, as a voice in the middle has: two random sides would be
+    taken for two recordings, and both converted.
+    """
     with without_weights():
         shapes = _shapes(HTDemucs(HTDemucsSizes()).state_dict())
     state = _random_state(shapes, torch.Generator().manual_seed(1))
+    outermost = state["tdecoder.3.conv_tr.weight"], state["decoder.3.conv_tr.weight"]
+    for weight, width in zip(outermost, (1, 2), strict=True):
+        sides = weight.view(len(weight), -1, 2, width, *weight.shape[2:])
+        sides[:, :, 1] = sides[:, :, 0]
     names = {"sources": ["drums", "bass", "other", "vocals"]}
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(
