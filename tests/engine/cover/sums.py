@@ -24,6 +24,7 @@ class Sums(Separator):
 
     def __init__(self, path: Path, *, one_pass: bool = False, sha256: str = "") -> None:
         self.path = path
+        self.stems = ()
         self.plan = RoformerPlan(GRID_HZ, 1 if one_pass else 2)
         self.normalises = False
         self.device = "cpu"
