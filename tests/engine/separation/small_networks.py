@@ -77,15 +77,24 @@ def save_demucs(record: dict[str, Any], path: Path) -> None:
 
 
 def demucs_record(state: dict[str, torch.Tensor]) -> dict[str, Any]:
-    """What lies beside the class in a ``.th``."""
+    """What lies beside the class in a ``.th``: all that the published files are known to hold."""
     return {
         "args": (),
         "kwargs": {
             "sources": ["drums", "bass", "other", "vocals"],
             "segment": Fraction(DEMUCS.segment_samples, RATE_HZ),
+            "channels": DEMUCS.channels,
+            "dconv_mode": 3,
+            "emb_smooth": True,
+            "multi_freqs": [],
+            "t_cape_glob_loc_scale": [5000.0, 1.0, 1.4],
+            "t_emb": "sin",
+            "t_heads": DEMUCS.heads,
+            "t_lr": None,
         },
         "state": state,
-        "training_args": {"dset": {"samplerate": RATE_HZ}},
+        "training_args": {"dset": {"samplerate": RATE_HZ}, "dora": {"exclude": ["misc.*"]}},
+        "metrics": {"nsdr": np.float64(8.9), "test": {"sdr": np.float32(9.3), "n": np.int64(50)}},
     }
 
 

@@ -7,8 +7,10 @@ import os
 import pickle
 import random
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 import torch
@@ -65,6 +67,34 @@ def test_a_demucs_file_is_read_in_both_of_its_forms(half: bool, tmp_path: Path) 
     states = [each.network.state_dict() for each in found]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     assert {tensor.dtype for tensor in states[0].values()} == {torch.float32}
+
+
+@pytest.mark.parametrize("form", ["older numpy", "older torch", "parameters"])
+def test_a_demucs_file_of_an_older_program_is_read(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state: dict[str, Any] = dict(tensors("htdemucs"))
+    if form == "older torch":
+        plain = partial(torch.save, _use_new_zipfile_serialization=False)
+        monkeypatch.setattr(torch, "save", plain)
+    elif form == "parameters":
+        state = {name: torch.nn.Parameter(tensor) for name, tensor in state.items()}
+    save_demucs(demucs_record(state), tmp_path / "made.th")
+    path = tmp_path / "net.th"
+    content = (tmp_path / "made.th").read_bytes()
+    if form == "older numpy":
+        with ZipFile(tmp_path / "made.th") as made, ZipFile(path, "w") as renamed:
+            for name in made.namelist():
+                part = made.read(name)
+                renamed.writestr(name, part.replace(b"numpy._core.", b"numpy.core."))
+    else:
+        path.write_bytes(content)
+    assert (b"numpy.core.multiarray" in path.read_bytes()) == (form == "older numpy")
+    assert (content[:2] != b"PK") == (form == "older torch")
+    found = read_network(path)
+    assert found.stems[-1] == "vocals"
+    states = found.network.state_dict()
+    assert all(torch.equal(states[name], tensor) for name, tensor in tensors("htdemucs").items())
 
 
 @pytest.mark.parametrize("table", ["state_dict", "state", "model_state_dict"])
