@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from html import escape
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt
@@ -151,14 +152,16 @@ class WindowActions(QObject):
         return "\n".join((*heard, *own))
 
     def _show_keys(self) -> None:
-        rows = (line.split("\t") for line in self.keys_text().splitlines())
-        cells = (
-            f"<tr><td align=right><b>{escape(key)}</b>&nbsp;&nbsp;</td><td>{escape(what)}</td></tr>"
-            for key, what in rows
-        )
+        cells = []
+        for line in self.keys_text().splitlines():
+            key, what = map(escape, line.split("\t"))
+            cells.append(f"<td align=right><b>{key}</b>&nbsp;</td><td>{what}&nbsp;&nbsp;</td>")
+        half = -(-len(cells) // 2)  # two columns: the whole is lower than a small screen
+        rows = zip_longest(cells[:half], cells[half:], fillvalue="")
         box = QMessageBox(self._window)
         box.setWindowTitle(self.tr("Keyboard Shortcuts"))
-        box.setText(f"<table cellpadding=2>{''.join(cells)}</table>")
+        table = "".join(f"<tr>{left}{right}</tr>" for left, right in rows)
+        box.setText(f"<table cellpadding=2 style='white-space: nowrap'>{table}</table>")
         box.open()
 
     def context_menu(self) -> QMenu:

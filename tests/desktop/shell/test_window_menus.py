@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QMimeData, QUrl
 from PySide6.QtGui import QFileOpenEvent, QGuiApplication, QKeySequence
-from PySide6.QtWidgets import QApplication, QMenu
+from PySide6.QtWidgets import QApplication, QMenu, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from desktop.app import App
@@ -64,6 +64,16 @@ def test_the_list_of_keys_is_made_from_the_actions(app: App) -> None:
     lines = app.window.actions_.keys_text().splitlines()
     assert "Ctrl+O\tOpen…" in lines
     assert lines[0] == "Space\tPlay or pause"
+
+
+def test_all_keys_are_shown_in_sight_on_a_small_screen(app: App) -> None:
+    app.window.actions_.keys.trigger()
+    box = app.window.findChild(QMessageBox)
+    size = box.sizeHint()
+    box.done(0)
+    assert "Ctrl+O" in box.text()
+    assert size.width() < 1200
+    assert size.height() < 700
 
 
 def test_recent_sources_that_are_still_there_are_offered_again(
