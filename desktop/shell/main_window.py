@@ -32,6 +32,7 @@ from desktop.shell.audition import Audition
 from desktop.shell.audition_switch import AuditionSwitch
 from desktop.shell.main_layout import MainLayout
 from desktop.shell.playback_menu import PlaybackMenu
+from desktop.shell.take_export import TakeExport
 from desktop.shell.window_actions import WindowActions
 from desktop.storage import sample_file
 from desktop.voices.draft import Draft
@@ -91,6 +92,7 @@ class MainWindow(DropWindow):
         self.setCentralWidget(areas)
         self.queue_view, self.detail, self.notice = areas.queue_view, areas.detail, areas.notice
         self.voice_dialogs = VoiceDialogs(self, draft, voices, settings)
+        self._export = TakeExport(self, self.notice)
         self.actions_ = WindowActions(self)
         self.actions_.fill(self.menuBar())
         self._connect()
@@ -194,6 +196,12 @@ class MainWindow(DropWindow):
         jobs = self.selected_jobs()
         if len(jobs) == 1:
             self._draft.take_over(jobs[0])
+
+    def export_selected(self) -> None:
+        """Copy the result of the selected take to a place that the user chooses."""
+        jobs = self.selected_jobs()
+        if len(jobs) == 1:
+            self._export.ask(jobs[0])
 
     def star_selected(self) -> None:
         """Give the selected takes a star, or take it away."""

@@ -37,6 +37,7 @@ class WindowActions(QObject):
         self.add_voice = self._make(tr("Add Voice…"), window.open_voice_dialog, "Ctrl+Shift+O")
         self.add_link = self._make(tr("Voice from a Link…"), voices.ask_for_link, "Ctrl+Shift+L")
         self.models = self._make(tr("Networks for Community Voices…"), window.models_requested.emit)
+        self.export = self._make(tr("Export…"), window.export_selected, "Ctrl+E")
         self.close = self._make(tr("Close Window"), window.close, "Ctrl+W")
         self.settings = self._make(tr("Settings…"), window.settings_requested.emit, "Ctrl+,")
         self.settings.setMenuRole(QAction.MenuRole.PreferencesRole)
@@ -89,6 +90,8 @@ class WindowActions(QObject):
         self.recent.aboutToShow.connect(self._fill_recent)
         file.insertMenu(self.add_voice, self.recent)
         file.addSeparator()
+        file.addAction(self.export)
+        file.addSeparator()
         file.addActions([self.close, self.settings, self.quit])
         edit = bar.addMenu(self.tr("Edit"))
         edit.addAction(self.undo)
@@ -105,7 +108,7 @@ class WindowActions(QObject):
         view.addActions([self.minimize, self.zoom, self.full_screen])
         help_menu = bar.addMenu(self.tr("Help"))
         help_menu.addActions([self.keys, self.copy_report, self.licences, self.about])
-        for menu in (edit, queue, view):
+        for menu in (file, edit, queue, view):
             menu.aboutToShow.connect(self.refresh)
 
     def add_menu(self, title: str, fill: Callable[[QMenu], object]) -> None:
@@ -196,6 +199,7 @@ class WindowActions(QObject):
         single = jobs[0] if len(jobs) == 1 else None
         self.rename.setEnabled(single is not None)
         self.use_settings.setEnabled(single is not None)
+        self.export.setEnabled(single is not None and single.output is not None)
         self.undo.setEnabled(window.queue.can_undo)
         self.download.setVisible(JobState.NEEDS_NETWORKS in states)
         self.copy.setEnabled(any(job.output is not None for job in jobs))
@@ -205,7 +209,7 @@ class WindowActions(QObject):
         self.down.setEnabled(bool(jobs))
 
     def _add_job_actions(self, menu: QMenu) -> None:
-        menu.addActions([self.download, self.play, self.reveal, self.copy])
+        menu.addActions([self.download, self.play, self.export, self.reveal, self.copy])
         menu.addSeparator()
         menu.addActions([self.use_settings, self.audition, self.convert, self.retry, self.repeat])
         menu.addActions([self.star, self.rename])
