@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from project import OLDEST_MACOS, ROOT
 
 import engine
+from engine.cli import main
 from engine.errors import Text
 from engine.options import ConversionResult
 from engine.pitch.methods import PitchMethod
@@ -31,6 +33,22 @@ def test_every_file_of_the_folder_is_named() -> None:
 def test_every_step_of_the_build_has_its_command() -> None:
     calls = " ".join(re.findall(r"packaging/build_app\.sh ([\w ]+)", TEXT))
     assert set(STEPS) <= set(calls.split())
+
+
+def test_every_command_of_the_program_that_is_named_exists_with_its_options(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    named = re.findall(r"(?:urvc-macos\.sh|--engine) ((?!run|test)[a-z][^`&|]*)", TEXT)
+    assert len(named) > 8
+    for command in named:
+        words = command.split()
+        options = [each for each in words if each.startswith("-")]
+        first = words.index(options[0]) if options else len(words)
+        with pytest.raises(SystemExit) as ended:  # an unknown command or choice raises no such
+            main([*words[:first], "--help"])
+        assert ended.value.code == 0
+        known = set(re.findall(r"--?[a-z][a-z-]*", capsys.readouterr().out))
+        assert set(options) <= known, command
 
 
 def test_both_name_the_macos_that_is_needed() -> None:

@@ -71,7 +71,10 @@ def _run(operation: Any, known: dict[str, Any]) -> None:
         for name, each in operation.inputs.items()
         if each is not None
     }
-    result = compute(given)
+    try:
+        result = compute(given)
+    except KeyError as error:
+        raise UnknownOperation(f"{operation.op_type} without {error}") from error
     for variable, value in zip(
         outputs, result if isinstance(result, tuple) else (result,), strict=True
     ):
@@ -258,6 +261,8 @@ def _slice_update(given: Given) -> Tensor:
 
 def _gather(given: Given) -> Tensor:
     x, indices = given["x"], given["indices"].long()
+    if _option(given, "batch_dims", 0):
+        raise UnknownOperation("gather with batch dimensions")
     axis = int(_option(given, "axis", 0)) % x.dim()
     taken = x.index_select(axis, indices.flatten())
     return torch.as_tensor(taken.reshape(*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))

@@ -243,7 +243,7 @@ class _PassedSource(nn.Module):
 
 
 class VocoderForm(nn.Module):
-    """From latent and source wave to sound."""
+    """From latent and source wave to sound; replaces the source in the synthesizer itself."""
 
     def __init__(self, synthesizer: Synthesizer, frames: int) -> None:
         super().__init__()

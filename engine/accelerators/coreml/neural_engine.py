@@ -27,19 +27,17 @@ def obstacles(program: Any) -> list[str]:
     """Why the Neural Engine would refuse parts of a program, each reason once; empty is best."""
     from coremltools.converters.mil.mil import types
 
-    found: list[str] = []
-    for operation in program.functions["main"].operations:
-        kind = operation.op_type
-        if kind == "const":
-            continue
-        if kind not in _ALLOWED:
-            found.append(f"the operation {kind}")
-        for each in operation.outputs:
-            sizes = [int(size) for size in each.shape]
-            if len(sizes) > _DEEPEST:
-                found.append(f"{len(sizes)} dimensions")
-            if max(sizes, default=0) > WIDEST:
-                found.append(f"a dimension of more than {WIDEST:,}")
-            if types.builtin_to_string(each.dtype) in _FLOATS:
-                found.append("numbers of 32 bits")
+    main = program.functions["main"]
+    operations = [each for each in main.operations if each.op_type != "const"]
+    kinds = {each.op_type for each in operations}
+    found = [f"the operation {kind}" for kind in kinds - _ALLOWED]
+    results = [each for operation in operations for each in operation.outputs]
+    for each in (*main.inputs.values(), *results):
+        sizes = [int(size) for size in each.shape]
+        if len(sizes) > _DEEPEST:
+            found.append(f"{len(sizes)} dimensions")
+        if max(sizes, default=0) > WIDEST:
+            found.append(f"a dimension of more than {WIDEST:,}")
+        if types.builtin_to_string(each.dtype) in _FLOATS:
+            found.append("numbers of 32 bits")
     return sorted(set(found))
