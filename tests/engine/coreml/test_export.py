@@ -44,8 +44,8 @@ def synthesizer(folder: Path, vocoder: Vocoder) -> Synthesizer:
 @pytest.mark.parametrize(
     ("frames", "half"),
     [
-        (25, True),
         (60, False),
+        pytest.param(25, True, marks=pytest.mark.slow),  # as the command below makes it
         pytest.param(60, True, marks=pytest.mark.slow),
         pytest.param(25, False, marks=pytest.mark.slow),
     ],
@@ -65,8 +65,8 @@ def test_the_content_encoder_is_confirmed_and_keeps_the_rules_of_the_neural_engi
 @pytest.mark.parametrize(
     "vocoder",
     [
-        Vocoder.NSF,
         Vocoder.REFINE_CHAINED,
+        pytest.param(Vocoder.NSF, marks=pytest.mark.slow),  # as the command below makes it
         pytest.param(Vocoder.PLAIN, marks=pytest.mark.slow),
         pytest.param(Vocoder.MRF, marks=pytest.mark.slow),
         pytest.param(Vocoder.REFINE_DIRECT, marks=pytest.mark.slow),
@@ -130,7 +130,7 @@ def export(small: SmallSet, folder: Path, *more: str) -> int:
     return main([*given, "-o", str(folder), *more])
 
 
-def test_the_command_writes_the_packages_and_what_their_inputs_mean(
+def test_the_command_writes_packages_that_agree_with_torch_and_says_what_their_inputs_mean(
     small: SmallSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("coremltools")
@@ -148,6 +148,10 @@ def test_the_command_writes_the_packages_and_what_their_inputs_mean(
     for package in facts["packages"]:
         assert (folder / package["file"] / "Manifest.json").is_file()
         assert all(each["meaning"] in readme for each in package["inputs"])
+        assert package["agreement_db"] is None or package["agreement_db"] >= 45
+    content, _, vocoder = facts["packages"]
+    assert content["neural_engine"] == []
+    assert vocoder["neural_engine"]
     assert export(small, folder) == 2  # it exists
     assert "is not an empty folder" in capsys.readouterr().err
     assert [each.name for each in tmp_path.iterdir()] == ["out"]
