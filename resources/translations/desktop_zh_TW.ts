@@ -330,8 +330,8 @@
         <translation>上方：來源。下方：聲音；將它的圓點拖到最好聽的位置。</translation>
     </message>
     <message>
-        <source>Find the Best Pitch</source>
-        <translation>找出最合適的音高</translation>
+        <source>Find the Best Key</source>
+        <translation>找出最合適的移調</translation>
     </message>
     <message>
         <source>Finding the pitch…</source>
@@ -344,6 +344,10 @@
     <message>
         <source>High Voice</source>
         <translation>高音聲音</translation>
+    </message>
+    <message>
+        <source>In Octaves: {semitones}</source>
+        <translation>以八度：{semitones}</translation>
     </message>
     <message>
         <source>Is {voice} a low or a high voice?</source>
@@ -362,8 +366,8 @@
         <translation>在列表中選取檔案</translation>
     </message>
     <message>
-        <source>Song: {semitones}</source>
-        <translation>歌曲：{semitones}</translation>
+        <source>Source ≈ {source} Hz, voice ≈ {voice} Hz</source>
+        <translation>來源 ≈ {source} Hz，聲音 ≈ {voice} Hz</translation>
     </message>
     <message>
         <source>The file has too little clear pitch for a suggestion</source>
@@ -376,10 +380,6 @@
     <message>
         <source>Use {semitones}</source>
         <translation>使用 {semitones}</translation>
-    </message>
-    <message>
-        <source>Yours ≈ {source} Hz, voice ≈ {voice} Hz</source>
-        <translation>您的 ≈ {source} Hz，聲音 ≈ {voice} Hz</translation>
     </message>
 </context>
 <context>
@@ -541,8 +541,8 @@
         <translation>暫停</translation>
     </message>
     <message>
-        <source>Pitch</source>
-        <translation>音高</translation>
+        <source>Pitch line</source>
+        <translation>音高曲線</translation>
     </message>
     <message>
         <source>Play</source>
@@ -557,8 +557,8 @@
         <translation>在列表中選取檔案即可試聽</translation>
     </message>
     <message>
-        <source>Show the pitch of both over a piano, and correct it</source>
-        <translation>在鋼琴捲軸上顯示兩者的音高，並可修正</translation>
+        <source>Show source and result as lines over a piano, and correct them</source>
+        <translation>在鋼琴捲軸上以曲線顯示來源與結果，並可修正</translation>
     </message>
     <message>
         <source>The result will appear here</source>
@@ -982,7 +982,7 @@
         <translation>氣音或雜訊：沒有音高</translation>
     </message>
     <message>
-        <source>Convert with This Curve</source>
+        <source>Convert with This Line</source>
         <translation>以此曲線轉換</translation>
     </message>
     <message>
@@ -1326,6 +1326,17 @@
     </message>
 </context>
 <context>
+    <name>TakeExport</name>
+    <message>
+        <source>Export</source>
+        <translation>匯出</translation>
+    </message>
+    <message>
+        <source>Exported as “{name}”</source>
+        <translation>已匯出為「{name}」</translation>
+    </message>
+</context>
+<context>
     <name>TimingView</name>
     <message>
         <source>Stage timings</source>
@@ -1647,6 +1658,10 @@
         <translation>離開全螢幕</translation>
     </message>
     <message>
+        <source>Export…</source>
+        <translation>匯出⋯</translation>
+    </message>
+    <message>
         <source>File</source>
         <translation>檔案</translation>
     </message>
@@ -1767,6 +1782,10 @@
         <translation>還原移除</translation>
     </message>
     <message>
+        <source>Use Settings of This Take</source>
+        <translation>使用這一版的設定</translation>
+    </message>
+    <message>
         <source>Voice from a Link…</source>
         <translation>從連結加入聲音模型⋯</translation>
     </message>
@@ -1837,8 +1856,20 @@
         <translation>等待中</translation>
     </message>
     <message>
+        <source>a voice</source>
+        <translation>人聲</translation>
+    </message>
+    <message>
+        <source>backing by the same voice</source>
+        <translation>和聲用相同的聲音</translation>
+    </message>
+    <message>
         <source>backing by {voice}</source>
         <translation>和聲：{voice}</translation>
+    </message>
+    <message>
+        <source>exact repeat</source>
+        <translation>完全重現</translation>
     </message>
     <message>
         <source>vocals of a song</source>
@@ -1847,6 +1878,10 @@
     <message>
         <source>whole song</source>
         <translation>整首歌曲</translation>
+    </message>
+    <message>
+        <source>{device}, half precision</source>
+        <translation>{device}，半精度</translation>
     </message>
     <message>
         <source>{take}, starred</source>
