@@ -84,7 +84,18 @@ class _LeanLoader(Loader):
             for name, placeholder in placeholders.items():
                 if sys.modules.get(name) is placeholder:
                     del sys.modules[name]
+        _allow_generators(module)
         sys.meta_path.insert(0, self._finder)
+
+
+def _allow_generators(torch: ModuleType) -> None:
+    """Let ``torch.Generator()`` be called, which refuses until a part that was left out allows it.
+
+    That part does the same again when it is imported.
+    """
+    allow = getattr(torch._C, "_set_generator_metaclass", None)  # noqa: SLF001 - it has no public name
+    if allow is not None:
+        allow(import_module("torch._opaque_base").OpaqueBaseMeta)
 
 
 class _KnownLoader(Loader):
