@@ -8,6 +8,7 @@ import platform
 import plistlib
 import tomllib
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,7 @@ def write_object(path: Path, content: dict[str, Any]) -> None:
         os.write(descriptor, json.dumps(content, indent=1).encode())
 
 
+@cache  # its record is a long text
 def _version(package: str) -> str:
     try:
         return version(package)
