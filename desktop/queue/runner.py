@@ -145,7 +145,7 @@ class JobRunner(QObject):
         self._begin_audition()
 
     def close(self, patience_s: float = 10.0) -> bool:
-        """Stop the running job and end the thread; True if it ended in time.
+        """Stop the running job, end the thread and free its networks; True if it ended in time.
 
         The job is not marked as cancelled: it is offered again at the next start.
         """
@@ -157,7 +157,10 @@ class JobRunner(QObject):
         if self._order is not None:
             self._order.cancel.cancel()
         self._thread.quit()
-        return self._thread.wait(int(patience_s * 1000))
+        has_ended = self._thread.wait(int(patience_s * 1000))
+        if has_ended:
+            self._worker.unload()
+        return has_ended
 
     def _take_next(self) -> None:
         if self._closing or self._order is not None:

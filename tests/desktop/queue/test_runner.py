@@ -149,6 +149,14 @@ def test_settings_apply_to_the_next_job_not_to_the_running_one(
     assert bench.engines[1].optimization == settings.optimization()
 
 
+def test_memory_is_freed_at_the_end(bench: Bench, qtbot: QtBot) -> None:
+    bench.queue.add([job()])
+    qtbot.waitUntil(lambda: bool(bench.engines) and not bench.queue.is_busy, timeout=WAIT_MS)
+    assert bench.engines[0].unloaded == 0
+    assert bench.runner.close()
+    assert bench.engines[0].unloaded == 1
+
+
 def test_memory_is_freed_when_idle(
     bench: Bench, settings: Settings, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
