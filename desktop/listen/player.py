@@ -66,6 +66,7 @@ class Player(QObject):
         self._position_s = 0.0
         self._order: _Order | None = None
         self._stream: OutputStream | None = None
+        self._closed = False
         self._stalled = (0, 0)
         self._timer = QTimer(self, interval=_POLL_MS)
         self._timer.timeout.connect(self._poll)
@@ -165,6 +166,7 @@ class Player(QObject):
     def close(self) -> None:
         """Stop and end the threads."""
         self.pause()
+        self._closed = True
         self._caller.shutdown(wait=True)
 
     @property
@@ -213,7 +215,10 @@ class Player(QObject):
     def _take_stream(self, order: _Order, stream: OutputStream) -> None:
         if order is not self._order:  # paused in the meantime
             order.mixer.close()
-            self._caller.submit(stream.close)
+            if self._closed:  # and so is the thread
+                stream.close()
+            else:
+                self._caller.submit(stream.close)
             return
         self._stream = stream
         order.mixer.set_weights(self._loudness)

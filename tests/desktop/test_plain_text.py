@@ -119,7 +119,8 @@ def test_questions_show_tags_as_they_are(app: App, qtbot: QtBot) -> None:
     seen: list[QLabel] = []
 
     def look() -> None:
-        (box,) = [each for each in QApplication.topLevelWidgets() if isinstance(each, QMessageBox)]
+        box = QApplication.activeModalWidget()
+        assert isinstance(box, QMessageBox)
         for label in box.findChildren(QLabel):
             if "bold" in label.text():
                 seen.append(label)

@@ -59,6 +59,14 @@ def start(qtbot: QtBot, player: Player, device: FakeDevice) -> None:
     qtbot.waitUntil(lambda: len(device.streams) > n and player._stream is device.stream)
 
 
+def test_a_stream_that_opens_while_the_player_is_closed_is_closed_too(
+    qtbot: QtBot, player: Player, device: FakeDevice
+) -> None:
+    player.play()
+    player.close()
+    qtbot.waitUntil(lambda: device.stream.closed)
+
+
 def heard(qtbot: QtBot, device: FakeDevice, n_frames: int = 2048) -> np.ndarray:
     """The next frames of the left channel, once reading is ahead of them."""
     qtbot.wait(60)
