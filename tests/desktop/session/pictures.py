@@ -172,8 +172,9 @@ def key_and_pitch(session: Session, album: Album, name: str) -> None:
     )
     album.take("audition")
     restart(session, {"voice_panel.key": False, "listen.pitch": True})
-    session.ask("resize", *SMALLEST)
+    session.ask("resize", *USUAL)  # in the smallest window the row may lie below the others
     session.click("row", name)
+    session.ask("resize", *SMALLEST)
     session.until(
         lambda now: now["listen"]["pitch"], "the pitch of the source", patience_s=_PATIENCE_S
     )
