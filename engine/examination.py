@@ -40,8 +40,8 @@ from engine.forms import (
     best_form,
     forms_of,
     is_half,
+    is_rounded,
     least_db,
-    rounded,
     untried,
 )
 from engine.networks import Models
@@ -350,7 +350,6 @@ class FirstUse:
         """By what and how each part runs, as far as that was examined; why not in other forms."""
         lines = []
         placement, known = self.placement, {each.part for each in self._known.values()}
-        half = rounded(placement, self._config)
         for part in PARTS:
             tried, form = self._tried(part), self.form_of(part)
             if not tried and part not in known:
@@ -358,7 +357,9 @@ class FirstUse:
             on_cpu = part in placement.cpu_parts
             words = [form.accelerator or (CPU if on_cpu else self.device)]
             if part in PARTS_OF_KINDS:
-                words.append("half precision" if part in half else "float32")
+                words.append(
+                    "half precision" if is_rounded(part, placement, self._config) else "float32"
+                )
             if "use_channels_last" in form.without:
                 words.append("plain layout")
             usual_s, best_s = (_seconds(tried, each) for each in (USUAL, form))

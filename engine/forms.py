@@ -15,7 +15,7 @@ from engine.accelerators import TORCH, find, offered
 from engine.device import half_type
 from engine.finding import USUAL, Finding, Form
 from engine.optimization import OptimizationConfig
-from engine.stages import CPU, PARTS, Part, Placement
+from engine.stages import CPU, Part, Placement
 
 GAIN = 1.1
 """A form has to be so many times as fast; closer figures are within the noise."""
@@ -62,12 +62,8 @@ def is_half(part: Part, form: Form, config: OptimizationConfig) -> bool:
     return always or (config.use_fp16 and "use_fp16" not in form.without)
 
 
-def rounded(placement: Placement, config: OptimizationConfig) -> frozenset[Part]:
-    """The parts that compute in half precision where they are placed."""
-    return frozenset(part for part in PARTS if _is_rounded(part, placement, config))
-
-
-def _is_rounded(part: Part, placement: Placement, config: OptimizationConfig) -> bool:
+def is_rounded(part: Part, placement: Placement, config: OptimizationConfig) -> bool:
+    """Whether a part computes in half precision where it is placed."""
     name, device = placement.accelerator_of(part), placement.device_of(part)
     if not is_half(part, Form(name or "", placement.without.get(part, ())), config):
         return False

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine import device as devices
 from engine.errors import Message
-from engine.forms import rounded
+from engine.forms import is_rounded
 from engine.optimization import OptimizationConfig
 from engine.progress import CancelToken, PerformanceProfiler, ProgressListener, StageProgress
 from engine.stages import Part, Placement, done_after, stage_of
@@ -163,7 +163,7 @@ class Run:
 
     def _half(self, stage: str) -> bool:
         """Whether a part of the stage computes in half precision."""
-        row = stage_of(stage)
-        if self._config is None or row is None:
+        row, config = stage_of(stage), self._config
+        if config is None or row is None:
             return False
-        return not rounded(self.placement, self._config).isdisjoint(row.parts)
+        return any(is_rounded(part, self.placement, config) for part in row.parts)

@@ -43,11 +43,13 @@ class LiveTimings:
     def stage_ends(self, stage: str, seconds: float) -> None:
         """Record that a stage ends."""
         with self._lock:
-            before = self._done.get(stage)
-            total = seconds + (before.seconds if before else 0.0)
-            half = before is not None and before.half
-            self._done[stage] = StageTime(stage, total, self._device, half=half)
+            self._done[stage] = self._so_far(stage, seconds)
             self._running = None
+
+    def _so_far(self, stage: str, seconds: float) -> StageTime:
+        """What a stage took before, and these seconds."""
+        before = self._done.get(stage) or StageTime(stage, 0.0, self._device)
+        return replace(before, seconds=before.seconds + seconds, device=self._device)
 
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:
@@ -102,10 +104,7 @@ class LiveTimings:
             running = None
             if self._running is not None:
                 running, since_s = self._running
-                before = stages.get(running)
-                total = now_s - since_s + (before.seconds if before else 0.0)
-                half = before is not None and before.half
-                stages[running] = StageTime(running, total, self._device, half=half)
+                stages[running] = self._so_far(running, now_s - since_s)
             told = self._fraction >= _MIN_FRACTION
             left = elapsed_s * (1 - self._fraction) / self._fraction if told else None
             speed = self._fraction * self._source_s / elapsed_s if elapsed_s > 0 else 0.0

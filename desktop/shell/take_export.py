@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from os import write
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Slot
@@ -63,12 +62,14 @@ def _copied(source: Path, target: Path, cancel: CancelToken, *, overwrite: bool)
     ConversionCancelled : the app is about to quit
     """
     try:
-        with source.open("rb") as file, atomic_file(target, overwrite=overwrite) as descriptor:
+        with (
+            source.open("rb") as file,
+            atomic_file(target, overwrite=overwrite) as descriptor,
+            open(descriptor, "wb", closefd=False) as copy,
+        ):
             for block in iter(partial(file.read, _BLOCK_BYTES), b""):
                 cancel.raise_if_cancelled()
-                rest = memoryview(block)
-                while rest:
-                    rest = rest[write(descriptor, rest) :]
+                copy.write(block)
     except OSError as error:
         raise OutputFileError(
             Text("Cannot export “{name}”", name=plain(target.name)),

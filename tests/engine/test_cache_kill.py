@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +11,8 @@ from torch import Tensor
 
 from engine.disk_cache import DiskCache
 from engine.stage_cache import StageCache
+from tests.engine.killed import kill_while_writing
 
-ROOT = Path(__file__).parents[2]
 ENDING = ".safetensors"
 ENTRIES = 6
 KILLS = 20
@@ -63,12 +61,7 @@ def unfinished(folder: Path) -> int:
 
 
 def test_kill_9_at_any_moment_leaves_no_wrong_entry(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", WRITER, tmp_path], cwd=ROOT, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout) > 0, "no kill hit a process while it wrote"
+    kill_while_writing(WRITER, tmp_path)
     disk, again, found = DiskCache(tmp_path, ENDING, 10**9), StageCache(tmp_path), 0
     for number in range(ENTRIES):
         path = disk.find((number,))

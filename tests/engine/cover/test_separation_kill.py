@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +18,8 @@ from engine.separation.separator import Separator
 from engine.separation.song import SONG_RATE_HZ, song_of_sound
 from engine.separation.stems import separate_file
 from tests.engine.cover.sums import Sums
+from tests.engine.killed import kill_while_writing
 
-ROOT = Path(__file__).parents[3]
 KILLS = 12
 FRAMES = 200_000
 WRITER = """
@@ -95,12 +93,7 @@ def test_kill_9_at_any_moment_leaves_only_whole_stems_and_files(
     monkeypatch.setattr(Separator, "open", Sums)  # and put back after this test
     prepare(tmp_path)
     (tmp_path / "files").mkdir()
-    done = subprocess.run(
-        [sys.executable, "-c", WRITER, tmp_path], cwd=ROOT, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout) > 0, "no kill hit a process while it wrote"
+    kill_while_writing(WRITER, tmp_path)
     stems = {path.read_bytes() for path in (tmp_path / "cache").glob("*.f32")}
     files = {path.name: path.read_bytes() for path in (tmp_path / "files").glob("[!.]*")}
     assert len(stems) >= KILLS // 2
