@@ -281,10 +281,17 @@ class App(QObject):
             self.listen_panel.stretch_of,
             parent=self.window,
         )
+        self.audition.state_changed.connect(self._on_audition)
         self.window.set_audition(self.audition, self.listen_panel)
         self.window.play_requested.connect(lambda _job: self.listen_panel.toggle_play())
         self.window.toggle_requested.connect(self.listen_panel.toggle_play)
         self.window.seek_requested.connect(self.listen_panel.seek_by)
+
+    @Slot()
+    def _on_audition(self) -> None:
+        """The pitch of whole files is looked for once the first sound is heard."""
+        waits = self.audition.stretch is not None and not self.audition.is_heard
+        self.pitch_scanner.hold(held=waits)
 
     def _plug_in(self) -> None:
         """Connect the parts that the window does not depend on."""

@@ -56,6 +56,8 @@ class PitchScanner(QObject):
         self._kept: OrderedDict[_Identity, PitchTrack] = OrderedDict()
         self._orders: queue.Queue[Path | None] = queue.Queue()
         self._thread: threading.Thread | None = None
+        self._may_work = threading.Event()
+        self._may_work.set()
         self._ready.connect(self._keep)
 
     def want(self, who: object, *paths: Path) -> None:
@@ -76,6 +78,13 @@ class PitchScanner(QObject):
         """The pitch of a file, if it was found before."""
         return self._kept.get(_identity(path))
 
+    def hold(self, *, held: bool) -> None:
+        """Leave the processor to something that is more urgent, or go on."""
+        if held:
+            self._may_work.clear()
+        else:
+            self._may_work.set()
+
     def forget_wishes(self) -> None:
         """Drop all requests, e.g. of a window that is going to be deleted."""
         self._wishes.clear()
@@ -85,6 +94,7 @@ class PitchScanner(QObject):
         """End the thread; waits for at most one window of 30 s."""
         self._wanted = frozenset()
         self._orders.put(None)
+        self._may_work.set()
         if self._thread is not None:
             self._thread.join()
             self._thread = None
@@ -109,6 +119,7 @@ class PitchScanner(QObject):
         from engine.source_pitch import track_file
 
         def pause(_share: float) -> None:
+            self._may_work.wait()
             if path not in self._wanted:
                 raise ConversionCancelled
 

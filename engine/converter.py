@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from engine import device as devices
 from engine.accelerators import torch_device
 from engine.analysis import AnalysisRecorder
-from engine.audio.reader import decode_audio, receive_array, receive_sound
+from engine.audio.reader import receive_array, receive_sound
 from engine.audio.result_file import ResultFile
-from engine.audio.source import MAX_RATE_HZ, MIN_RATE_HZ, Decoded, Receiver, Sound, shown_name
+from engine.audio.source import MAX_RATE_HZ, MIN_RATE_HZ, Decoded, Sound, ends_before, shown_name
 from engine.audio.spool import Spool
 from engine.audio.writer import file_rate
+from engine.conversion_source import ConversionSource
 from engine.cover.options import CoverOptions
 from engine.errors import AudioFileError, ConversionCancelled, OptionError, Text
 from engine.files import Digests
@@ -43,14 +44,6 @@ from engine.warm_up import warm_up
 _LOG = logging.getLogger(__name__)
 
 Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class _Source:
-    """Where sound comes from, and what tells it from other sources; None is not known."""
-
-    play: Callable[[Receiver], Decoded]
-    key: tuple[object, ...] | None = None
 
 
 class Converter:
@@ -134,7 +127,7 @@ class Converter:
         started, run = time.perf_counter(), self._run(listener, cancel)
         play = partial(receive_array, columns, rate_hz, channels=2 if options.stereo else 1)
         with self._networks_at_work(run):
-            decoded, sound = self._convert(_Source(play), voice, options, None, run)
+            decoded, sound = self._convert(ConversionSource(play), voice, options, None, run)
             with run.stage("write"):
                 nothing = np.zeros((0, sound.channels), np.float32)
                 made = np.concatenate([nothing, *sound.blocks()])
@@ -176,7 +169,7 @@ class Converter:
             run.note(note)
         with self._networks_at_work(run):
             decoded, sound = self._convert(
-                self._source_of(source, options), voice, options, options.file_format, run
+                ConversionSource.file(source, options), voice, options, options.file_format, run
             )
             recipe = None
             if self.keep_recipes or options.recipe:
@@ -257,7 +250,9 @@ class Converter:
         started, run = time.perf_counter(), self._run(listener, cancel)
         play = partial(receive_sound, sound, channels=2 if options.stereo else 1)
         with self._networks_at_work(run):
-            decoded, made = self._convert(_Source(play, key), voice, options, None, run, region)
+            decoded, made = self._convert(
+                ConversionSource(play, key), voice, options, None, run, region
+            )
             kept = Spool(made.channels)
             with run.stage("write"):
                 for block in made.blocks():
@@ -272,15 +267,25 @@ class Converter:
         voice: VoiceFiles,
         options: ConversionOptions | None = None,
         *,
+        excerpt: Region | None = None,
         listener: ProgressListener | None = None,
         cancel: CancelToken | None = None,
     ) -> ConversionResult:
         """Convert a stretch of a file, to listen to it; only that stretch is synthesised.
 
+        Parameters
+        ----------
+        excerpt : read and analyse only this stretch, which contains ``region``, and four seconds
+            on both sides of it, however long the file is. It is then converted as a file of its
+            own: what depends on the rest of the file may differ a little from `convert_file`'s
+            result, that is the phase of the pitch, the noise, and the levels that peak limit,
+            silence and pitch are judged by
+
         Returns
         -------
         a result whose ``samples`` are those of the same stretch of `convert_file`'s result, unless
-        that was turned down because of a peak elsewhere; ``source_s`` is the length of the file
+        that was turned down because of a peak elsewhere; ``source_s`` is the length of the file,
+        of an excerpt where it ends
 
         Raises
         ------
@@ -289,21 +294,19 @@ class Converter:
         """
         options = options or ConversionOptions()
         started, run = time.perf_counter(), self._run(listener, cancel)
+        played = ConversionSource.file(source, options, excerpt)
         with self._networks_at_work(run):
             decoded, sound = self._convert(
-                self._source_of(source, options), voice, options, None, run, region
+                played, voice, options, None, run, region.earlier(played.start_s)
             )
             if not sound.n_frames:
-                raise OptionError(
-                    Text("Cannot convert a part of {name}", name=shown_name(source)),
-                    "the file ends before that part begins",
-                    "choose another part",
-                )
+                raise ends_before(source)
             with run.stage("write"):
                 made = np.concatenate([*sound.blocks()])
         run.finish()
         kept = made if options.stereo else made[:, 0]
-        return self._result(run, started, decoded, sound, kept, None)
+        result = self._result(run, started, decoded, sound, kept, None)
+        return replace(result, source_s=played.start_s + result.source_s)
 
     def warm_up(self, voice: VoiceFiles, cancel: CancelToken, *, even_on_cpu: bool = False) -> bool:
         """Run every length of piece once, so that the device compiles its kernels now.
@@ -383,7 +386,7 @@ class Converter:
 
     def _convert(
         self,
-        source: _Source,
+        source: ConversionSource,
         voice: VoiceFiles,
         options: ConversionOptions,
         file_format: FileFormat | None,
@@ -424,17 +427,6 @@ class Converter:
         for sentence in self._store.warnings():
             run.note(sentence)
         return decoded, sound
-
-    def _source_of(self, path: Path, options: ConversionOptions) -> _Source:
-        """A file, and what tells it from others while it is not changed."""
-        channels = 2 if options.stereo else 1
-        play = partial(decode_audio, path, channels=channels, track=options.track)
-        try:
-            status = path.stat()
-        except OSError:
-            return _Source(play)
-        key = (str(path.absolute()), status.st_ino, status.st_size, status.st_mtime_ns)
-        return _Source(play, key)
 
     def _filter_place(self, run: Run) -> str:
         return run.place("filter") if self.optimization.use_gpu_filter else "host"

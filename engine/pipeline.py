@@ -103,6 +103,10 @@ class Region:
         start_s, stop_s = self._within(n / rate_hz)
         return max(math.floor(start_s) - 1, 0), math.ceil(stop_s) + 1
 
+    def earlier(self, seconds: float) -> Region:
+        """The stretch as it is counted from a later beginning."""
+        return Region(self.start_s - seconds, self.stop_s - seconds)
+
     def with_margin(self, options: ConversionOptions) -> Region:
         """What has to be synthesised: loudness is measured over a second around each instant."""
         margin_s = _MARGIN_S + (1.5 if options.volume_envelope < 1 else 0.0)

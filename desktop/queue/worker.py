@@ -57,6 +57,8 @@ _CACHE_SHARE = 1 / 32
 """Of the machine's memory: 256 MB of 8 GB."""
 _CACHE_BYTES = 128 * 10**6, 10**9
 """The least and the most."""
+_READ_WHOLE_S = 60.0
+"""Of a longer source an audition reads and analyses its stretch alone: it is heard as soon."""
 
 
 class ConverterEngine:
@@ -192,12 +194,21 @@ class ConverterEngine:
 
     def _of_voice(self, order: AuditionOrder, region: Region) -> Iterator[_Piece]:
         """Pieces of a voice; those beyond the end of the file are left out."""
+        from engine.audio.reader import probe_audio
+
+        whole_s = probe_audio(order.source, track=order.options.track).duration_s
+        is_short = whole_s is not None and whole_s <= _READ_WHOLE_S
         end_s = region.stop_s
         for piece in region.pieces(order.first_s):
             if piece.start_s >= end_s:
                 continue
             result = self._converter.convert_region(
-                order.source, piece, _files_of(order.voice), order.options, cancel=order.cancel
+                order.source,
+                piece,
+                _files_of(order.voice),
+                order.options,
+                excerpt=None if is_short else region,
+                cancel=order.cancel,
             )
             if result.samples is None:
                 raise RuntimeError("a stretch was converted, but there are no samples")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +24,7 @@ from engine.audio.source import (
     Sound,
     SoundBlock,
     clock,
+    ends_before,
     like_the_first,
     no_such_track,
     refused,
@@ -135,6 +137,46 @@ def decode_audio(
         return _received(source, play, receiver, channels)
     except OSError as error:
         raise _failed(source, error) from error
+
+
+def decode_part(
+    path: str | os.PathLike[str],
+    start_s: float,
+    stop_s: float,
+    receiver: Receiver,
+    *,
+    channels: int,
+    track: int | None = None,
+) -> Decoded:
+    """Decode a stretch of a file as `decode_audio` would if it were a file of its own.
+
+    Nothing after it is read, and in most formats nothing before it.
+
+    Raises
+    ------
+    OptionError : the file ends before the stretch begins
+    AudioFileError : as `decode_audio`
+    """
+    source = _readable(path)
+
+    def stretch() -> Iterator[SoundBlock]:
+        left_s = stop_s - start_s
+        with closing(read_blocks(source, start_s=start_s, track=track)) as blocks:
+            for block in blocks:
+                n = round(left_s * block.rate_hz)
+                yield block._replace(samples=block.samples[:n])
+                left_s -= len(block.samples) / block.rate_hz
+                if round(left_s * block.rate_hz) < 1:
+                    return
+
+    def play(intake: Intake) -> Decoded:
+        intake.take(stretch())
+        if not intake.n_frames:
+            raise ends_before(source)
+        intake.finish()
+        return Decoded("stretch", intake.rate_hz, intake.n_frames)
+
+    return _received(source, play, receiver, channels)
 
 
 def receive_array(samples: Floats, rate_hz: int, receiver: Receiver, *, channels: int) -> Decoded:
@@ -251,7 +293,7 @@ def probe_audio(path: str | os.PathLike[str], *, track: int | None = None) -> Au
 
 def read_blocks(
     path: str | os.PathLike[str], *, start_s: float = 0.0, track: int | None = None
-) -> Iterator[SoundBlock]:
+) -> Generator[SoundBlock, None, None]:
     """Decode the sound of a file a block at a time, in memory of one block.
 
     Unlike `decode_audio` it can start anywhere, and gives no notes. Closing the iterator closes the

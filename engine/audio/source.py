@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from engine.audio.mixdown import Layout, Mix, MixReview, usual_mix
 from engine.audio.resampling import resample_blocks
 from engine.audio.spool import BLOCK_FRAMES
-from engine.errors import AudioFileError, Message, Text
+from engine.errors import AudioFileError, Message, OptionError, Text
 
 Floats = NDArray[np.float32]
 
@@ -308,6 +308,15 @@ def shown_name(path: Path) -> str:
 def refused(path: Path, why: Message, advice: Message) -> AudioFileError:
     """The error for a source file that cannot be used."""
     return AudioFileError(Text("Cannot read {name}", name=shown_name(path)), why, advice)
+
+
+def ends_before(path: Path) -> OptionError:
+    """The error for a stretch that begins where the file has ended."""
+    return OptionError(
+        Text("Cannot convert a part of {name}", name=shown_name(path)),
+        "the file ends before that part begins",
+        "choose another part",
+    )
 
 
 def no_such_track(path: Path, track: int, count: int) -> AudioFileError:

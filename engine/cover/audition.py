@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.audio.source import ends_before
 from engine.audio.spool import Spool, temporary_disk_errors
 from engine.cover.cover import Cover
 from engine.cover.limiter import limited_blocks, limited_stretch
@@ -20,11 +21,9 @@ from engine.cover.placement import has_voice
 from engine.cover.singing import backing_key, converted, in_place
 from engine.cover.stems import Key, Stems
 from engine.cover.work import Work
-from engine.errors import OptionError, Text
 from engine.files import scratch_folder
 from engine.options import ConversionOptions
 from engine.pipeline import Region
-from engine.plain_text import plain
 from engine.progress import CancelToken
 from engine.separation.song import song_of, song_of_sound
 from engine.voice import VoiceFiles
@@ -186,11 +185,7 @@ class CoverAudition:
             )
         start, stop = region.samples(GRID_HZ, len(whole))
         if start >= stop:
-            raise OptionError(
-                Text("Cannot convert a part of {name}", name=plain(source.name)),
-                "the file ends before that part begins",
-                "choose another part",
-            )
+            raise ends_before(source)
         low, high = max(start - _MARGIN_SAMPLES, 0), min(stop + _MARGIN_SAMPLES, len(whole))
         song_key = maker.digest(source, work.cancel), wanted.options.track, len(whole)
 

@@ -12,7 +12,8 @@ import soundfile
 import torch
 
 from engine import ConversionOptions, Converter, OptimizationConfig, segments
-from engine.errors import OptionError
+from engine.analysis import AnalysisSignal
+from engine.errors import AudioFileError, OptionError
 from engine.models.synthesizer import Synthesizer
 from engine.pipeline import Region
 from engine.stage_cache import StageCache
@@ -108,9 +109,93 @@ def test_the_next_stretch_needs_no_stage_again(small: SmallSet, source: Path) ->
     assert result.source_s == pytest.approx(SECONDS)
 
 
-def test_a_stretch_beyond_the_end_is_refused(small: SmallSet, source: Path) -> None:
+@pytest.mark.parametrize("excerpt", [None, Region(20.0, 30.0)])
+def test_a_stretch_beyond_the_end_is_refused(
+    small: SmallSet, source: Path, excerpt: Region | None
+) -> None:
     with pytest.raises(OptionError, match="ends before"):
-        converter_of(small).convert_region(source, Region(20.0, 30.0), small.voice)
+        converter_of(small).convert_region(source, Region(20.0, 30.0), small.voice, excerpt=excerpt)
+
+
+LONG_S = 100
+EXCERPT = Region(50.5, 58.5)
+READ_S = 46, 62.5
+"""What is read for it."""
+
+
+@pytest.fixture(scope="module")
+def long_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Whoever reads it to its end refuses it, or from its beginning finds it too loud."""
+    path = tmp_path_factory.mktemp("long") / "long.wav"
+    time_s = np.arange(LONG_S * RATE_HZ) / RATE_HZ
+    voice = np.sin(2 * np.pi * (180 + time_s) * time_s) * 0.2
+    voice[: 40 * RATE_HZ] *= 30
+    voice[70 * RATE_HZ :] = np.nan
+    soundfile.write(path, np.stack([voice, 0.4 * voice], 1), RATE_HZ, "FLOAT")
+    return path
+
+
+def test_an_excerpt_sounds_as_if_it_were_a_file_of_its_own(
+    small: SmallSet, long_source: Path, tmp_path: Path
+) -> None:
+    options, converter = OPTIONS["all"], converter_of(small, StageCache())
+    samples, _ = soundfile.read(long_source, dtype="float32")
+    cut = tmp_path / "cut.wav"
+    start, stop = (round(each * RATE_HZ) for each in READ_S)
+    soundfile.write(cut, samples[start:stop], RATE_HZ, "FLOAT")
+    for start_s, stop_s in ((50.5, 52.5), (52.5, 58.5)):
+        region = Region(start_s, stop_s)
+        part = converter.convert_region(long_source, region, small.voice, options, excerpt=EXCERPT)
+        expected = converter.convert_region(cut, region.earlier(READ_S[0]), small.voice, options)
+        assert part.samples is not None
+        assert part.samples.shape == (round((stop_s - start_s) * part.rate_hz), 2)
+        np.testing.assert_array_equal(part.samples, expected.samples)
+        assert part.source_s == pytest.approx(READ_S[1])
+    with pytest.raises(AudioFileError, match="not sound"):
+        converter.convert_region(long_source, region, small.voice, options)
+
+
+def test_no_stage_hears_more_of_a_long_source_than_its_excerpt(
+    small: SmallSet, long_source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[int] = []
+    high_pass = AnalysisSignal.high_pass
+
+    def counted(self: AnalysisSignal, *rest: Any) -> None:
+        heard.append(len(self))
+        high_pass(self, *rest)
+
+    monkeypatch.setattr(AnalysisSignal, "high_pass", counted)
+    converter = converter_of(small, StageCache())
+    first = converter.convert_region(long_source, EXCERPT, small.voice, excerpt=EXCERPT)
+    read_s = READ_S[1] - READ_S[0]
+    assert heard == [round(read_s * segments.ANALYSIS_RATE_HZ)]
+    assert {"decode", "pitch", "content"} <= set(first.stage_s)
+    assert first.f0_hz is not None
+    assert len(first.f0_hz) == round(read_s * segments.FRAMES_PER_SECOND)
+    other = ConversionOptions(semitones=5.0, index_rate=0.3)
+    again = converter.convert_region(long_source, EXCERPT, small.voice, other, excerpt=EXCERPT)
+    assert not {"decode", "filter", "pitch", "content"} & set(again.stage_s)
+
+
+def test_an_excerpt_may_begin_before_and_end_after_its_file(small: SmallSet, source: Path) -> None:
+    converter, region = converter_of(small), Region(1.0, 2.0)
+    whole = converter.convert_region(source, region, small.voice)
+    part = converter.convert_region(source, region, small.voice, excerpt=Region(0.5, 30.0))
+    np.testing.assert_array_equal(part.samples, whole.samples)
+    assert part.source_s == whole.source_s
+
+
+def test_a_pitch_curve_keeps_its_place_in_an_excerpt(
+    small: SmallSet, source: Path, tmp_path: Path
+) -> None:
+    curve = tmp_path / "curve.csv"
+    curve.write_text("0,110\n6.9,110\n7,330\n9.3,330\n")
+    options, region = ConversionOptions(f0_file=curve), Region(7.0, 8.0)
+    converter = converter_of(small)
+    whole = converter.convert_region(source, region, small.voice, options)
+    part = converter.convert_region(source, region, small.voice, options, excerpt=region)
+    np.testing.assert_array_equal(part.samples, whole.samples)
 
 
 @pytest.mark.parametrize(

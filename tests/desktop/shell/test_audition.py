@@ -21,7 +21,10 @@ from desktop.listen.stretch import LENGTH_S, best_stretch
 from desktop.queue.engine_protocol import Audition, AuditionOrder
 from desktop.queue.job import Job, JobState
 from desktop.storage import AppPaths, sample_file
+from engine import source_pitch
 from engine.cover.options import CoverOptions
+from engine.pitch.swift import SwiftFrames
+from engine.pitch.tracker import Pause
 from tests.desktop.fake_engine import FakeEngine
 from tests.desktop.listen.fake_device import FakeDevice
 
@@ -189,6 +192,74 @@ def test_only_the_last_stages_run_again_and_no_file_is_made(
         assert again >= set(second.stages) >= {"synthesis"}
         assert np.abs(second.samples).max() > 0.01
         assert sorted(tmp_path.glob("*.wav")) == before
+    finally:
+        app.close()
+
+
+def long_of_sample(path: Path, *, read_s: float) -> Path:
+    """Over a minute of the sample; whoever reads on after ``read_s`` refuses the file."""
+    sample, rate_hz = soundfile.read(sample_file(), dtype="float32")
+    samples = np.tile(sample, 1 + round(70 / SAMPLE_S))
+    samples[round(read_s * rate_hz) :] = np.nan
+    soundfile.write(path, samples, rate_hz, "FLOAT")
+    return path
+
+
+def test_of_a_long_file_only_the_stretch_is_read(
+    app_paths: AppPaths, qtbot: QtBot, tmp_path: Path, device: FakeDevice
+) -> None:
+    app = App(app_paths, leave=lambda _code: None)
+    app.start()
+    try:
+        bench = Bench(app, tmp_path, "a.wav", device)
+        source = long_of_sample(tmp_path / "long.wav", read_s=40.0)
+        app.queue.add([Job(source=source, voice=bench.job.voice, state=JobState.FINISHED)])
+        app.window.queue_view.select_job(app.queue.jobs()[1].id)
+        bench.audition._stretch_of = lambda _job: (20.0, 30.0)
+        app.window.areas.audition.click()
+        qtbot.waitUntil(lambda: bench.audition.is_heard, timeout=WAIT_MS)
+        qtbot.waitUntil(lambda: not bench.audition.is_rendering, timeout=WAIT_MS)
+        first = bench.audition.heard
+        assert first is not None
+        assert np.abs(first.samples).max() > 0.01
+        bench.set(semitones=5.0)
+        qtbot.waitUntil(lambda: not bench.audition.is_rendering, timeout=WAIT_MS)
+        second = bench.audition.heard
+        assert second is not None
+        assert not {"decode", "filter", "pitch", "content"} & set(second.stages)
+    finally:
+        app.close()
+
+
+def test_the_pitch_of_the_file_is_looked_for_after_the_first_sound(
+    app_paths: AppPaths,
+    qtbot: QtBot,
+    tmp_path: Path,
+    device: FakeDevice,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    began, goes_on = threading.Event(), threading.Event()
+
+    def track(_file: Path, pause: Pause) -> SwiftFrames:
+        began.set()
+        pause(0.0)
+        goes_on.set()
+        return SwiftFrames(np.zeros(1, np.float32), np.zeros(1, np.float32))
+
+    monkeypatch.setattr(source_pitch, "track_file", track)
+    engine = Gated()
+    app = App(app_paths, lambda _: engine, lambda *_: True, leave=lambda _code: None)
+    app.start()
+    try:
+        bench = Bench(app, tmp_path, "a.wav", device)
+        app.window.areas.audition.click()
+        qtbot.waitUntil(lambda: len(engine.auditions) == 1, timeout=WAIT_MS)
+        app.pitch_scanner.want(bench, bench.job.source)
+        qtbot.waitUntil(began.is_set, timeout=WAIT_MS)
+        assert not goes_on.wait(0.2)
+        engine.may.release()
+        qtbot.waitUntil(lambda: bench.audition.is_heard, timeout=WAIT_MS)
+        qtbot.waitUntil(goes_on.is_set, timeout=WAIT_MS)
     finally:
         app.close()
 
