@@ -25,6 +25,7 @@ from engine.audio.writer import file_rate
 from engine.conversion_source import ConversionSource
 from engine.cover.options import CoverOptions
 from engine.errors import AudioFileError, ConversionCancelled, OptionError, Text
+from engine.examination import FirstUse
 from engine.files import Digests
 from engine.optimization import OptimizationConfig
 from engine.options import ConversionOptions, ConversionResult, FileFormat
@@ -355,14 +356,15 @@ class Converter:
         if options.f0_file is not None:
             read_curve_file(options.f0_file)
 
-    def on_cpu(self) -> list[Text]:
-        """Sentences that say why parts run on the CPU instead of the device."""
-        return self._store.first_use.sentences()
+    @property
+    def first_use(self) -> FirstUse:
+        """What is known about the device with these flags, and where each part runs."""
+        return self._store.first_use
 
     def forget_findings(self) -> None:
         """Examine the device again at the next conversion."""
-        self._store.first_use.forget()
-        self._store.place(self._store.first_use.placement)
+        self.first_use.forget()
+        self._store.place(self.first_use.placement)
 
     def unload(self) -> None:
         """Free the memory of all networks and of what the cache holds."""

@@ -47,7 +47,7 @@ from engine.forms import (
 from engine.networks import Models
 from engine.optimization import OptimizationConfig
 from engine.probe_run import Given, part_run, test_signal
-from engine.stages import CPU, PART_TITLES, PARTS, Part, Placement, parse_parts
+from engine.stages import CONVERSION_PARTS, CPU, PART_TITLES, Part, Placement, parse_parts
 
 SHORT_S, LONG_S = 1, 10
 """A part that is slower on one second may only wait for its kernels to start: it is tried again
@@ -212,6 +212,10 @@ class FirstUse:
     full_name : with the chip, under which findings are kept
     folder : of the findings; None is the user's own
     run : runs a part
+
+    Attributes
+    ----------
+    record : the findings, also those about separation networks
     """
 
     def __init__(
@@ -225,13 +229,13 @@ class FirstUse:
         self.device = device
         self._config = config
         self._run = run
-        self._record = ProbeRecord(full_name, preparation(config), folder)
+        self.record = ProbeRecord(full_name, preparation(config), folder)
         self._known = {
             key: each
-            for key, each in self._record.findings().items()
+            for key, each in self.record.findings().items()
             if each.version == _version(each.accelerator)
         }
-        self._forms = self._record.forms()
+        self._forms = self.record.forms()
         self._kinds: Mapping[Part, str] | None = None
         self._unable: Mapping[Part, Collection[str]] = {}
 
@@ -250,7 +254,7 @@ class FirstUse:
         if not config.searches_on_device:
             on_cpu.add("retrieval")
         others, without = {}, {}
-        for part in PARTS:
+        for part in CONVERSION_PARTS:
             form = None if part in kept else self.form_of(part)
             if form is None or form == USUAL:
                 continue
@@ -326,7 +330,7 @@ class FirstUse:
         """Drop all findings, as if the device were new, except forms that ended their process."""
         self._known = {}
         with contextlib.suppress(OSError):
-            self._record.forget()
+            self.record.forget()
         self._forms = [each for each in self._forms if each.verdict == "crashed"]
 
     def sentences(self) -> list[Text]:
@@ -350,7 +354,7 @@ class FirstUse:
         """By what and how each part runs, as far as that was examined; why not in other forms."""
         lines = []
         placement, known = self.placement, {each.part for each in self._known.values()}
-        for part in PARTS:
+        for part in CONVERSION_PARTS:
             tried, form = self._tried(part), self.form_of(part)
             if not tried and part not in known:
                 continue
@@ -432,7 +436,7 @@ class FirstUse:
         unused = {"pitch"} if models.tracker is None or models.pitch_on_cpu else set()
         if models.search is None:
             unused.add("retrieval")
-        return [part for part in PARTS if part not in unused]
+        return [part for part in CONVERSION_PARTS if part not in unused]
 
     @staticmethod
     def _kind_of(part: Part, models: Models, placement: Placement) -> str:
@@ -445,7 +449,7 @@ class FirstUse:
         # A full disk only means that the next start examines again.
         may, found = True, None
         with contextlib.suppress(OSError):
-            may = self._record.begin(part, kind)
+            may = self.record.begin(part, kind)
         try:
             found = replace(
                 examination.examine(part) if may else Finding(part, "crashed"),
@@ -455,7 +459,7 @@ class FirstUse:
             )
         finally:
             with contextlib.suppress(OSError):
-                self._record.end(part, kind, found)
+                self.record.end(part, kind, found)
         return found
 
 

@@ -60,7 +60,7 @@ class Finding:
     device_s, cpu_s : seconds for the sound it was tried with; None where it did not get so far
     difference_db : agreement with the CPU; None where equal or not compared
     why : what the device said, if it failed
-    kind : of the part's network, see `Models.kinds`
+    kind : of the part's network, see `Models.kinds` and `Separator.network_kind`
     accelerator : that was examined; empty for torch
     without, version : the rest of the `form` that was tried
     tried_s : seconds for the sound by which forms are compared; None where not compared

@@ -49,7 +49,9 @@ class Stage:
 STAGES: tuple[Stage, ...] = (
     Stage("load", Text("Load"), 0.0, 220, counted=False),
     Stage("decode", Text("Decode"), 0.0, 200),
-    Stage("separate", Text("Separate"), 0.0, 16, of_songs=True),
+    Stage(
+        "separate", Text("Separate"), 0.0, 16, {"separation": Text("the separation")}, of_songs=True
+    ),
     Stage("filter", Text("Filter"), 0.01, 178, {"filter": Text("the filter")}),
     Stage("pitch", Text("Pitch"), 0.09, 38, {"pitch": Text("the pitch tracker")}),
     Stage("content", Text("Content"), 0.25, 268, {"content": Text("the content encoder")}),
@@ -74,6 +76,11 @@ PART_TITLES: dict[Part, Text] = {
 }
 PARTS: tuple[Part, ...] = tuple(PART_TITLES)
 """Tensors cross from one device to another only between parts."""
+
+CONVERSION_PARTS: tuple[Part, ...] = tuple(
+    part for stage in CONVERSION_STAGES for part in stage.parts
+)
+"""Those of a voice alone."""
 
 _BY_NAME = {stage.name: stage for stage in STAGES}
 

@@ -33,7 +33,7 @@ from engine.progress import PerformanceProfiler
 from engine.retrieval.index_cache import open_index
 from engine.retrieval.search import Search
 from engine.run import Run
-from engine.stages import CPU, PARTS, Part, Placement
+from engine.stages import CONVERSION_PARTS, CPU, Part, Placement
 from engine.voice import VoiceCard, VoiceFiles, check_encoder, check_index, find_encoder
 from engine.voice_checkpoint import load_voice
 
@@ -147,7 +147,7 @@ class ModelStore:
             identities,
             _loudest(encoder_sizes),
         )
-        for part in PARTS:  # a conversion before may have moved one for want of memory
+        for part in CONVERSION_PARTS:  # a conversion before may have moved one for want of memory
             models.place(part, self._placement.device_of(part))
         return models
 

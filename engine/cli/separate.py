@@ -16,6 +16,7 @@ from engine.optimization import FLAGS, OptimizationConfig, resolve
 from engine.options import FILE_FORMATS
 from engine.paths import models_dir
 from engine.plain_text import plain
+from engine.stages import parse_parts
 
 if TYPE_CHECKING:
     from engine.separation.separator import Separator
@@ -69,9 +70,11 @@ def _separate(given: argparse.Namespace) -> int:
     if not sources.files:
         return EXIT_FAILED
     path = given.model or separation_file(QUALITIES[given.quality], models_dir(given.models_dir))
-    config = resolve(chosen_options(given, _DEVICE))
+    from engine.measure.tuning_record import TuningRecord
     from engine.separation.separator import Separator
     from engine.separation.stems import STEM_NAMES
+
+    config = resolve(chosen_options(given, _DEVICE), tuned=TuningRecord().flags)
 
     separator = Separator.open(path, **chosen_options(given, _PASSES))
     files = without_results(sources.files, *STEM_NAMES)
@@ -85,6 +88,8 @@ def _separate_file(
 ) -> bool:
     """Separate a file and print the result; False if it failed."""
     from engine.audio.source import clock
+    from engine.device import choose_device, describe
+    from engine.finding import ProbeRecord, preparation
     from engine.separation.stems import separate_file
 
     bar = ProgressBar(source.path.name)
@@ -99,8 +104,9 @@ def _separate_file(
                 separator,
                 output_dir=output_dir,
                 file_format=given.file_format,
-                device=config.device,
+                device="cpu" if "separation" in parse_parts(config.cpu_parts) else config.device,
                 half=config.use_fp16,
+                record=ProbeRecord(describe(choose_device(config.device)), preparation(config)),
                 progress=listen,
                 cancelled=lambda: given.cancel.cancelled,
             )

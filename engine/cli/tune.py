@@ -120,7 +120,8 @@ def _only(text: str | None) -> frozenset[str] | None:
     """
     if text is None:
         return None
-    from engine.measure.tuner import PARTS_ALONE, flags_to_try
+    from engine.measure.candidates import flags_to_try
+    from engine.measure.tuner import PARTS_ALONE
 
     named = frozenset(name.strip() for name in text.split(","))
     known = [*flags_to_try(""), PARTS_ALONE]

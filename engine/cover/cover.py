@@ -167,10 +167,11 @@ class Cover:
             networks,
             cache_folder,
             cache_bytes,
-            str(converter.device),
+            converter.first_use.placement.device_of("separation"),
             converter.unload,
             converter.digests,
             half=converter.optimization.use_fp16,
+            record=converter.first_use.record,
         )
         self._usable: object = None
         self._parts = PartCache(None if cache_folder is None else cache_folder / "covers")

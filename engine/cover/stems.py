@@ -14,6 +14,7 @@ from engine.cover.options import CoverNetworks, CoverOptions
 from engine.cover.work import Work
 from engine.disk_cache import DiskCache, cache_dir
 from engine.files import Digests
+from engine.finding import ProbeRecord
 from engine.progress import CancelToken
 from engine.separation.separator import Separator
 from engine.separation.settings import settings_of
@@ -92,7 +93,7 @@ class StemMaker:
     networks : those that are here
     cache_folder : None is the user's
     cache_bytes : of all stems; those of one song are kept together, however long it is
-    device, half : where and how they run, see `engine.separation.separator.Separator.to`
+    device, half, record : where and how they run, see `engine.separation.separator.Separator.to`
     make_room : frees the memory of other networks before one is loaded
     digests : of files that were read before
     """
@@ -107,10 +108,12 @@ class StemMaker:
         digests: Digests,
         *,
         half: bool = False,
+        record: ProbeRecord | None = None,
     ) -> None:
         self.networks = networks
         self._device = device
         self._half = half and devices.half_type(device) is not None
+        self._record = record
         self._cache_bytes = cache_bytes
         self._cache = DiskCache(cache_dir("stems", cache_folder), _STEM_ENDING, cache_bytes)
         self._make_room = make_room
@@ -214,7 +217,7 @@ class StemMaker:
         self._make_room()
         n_bytes = len(given) * _STEM_FRAME_BYTES
         cache_bytes = max(self._cache_bytes, _MOST_STEMS * n_bytes)
-        with work.separation(self._device) as tell:
+        with work.separation() as tell:
             with StopBetweenOperations(work.cancelled):
                 digest = self.digest(network.path, work.cancel)
                 separator = Separator.open(network.path, one_pass=network.one_pass, sha256=digest)
@@ -225,7 +228,10 @@ class StemMaker:
                 cache.reserve(stem_key, n_bytes),
                 device=self._device,
                 half=self._half,
-                progress=lambda share, _left: tell(share),
+                record=self._record,
+                progress=lambda share, _left: tell(
+                    share, device=separator.device, half=separator.is_half
+                ),
                 cancelled=work.cancelled,
             )
         for note in separator.notes:

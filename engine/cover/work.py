@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 from engine.cover.loudness import Floats, Track
 from engine.errors import Message
@@ -16,6 +17,13 @@ from engine.stages import CPU
 _SEPARATED_FRACTION = 0.7
 """Share of the progress bar, where something is left to separate."""
 _CONVERTED_FRACTION = 0.95
+
+
+class Tell(Protocol):
+    """Tells how far a stage is."""
+
+    def __call__(self, share: float, *, device: str = CPU, half: bool = False) -> None:
+        """The share 0..1 of the planned work is done; where, and whether in half precision."""
 
 
 class Work:
@@ -73,29 +81,32 @@ class Work:
         self._expect(1.0)
 
     @contextmanager
-    def separation(self, device: str) -> Iterator[Callable[[float], None]]:
+    def separation(self) -> Iterator[Tell]:
         """As `stage`, for one of the planned separations."""
         self._expect(min(self._high + self._separation, _SEPARATED_FRACTION))
-        with self.stage("separate", device) as tell:
+        with self.stage("separate") as tell:
             yield tell
 
     @contextmanager
-    def stage(self, name: str, device: str = CPU) -> Iterator[Callable[[float], None]]:
-        """Time a stage; gives a function that takes the share 0..1 of the planned work."""
+    def stage(self, name: str) -> Iterator[Tell]:
+        """Time a stage."""
         self.pause()
         started, before = time.perf_counter(), self.stage_s.get(name, 0.0)
         self._profiler.start(name)
+        told = StageProgress(name, before, CPU, 0.0)
 
-        def tell(share: float) -> None:
+        def tell(share: float, *, device: str = CPU, half: bool = False) -> None:
+            nonlocal told
             self.pause()
-            self._show(StageProgress(name, before, device, share))
+            told = StageProgress(name, before, device, share, half)
+            self._show(told)
 
         try:
             yield tell
         finally:
             self._profiler.end(name)
             self.stage_s[name] = before + time.perf_counter() - started
-        self._show(StageProgress(name, self.stage_s[name], device, 0.0))
+        self._show(dataclasses.replace(told, stage_s=self.stage_s[name], fraction=0.0))
 
     def follow(self, before_s: dict[str, float]) -> ProgressListener:
         """Listens to a conversion.

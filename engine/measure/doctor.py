@@ -238,13 +238,16 @@ def check_parts(folder: Path | None = None) -> Iterator[Check]:
     """
     try:
         from engine.examination import FirstUse
+        from engine.separation.examination import described
 
         config = resolve({}, tuned=TuningRecord(folder).flags)
         device = choose_device(torch_device(config))
     except (ImportError, OSError, UserError):
         return  # see the check of PyTorch
     own = replace(config, device=device_name(device))
-    found = FirstUse(str(device), describe(device), own, folder).described()
+    first_use = FirstUse(str(device), describe(device), own, folder)
+    found = first_use.described()
+    found += described(first_use.record, str(device), half=own.use_fp16)
     if found:
         yield Check("Parts", "ok", "; ".join(found))
 

@@ -13,13 +13,15 @@ import torch
 from engine import device as devices
 from engine.accelerators import BuildError, torch_device
 from engine.examination import Examination, FirstUse, Reference, references
-from engine.finding import Finding, Form, preparation
+from engine.finding import Finding, Form, ProbeRecord, preparation
 from engine.networks import Models
 from engine.optimization import OptimizationConfig
 from engine.options import ConversionOptions
 from engine.paths import models_dir
 from engine.progress import PerformanceProfiler
 from engine.run import Run
+from engine.separation.examination import described
+from engine.separation.separator import Separator
 from engine.stages import CPU, Part, Placement
 from engine.store import ModelStore
 from engine.voice import VoiceFiles
@@ -63,10 +65,20 @@ def _describe(request: Request) -> Answer:
     return {"parts": first_use.described()}
 
 
+def _measure_separation(request: Request) -> Answer:
+    """Find out in which way a network that separates songs is fastest, and keep it."""
+    device, config = _device_and_config(request)
+    record = ProbeRecord(devices.describe(device), preparation(config))
+    separator = Separator.open(Path(request["network"]))
+    separator.measure(str(device), half=config.use_fp16, record=record)
+    return {"parts": described(record, str(device), half=config.use_fp16)}
+
+
 TASKS: dict[str, Callable[[Request], Answer]] = {
     "plan_forms": _plan,
     "try_forms": _try,
     "describe_forms": _describe,
+    "measure_separation": _measure_separation,
 }
 
 

@@ -50,7 +50,7 @@ def _examine(request: Request) -> Answer:
         converter.forget_findings()
     samples, rate_hz = _clip(request)
     converter.convert(samples[:rate_hz], rate_hz, _voice(request), _quiet())
-    return {"on_cpu": [str(sentence) for sentence in converter.on_cpu()]}
+    return {"on_cpu": [str(sentence) for sentence in converter.first_use.sentences()]}
 
 
 def _reference(request: Request) -> Answer:

@@ -16,17 +16,19 @@ from typing import Any
 
 import msgspec
 
-from engine.accelerators import TORCH, coreml
+from engine.accelerators import TORCH
 from engine.child import Child, ChildError
-from engine.device import DeviceName, has_mlx
+from engine.device import DeviceName
 from engine.errors import DeviceError, Text, UserError
 from engine.files import scratch_folder
 from engine.finding import Finding, ProbeRecord
 from engine.forms import Trial
 from engine.library.networks import CONTENT_ENCODER
+from engine.library.separation_networks import QUALITIES, separation_file
 from engine.library.voice_library import VoiceLibrary
 from engine.machine import TUNING_VARIABLE, Machine, app_version
 from engine.measure.benchmark import write_sound
+from engine.measure.candidates import Candidate, candidates, flags_to_try
 from engine.measure.comparison import MOST_ROUNDS
 from engine.measure.tuning_record import (
     NOT_MEASURED,
@@ -37,10 +39,10 @@ from engine.measure.tuning_record import (
     TuningProgress,
     TuningRecord,
 )
-from engine.optimization import FLAGS, OptimizationConfig
+from engine.optimization import OptimizationConfig
 from engine.paths import advised, models_dir
 from engine.progress import CancelToken
-from engine.stages import PARTS, parse_parts
+from engine.stages import CONVERSION_PARTS
 
 EQUAL_DB = 45.0
 """Agreement with the plain CPU result that a change of the computation alone must keep."""
@@ -59,15 +61,8 @@ PARTS_ALONE = "parts"
 _LIMIT_S = 1200.0
 """No single request takes so long; a device that hangs never answers."""
 
-_BATCHES = (1, 2, 4, 8)
-"""Smaller ones than now are all tried; a larger one only if the one before it was faster."""
-
-_FIRST = ("use_fp16", "backend", "coreml_content")
-
-_TILES_FRAMES = (0, 200, 400, 800, 1600)
-
 _SYNTHETIC_INDEX_ROWS = 10_000
-_EXAMINATIONS = 2 * len(PARTS) + 1
+_EXAMINATIONS = 2 * len(CONVERSION_PARTS) + 1
 """Each part may end the process twice before it is moved to the CPU."""
 
 _PREPARED = 0.1
@@ -123,54 +118,9 @@ class TuningJob:
         folder = models_dir(models_folder)
         voices = [voice for voice in (library or VoiceLibrary()).voices() if not voice.built_in]
         if not voices or CONTENT_ENCODER.missing(folder):
-            return cls(seconds, device)
+            return cls(seconds, device, models_dir=folder)
         latest = max(voices, key=lambda voice: voice.imported)
         return cls(seconds, device, latest.weights, latest.index, latest.name, folder)
-
-
-@dataclass(frozen=True)
-class _Candidate:
-    """A value of a flag to be tried.
-
-    Attributes
-    ----------
-    copies : pieces that the clip is repeated for; a batch needs that many to be full
-    varied : each round has another length, which the device meets for the first time
-    only_after_gain : skipped unless the value before it in the list was kept
-    """
-
-    flag: str
-    value: Any
-    copies: int = 1
-    varied: bool = False
-    only_after_gain: bool = False
-
-    def applied(self, config: OptimizationConfig) -> OptimizationConfig:
-        if self.flag == "cpu_parts":
-            parts = {*parse_parts(config.cpu_parts), self.value}
-            kept = ",".join(part for part in PARTS if part in parts)
-            return replace(config, cpu_parts=kept)
-        change: dict[str, Any] = {self.flag: self.value}
-        return replace(config, **change)
-
-
-def flags_to_try(device: str) -> list[str]:
-    """Flags in the order in which they are measured.
-
-    First what gains most on a GPU, so that all others are measured with it: half precision, then
-    the framework. Parts are moved to the CPU last.
-    """
-    names = [flag.name for flag in FLAGS if flag.name not in NOT_MEASURED]
-    names.remove("cpu_parts")
-    if not has_mlx():
-        names.remove("backend")
-    if coreml.fault() is not None:
-        names.remove("coreml_content")
-    names.sort(key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
-    if device != "cpu":
-        return [*names, "cpu_parts"]
-    names.remove("use_gpu_retrieval")  # changes nothing there
-    return names
 
 
 def _least_db(config: OptimizationConfig) -> float:
@@ -186,31 +136,6 @@ def _plain_twin(config: OptimizationConfig) -> OptimizationConfig:
         skip_silence=config.skip_silence,
         retrieval_weighting=config.retrieval_weighting,
     )
-
-
-def _candidates(flag: str, config: OptimizationConfig) -> list[_Candidate]:
-    """Values of a flag other than the one in force."""
-    now = getattr(config, flag)
-    if flag == "cpu_parts":
-        there = {*parse_parts(config.cpu_parts)}
-        there |= set() if config.use_gpu_filter else {"filter"}
-        there |= set() if config.searches_on_device else {"retrieval"}
-        return [_Candidate(flag, part) for part in PARTS if part not in there]
-    if flag == "batch_size":
-        above = [value for value in _BATCHES if value > now]
-        return [
-            _Candidate(flag, value, max(value, now), only_after_gain=value in above[1:])
-            for value in _BATCHES
-            if value != now
-        ]
-    if flag == "backend":  # "auto" is torch until something is kept
-        return [_Candidate(flag, "torch" if now == "mlx" else "mlx")]
-    if isinstance(now, bool):
-        return [_Candidate(flag, not now, varied=flag == "use_shape_buckets")]
-    row = next(row for row in FLAGS if row.name == flag)
-    values = _TILES_FRAMES if flag == "tile_frames" else [each.value for each in row.choices()]
-    # faiss finds the same rows as ivf, and its OpenMP can end the process on a Mac.
-    return [_Candidate(flag, value) for value in values if value not in (now, "faiss")]
 
 
 def tune(
@@ -285,6 +210,11 @@ class _Tuner:
     steps_done: int = 0
     begun_s: float = 0.0
 
+    @property
+    def networks_dir(self) -> Path:
+        """Folder of the shared networks, whatever voice is converted."""
+        return models_dir(self.job.models_dir)
+
     def run(self) -> tuple[str, Tuning]:
         self.listener(TuningProgress("prepare"))
         found = self.ask({"do": "device", "device": self.job.device})
@@ -296,9 +226,9 @@ class _Tuner:
         config = self._trusted(config)
         self.begun_s = time.monotonic()
         wanted = [f for f in flags_to_try(device) if self.job.only is None or f in self.job.only]
-        self.steps = sum(len(_candidates(flag, config)) for flag in wanted)
+        self.steps = sum(len(candidates(flag, config)) for flag in wanted)
         for flag in wanted:
-            config = self._best(config, _candidates(flag, config))
+            config = self._best(config, candidates(flag, config))
         flags = {k: v for k, v in asdict(config).items() if k not in NOT_MEASURED | MEASURED_ONLY}
         when = datetime.now(UTC).isoformat(timespec="seconds")
         title = self.job.title if self.job.voice else SYNTHETIC
@@ -351,9 +281,23 @@ class _Tuner:
                 if not findings:
                     by = trial.forms[0].accelerator or TORCH
                     short.append(f"{trial.part} by {by}: not tried, because memory was short")
-            return (*self.ask({**work, "do": "describe_forms"}).get("parts", ()), *short)
+            parts = (*self.ask({**work, "do": "describe_forms"}).get("parts", ()), *short)
         except (ChildError, UserError) as error:
-            return (f"by what each part runs fastest was not tried to the end: {error}",)
+            parts = (f"by what each part runs fastest was not tried to the end: {error}",)
+        return (*parts, *self._measure_separation(work))
+
+    def _measure_separation(self, work: Mapping[str, Any]) -> list[str]:
+        """How each network that separates songs runs fastest, of those that are installed."""
+        found, failed = [], []
+        for network in QUALITIES.values():
+            if network.missing(self.networks_dir):
+                continue
+            path = str(separation_file(network, self.networks_dir))
+            try:
+                found = self.ask({**work, "do": "measure_separation", "network": path})["parts"]
+            except (ChildError, UserError) as error:
+                failed.append(f"{network.title}: not tried to the end: {error}")
+        return [*found, *failed]
 
     def _tried(self, trial: Trial, kind: str, work: Mapping[str, Any]) -> list[Finding]:
         try:
@@ -387,7 +331,7 @@ class _Tuner:
             "use the device cpu and report this",
         )
 
-    def _best(self, config: OptimizationConfig, values: list[_Candidate]) -> OptimizationConfig:
+    def _best(self, config: OptimizationConfig, values: list[Candidate]) -> OptimizationConfig:
         """The configuration with the best of these values."""
         kept_before = True
         for candidate in values:
@@ -402,7 +346,7 @@ class _Tuner:
             config = candidate.applied(config) if figure.kept else config
         return config
 
-    def _measured(self, config: OptimizationConfig, candidate: _Candidate) -> Figure:
+    def _measured(self, config: OptimizationConfig, candidate: Candidate) -> Figure:
         after = candidate.applied(config)
         least = _least_db(after)
         flag = candidate.flag
@@ -430,7 +374,7 @@ class _Tuner:
         self,
         before: OptimizationConfig,
         after: OptimizationConfig,
-        candidate: _Candidate,
+        candidate: Candidate,
     ) -> Answer | str:
         """The answer of the process, or how it ended."""
         try:
@@ -469,7 +413,7 @@ class _Tuner:
             self.references[plain] = path
         return self.references[plain]
 
-    def _tell(self, candidate: _Candidate) -> None:
+    def _tell(self, candidate: Candidate) -> None:
         done = (self.steps_done - 1) / max(self.steps, 1)
         taken_s = time.monotonic() - self.begun_s
         left_s = taken_s / done * (1 - done) if self.steps_done > 1 else None

@@ -11,6 +11,7 @@ The plain network is the reference: both give the same numbers up to rounding.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from itertools import pairwise
 from typing import Literal
 
@@ -41,8 +42,6 @@ DEVICE_TILES: dict[str, int | None] = {
 
 Channels last in the CPU's tiles an H200 took 2.7 s for the vocoder of three minutes, plain 0.8 s.
 """
-
-_ONEDNN_TYPES = (torch.float32, torch.bfloat16)
 
 _FEWEST_PRODUCTS = 16
 """Below this width a matrix kernel does not pay for a linear layer."""
@@ -87,11 +86,22 @@ def has_onednn_products() -> bool:
     return hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
+@cache
+def _onednn_types() -> tuple[torch.dtype, ...]:
+    """What oneDNN computes with on this processor; older ones cannot multiply bfloat16 by it."""
+    rounds = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 - it has no public name
+    return (torch.float32, torch.bfloat16) if rounds else (torch.float32,)
+
+
+def _knows(x: Tensor) -> bool:
+    """Whether oneDNN is here, and can be given this tensor."""
+    return x.device.type == "cpu" and has_onednn_products() and x.dtype in _onednn_types()
+
+
 def multiplies_by_onednn(x: Tensor) -> bool:
     """Whether `product` uses oneDNN for this tensor; it has no gradients, and is not recorded."""
     learns = (x.requires_grad and torch.is_grad_enabled()) or is_recording()
-    on_cpu = x.device.type == "cpu" and x.dtype in _ONEDNN_TYPES
-    return on_cpu and not learns and has_onednn_products()
+    return not learns and _knows(x)
 
 
 def is_recording() -> bool:
@@ -226,8 +236,7 @@ class ChannelsLastConv(nn.Conv1d):
 
         TorchScript does not know the type of the list argument.
         """
-        same = x.dtype == self.weight.dtype and x.dtype in _ONEDNN_TYPES
-        return same and x.device.type == "cpu" and has_onednn_products() and not is_recording()
+        return x.dtype == self.weight.dtype and _knows(x) and not is_recording()
 
     def _steps(self) -> tuple[list[int], list[int], list[int], int]:
         """Padding, stride, dilation and groups of a 2-D convolution."""

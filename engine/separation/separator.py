@@ -7,27 +7,22 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from engine import device as devices
-from engine.agreement import agreement_db
 from engine.errors import DeviceError, Message, Text, WeightsError
 from engine.files import file_sha256
-from engine.models.htdemucs import HTDemucs
+from engine.finding import ProbeRecord
+from engine.models.htdemucs import HTDemucs, HTDemucsSizes
 from engine.models.precision import to_half
 from engine.models.roformer import Roformer
 from engine.separation.chunks import SHORT_OVERLAP, DemucsPlan, Plan, RoformerPlan
+from engine.separation.examination import Choice, choose
 from engine.separation.network_file import Kind, SeparationNetwork, read_network
 from engine.separation.settings import Settings, settings_of
 from engine.stages import CPU
 
 Floats = NDArray[np.float32]
-
-LEAST_DB = 50.0
-"""Agreement of a device with the CPU, below which the device is not used."""
-LEAST_HALF_DB = 25.0
-"""Agreement of half precision with float32, below which it is not used."""
-
-_TEST_FRAMES = 48
 
 
 class Separator:
@@ -36,6 +31,7 @@ class Separator:
     Attributes
     ----------
     kind : ``htdemucs``, ``mel`` or ``bs``
+    network_kind : the same with its size, in words; see `engine.separation.examination`
     path : of its file
     stems : names of what it separates, as far as known; `separate` gives `stem` alone
     plan : how songs are cut for it
@@ -61,9 +57,9 @@ class Separator:
         self.notes: list[Message] = []
         self._settings = settings
         self._network = found.network
-        self._checked = {CPU}
         self._refused: set[str] = set()
         self._half_refused = False
+        self._choices: dict[tuple[str, bool], Choice] = {}
         self.plan: Plan
         if isinstance(self._network, HTDemucs):
             overlap = SHORT_OVERLAP if one_pass else DemucsPlan.overlap
@@ -116,22 +112,41 @@ class Separator:
         """Whether the network was trained to give the instruments; the rest is then wanted."""
         return bool(self.stems) and self.stems[self._stem] in _INSTRUMENTS
 
-    def to(self, device: str, *, half: bool = False) -> None:
-        """Move the network; a device that returns other numbers than the CPU is not used.
+    @property
+    def network_kind(self) -> str:
+        """The kind with its main sizes, e.g. ``mel 384 wide, 6 deep``."""
+        sizes = self._network.sizes
+        if isinstance(sizes, HTDemucsSizes):
+            return f"htdemucs {sizes.channels} wide, {sizes.layers} layers of {sizes.hidden}"
+        return f"{self.kind} {sizes.width} wide, {sizes.depth} deep"
+
+    def to(self, device: str, *, half: bool = False, record: ProbeRecord | None = None) -> None:
+        """Move the network; a device that is wrong, or slower than the CPU, is not used.
 
         Parameters
         ----------
         half : from now on in the device's 16-bit type, where it has one and the result stays right
+        record : what is known about devices, and where what is found now is kept
         """
-        if device not in self._checked:
-            self._checked.add(device)
-            why = self._fault_of(device)
-            if why is not None:
-                self.notes.append(why)
-                self._refused.add(device)
-        self._move(CPU if device in self._refused else device)
-        if half and self.device == device and not (self.is_half or self._half_refused):
-            self._round()
+        if device in self._refused:
+            self._move(CPU)
+            return
+        asked = device, half and not self._half_refused
+        if asked not in self._choices:
+            self._restore()
+            choice = choose(self, device, half=asked[1], record=record)
+            self._choices[asked] = choice
+            self.notes += _notes(choice, device)
+        choice = self._choices[asked]
+        if self.is_half and not choice.half:
+            self._restore()
+        self._move(choice.device)
+        if choice.half:
+            self.round()
+
+    def measure(self, device: str, *, half: bool, record: ProbeRecord) -> None:
+        """Find out in which way the network is fastest, for later uses; takes up to a minute."""
+        choose(self, device, half=half, record=record, measures=True)
 
     def separate(self, samples: Floats) -> Floats:
         """A piece as long as the plan says, float32 [n, 2] -> the stem, [n, 2].
@@ -155,7 +170,9 @@ class Separator:
                 ) from error
         else:
             if self.is_half and not bool(torch.isfinite(made).all()):
-                self._restore(_OVERFLOW)
+                self._half_refused = True
+                self.notes.append(_OVERFLOW)
+                self._restore()
                 return self.separate(samples)
             stem = np.ascontiguousarray(made[0].T.numpy())
             return samples - stem if self._gives_remainder else stem
@@ -168,8 +185,7 @@ class Separator:
         )
         self._refused.add(self.device)
         self._move(CPU)
-        if self.is_half:  # the CPU has another 16-bit type, or none
-            self._restore()
+        self._restore()  # the CPU has another 16-bit type, or none
         return self.separate(samples)
 
     def _move(self, device: str) -> None:
@@ -180,75 +196,52 @@ class Separator:
             if left != CPU:
                 devices.empty_cache(torch.device(left))
 
-    def _round(self) -> None:
-        """Go on in half precision, unless that changes the result of noise too much."""
+    def round(self) -> None:
+        """Compute in the 16-bit type of the device from now on."""
         dtype = devices.half_type(self.device)
-        if dtype is None:
-            return
-        expected = self._test(self.device)
-        to_half(self._network, dtype)
-        self.is_half = True
-        found = self._test(self.device)
-        level_db = agreement_db(expected, found)
-        if not np.isfinite(found).all():
-            self._restore(_OVERFLOW)
-        elif level_db is not None and not level_db >= LEAST_HALF_DB:
-            self._restore(_TOO_ROUGH)
+        if dtype is not None and not self.is_half:
+            to_half(self._network, dtype)
+            self.is_half = True
 
-    def _restore(self, why: Message | None = None) -> None:
-        """Go on in float32 from now on.
-
-        Parameters
-        ----------
-        why : for the user
-        """
-        if why is not None:
-            self.notes.append(why)
-        device, self.device = self.device, CPU
-        self._network = _read(self.path, self._settings).network
-        self.is_half, self._half_refused = False, True
-        self._move(device)
-
-    def _fault_of(self, device: str) -> Message | None:
-        """What is wrong with a device, by half a second of noise; None if nothing is."""
-        expected = self._test(CPU)
-        try:
-            found = self._test(device)
-        except (RuntimeError, NotImplementedError, MemoryError) as error:
-            reason = str(error).strip().partition("\n")[0][:200]
-            return Text(
-                "the separation runs on the CPU, because {device} fails: {reason}",
-                device=device,
-                reason=reason,
-            )
-        level_db = agreement_db(expected, found)
-        if not np.isfinite(found).all():
-            return Text(
-                "the separation runs on the CPU, because {device} returned NaN or infinite values",
-                device=device,
-            )
-        if level_db is not None and not level_db >= LEAST_DB:
-            return Text(
-                "the separation runs on the CPU, because the result of {device} is wrong",
-                device=device,
-            )
-        return None
+    def _restore(self) -> None:
+        """Compute in float32 from now on."""
+        if self.is_half:
+            device, self.device = self.device, CPU
+            self._network = _read(self.path, self._settings).network
+            self.is_half = False
+            self._move(device)
 
     @torch.no_grad()
-    def _test(self, device: str) -> Floats:
+    def run_noise(self, device: str, frames: int) -> Tensor:
+        """What the network makes of seeded noise on a device, to compare it with another."""
         self._move(device)
         noise = torch.Generator().manual_seed(0)
         stems = slice(self._stem, self._stem + 1)
         network = self._network
         if isinstance(network, Roformer):
-            bins = torch.randn(_TEST_FRAMES, 1025, 2, 2, generator=noise)
-            result: Floats = network(bins.to(device), stems).cpu().numpy()
+            bins = torch.randn(frames, 1025, 2, 2, generator=noise)
+            result: Tensor = network(bins.to(device), stems)
             return result
         sizes = network.sizes
-        bins = torch.randn(4 * sizes.embeddings, _TEST_FRAMES, 4, generator=noise)
-        wave = torch.randn(_TEST_FRAMES * sizes.hop, 2, generator=noise)
+        bins = torch.randn(4 * sizes.embeddings, frames, 4, generator=noise)
+        wave = torch.randn(frames * sizes.hop, 2, generator=noise)
         parts = network(bins.to(device), wave.to(device), stems)
-        return np.concatenate([part.flatten().cpu().numpy() for part in parts])
+        return torch.cat([part.flatten() for part in parts])
+
+
+def _notes(choice: Choice, device: str) -> list[Message]:
+    """Why the network does not run as was asked for; not where another way is merely faster."""
+    if choice.device != device:
+        return [choice.findings[-1].sentence(device)]
+    if choice.half or len(choice.findings) < 2:
+        return []
+    found = choice.findings[0]
+    failed = Text(
+        "the separation runs in full precision, because half precision fails ({reason})",
+        reason=found.why,
+    )
+    notes = {"wrong": _TOO_ROUGH, "not finite": _OVERFLOW, "failed": failed}
+    return [notes[found.verdict]] if found.verdict in notes else []
 
 
 def _read(path: Path, settings: Settings) -> SeparationNetwork:

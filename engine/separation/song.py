@@ -23,6 +23,7 @@ from engine.audio.source import Decoded, Sound
 from engine.audio.spool import BLOCK_FRAMES, temporary_disk_errors
 from engine.errors import ConversionCancelled, OutputFileError, Text, as_user_error, on_disk
 from engine.files import atomic_file
+from engine.finding import ProbeRecord
 from engine.plain_text import plain
 from engine.separation.chunks import Piece, overlap_add
 from engine.separation.separator import Separator
@@ -164,6 +165,7 @@ def separate(
     *,
     device: str = "cpu",
     half: bool = False,
+    record: ProbeRecord | None = None,
     progress: Progress = unheard,
     cancelled: Cancelled = lambda: False,
     shifts: int = 0,
@@ -175,7 +177,8 @@ def separate(
     ----------
     network : a file of one, or one that is loaded
     out_file : the stem, of exactly as many samples as the song; it appears when it is complete
-    device, half : where and how the network runs, see `Separator.to`; one that is loaded is moved
+    device, half, record : where and how the network runs, see `Separator.to`; one that is loaded
+        is moved
     shifts : above 0, the mean of so many passes over the song, each shifted by up to half a second
 
     Raises
@@ -185,7 +188,7 @@ def separate(
     ConversionCancelled : nothing was written
     """
     separator = network if isinstance(network, Separator) else Separator.open(network)
-    separator.to(device, half=half)
+    separator.to(device, half=half, record=record)
     rng = np.random.default_rng(seed)
     offsets = [int(rng.integers(_LONGEST_SHIFT)) for _ in range(shifts)] or [0]
     mean, deviation = _level(song) if separator.normalises else (np.float32(0), np.float32(1))

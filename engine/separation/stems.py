@@ -25,6 +25,7 @@ from engine.audio.writer import (
 )
 from engine.errors import Message
 from engine.files import scratch_folder
+from engine.finding import ProbeRecord
 from engine.options import FileFormat, Subtype
 from engine.separation.separator import Separator
 from engine.separation.song import Cancelled, Progress, remainder, separate, song_of, unheard
@@ -70,6 +71,7 @@ def separate_file(
     file_format: FileFormat = "wav",
     device: str = "cpu",
     half: bool = False,
+    record: ProbeRecord | None = None,
     progress: Progress = unheard,
     cancelled: Cancelled = lambda: False,
 ) -> StemFiles:
@@ -82,7 +84,7 @@ def separate_file(
     ----------
     source : an audio or video file
     output_dir : None is the source's folder
-    device, half : see `engine.separation.separator.Separator.to`
+    device, half, record : see `engine.separation.separator.Separator.to`
 
     Raises
     ------
@@ -100,8 +102,8 @@ def separate_file(
             place = stack.enter_context(scratch_folder())
         song, decoded = song_of(source, place / "song", cancelled=cancelled)
         stem = separate(
-            song, separator, place / "stem", device=device, half=half, progress=progress,
-            cancelled=cancelled,
+            song, separator, place / "stem", device=device, half=half, record=record,
+            progress=progress, cancelled=cancelled,
         )  # fmt: skip
         rate_hz = file_rate(file_format, decoded.rate_hz)
         n = resampled_length(decoded.n_frames, decoded.rate_hz, rate_hz)

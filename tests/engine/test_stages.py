@@ -17,7 +17,16 @@ from engine.models.content_encoder import ContentEncoder
 from engine.models.synthesizer import Synthesizer
 from engine.options import ConversionResult
 from engine.retrieval.search import ExactSearch
-from engine.stages import CPU, PARTS, STAGES, Part, Placement, done_after, parse_parts
+from engine.stages import (
+    CONVERSION_PARTS,
+    CPU,
+    PARTS,
+    STAGES,
+    Part,
+    Placement,
+    done_after,
+    parse_parts,
+)
 from engine.synthesis import Synthesis
 from tests.engine.second_device import SECOND, give_second_device
 from tests.engine.small_set import SmallSet
@@ -81,7 +90,7 @@ def test_parts_are_read_from_a_list_and_unknown_names_are_refused() -> None:
         OptimizationConfig(cpu_parts="warp")
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", CONVERSION_PARTS)
 def test_a_part_kept_on_the_cpu_runs_there_and_the_rest_on_the_device(
     small: SmallSet,
     part: Part,

@@ -27,11 +27,11 @@ class Sums(Separator):
         self.stems = ()
         self.plan = RoformerPlan(GRID_HZ, 1 if one_pass else 2)
         self.normalises = False
-        self.device = "cpu"
+        self.device, self.is_half = "cpu", False
         self.notes = []
         self._share = float(path.read_text().partition(" ")[0])
 
-    def to(self, device: str, *, half: bool = False) -> None:
+    def to(self, device: str, *, half: bool = False, record: object = None) -> None:
         pass
 
     def separate(self, samples: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from engine.models.synthesizer_sizes import Vocoder
 from engine.networks import Models
 from engine.options import ConversionResult
 from engine.probe_run import Given, part_run
-from engine.stages import CPU, PARTS, Part
+from engine.stages import CONVERSION_PARTS, CPU, Part
 from engine.store import ExaminedStore
 from engine.voice import VoiceFiles
 from tests.engine.second_device import SECOND, give_second_device
@@ -121,14 +121,14 @@ def test_a_device_that_is_right_keeps_every_part_and_says_nothing(
     converter = bench.converter()
     result = bench.run(converter)
     assert result.notes == ()
-    assert sorted(set(bench.examined)) == sorted(PARTS)
+    assert sorted(set(bench.examined)) == sorted(CONVERSION_PARTS)
     assert converter._store.placement.cpu_parts == ()
-    findings = converter._store.first_use.findings()
+    findings = converter.first_use.findings()
     assert {finding.verdict for finding in findings} == {"right"}
     assert all(finding.device_s and finding.cpu_s for finding in findings)
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", CONVERSION_PARTS)
 @pytest.mark.parametrize("verdict", FAULTS)
 def test_a_part_with_a_fault_runs_on_the_cpu_and_the_user_is_told_which_and_why(
     small: SmallSet,
@@ -216,10 +216,10 @@ def test_each_way_to_find_the_pitch_is_examined(
     bench = Bench(small, tmp_path, monkeypatch)
     converter = bench.converter()
     bench.run(converter)
-    kinds = {found.part: found.kind for found in converter._store.first_use.findings()}
+    kinds = {found.part: found.kind for found in converter.first_use.findings()}
     assert kinds["pitch"] == "yin"
     assert "16 wide" in kinds["vocoder"]
-    assert set(kinds) == set(PARTS)
+    assert set(kinds) == set(CONVERSION_PARTS)
 
 
 def test_what_was_found_is_kept_and_not_asked_again(
@@ -246,7 +246,7 @@ def test_another_machine_system_or_torch_is_examined_anew(
     other = Machine(**{**vars(Machine.here()), changed: "another"})
     monkeypatch.setattr(Machine, "here", classmethod(lambda _: other))
     assert bench.convert().notes == ()
-    assert sorted(set(bench.examined)) == sorted(PARTS)
+    assert sorted(set(bench.examined)) == sorted(CONVERSION_PARTS)
 
 
 def test_half_precision_is_examined_by_itself_and_judged_by_its_own_measure(
@@ -321,7 +321,7 @@ def test_a_cancel_is_heard_within_a_part_and_what_was_found_stays(
     bench.faults.clear()
     bench.examined.clear()
     bench.convert()
-    assert set(bench.examined) == set(PARTS) - {"filter", "pitch"}
+    assert set(bench.examined) == set(CONVERSION_PARTS) - {"filter", "pitch"}
 
 
 def test_too_little_memory_says_nothing_about_a_part(
@@ -334,7 +334,7 @@ def test_too_little_memory_says_nothing_about_a_part(
     converter = bench.converter()
     assert bench.run(converter).notes == ()
     assert converter._store.placement.cpu_parts == ()
-    assert {finding.part for finding in converter._store.first_use.findings()} == {
+    assert {finding.part for finding in converter.first_use.findings()} == {
         "filter",
         "pitch",
     }

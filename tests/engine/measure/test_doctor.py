@@ -52,10 +52,13 @@ def test_it_names_by_what_each_part_runs_and_why_once_that_was_examined(
     record = ProbeRecord(describe(torch.device(SECOND)), preparation(config), tmp_path)
     record.end("vocoder", "NSF", Finding("vocoder", "right", kind="NSF"))
     record.end("pitch", "rmvpe", Finding("pitch", "slower", 2.0, 1.0, kind="rmvpe"))
+    record.keep_forms([Finding("separation", "failed", why="no such operator", kind="mel")])
     (check,) = doctor.check_parts(tmp_path)
     assert check.detail == (
         f"pitch tracker: cpu, float32; vocoder: {SECOND}, float32; "
-        f"the pitch tracker runs on the CPU, because {SECOND} takes 2.0 times as long"
+        f"the pitch tracker runs on the CPU, because {SECOND} takes 2.0 times as long; "
+        "separation, mel: cpu, float32; "
+        f"separation, mel by torch on {SECOND} in float32: not used, no such operator"
     )
 
 

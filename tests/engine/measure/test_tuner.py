@@ -14,13 +14,15 @@ from engine.child import ChildError
 from engine.cli import main
 from engine.cli.tune import as_table
 from engine.errors import ConversionCancelled, DeviceError, UserError
+from engine.library.network import NetworkFile
 from engine.machine import Machine
+from engine.measure.candidates import flags_to_try
 from engine.measure.comparison import compare
-from engine.measure.tuner import Answer, TuningJob, flags_to_try, tune
+from engine.measure.tuner import Answer, TuningJob, tune
 from engine.measure.tuning_record import NOT_MEASURED, Tuning, TuningProgress, TuningRecord
 from engine.optimization import OptimizationConfig
 from engine.progress import CancelToken
-from engine.stages import PARTS
+from engine.stages import CONVERSION_PARTS
 from tests.engine.small_set import SmallSet
 
 VOICE = Path("aria.pth")
@@ -28,12 +30,12 @@ VOICE = Path("aria.pth")
 
 @pytest.fixture(autouse=True)
 def _without_mlx(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.measure.tuner.has_mlx", lambda: False)
+    monkeypatch.setattr("engine.measure.candidates.has_mlx", lambda: False)
 
 
 @pytest.fixture
 def with_mlx(monkeypatch: pytest.MonkeyPatch, _without_mlx: None) -> None:
-    monkeypatch.setattr("engine.measure.tuner.has_mlx", lambda: True)
+    monkeypatch.setattr("engine.measure.candidates.has_mlx", lambda: True)
 
 
 class Bench:
@@ -135,7 +137,7 @@ def test_each_flag_and_each_part_is_tried_on_a_device(tmp_path: Path, with_mlx: 
     tuning = bench.tune(tmp_path)
     assert {figure.flag for figure in tuning.figures} == set(flags_to_try("mps"))
     tried = {f.value for f in tuning.figures if f.flag == "cpu_parts"}
-    assert len(tried) == len(PARTS)
+    assert len(tried) == len(CONVERSION_PARTS)
     assert tuning.flags["cpu_parts"] == "pitch"
     assert tuning.on_cpu == ("the pitch tracker runs on the CPU, because it is slower",)
 
@@ -346,3 +348,29 @@ def test_an_unusable_voice_is_reported_as_in_a_conversion(tmp_path: Path) -> Non
     job = TuningJob(2.0, "cpu", tmp_path / "missing.pth")
     with pytest.raises(UserError, match=r"missing\.pth"):
         tune(job, folder=tmp_path)
+
+
+def test_each_network_for_songs_that_is_installed_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench("mps")
+    ask, asked = bench.ask, []
+
+    def answer(work: Mapping[str, Any]) -> Answer:
+        if work["do"] != "measure_separation":
+            return ask(work)
+        asked.append(Path(work["network"]).name)
+        if asked[-1].endswith(".ckpt"):
+            raise ChildError("it ended by signal 9")
+        return {"parts": ["separation, htdemucs 48 wide: mps, half precision"]}
+
+    monkeypatch.setattr(bench, "ask", answer)
+    parts = bench.tune(tmp_path / "empty", models_dir=tmp_path).parts
+    assert (asked, [each for each in parts if "separation" in each.lower()]) == ([], [])
+    monkeypatch.setattr(NetworkFile, "is_installed", lambda *_: True)
+    parts = bench.tune(tmp_path / "full", models_dir=tmp_path).parts
+    assert asked == ["04573f0d.safetensors", "MelBandRoformer.ckpt"]
+    assert parts[-2:] == (
+        "separation, htdemucs 48 wide: mps, half precision",
+        "Song separation, best (Mel-Band RoFormer): not tried to the end: it ended by signal 9",
+    )

@@ -161,7 +161,7 @@ def test_it_stays_on_the_cpu_where_the_rest_runs_elsewhere(
     assert result.samples is not None
     assert heard == [torch.device("cpu")]
     # Nothing was asked of the device about the pitch either.
-    assert "pitch" not in {found.part for found in converter._store.first_use.findings()}
+    assert "pitch" not in {found.part for found in converter.first_use.findings()}
 
 
 def test_a_lost_file_is_named(tmp_path: Path) -> None:

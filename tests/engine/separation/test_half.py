@@ -15,7 +15,7 @@ from engine import device as devices
 from engine.cover.cover import Cover
 from engine.cover.options import CoverNetworks, CoverOptions
 from engine.models.precision import to_half
-from engine.separation import separator as separators_module
+from engine.separation import examination
 from engine.separation.network_file import read_network
 from engine.separation.separator import Separator
 from engine.separation.song import Song, separate
@@ -71,7 +71,7 @@ def test_a_separator_is_rounded_once_and_stays_so(tmp_path: Path) -> None:
 def test_where_half_precision_changes_too_much_float32_is_used_and_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(separators_module, "LEAST_HALF_DB", 200.0)
+    monkeypatch.setattr(examination, "LEAST_HALF_DB", 200.0)
     path = write_network("htdemucs", tmp_path)
     separator = Separator.open(path)
     for _ in range(2):

@@ -49,7 +49,7 @@ class Unchanged(Separator):
         self.device = "cpu"
         self.asked = 0
 
-    def to(self, device: str, *, half: bool = False) -> None:
+    def to(self, device: str, *, half: bool = False, record: object = None) -> None:
         pass
 
     def separate(self, samples: Floats) -> Floats:
