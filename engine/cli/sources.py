@@ -14,6 +14,7 @@ from engine.audio.names import RECIPE_SUFFIX, SUPPORTED_SUFFIXES, is_result_of
 from engine.cli.output import say
 from engine.errors import AudioFileError, OptionError, OutputFileError, UserError
 from engine.library.song_page import song_service
+from engine.plain_text import plain
 
 _LINK = re.compile(r"[a-z][a-z0-9+.-]+://|www\.|spotify:", re.IGNORECASE)
 _SHOWN_LINK = 200
@@ -76,6 +77,13 @@ def find_sources(inputs: Iterable[str], results: Path | None) -> Sources:
             found.files += inside
         except UserError as error:
             found.errors.append(error)
+    if len(found.files) > 1 and results is not None and not results.is_dir():  # said once
+        is_file = results.exists()
+        why = "it is a file" if is_file else "it does not exist"
+        advice = "choose a folder" if is_file else "create it first"
+        what = f'Cannot write into the folder "{plain(str(results))}"'
+        found.errors.append(OutputFileError(what, why, advice))
+        found.files.clear()
     return found
 
 

@@ -110,6 +110,19 @@ def test_what_is_wrong_with_the_source_is_said_before_the_output(run: Run, tmp_p
             assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize("command", ["convert", "cover", "separate"])
+def test_a_folder_that_several_results_cannot_go_to_is_named_once(
+    command: str, run: Run, tmp_path: Path
+) -> None:
+    for name in ("a.wav", "b.wav"):
+        write_sound(tmp_path / name)
+    (tmp_path / "note").write_text("")
+    for folder, words in (("none", "it does not exist; create it first"), ("note", "it is a file")):
+        code, out, err = run(command, tmp_path, "--output-dir", tmp_path / folder)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert f'Cannot write into the folder "{tmp_path / folder}": {words}' in err
+
+
 @pytest.mark.parametrize(
     ("link", "words"),
     [
