@@ -204,4 +204,9 @@ def sentences(config: OptimizationConfig) -> list[Text]:
     """Why accelerators are not used though they were asked for, for the user."""
     functions = (getattr(row.load(), "why_not_used", None) for row in ACCELERATORS)
     reasons = [None if reason is None else reason(config) for reason in functions]
-    return [*(reason for reason in reasons if reason is not None), *failures.values()]
+    failed = [
+        sentence
+        for (part, name), sentence in failures.items()
+        if find(name).load().offers(part, config.device, config)
+    ]
+    return [*(reason for reason in reasons if reason is not None), *failed]
