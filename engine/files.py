@@ -171,6 +171,19 @@ def _rename_without_replacing(part: Path, path: Path) -> None:
             raise
 
 
+def write_at(descriptor: int, data: bytes, at: int) -> None:
+    """Write all of it at an offset.
+
+    Raises
+    ------
+    OSError : the disk does not take every byte
+    """
+    rest = memoryview(data)
+    while rest:
+        n = os.pwrite(descriptor, rest, at)
+        rest, at = rest[n:], at + n
+
+
 def flush_folder(folder: Path) -> None:
     """Make the names in a folder durable, where the system can."""
     with suppress(OSError):

@@ -20,10 +20,10 @@ from desktop.listen.pitch_view import PitchView
 from desktop.listen.stretch import Stretch
 from desktop.pitch_scanner import PitchScanner, PitchTrack
 from desktop.queue.job import Job
+from engine.key import CONFIDENT
 
 Floats = NDArray[np.float32]
 
-_CONFIDENT = 0.5
 _STRAY_OCTAVES = 1 / 12
 _SHORTEST_STRAY_FRAMES = 8
 _KEPT_EDITS = 20
@@ -379,7 +379,7 @@ def _unsure(f0_hz: Floats, track: PitchTrack) -> Mask:
     used_hz, swift_hz = f0_hz[:n], track.f0_hz[:n]
     both = (used_hz > 0) & (swift_hz > 0)
     ratio = np.where(both, used_hz, 1) / np.where(both, swift_hz, 1)
-    unsure[:n] = (used_hz > 0) & (~both | (track.confidence[:n] < _CONFIDENT))
+    unsure[:n] = (used_hz > 0) & (~both | (track.confidence[:n] < CONFIDENT))
     unsure[:n] |= np.abs(np.log2(ratio)) > _STRAY_OCTAVES
     return unsure
 

@@ -17,10 +17,10 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio import splice
 from engine.audio.boxes import FileBox, box, boxes, boxes_of_file, inside, joined, replaced
 from engine.audio.headers import handler
 from engine.audio.tags.atoms import without_gapless
+from engine.files import write_at
 
 Offsets = NDArray[np.int64]
 
@@ -130,20 +130,20 @@ def write(descriptor: int, source: BinaryIO, number: int, sound: NewSound) -> No
         _copy(descriptor, source, 0, end)
         for start, stop in silenced:
             for at in range(start, min(stop, end), _PIECE_BYTES):
-                splice.write(descriptor, bytes(min(_PIECE_BYTES, stop - at, end - at)), at)
+                write_at(descriptor, bytes(min(_PIECE_BYTES, stop - at, end - at)), at)
         for at, data in changes:
-            splice.write(descriptor, data, at)
-        splice.write(descriptor, new_head, end)
+            write_at(descriptor, data, at)
+        write_at(descriptor, new_head, end)
         os.lseek(descriptor, 0, os.SEEK_END)
         _copy(descriptor, coded, samples.content, samples.end)
-        splice.write(descriptor, box(b"moov", header), end + 8 + n_bytes)
+        write_at(descriptor, box(b"moov", header), end + 8 + n_bytes)
 
 
 def _copy(descriptor: int, source: BinaryIO, start: int, stop: int) -> None:
     source.seek(start)
     at = os.lseek(descriptor, 0, os.SEEK_CUR)
     while piece := source.read(min(_PIECE_BYTES, stop - source.tell())):
-        splice.write(descriptor, piece, at)
+        write_at(descriptor, piece, at)
         at += len(piece)
 
 

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from engine.files import write_at
+
 _PIECE_BYTES = 1 << 20
 
 
@@ -29,20 +31,7 @@ def apply(descriptor: int, splices: Iterable[Splice]) -> None:
         size = os.fstat(descriptor).st_size
         places = range(stop, size, _PIECE_BYTES)
         for at in reversed(places) if grown > 0 else places if grown else ():
-            write(descriptor, os.pread(descriptor, min(_PIECE_BYTES, size - at), at), at + grown)
+            write_at(descriptor, os.pread(descriptor, min(_PIECE_BYTES, size - at), at), at + grown)
         if grown < 0:
             os.ftruncate(descriptor, size + grown)
-        write(descriptor, data, start)
-
-
-def write(descriptor: int, data: bytes, at: int) -> None:
-    """Write all of it at an offset.
-
-    Raises
-    ------
-    OSError : the disk does not take every byte
-    """
-    rest = memoryview(data)
-    while rest:
-        n = os.pwrite(descriptor, rest, at)
-        rest, at = rest[n:], at + n
+        write_at(descriptor, data, start)

@@ -22,7 +22,7 @@ from engine.audio.resampling import Resampler, fit_length, resample_blocks, resa
 from engine.audio.source import Decoded, Sound
 from engine.audio.spool import BLOCK_FRAMES, temporary_disk_errors
 from engine.errors import ConversionCancelled, OutputFileError, Text, as_user_error, on_disk
-from engine.files import atomic_file
+from engine.files import atomic_file, write_at
 from engine.finding import ProbeRecord
 from engine.plain_text import plain
 from engine.separation.chunks import Piece, overlap_add
@@ -305,12 +305,9 @@ def _disk_errors(folder: Path) -> Iterator[None]:
 
 def _append(descriptor: int, block: Floats, at: int) -> int:
     """Write float32 [m, 2] at a position; returns its bytes."""
-    rest = memoryview(np.ascontiguousarray(block, "<f4").tobytes())
-    size = len(rest)
-    while rest:
-        written = os.pwrite(descriptor, rest, at)
-        rest, at = rest[written:], at + written
-    return size
+    data = np.ascontiguousarray(block, "<f4").tobytes()
+    write_at(descriptor, data, at)
+    return len(data)
 
 
 def _level(song: Song) -> tuple[np.float32, np.float32]:
