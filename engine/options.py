@@ -250,9 +250,9 @@ class ConversionOptions:
     def changes(self, usual: ConversionOptions | None = None) -> dict[str, Any]:
         """The values by name that differ from other options, or from the defaults."""
         other = usual or _DEFAULTS
-        names = [each.name for each in OPTIONS]
-        values = {name: getattr(self, name) for name in names}
-        changed = {name: values[name] for name in names if values[name] != getattr(other, name)}
+        mine, others = vars(self), vars(other)
+        names = (each.name for each in OPTIONS)
+        changed = {name: mine[name] for name in names if mine[name] != others[name]}
         for each in effect_options() if self.effects or other.effects else ():
             value = self.effects.get(each.name, each.default)
             if value != other.effects.get(each.name, each.default):

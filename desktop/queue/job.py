@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -197,16 +196,22 @@ class Job:
 
 
 def job_to_record(job: Job) -> dict[str, Any]:
-    """A job as JSON data."""
-    record = _fields(job)
-    record["voice"] = _fields(job.voice)
-    record["options"] = job.options.to_record()
-    record["cover"] = None if job.cover is None else job.cover.to_record()
-    record["backing_voice"] = None if job.backing_voice is None else _fields(job.backing_voice)
-    record["notes"] = [note.to_record() for note in job.notes]
-    record["needs"] = list(job.needs)
-    record["stages"] = [list(_fields(each).values()) for each in job.stages]
-    return record
+    """A job as JSON data; ``asdict`` would copy a thousand jobs deeply and block the window."""
+    backing = job.backing_voice
+    return {
+        **vars(job),
+        "source": str(job.source),
+        "voice": _voice_record(job.voice),
+        "options": job.options.to_record(),
+        "cover": None if job.cover is None else job.cover.to_record(),
+        "backing_voice": None if backing is None else _voice_record(backing),
+        "output_dir": _text(job.output_dir),
+        "output": _text(job.output),
+        "message": None if job.message is None else job.message.to_record(),
+        "notes": [note.to_record() for note in job.notes],
+        "needs": list(job.needs),
+        "stages": [list(vars(each).values()) for each in job.stages],
+    }
 
 
 def job_from_record(record: dict[str, Any]) -> Job | None:
@@ -261,15 +266,12 @@ def _stage_from_record(
     return StageTime(str(stage), float(seconds), str(device), int(held_bytes), bool(half))
 
 
-def _fields(thing: Job | Voice | StageTime) -> dict[str, Any]:
-    """By name; ``asdict`` would copy a thousand jobs deeply and block the window."""
-    return {each.name: _plain(getattr(thing, each.name)) for each in dataclasses.fields(thing)}
+def _voice_record(voice: Voice) -> dict[str, Any]:
+    return {**vars(voice), "weights": str(voice.weights), "index": _text(voice.index)}
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Text):
-        return value.to_record()
-    return str(value) if isinstance(value, Path) else value
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def _cover(record: Any) -> CoverOptions | None:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
+
 from desktop.queue.job import Job, JobState, job_from_record, job_to_record
 from desktop.queue.takes import gathered, numbered
 from desktop.storage import read_json, write_text
@@ -96,11 +98,20 @@ class QueueStore:
         for job in jobs:
             known = self._lines.get(job.id)
             if known is None or known[0] is not job:
-                known = job, json.dumps(job_to_record(job), ensure_ascii=True)
+                known = job, _line(job)
             lines[job.id] = known
         self._lines = lines
         joined = ",\n".join(line for _, line in lines.values())
         return f'{{"version": {_VERSION}, "jobs": [\n{joined}\n]}}\n'
+
+
+def _line(job: Job) -> str:
+    """As JSON: a thousand at once are written while the window wants to go on."""
+    record = job_to_record(job)
+    try:
+        return msgspec.json.encode(record).decode()
+    except UnicodeEncodeError:  # of a file whose name is not UTF-8
+        return json.dumps(record)
 
 
 _PART = re.compile(r"\.[0-9a-f]{16}\.part")

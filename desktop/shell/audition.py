@@ -92,6 +92,11 @@ class Audition(QObject):
         return self._order is not None or self._soon.isActive()
 
     @property
+    def is_busy(self) -> bool:
+        """Whether the engine belongs to the jobs."""
+        return self._busy
+
+    @property
     def can_start(self) -> bool:
         """Whether there is something to audition now."""
         return self._shown is not None and not self._busy
@@ -129,6 +134,7 @@ class Audition(QObject):
             return
         self.stop()
         self._job, self._stretch = job, stretch
+        self._ready_player()  # now: once the engine loads its libraries, an import would wait
         self._render()
         self.state_changed.emit()
 
@@ -155,6 +161,16 @@ class Audition(QObject):
         self.stop()
         if self._player is not None:
             self._player.close()
+
+    def _ready_player(self) -> LoopPlayer:
+        if self._player is None:
+            from desktop.listen.loop_player import LoopPlayer
+
+            self._player = (self._make_player or LoopPlayer)()
+            self._player.setParent(self)
+            self._player.problem.connect(self._on_problem)
+            self._player.moved.connect(self._on_moved)
+        return self._player
 
     @Slot()
     def _on_settings(self) -> None:
@@ -183,15 +199,8 @@ class Audition(QObject):
         if order is not self._order:
             return
         self.heard = piece
-        if self._player is None:
-            from desktop.listen.loop_player import LoopPlayer
-
-            self._player = (self._make_player or LoopPlayer)()
-            self._player.setParent(self)
-            self._player.problem.connect(self._on_problem)
-            self._player.moved.connect(self._on_moved)
         sound = self._sound.put(piece.start_s, piece.samples, piece.rate_hz)
-        self._player.play(sound, piece.rate_hz)
+        self._ready_player().play(sound, piece.rate_hz)
         self.state_changed.emit()
 
     @Slot(object, object)
