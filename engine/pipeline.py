@@ -146,7 +146,7 @@ def convert_signal(
     filter_signal(signal, models, config, run)
     if signal.lift > 1:
         lift_db = round(20 * math.log10(signal.lift))
-        run.note(Text("the sound is very quiet; the networks heard it {db} dB louder", db=lift_db))
+        run.note(quiet_note(lift_db))
     kept = None if cache is None else SourceCache(cache, signal, options)
     heard = None if region is None else region.with_margin(options).frames(signal)
     windows = make_windows(signal, models, options, config, run, kept, heard)
@@ -157,6 +157,11 @@ def convert_signal(
         joiner.add(window, sound)
     with run.stage("write"):
         return _finished(output, voice_rate_hz, signal, options, rate_hz, run, region)
+
+
+def quiet_note(lift_db: int) -> Text:
+    """The sentence for a source that was too quiet for the networks."""
+    return Text("the sound is very quiet; the networks heard it {db} dB louder", db=lift_db)
 
 
 def before_conversion(

@@ -227,7 +227,9 @@ class CoverAudition:
         if stems.backing is not None and cover.backing == "convert":
             tasks["backing"] = stems.backing, backing_key(stems), wanted.voices[1], moved
         for part, (track, key, voice, options) in tasks.items():
-            made, _ = converted(self.covers.converter, track, key, voice, options, work, region)
+            made, _ = converted(
+                self.covers.converter, part, track, key, voice, options, work, region
+            )
             at = low
             for block in blocks_of(made):
                 sung.setdefault(part, Spool(block.shape[1])).write(at, block)

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from engine.converter import Converter
 from engine.cover.loudness import GRID_HZ, Track
 from engine.cover.mix import PlacedVoice, sound_of
-from engine.cover.options import CoverOptions
+from engine.cover.options import CoverOptions, Part
 from engine.cover.placement import VoicePlacement, delay_ms, is_double_tracked
 from engine.cover.stems import Key, Stems
 from engine.cover.work import Work
-from engine.errors import Text
+from engine.errors import Message, Text
 from engine.options import ConversionOptions
-from engine.pipeline import Region
+from engine.pipeline import Region, quiet_note
 from engine.voice import VoiceFiles
 
 _MOST_DELAY_MS = 10.0
@@ -63,13 +63,13 @@ def sing(
     converts = backing is not None and cover.backing == "convert"
     of = 2 if converts else 1
     work.plan_conversion(0, of)
-    made, f0_hz = converted(converter, stems.lead, stems.key, voices[0], options, work)
+    made, f0_hz = converted(converter, "lead", stems.lead, stems.key, voices[0], options, work)
     lead = in_place(stems.lead, made, heard, work)
     if converts and backing is not None:
         work.plan_conversion(1, of)
         moved = dataclasses.replace(options, semitones=cover.backing_semitones)
         key = backing_key(stems)
-        made, _ = converted(converter, backing, key, voices[1], moved, work)
+        made, _ = converted(converter, "backing", backing, key, voices[1], moved, work)
         backing = in_place(backing, made, heard, work)
     return Sung(lead, backing, f0_hz)
 
@@ -81,6 +81,7 @@ def backing_key(stems: Stems) -> Key:
 
 def converted(
     converter: Converter,
+    part: Part,
     lead: Track,
     key: Key,
     voice: VoiceFiles,
@@ -111,8 +112,18 @@ def converted(
     for stage, seconds in result.stage_s.items():
         work.stage_s[stage] = before.get(stage, 0.0) + seconds
     for note in result.notes:
-        work.note(note)
+        work.note(_of_part(note, part))
     return work.watched(made), result.f0_hz
+
+
+def _of_part(note: Message, part: Part) -> Message:
+    """A remark on a sound that is only a part of the song; others are true for all of it."""
+    if not isinstance(note, Text) or note.template != quiet_note(0).template:
+        return note
+    db = note.values["db"]
+    if part == "lead":
+        return Text("the lead is very quiet; the networks heard it {db} dB louder", db=db)
+    return Text("the backing voices are very quiet; the networks heard them {db} dB louder", db=db)
 
 
 def in_place(lead: Track, made: Track, heard: Track | None, work: Work) -> PlacedVoice:

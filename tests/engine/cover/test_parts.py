@@ -213,3 +213,15 @@ def test_the_oldest_covers_make_room_for_new_ones(
     assert cache.keep("another", sounds, parts.facts) is not None
     assert cache.find("another") is not None
     assert cache.find(first.parts) is None
+
+
+def test_a_remark_on_the_level_of_a_part_names_the_part(
+    converter: Converter, short: Path, split: CoverNetworks, tmp_path: Path
+) -> None:
+    soundfile.write(short, 0.05 * samples(short), 48_000, "FLOAT")
+    said = make(converter, short, split, tmp_path, backing="convert", karaoke="on").notes
+    quiet = sorted(str(note) for note in said if "very quiet" in str(note))
+    assert [note.partition(" very quiet")[0] for note in quiet] == [
+        "the backing voices are",
+        "the lead is",
+    ]
