@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt, Signal, Slot
+from PySide6.QtGui import QValidator
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -110,14 +111,26 @@ class ChoiceEditor(Editor):
         self._box.setCurrentIndex(self._values.index(value) if value in self._values else -1)
 
 
+_MINUS = "−"
+
+
 class _Field(QDoubleSpinBox):
-    """Shows only the decimals that the number has."""
+    """Shows only the decimals that the number has, and a minus sign, for which it takes any."""
 
     sign = ""
 
     def textFromValue(self, value: float) -> str:  # noqa: N802 - Qt's name
         """Without zeros at the end."""
-        return f"{value:{self.sign if value else ''}.{16}g}"
+        return f"{value:{self.sign if value else ''}.{16}g}".replace("-", _MINUS)
+
+    def valueFromText(self, text: str) -> float:  # noqa: N802 - Qt's name
+        """Qt knows the hyphen alone."""
+        return float(super().valueFromText(text.replace(_MINUS, "-")))
+
+    def validate(self, text: str, at: int) -> tuple[QValidator.State, str, int]:
+        """As `valueFromText`; a hyphen that is typed becomes a minus sign."""
+        state, shown, place = super().validate(text.replace(_MINUS, "-"), at)
+        return state, shown.replace("-", _MINUS), place
 
 
 class NumberEditor(Editor):

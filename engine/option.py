@@ -22,6 +22,7 @@ CachedStage = Literal["decode", "pitch", "content"]
 """Stages whose results `engine.stage_cache` keeps."""
 CACHED_STAGES: frozenset[CachedStage] = frozenset(get_args(CachedStage))
 
+_INTERVAL = "semitones"
 _LONGEST_VALUE = 15
 """Characters of a refused value that a sentence repeats."""
 
@@ -165,8 +166,11 @@ class Option:
         return round(value, 6)
 
     def told(self, value: Any) -> Text:
-        """The option with a value, in a few words."""
-        return Text("{option} {value}", option=self.title, value=self.shown(value))
+        """The option with a value, in a few words: the sign of an interval says its unit."""
+        short = (
+            dataclasses.replace(self, unit=Text("")) if self.unit.template == _INTERVAL else self
+        )
+        return Text("{option} {value}", option=self.title, value=short.shown(value))
 
     def shown(self, value: Any) -> Text:
         """A value as the user reads it, with its unit."""

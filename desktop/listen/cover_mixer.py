@@ -45,6 +45,7 @@ class CoverMixer(QObject):
         self._job: Job | None = None
         self._files: dict[str, Mapping[Part, Path]] = {}
         self._levels: dict[str, MixLevels] = {}
+        self._saved: dict[str, dict[Part, float]] = {}
         self._finding: str | None = None
         self._task = BackgroundTask(self)
         self._task.ended.connect(self._on_found)
@@ -161,13 +162,17 @@ class CoverMixer(QObject):
     def _on_save(self) -> None:
         job, levels = self._job, self.levels
         if job is not None and job.cover is not None and levels is not None:
+            self._saved[job.id] = self._gains()
+            self._show()
             self.save_wanted.emit(job, levels.applied(job.cover))
 
     def _show(self) -> None:
         self.toggle.setVisible(self._can_mix)
         self.bar.setVisible(self.is_open)
-        changed = self.gains() is not None
-        self.save.setEnabled(changed)
+        gains = self.gains()
+        changed = gains is not None
+        is_saved = changed and self._job is not None and self._saved.get(self._job.id) == gains
+        self.save.setEnabled(changed and not is_saved)
         self.reset.setEnabled(changed)
         if self._job is None or self._job.parts not in self._files:
             sentence = self.tr("Looking for the parts of this cover…")
@@ -176,6 +181,8 @@ class CoverMixer(QObject):
                 "The parts of this cover were deleted from the cache; "
                 "convert the song again to mix it."
             )
+        elif is_saved:
+            sentence = self.tr("Heard live; another take has these levels.")
         elif changed:
             sentence = self.tr("Heard live; the file stays as it is until you save.")
         else:

@@ -26,6 +26,7 @@ from desktop.settings import table as settings_table
 from desktop.settings.section_button import SectionButton
 from desktop.settings.store import Settings
 from desktop.style import MARGIN, small_font
+from desktop.translation import translate
 
 if TYPE_CHECKING:
     from desktop.listen.pitch_panel import PitchPanel
@@ -376,7 +377,11 @@ class ListenPanel(QWidget):
     def _message(self, lane: Lane) -> str:
         """What is said where there is no waveform."""
         if lane.file is not None:
-            return self._sounds.refusal(lane.file) or self.tr("Reading the sound…")
+            refusal = self._sounds.refusal(lane.file)
+            told = None if self._job is None else self._job.message
+            if refusal and told is not None and refusal == translate(told):
+                return self.tr("No sound")  # why is said above
+            return refusal or self.tr("Reading the sound…")
         if self._job is None:
             hint = self.tr("Select a file in the list to listen to it")
             return hint if lane.key == SOURCE else ""

@@ -67,10 +67,17 @@ class DropOverlay(QWidget):
         """What else there is to know."""
         return self._detail
 
-    def offer(self, intake: Intake, voice_name: str) -> None:
-        """Show what dropping will do."""
+    def offer(self, intake: Intake, voice_name: str, kind: str) -> None:
+        """Show what dropping will do.
+
+        Parameters
+        ----------
+        kind : what files are taken for, see `desktop.voices.draft`
+        """
         welcome = not intake.is_empty
         told = [*intake.reasons, intake.left_alone] if welcome else intake.reasons[1:]
+        if intake.sounds:
+            told = [self._taken_for(kind), *told]
         detail = "\n".join(filter(None, told))
         self._announce(self._promise(intake, voice_name), detail, welcome=welcome)
 
@@ -78,6 +85,12 @@ class DropOverlay(QWidget):
         """Show what dropping a link will do."""
         short = link if len(link) < _LONGEST_LINK else link[:_LONGEST_LINK] + "…"
         self._announce(self.tr("Show What This Link Offers"), short, welcome=True)
+
+    def _taken_for(self, kind: str) -> str:
+        return {
+            "song": self.tr("As a whole song: its voice is converted and mixed back"),
+            "vocals": self.tr("As the vocals of a song"),
+        }.get(kind, self.tr("As a voice alone, without music"))
 
     def _announce(self, text: str, detail: str, *, welcome: bool) -> None:
         self._text, self._detail, self._welcome = text, detail, welcome
@@ -229,6 +242,10 @@ class DropWindow(QMainWindow):
         """The voice for a dropped file."""
         raise NotImplementedError
 
+    def file_kind(self) -> str:
+        """What a dropped file is taken for, see `desktop.voices.draft`."""
+        raise NotImplementedError
+
     def accept_intake(self, intake: Intake) -> None:
         """Use what was dropped."""
         raise NotImplementedError
@@ -257,7 +274,7 @@ class DropWindow(QMainWindow):
                 event.acceptProposedAction()
             return
         intake = peek(paths)
-        self.overlay.offer(intake, self.voice_name())
+        self.overlay.offer(intake, self.voice_name(), self.file_kind())
         event.setDropAction(Qt.DropAction.CopyAction)
         event.setAccepted(not intake.is_empty)
 

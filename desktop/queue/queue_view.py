@@ -48,7 +48,9 @@ _FLASH_MS = 900
 SEEK_S = 5.0
 """How far an arrow key moves the playing position."""
 _NARROW = 680
-"""Below it the speed, which is also told below the queue, makes room for names."""
+"""Below it the speed, which is also told below the queue, and a part of the state's column make
+room for names."""
+_NARROW_STATE = 146
 
 
 class _Header(QHeaderView):
@@ -227,7 +229,9 @@ class QueueView(QTableView):
         """The columns move; a chosen row that was in sight stays there."""
         chosen = self.currentIndex()
         seen = QRect(QPoint(), event.oldSize()).intersects(self.visualRect(chosen))
-        self.setColumnHidden(Column.SPEED, self.width() < _NARROW)
+        narrow = self.width() < _NARROW
+        self.setColumnHidden(Column.SPEED, narrow)
+        self.setColumnWidth(Column.STATE, _NARROW_STATE if narrow else _WIDTHS[Column.STATE])
         super().resizeEvent(event)
         if seen:
             self.scrollTo(chosen)

@@ -17,11 +17,12 @@ _OF_STATE = {
     JobState.WAITING: ("cancel", "remove"),
     JobState.NEEDS_NETWORKS: ("download", "remove"),
     JobState.RUNNING: ("cancel",),
-    JobState.FINISHED: ("star", "play", "reveal", "retry", "remove"),
+    JobState.FINISHED: ("play", "reveal", "retry", "remove"),
     JobState.FAILED: ("retry", "remove"),
     JobState.CANCELLED: ("retry", "remove"),
     JobState.INTERRUPTED: ("retry", "remove"),
 }
+_ICONS = {"stop_download": "cancel", "unstar": "star-filled"}
 
 
 def actions_of(job: Job, *, stopping: bool, downloading: bool) -> tuple[str, ...]:
@@ -30,6 +31,8 @@ def actions_of(job: Job, *, stopping: bool, downloading: bool) -> tuple[str, ...
         return ()
     if downloading:
         return ("stop_download",)
+    if job.state is JobState.FINISHED:
+        return ("unstar" if job.starred else "star", *_OF_STATE[job.state])
     return _OF_STATE[job.state]
 
 
@@ -121,8 +124,8 @@ class RowButtons(QWidget):
 
     Signals
     -------
-    pressed : (name, job id)  ``cancel``, ``retry``, ``star``, ``play``, ``reveal``, ``remove``,
-        ``download`` or ``stop_download``
+    pressed : (name, job id)  ``cancel``, ``retry``, ``star``, ``unstar``, ``play``, ``reveal``,
+        ``remove``, ``download`` or ``stop_download``
     """
 
     pressed = Signal(str, str)
@@ -139,13 +142,14 @@ class RowButtons(QWidget):
             "stop_download": self.tr("Stop Download"),
             "cancel": self.tr("Cancel"),
             "star": self.tr("Star"),
+            "unstar": self.tr("Remove Star"),
             "play": self.tr("Play Result"),
             "reveal": self.tr("Show in Finder"),
             "retry": self.tr("Convert Again"),
             "remove": self.tr("Remove from Queue"),
         }
         for name, title in titles.items():
-            icon = "cancel" if name == "stop_download" else name
+            icon = _ICONS.get(name, name)
             button = _RowButton(
                 icon, title, with_text=name == "download", reached_by_keys=reached_by_keys
             )

@@ -19,6 +19,7 @@ class AuditionSwitch(QObject):
         super().__init__(button)
         self._audition, self._panel = audition, panel
         self._button, self._action = button, action
+        self._tip = button.toolTip()
         button.clicked.connect(audition.toggle)
         action.triggered.connect(audition.toggle)
         panel.play_begins.connect(audition.stop)
@@ -42,6 +43,10 @@ class AuditionSwitch(QObject):
         is_on = self._audition.stretch is not None
         title = self.tr("Stop Audition") if is_on else self.tr("Audition")
         self._button.setChecked(is_on)
+        waits = self._audition.is_busy
+        self._button.setToolTip(
+            self.tr("Possible once nothing is being converted") if waits else self._tip
+        )
         for each in (self._button, self._action):
             each.setEnabled(is_on or self._audition.can_start)
             each.setText(title)

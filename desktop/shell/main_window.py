@@ -361,6 +361,10 @@ class MainWindow(DropWindow):
         """The voice for a dropped file."""
         return self._draft.voice.name
 
+    def file_kind(self) -> str:
+        """What a dropped file is taken for."""
+        return self._draft.file_kind
+
     def accept_intake(self, intake: Intake) -> None:
         """Convert the audio files, install the voices, report the rest."""
         if intake.sounds:
@@ -392,6 +396,7 @@ class MainWindow(DropWindow):
             "cancel": lambda: self.queue.cancel([job_id]),
             "retry": lambda: self._retry([job_id]),
             "star": lambda: self.queue.star([job_id]),
+            "unstar": lambda: self.queue.star([job_id]),
             "remove": lambda: self.queue.remove([job_id]),
             "play": self.play_selected,
             "reveal": self.reveal_selected,

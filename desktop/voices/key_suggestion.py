@@ -23,6 +23,7 @@ from desktop.pitch_scanner import PitchScanner, PitchTrack
 from desktop.queue.job import Job
 from desktop.settings.section_button import SectionButton
 from desktop.settings.store import Settings
+from desktop.translation import translate
 from desktop.voices.draft import VOICE, Draft
 from desktop.voices.voice_list import VoiceList
 from engine.key import (
@@ -302,11 +303,18 @@ class KeySuggestion(QWidget):
         elif self._file is None:
             self._words.setText(self.tr("Select a file in the list"))
         elif not self._is_found and lead is None:
-            self._words.setText(self._refusal or self.tr("Finding the pitch…"))
+            self._words.setText(self._shown_refusal() or self.tr("Finding the pitch…"))
         elif pitch is None:
             self._words.setText(self.tr("The file has too little clear pitch for a suggestion"))
         else:
             self._suggest(pitch, target)
+
+    def _shown_refusal(self) -> str:
+        """Why there is no pitch; in short where the job says it already."""
+        told = None if self._job is None else self._job.message
+        if self._refusal and told is not None and self._refusal == translate(told):
+            return self.tr("The pitch of this file cannot be found")
+        return self._refusal
 
     def _suggest(self, source: SourcePitch, target: VoicePitch) -> None:
         self._words.setText(

@@ -149,6 +149,10 @@
         <translation>預聽</translation>
     </message>
     <message>
+        <source>Possible once nothing is being converted</source>
+        <translation>沒有檔案在轉換時才能試聽</translation>
+    </message>
+    <message>
         <source>Stop Audition</source>
         <translation>停止預聽</translation>
     </message>
@@ -158,6 +162,10 @@
     <message>
         <source>Change the levels of the parts of this cover, live</source>
         <translation>即時調整這首翻唱各部分的音量</translation>
+    </message>
+    <message>
+        <source>Heard live; another take has these levels.</source>
+        <translation>即時試聽；另一個版本已有這些音量。</translation>
     </message>
     <message>
         <source>Heard live; the file stays as it is until you save.</source>
@@ -244,6 +252,18 @@
 </context>
 <context>
     <name>DropOverlay</name>
+    <message>
+        <source>As a voice alone, without music</source>
+        <translation>當作沒有音樂的人聲</translation>
+    </message>
+    <message>
+        <source>As a whole song: its voice is converted and mixed back</source>
+        <translation>當作整首歌曲：轉換其中的人聲後再混回去</translation>
+    </message>
+    <message>
+        <source>As the vocals of a song</source>
+        <translation>當作歌曲的人聲</translation>
+    </message>
     <message>
         <source>Convert All with {voice}</source>
         <translation>全部以「{voice}」轉換</translation>
@@ -372,6 +392,10 @@
     <message>
         <source>The file has too little clear pitch for a suggestion</source>
         <translation>檔案中清楚的音高太少，無法建議</translation>
+    </message>
+    <message>
+        <source>The pitch of this file cannot be found</source>
+        <translation>找不到這個檔案的音高</translation>
     </message>
     <message>
         <source>This voice was trained without pitch</source>
@@ -535,6 +559,10 @@
     <message>
         <source>No result</source>
         <translation>沒有結果</translation>
+    </message>
+    <message>
+        <source>No sound</source>
+        <translation>沒有聲音</translation>
     </message>
     <message>
         <source>Pause</source>
@@ -1215,6 +1243,10 @@
     <message>
         <source>Play Result</source>
         <translation>播放結果</translation>
+    </message>
+    <message>
+        <source>Remove Star</source>
+        <translation>移除星號</translation>
     </message>
     <message>
         <source>Remove from Queue</source>

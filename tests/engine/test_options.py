@@ -70,7 +70,7 @@ def test_the_summary_names_everything_that_differs_from_the_defaults() -> None:
         pitch_method="yin", f0_file=Path("folder/curve.csv"), effects={"gain_db": 1.5},
     )  # fmt: skip
     assert [str(each) for each in options.summary()] == [
-        "Key −12 semitones",
+        "Key −12",
         "Follow source dynamics 75 %",
         "Pitch tracker YIN",
         "Pitch line curve.csv",
@@ -80,7 +80,7 @@ def test_the_summary_names_everything_that_differs_from_the_defaults() -> None:
         "Gain +1.5 dB",
     ]
     assert ConversionOptions().summary() == []
-    assert str(ConversionOptions().summary(options)[0]) == "Key 0 semitones"
+    assert str(ConversionOptions().summary(options)[0]) == "Key 0"
 
 
 def test_a_record_gives_the_same_options_and_unknown_values_are_ignored() -> None:

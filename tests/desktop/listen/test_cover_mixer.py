@@ -116,7 +116,14 @@ def test_a_part_is_muted_live_and_the_mix_is_saved_without_separating_or_convert
     assert panel.heard == 1
     live = heard(qtbot, app, RATE_HZ // 2)
     panel.mixer.save.click()
+    assert not panel.mixer.save.isEnabled()  # a second click would make the same take again
     mix = finished(qtbot, app, 2)
+    assert not panel.mixer.save.isEnabled()
+    lead = next(row.strip for row in panel.lanes.rows if row.strip and row.strip.part == "lead")
+    before = lead.level.value()
+    lead.level.setValue(before + 1)
+    assert panel.mixer.save.isEnabled()
+    lead.level.setValue(before)
     assert mix.cover == CoverOptions(karaoke="on", lead_db=-6.0, backing_db=-60.0)
     assert {each.stage for each in mix.stages} <= {"load", "mix"}
     assert panel.heard == 1

@@ -15,9 +15,10 @@ from pytestqt.qtbot import QtBot
 from desktop.listen.listen_panel import ListenPanel
 from desktop.listen.player import Player
 from desktop.listen.waveform_view import LANE_MARGIN, WaveformView
-from desktop.queue.job import Job, Voice
+from desktop.queue.job import Job, JobState, Voice
 from desktop.settings.store import Settings
 from desktop.settings.table import LEVEL_MATCH
+from engine.errors import Text
 from tests.desktop.listen.fake_device import FakeDevice
 
 RATE_HZ = 48_000
@@ -314,3 +315,19 @@ def test_it_moves_back_and_forth_within_the_sound(
     for seconds, place_s in ((0.5, 0.5), (-5.0, 0.0), (5.0, 2.0)):
         panel.seek_by(seconds)
         assert player(panel).position_s == pytest.approx(place_s, abs=0.01)
+
+
+def test_why_a_file_failed_is_not_repeated_where_its_waveform_would_be(
+    qtbot: QtBot, panel: ListenPanel, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"RIFF and nothing")
+    voice = Voice("Aria", tmp_path / "aria.pth")
+    panel.set_job(Job(source=broken, voice=voice))
+    view = panel.lanes.rows[0].view
+    qtbot.waitUntil(lambda: view.message.startswith("Cannot read"), timeout=30_000)
+    failed = Job(source=broken, voice=voice, state=JobState.FAILED, message=Text(view.message))
+    panel.set_job(failed)
+    assert panel.lanes.rows[0].view.message == "No sound"
+    panel.set_job(replace(failed, message=Text("The disk is full")))
+    assert panel.lanes.rows[0].view.message.startswith("Cannot read")

@@ -148,6 +148,28 @@ def test_the_row_under_the_mouse_has_buttons(app: App, qtbot: QtBot, tmp_path: P
     assert view.selected_ids() == [first.id]
 
 
+def test_the_star_in_a_row_is_filled_once_the_row_has_it(
+    app: App, qtbot: QtBot, tmp_path: Path
+) -> None:
+    (job,) = convert(app, qtbot, tmp_path, "a.wav")
+    app.window.queue_view.select_job(job.id)
+    _, chosen = app.window.queue_view.row_buttons
+    star, filled = chosen.button("star"), chosen.button("unstar")
+    assert (star.isVisible(), filled.isVisible()) == (True, False)
+    hollow = star.grab().toImage()
+    star.click()
+    assert app.queue.jobs()[0].starred
+    assert (star.isVisible(), filled.isVisible()) == (False, True)
+    assert filled.accessibleName() == "Remove Star"
+    middle = filled.rect().center()
+    seen = filled.grab().toImage()
+    ratio = filled.devicePixelRatioF()
+    assert seen.pixelColor(middle * ratio) != hollow.pixelColor(middle * ratio)
+    filled.click()
+    assert not app.queue.jobs()[0].starred
+    assert star.isVisible()
+
+
 def test_the_buttons_of_the_chosen_row_are_reached_by_keys(
     app: App, qtbot: QtBot, tmp_path: Path
 ) -> None:

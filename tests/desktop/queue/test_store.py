@@ -204,4 +204,4 @@ def test_a_tool_tip_names_every_setting_that_differs_from_the_defaults() -> None
     options = ConversionOptions(semitones=5, noise=False, output_rate_hz=44_100)
     told = describe_job(job(options=options)).splitlines()
     assert told[:2] == ["song.wav", "Aria"]
-    assert told[2:] == ["Key +5 semitones", "Random noise off", "Sample rate 44100 Hz"]
+    assert told[2:] == ["Key +5", "Random noise off", "Sample rate 44100 Hz"]

@@ -111,7 +111,7 @@ def test_a_row_beneath_shows_what_tells_the_take_from_the_others(queue: JobQueue
     assert (
         of(ConversionOptions(**both), ConversionOptions(**both))
         == [
-            "Aria · Key +12 semitones · Index strength 40 %",
+            "Aria · Key +12 · Index strength 40 %",
         ]
         * 2
     )

@@ -126,13 +126,16 @@ def test_a_job_ends_the_audition_and_goes_first(
     (tmp_path / "slow b.wav").touch()
     bench.app.take([tmp_path / "slow b.wav"])
     assert bench.audition.stretch is None
-    assert not bench.app.window.areas.audition.isEnabled()
+    button = bench.app.window.areas.audition
+    assert not button.isEnabled()
+    assert button.toolTip() == "Possible once nothing is being converted"
     bench.app.window.actions_.audition.trigger()
     assert bench.audition.stretch is None
     bench.app.queue.cancel([each.id for each in bench.app.queue.jobs()])
     qtbot.waitUntil(lambda: not bench.app.queue.is_busy, timeout=WAIT_MS)
     bench.app.window.queue_view.select_job(bench.job.id)
-    assert bench.app.window.areas.audition.isEnabled()
+    assert button.isEnabled()
+    assert button.toolTip().startswith("Hear ten seconds")
 
 
 def test_a_failure_is_told_and_switches_it_off(

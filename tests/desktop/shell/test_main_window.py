@@ -15,6 +15,7 @@ from desktop.queue.intake import sort_paths
 from desktop.queue.job import JobState
 from desktop.queue.job_table import Column
 from desktop.storage import AppPaths
+from desktop.voices.draft import SONG, FileKind
 from tests.desktop.fake_engine import FakeEngine
 
 WAIT_MS = 15_000
@@ -96,6 +97,19 @@ def titles(app: App) -> list[str]:
     return [job.title for job in app.queue.jobs()]
 
 
+@pytest.mark.parametrize(
+    ("kind", "told"), [(SONG, "As a whole song"), ("vocals", "As the vocals of a song")]
+)
+def test_a_drag_says_what_the_file_will_be_taken_for(
+    app: App, tmp_path: Path, kind: FileKind, told: str
+) -> None:
+    app.draft.set_file_kind(kind)
+    drag_over(app, mime(files(tmp_path, "a.wav")))
+    assert app.window.overlay.detail.startswith(told)
+    drag_over(app, mime(files(tmp_path, "v.zip")))
+    assert told not in app.window.overlay.detail
+
+
 def test_a_drop_anywhere_converts_and_is_announced(app: App, qtbot: QtBot, tmp_path: Path) -> None:
     paths = files(tmp_path, "a.wav", "b.mp4", "c.txt")
     event = drag_over(app, mime(paths))
@@ -103,6 +117,7 @@ def test_a_drop_anywhere_converts_and_is_announced(app: App, qtbot: QtBot, tmp_p
     assert app.window.overlay.isVisible()
     assert app.window.overlay.text == "Convert 2 Files with Starter"
     assert "c.txt" in app.window.overlay.detail
+    assert "As a voice alone, without music" in app.window.overlay.detail
     drop(app, paths)
     assert not app.window.overlay.isVisible()
     until_idle(app, qtbot)

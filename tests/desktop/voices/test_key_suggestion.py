@@ -20,6 +20,7 @@ from desktop.voices.draft import SONG, Draft
 from desktop.voices.key_suggestion import KeySuggestion
 from desktop.voices.voice_list import VoiceList
 from engine.cover.options import CoverOptions
+from engine.errors import Text
 from engine.key import VoicePitch
 from engine.library.voice_library import VoiceLibrary
 from engine.library.voice_range import keep_range
@@ -154,3 +155,14 @@ def test_a_voice_is_learnt_when_no_job_waits_and_a_job_goes_first(
     runner.learn(voice)
     assert runner.close()
     assert engine.learnt == [voice, voice]
+
+
+def test_why_a_file_failed_is_not_repeated_where_its_pitch_would_be(bench: Bench) -> None:
+    keep_range(bench.installed, VoicePitch(200.0, 120.0, 330.0, "learnt"))
+    bench.key.toggle.setChecked(True)
+    failed = Job(source=FILE, voice=bench.voice, message=Text("Cannot read it"))
+    bench.key.set_job(failed)
+    bench.scanner.failed.emit(FILE, "Cannot read it")
+    assert bench.key.sentence == "The pitch of this file cannot be found"
+    bench.scanner.failed.emit(FILE, "The disk is full")
+    assert bench.key.sentence == "The disk is full"

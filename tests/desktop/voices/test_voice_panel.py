@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QCheckBox, QComboBox, QFileDialog, QLabel, QPushButton
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QFileDialog, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
 from desktop.settings.store import Settings
@@ -158,3 +160,19 @@ def test_controls_without_effect_are_disabled(
     bench.panel.refresh()
     assert {"semitones", "pitch_method", "f0_file", "autotune", "protect"} <= disabled()
     assert "file_format" not in disabled()
+
+
+@pytest.mark.parametrize("typed", ["-7", "−7"])
+def test_a_field_shows_a_minus_sign_and_takes_a_hyphen_too(bench: Bench, typed: str) -> None:
+    row = bench.panel.rows["semitones"]
+    assert isinstance(row, NumberRow)
+    row.field.setFocus()
+    row.field.selectAll()
+    for letter in typed:  # QTest types no letters beyond Latin-1
+        pressed = QKeyEvent(QEvent.Type.KeyPress, 0, Qt.KeyboardModifier.NoModifier, letter)
+        QApplication.sendEvent(row.field, pressed)
+    QTest.keyClick(row.field, Qt.Key.Key_Return)
+    assert bench.job_options().semitones == -7.0
+    assert row.field.text() == "−7 semitones"
+    QTest.keyClick(row.field, Qt.Key.Key_Up)
+    assert bench.job_options().semitones == -6.0
