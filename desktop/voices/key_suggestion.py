@@ -206,6 +206,8 @@ class KeySuggestion(QWidget):
             self._file, self._pitch, self._is_found, self._refusal = file, None, False, ""
             self._search()
             self._refresh()
+        elif self._refusal:
+            self._refresh()  # the job may have failed meanwhile, for the same reason
 
     @Slot(object, object)
     def take_lead(self, output: Path, f0_hz: NDArray[np.float32]) -> None:

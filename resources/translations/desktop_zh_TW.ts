@@ -150,7 +150,7 @@
     </message>
     <message>
         <source>Possible once nothing is being converted</source>
-        <translation>沒有檔案在轉換時才能試聽</translation>
+        <translation>沒有檔案在轉換時才能預聽</translation>
     </message>
     <message>
         <source>Stop Audition</source>

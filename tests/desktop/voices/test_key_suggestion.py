@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -161,8 +162,10 @@ def test_why_a_file_failed_is_not_repeated_where_its_pitch_would_be(bench: Bench
     keep_range(bench.installed, VoicePitch(200.0, 120.0, 330.0, "learnt"))
     bench.key.toggle.setChecked(True)
     failed = Job(source=FILE, voice=bench.voice, message=Text("Cannot read it"))
-    bench.key.set_job(failed)
+    bench.key.set_job(replace(failed, message=None))
     bench.scanner.failed.emit(FILE, "Cannot read it")
+    assert bench.key.sentence == "Cannot read it"
+    bench.key.set_job(failed)
     assert bench.key.sentence == "The pitch of this file cannot be found"
     bench.scanner.failed.emit(FILE, "The disk is full")
     assert bench.key.sentence == "The disk is full"
