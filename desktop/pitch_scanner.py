@@ -42,10 +42,12 @@ class PitchScanner(QObject):
     Signals
     -------
     found : (Path, PitchTrack)  whoever asked for it
+    sampled : (Path, PitchTrack)  of a long file, before it is found: stretches all over it, joined
     failed : (Path, str)  why there is none
     """
 
     found = Signal(object, object)
+    sampled = Signal(object, object)
     failed = Signal(object, str)
     _ready = Signal(object, object)
 
@@ -116,13 +118,16 @@ class PitchScanner(QObject):
     def _track(self, path: Path) -> PitchTrack:
         open_torch_libraries()
         import_signal_processing()
-        from engine.source_pitch import track_file
+        from engine.source_pitch import sample_file, track_file
 
         def pause(_share: float) -> None:
             self._may_work.wait()
             if path not in self._wanted:
                 raise ConversionCancelled
 
+        sample = sample_file(path, pause)
+        if sample is not None:
+            self.sampled.emit(path, PitchTrack(sample.f0_hz, sample.confidence))
         frames = track_file(path, pause)
         return PitchTrack(frames.f0_hz, frames.confidence)
 

@@ -177,6 +177,7 @@ class KeySuggestion(QWidget):
         self._build(settings)
         draft.changed.connect(self._refresh)
         voices.changed.connect(self._refresh)
+        scanner.sampled.connect(self._take_track)
         scanner.found.connect(self._take_track)
         scanner.failed.connect(self._take_refusal)
         self._show_open(self._toggle.isChecked())

@@ -149,6 +149,18 @@ def blocks(path: Path, start_s: float, track: int | None = None) -> Iterator[Sou
             yield from _part(at, block, round(start_s * timeline.rate_hz), end)
 
 
+def starts_anywhere(path: Path) -> bool:
+    """Whether `blocks` can go to its start at once.
+
+    Raises
+    ------
+    AudioFileError : if there is no sound that can be decoded
+    OSError : if the file cannot be opened
+    """
+    with _opened(path, None) as (container, _):
+        return _container_name(container) in _SEEKABLE
+
+
 def video_facts(path: Path, track: int | None = None) -> VideoFacts:
     """What is to be known for another sound beside its picture.
 

@@ -85,6 +85,9 @@ class _Decoder(Protocol):
     def blocks(self, path: Path, start_s: float, track: int | None = None) -> Iterator[SoundBlock]:
         """Decode a block at a time."""
 
+    def starts_anywhere(self, path: Path) -> bool:
+        """Whether `blocks` decodes nothing that lies far before its start."""
+
 
 def _other_decoder() -> _Decoder:
     """FFmpeg; in the app's bundle, which has none, macOS' own."""
@@ -289,6 +292,24 @@ def probe_audio(path: str | os.PathLike[str], *, track: int | None = None) -> Au
         raise _failed(source, error) from error
     _require_first(source, track)
     return info
+
+
+def starts_anywhere(path: str | os.PathLike[str]) -> bool:
+    """Whether `read_blocks` can start far into a file without decoding what is before.
+
+    Raises
+    ------
+    AudioFileError : as `probe_audio`
+    """
+    source = _readable(path)
+    try:
+        try:
+            sndfile_decoder.probe(source)
+        except DecoderRefusal:
+            return _other_decoder().starts_anywhere(source)
+    except OSError as error:
+        raise _failed(source, error) from error
+    return True
 
 
 def read_blocks(

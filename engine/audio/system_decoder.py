@@ -111,6 +111,11 @@ def blocks(path: Path, start_s: float, track: int | None = None) -> Iterator[Sou
         yield from sndfile_decoder.blocks(sound, start_s)
 
 
+def starts_anywhere(_path: Path) -> bool:
+    """False: macOS' tools decode a file whole."""
+    return False
+
+
 def _examine(path: Path, number: int | None) -> SoundTrack | None:
     """Refuse files that macOS cannot decode; the track of a movie file, None for other kinds."""
     if number is not None and number != 1:

@@ -11,7 +11,9 @@ import pytest
 import soundfile
 
 from engine import Converter
+from engine.audio.reader import starts_anywhere
 from engine.cli import main
+from engine.errors import AudioFileError
 from engine.key import SourcePitch, VoicePitch, learnt_pitch, source_pitch, suggest_key
 from engine.library.installed_voice import VOICES_VARIABLE, InstalledVoice, starter_voice
 from engine.library.voice_library import VoiceLibrary
@@ -26,8 +28,9 @@ from engine.models.synthesizer_sizes import Vocoder
 from engine.options import ConversionOptions
 from engine.paths import starter_dir
 from engine.pitch.swift import swift_frames
-from engine.source_pitch import pitch_of_source
+from engine.source_pitch import pitch_of_source, sample_file
 from engine.voice import starter_voice as voice_files
+from tests.engine.audio.sound_file import encode
 from tests.engine.small_set import write_small_set
 from tests.sound import starter_speech
 
@@ -151,6 +154,50 @@ def test_the_pitch_of_a_given_curve_counts_instead_of_the_sounds(tmp_path: Path)
     found = pitch_of_source(ConversionOptions(f0_file=curve), tmp_path / "missing.wav")
     assert found is not None
     assert found.median_hz == pytest.approx(300)
+
+
+LONG_S = 12 * 31
+STRETCHES_S = [31 * k + 10.5 for k in range(12)]
+"""Where the stretches of a source of this length begin."""
+
+
+def long_glide(path: Path) -> Path:
+    """Each stretch is a semitone higher than the one before; between them it cannot be read."""
+    time_s = np.arange(LONG_S * 8000) / 8000
+    place = (time_s % 31) // 0.5
+    hz = 110 * 2 ** (time_s // 31 / 12)
+    phase = 2 * np.pi * np.cumsum(hz) / 8000
+    tone = sum(0.2 * np.sin(k * phase) / k for k in range(1, 8)).astype(np.float32)
+    tone[(place >= 59) | (place < 18)] = np.nan
+    soundfile.write(path, tone, 8000, "FLOAT")
+    return path
+
+
+def test_of_a_long_source_stretches_all_over_it_are_enough_for_a_key(tmp_path: Path) -> None:
+    source = long_glide(tmp_path / "long.wav")
+    found = sample_file(source)
+    assert found is not None
+    assert len(found.f0_hz) == 12 * 1000 + 1
+    for k in range(12):
+        inside = found.f0_hz[1000 * k + 100 : 1000 * k + 900]
+        assert np.median(inside) == pytest.approx(110 * 2 ** (k / 12), rel=0.01)
+    pitch = source_pitch(found.f0_hz, found.confidence)
+    assert pitch is not None
+    assert pitch.median_hz == pytest.approx(110 * 2 ** (5.5 / 12), rel=0.03)
+    with pytest.raises(AudioFileError, match="not sound"):
+        pitch_of_source(ConversionOptions(), source)
+
+
+def test_a_source_is_not_sampled_where_that_saves_nothing(tmp_path: Path) -> None:
+    short = tmp_path / "short.wav"
+    soundfile.write(short, np.zeros(8000 * 300), 8000)
+    assert sample_file(short) is None
+    long = np.zeros((8000 * 310, 1), np.float32)
+    stream = encode(tmp_path / "bare.aac", long, 8000, "aac")
+    assert sample_file(stream) is None
+    assert not starts_anywhere(stream)
+    assert starts_anywhere(encode(tmp_path / "a.m4a", long[:8000], 8000, "aac"))
+    assert starts_anywhere(short)
 
 
 def test_a_voice_is_rendered_once_and_each_source_gets_its_key(

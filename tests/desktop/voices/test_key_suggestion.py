@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
@@ -169,3 +170,25 @@ def test_why_a_file_failed_is_not_repeated_where_its_pitch_would_be(bench: Bench
     assert bench.key.sentence == "The pitch of this file cannot be found"
     bench.scanner.failed.emit(FILE, "The disk is full")
     assert bench.key.sentence == "The disk is full"
+
+
+def test_the_key_of_a_long_file_is_there_before_all_of_it_was_heard(
+    bench: Bench, qtbot: QtBot, tmp_path: Path
+) -> None:
+    keep_range(bench.installed, VoicePitch(220.0, 120.0, 330.0, "learnt"))
+    rate_hz, seconds = 8000, 330
+    time_s = np.arange(seconds * rate_hz) / rate_hz
+    tone = sum(np.sin(2 * np.pi * 110 * k * time_s) / k for k in range(1, 8))
+    source = tmp_path / "long.wav"
+    soundfile.write(source, 0.2 * tone, rate_hz)
+    heard: list[tuple[str, int, list[str]]] = []
+    for name in ("sampled", "found"):
+        getattr(bench.scanner, name).connect(
+            lambda _path, track, name=name: heard.append(
+                (name, len(track.f0_hz) // 100, bench.texts())
+            )
+        )
+    bench.key.toggle.setChecked(True)
+    bench.key.set_job(Job(source=source, voice=bench.voice))
+    qtbot.waitUntil(lambda: len(heard) == 2, timeout=120_000)
+    assert heard == [("sampled", 120, ["Use +12"]), ("found", seconds, ["Use +12"])]
