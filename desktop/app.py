@@ -125,7 +125,7 @@ class App(QObject):
             self.window.show_and_raise()
             self._tell_of_stale_tuning()
             # Now, while the app is idle: loading another library meanwhile would have to wait.
-            threading.Thread(target=open_torch_libraries, daemon=True).start()
+            threading.Thread(target=_load_ahead, daemon=True).start()
         self.window.take(list(files))
 
     def take_from_elsewhere(self, files: Sequence[Path]) -> None:
@@ -371,6 +371,14 @@ class App(QObject):
             warning=True,
             again=lambda _window: self._on_crashed(report),
         )
+
+
+def _load_ahead() -> None:
+    """What the first click on a file would wait for."""
+    open_torch_libraries()
+    import desktop.listen.loop_player
+    import desktop.listen.player
+    import desktop.listen.waveform  # noqa: F401 - imported for their effect
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

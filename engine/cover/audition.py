@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.audio.reader import probe_audio
 from engine.audio.source import ends_before
 from engine.audio.spool import Spool, temporary_disk_errors
 from engine.cover.cover import Cover
@@ -25,11 +27,16 @@ from engine.files import scratch_folder
 from engine.options import ConversionOptions
 from engine.pipeline import Region
 from engine.progress import CancelToken
-from engine.separation.song import song_of, song_of_sound
+from engine.separation.song import part_of_song, song_of, song_of_sound
 from engine.voice import VoiceFiles
 
-_MARGIN_SAMPLES = 2 * GRID_HZ
+_MARGIN_S = 2
+_MARGIN_SAMPLES = _MARGIN_S * GRID_HZ
 """Separated and converted around the stretch: networks need something before and after it."""
+
+_READ_WHOLE_S = 900.0
+"""Of a longer song only the stretch is read; stems that are kept of all of it are not looked for,
+since their key holds its true length."""
 
 
 @dataclass(frozen=True)
@@ -179,15 +186,25 @@ class CoverAudition:
         self, source: Path, region: Region, wanted: _Wanted, place: Path, work: Work
     ) -> _Stretch:
         cover, maker = wanted.cover, self.covers.stems
+        track, path, first_s = wanted.options.track, place / "song", 0
+        is_long = (probe_audio(source, track=track).duration_s or 0.0) > _READ_WHOLE_S
         with work.stage("decode"):
-            whole, _ = song_of(
-                source, place / "song", track=wanted.options.track, cancelled=work.cancelled
-            )
+            if is_long:
+                first_s = max(math.floor(region.start_s) - _MARGIN_S, 0)
+                stop_s = region.stop_s + _MARGIN_S
+                whole = part_of_song(
+                    source, first_s, stop_s, path, track=track, cancelled=work.cancelled
+                )
+            else:
+                whole, _ = song_of(source, path, track=track, cancelled=work.cancelled)
+        first, region = first_s * GRID_HZ, region.earlier(first_s)
         start, stop = region.samples(GRID_HZ, len(whole))
         if start >= stop:
             raise ends_before(source)
         low, high = max(start - _MARGIN_SAMPLES, 0), min(stop + _MARGIN_SAMPLES, len(whole))
-        song_key = maker.digest(source, work.cancel), wanted.options.track, len(whole)
+        song_key: Key = maker.digest(source, work.cancel), track, len(whole)
+        if is_long:
+            song_key = (*song_key, first_s)
 
         def cut(track: Track) -> Spool:
             return spooled(sound_of(Cut(track, low, high), 2))
@@ -205,9 +222,9 @@ class CoverAudition:
         bed: Track | None = heard
         if cover.instrumental is not None:
             own, _ = song_of(cover.instrumental, place / "bed", cancelled=work.cancelled)
-            bed = cut(own)
+            bed = spooled(sound_of(Cut(own, first + low, first + high), 2))
         sings = heard is None or has_voice(stems.vocals, heard)
-        return _Stretch(low, bed, heard, stems, sings)
+        return _Stretch(first + low, bed, heard, stems, sings)
 
     def _sing(
         self,

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.reader import decode_audio
+from engine.audio.reader import decode_audio, decode_part
 from engine.audio.resampling import Resampler, fit_length, resample_blocks, resampled_length
 from engine.audio.source import Decoded, Sound
 from engine.audio.spool import BLOCK_FRAMES, temporary_disk_errors
@@ -123,6 +123,30 @@ def song_of(
         n = max(1, resampled_length(decoded.n_frames, decoded.rate_hz, SONG_RATE_HZ))
         receiver.finish(n)
     return Song(path, n), decoded
+
+
+def part_of_song(
+    source: Path,
+    start_s: int,
+    stop_s: float,
+    path: Path,
+    *,
+    track: int | None = None,
+    cancelled: Cancelled = lambda: False,
+) -> Song:
+    """A stretch of a file as a song; only that is decoded. See `song_of`.
+
+    Raises
+    ------
+    OptionError : the file ends before the stretch begins
+    AudioFileError, OutputFileError, ConversionCancelled : as `song_of`
+    """
+    with _written(path) as descriptor:
+        receiver = _SongReceiver(descriptor, path.parent, cancelled)
+        decoded = decode_part(source, start_s, stop_s, receiver, channels=CHANNELS, track=track)
+        n = max(1, resampled_length(decoded.n_frames, decoded.rate_hz, SONG_RATE_HZ))
+        receiver.finish(n)
+    return Song(path, n)
 
 
 def song_of_sound(sound: Sound, path: Path, *, cancelled: Cancelled = lambda: False) -> Song:

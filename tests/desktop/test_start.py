@@ -49,6 +49,33 @@ def test_the_window_is_shown_without_loading_large_libraries(tmp_path: Path) -> 
     assert done.stdout.strip() == "True []"
 
 
+AHEAD = """
+import sys, time
+import desktop.app as composition
+class Watched(composition.App):
+    def start(self, files=(), *, hidden=False):
+        super().start(files, hidden=hidden)
+        wanted = {f"desktop.listen.{each}" for each in ("player", "waveform", "loop_player")}
+        before = wanted <= sys.modules.keys()
+        while not wanted <= sys.modules.keys():
+            time.sleep(0.01)
+        print(before, "torch" in sys.modules, flush=True)
+        composition.QTimer.singleShot(0, composition.QApplication.quit)
+composition.App = Watched
+sys.exit(composition.main())
+"""
+
+
+def test_what_the_first_click_on_a_file_needs_is_loaded_while_the_app_is_idle(
+    tmp_path: Path,
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", AHEAD], env=environment(tmp_path), capture_output=True, text=True,
+        check=True, timeout=120,
+    )  # fmt: skip
+    assert done.stdout.strip() == "False False"
+
+
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(

@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 from engine import CancelToken, Converter, OptimizationConfig, starter_voice
+from engine.cover import audition
 from engine.cover.audition import CoverAudition, CoverPiece
 from engine.cover.cover import Cover
 from engine.cover.loudness import GRID_HZ
@@ -137,6 +138,25 @@ def test_vocals_alone_are_heard_with_their_own_instrumental(
     found = np.fft.rfft(sides(piece.samples))
     expected = np.fft.rfft(sides(bed[round(0.2 * 48_000) : round(1.2 * 48_000)]))
     assert np.argmax(np.abs(found)) == np.argmax(np.abs(expected))
+
+
+def test_of_a_very_long_song_only_the_stretch_is_decoded_and_it_sounds_the_same(
+    bench: Bench, long_song: Path, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = samples(long_song)
+    longer = np.concatenate([before, np.full((GRID_HZ, 2), np.nan, np.float32)])
+    source = tmp_path / "longer.wav"
+    soundfile.write(source, longer, GRID_HZ, "FLOAT")  # whoever reads all of it refuses it
+    expected = bench.hear(long_song, instrumental=song)[-1].samples
+    monkeypatch.setattr(audition, "_READ_WHOLE_S", 10.0)
+    piece = bench.hear(source, instrumental=song)[-1]
+    assert piece.start_s == REGION.start_s
+    np.testing.assert_allclose(piece.samples, expected, atol=2e-5)
+    beginning = bench.hear(source, Region(0.2, 1.2))[-1]
+    heard = before[round(0.2 * GRID_HZ) : round(1.2 * GRID_HZ)]
+    np.testing.assert_allclose(sides(beginning.samples), sides(heard), atol=2e-6)
+    with pytest.raises(UserError, match="ends before"):
+        bench.hear(source, Region(30.0, 40.0))
 
 
 def test_what_cannot_be_heard_is_said(bench: Bench, long_song: Path, tmp_path: Path) -> None:
