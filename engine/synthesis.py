@@ -186,9 +186,7 @@ class Synthesis:
             stop = min(begun + step, high)
             # The last tile has full length too: a new length would compile new kernels.
             start = max(stop - step, low) if self._config.use_shape_buckets else begun
-            part = None
-            if any(window.is_heard(start, stop) for window in batch):
-                part = self._audible(batch, start, stop)
+            part = self._audible(batch, start, stop)
             if part is not None:
                 with self._run.stage("synthesis"):
                     at = (part[0] - low) * self._hop
@@ -199,14 +197,19 @@ class Synthesis:
 
     def _audible(self, batch: list[Window], start: int, stop: int) -> tuple[int, int] | None:
         """The part of frames ``[start, stop)`` of the windows that has to be synthesised."""
+        asked = [each for w in batch if (each := w.heard_frames(start, stop)) is not None]
+        if not asked:
+            return None
+        if not self._config.use_shape_buckets:
+            start, stop = min(low for low, _ in asked), max(high for _, high in asked)
         if not self._config.skip_silence:
             return start, stop
-        heard = np.flatnonzero(np.any([window.active[start:stop] for window in batch], axis=0))
-        if not len(heard):
+        sounding = np.flatnonzero(np.any([window.active[start:stop] for window in batch], axis=0))
+        if not len(sounding):
             return None
         if self._config.use_shape_buckets:
             return start, stop
-        return start + int(heard[0]), start + int(heard[-1]) + 1
+        return start + int(sounding[0]), start + int(sounding[-1]) + 1
 
     def _vocode_tile(
         self, batch: list[Window], latent: torch.Tensor, start: int, stop: int

@@ -78,12 +78,13 @@ class Window:
         offset = CONTEXT_FRAMES - self.start
         return self.first_frame + offset, self.piece.stop + _HALF_FADE * self.fade_out + offset
 
-    def is_heard(self, start: int, stop: int) -> bool:
-        """Whether any of the frames ``[start, stop)`` of the window is asked for."""
+    def heard_frames(self, start: int, stop: int) -> tuple[int, int] | None:
+        """Which of the frames ``[start, stop)`` of the window are asked for; None if none is."""
         if self.heard is None:
-            return True
+            return start, stop
         offset = CONTEXT_FRAMES - self.start
-        return start < self.heard.stop + offset and stop > self.heard.start + offset
+        low, high = max(start, self.heard.start + offset), min(stop, self.heard.stop + offset)
+        return (low, high) if low < high else None
 
     def silence_gain(self, hop_samples: int) -> Floats:
         """0 where the source is silent, else 1; one value for each kept sample."""

@@ -33,8 +33,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def converter_of(small: SmallSet, cache: StageCache | None = None) -> Converter:
-    config = OptimizationConfig(device="cpu", tile_frames=100)
+def converter_of(small: SmallSet, cache: StageCache | None = None, **flags: Any) -> Converter:
+    config = OptimizationConfig(device="cpu", **{"tile_frames": 100, **flags})
     return Converter(small.models_dir, config, cache=cache)
 
 
@@ -54,8 +54,8 @@ OPTIONS = {
 
 
 @pytest.mark.parametrize(
-    ("name", "pieces"),
-    [("plain", 1), ("plain", 2), ("dynamics", 1), ("all", 2)],
+    ("name", "pieces", "tile_frames"),
+    [("plain", 1, 100), ("plain", 2, 100), ("plain", 2, 0), ("dynamics", 1, 100), ("all", 2, 100)],
 )
 def test_a_stretch_has_the_samples_of_the_whole(
     small: SmallSet,
@@ -64,12 +64,14 @@ def test_a_stretch_has_the_samples_of_the_whole(
     monkeypatch: pytest.MonkeyPatch,
     name: str,
     pieces: int,
+    tile_frames: int,
 ) -> None:
     if pieces > 1:
         monkeypatch.setattr(segments, "MAX_PIECE_FRAMES", 450)
         monkeypatch.setattr(segments, "CUT_EVERY_FRAMES", 400)
         monkeypatch.setattr(segments, "CUT_SEARCH_FRAMES", 50)
-    options, converter = OPTIONS[name], converter_of(small, StageCache())
+    options = OPTIONS[name]
+    converter = converter_of(small, StageCache(), tile_frames=tile_frames)
     result = converter.convert_file(source, small.voice, options, output_dir=tmp_path)
     assert result.output_path is not None
     whole, rate_hz = soundfile.read(result.output_path, dtype="float32")
@@ -98,6 +100,27 @@ def test_only_the_stretch_is_synthesised(
     tile = max(frames)
     assert len(frames) <= 3
     assert sum(frames) <= 3 * tile < SECONDS * 100
+
+
+@pytest.mark.parametrize("buckets", [False, True])
+def test_of_a_tile_only_the_stretch_is_synthesised_where_lengths_may_vary(
+    small: SmallSet, source: Path, monkeypatch: pytest.MonkeyPatch, *, buckets: bool
+) -> None:
+    made: list[tuple[int, int]] = []
+    vocode = Synthesizer.vocode
+
+    def counted(self: Synthesizer, z: torch.Tensor, *rest: Any) -> torch.Tensor:
+        made.append((z.shape[-1], self.receptive_field_frames()))
+        return vocode(self, z, *rest)
+
+    monkeypatch.setattr(Synthesizer, "vocode", counted)
+    converter = converter_of(small, tile_frames=0, use_shape_buckets=buckets)
+    converter.convert_region(source, Region(4.0, 5.0), small.voice)
+    ((frames, reach),) = made
+    if buckets:
+        assert frames >= SECONDS * segments.FRAMES_PER_SECOND
+    else:
+        assert 120 <= frames - 2 * reach <= 122  # a tenth of a second on both sides
 
 
 def test_the_next_stretch_needs_no_stage_again(small: SmallSet, source: Path) -> None:
