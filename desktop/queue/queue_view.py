@@ -50,7 +50,7 @@ SEEK_S = 5.0
 _NARROW = 680
 """Below it the speed, which is also told below the queue, and a part of the state's column make
 room for names."""
-_NARROW_STATE = 146
+_NARROW_STATE = 152
 
 
 class _Header(QHeaderView):

@@ -56,9 +56,10 @@ class VoicePlacement:
     def match(cls, lead: Track, voice: Track, song: Track | None = None) -> VoicePlacement:
         """Compare the converted voice with the lead it was made from.
 
-        Every phrase gets the lead's K-weighted level (within 9 dB), the whole its integrated
-        loudness; the voice is muted where the lead is silent. A mono voice gets the lead's place
-        between left and right, smoothed over 100 ms with the power kept.
+        Every phrase gets the lead's K-weighted level (within 9 dB, of a quiet song beyond what it
+        needs as a whole), the whole its integrated loudness; the voice is muted where the lead is
+        silent. A mono voice gets the lead's place between left and right, smoothed over 100 ms with
+        the power kept.
 
         Parameters
         ----------
@@ -75,19 +76,22 @@ class VoicePlacement:
         weighted, made = frame_energies(lead, weighted=True), frame_energies(voice, weighted=True)
         wanted = weighted.sum(1)
         heard = made.sum(1) * (2 if made.shape[1] == 1 else 1)  # a mono voice will be in both
-        correction_db = np.zeros(len(total))
+        columns = made if made.shape[1] == 2 else np.repeat(made, 2, axis=1)
+        opened = _smoothed(_dilated(audible, _HOLD_FRAMES).astype(np.float64), 3)
+        off_lu = integrated_lufs(weighted) - integrated_lufs(columns * opened[:, None] ** 2)
+        # A converted voice is as loud as ever, however quiet the song is.
+        quiet_db = min(off_lu + _MOST_CORRECTION_DB, 0.0)
+        correction_db = np.full(len(total), quiet_db)
         for start, stop in phrases(audible):
             level_db = float(decibels(total[start:stop].mean() / 2))
             if level_db < _QUIETEST_PHRASE_DB:
                 continue
             aim_db, has_db = (decibels(each[start:stop].mean()) for each in (wanted, heard))
-            correction_db[start:stop] = _within_limit(float(aim_db - has_db))
-        opened = _smoothed(_dilated(audible, _HOLD_FRAMES).astype(np.float64), 3)
+            correction_db[start:stop] += _within_limit(float(aim_db - has_db) - quiet_db)
         level = 10 ** (_smoothed(_held(correction_db, audible), _FADE_FRAMES) / 20) * opened
         gains = level[:, None] * (
             _place(energy) if made.shape[1] == 1 else np.ones((len(level), 2))
         )
-        columns = made if made.shape[1] == 2 else np.repeat(made, 2, axis=1)
         off_lu = integrated_lufs(weighted) - integrated_lufs(columns * gains**2)
         return cls(gains * 10 ** (_within_limit(off_lu) / 20))
 

@@ -225,3 +225,17 @@ def test_a_remark_on_the_level_of_a_part_names_the_part(
         "the backing voices are",
         "the lead is",
     ]
+
+
+@pytest.mark.parametrize("backing", ["keep", "convert"])
+def test_the_voices_of_a_quiet_song_stay_as_quiet(
+    converter: Converter, song: Path, split: CoverNetworks, tmp_path: Path, backing: str
+) -> None:
+    levels_db = []
+    for factor in (1.0, 0.1, 0.03):
+        scaled = tmp_path / f"{factor}.wav"
+        soundfile.write(scaled, factor * samples(song), 48_000, "FLOAT")
+        made = make(converter, scaled, split, tmp_path, backing=backing, karaoke="on")
+        middle = samples(made.output_path).mean(1) / factor
+        levels_db.append(20 * np.log10(np.std(middle)))
+    assert levels_db == pytest.approx([levels_db[0]] * 3, abs=2.0)
