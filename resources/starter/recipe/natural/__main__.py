@@ -11,7 +11,7 @@ import torch
 
 from recipe.training import Effort
 
-STAGES = "speech", "singing", "features", "prior", "vocoder", "export", "report"
+STAGES = "speech", "singing", "features", "prior", "vocoder", "export", "clips", "report"
 MINUTES = 75.0
 
 
@@ -28,6 +28,7 @@ def main() -> None:
         "prior": _prior,
         "vocoder": _vocoder,
         "export": _export,
+        "clips": _clips,
         "report": _report,
     }[arguments.stage](arguments)
 
@@ -46,7 +47,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--former-voice", type=Path, help="vocoder: a 16 kHz voice to begin with")
     parser.add_argument("--whisper", type=Path, help="features: model.bin of Whisper tiny.en")
     parser.add_argument("--set", type=Path, help="export, report: the folder of the set")
-    parser.add_argument("--clips", type=Path, help="report: folder of the clips to convert")
+    parser.add_argument("--clips", type=Path, help="clips, report: folder of the clips")
+    parser.add_argument("--target", default="heart", help="clips: the voice of the set")
+    parser.add_argument("--sphinx", type=Path, help="clips: test/data of PocketSphinx's sources")
     parser.add_argument("--judge", type=Path, help="report: folder of Whisper base")
     parser.add_argument("--output", type=Path, help="report: where figures and sounds go")
     return parser
@@ -70,7 +73,7 @@ def _singing(arguments: argparse.Namespace) -> None:
 
 def _features(arguments: argparse.Namespace) -> None:
     from recipe.natural.views import make_views
-    from recipe.natural.whisper_file import encoder_of, read_model
+    from recipe.whisper_file import encoder_of, read_model
 
     encoder = encoder_of(read_model(arguments.whisper), arguments.work / "encoder")
     make_views(arguments.work, encoder)
@@ -94,12 +97,20 @@ def _export(arguments: argparse.Namespace) -> None:
     export_set(arguments.work, arguments.set or arguments.work / "set")
 
 
+def _clips(arguments: argparse.Namespace) -> None:
+    from recipe.natural.clips import make_clips, recordings, usual_voices
+
+    folder = arguments.clips or arguments.work / "clips"
+    make_clips(folder, usual_voices(arguments.target), recordings(arguments.sphinx))
+
+
 def _report(arguments: argparse.Namespace) -> None:
     from recipe.natural.report import make_report
 
     folder = arguments.set or arguments.work / "set"
     output = arguments.output or arguments.work / "report"
-    make_report(folder, arguments.clips, arguments.judge, output)
+    clips = arguments.clips or arguments.work / "clips"
+    make_report(folder, clips, arguments.judge, output)
 
 
 if __name__ == "__main__":
