@@ -96,6 +96,30 @@ def test_readings_with_other_phones_are_not_aligned() -> None:
     assert align(utterance("t aa", [0.1, 0.2]), utterance("t aa t", [0.1, 0.2, 0.3])) is None
 
 
+def test_another_vowel_marks_its_time_and_a_phone_too_many_is_passed_over() -> None:
+    here = utterance("s iy t r uw p", [0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
+    there = utterance("s ih t hh r uw p", [0.2, 0.4, 0.6, 0.9, 1.1, 1.3, 1.5])
+    alignment = align(here, there)
+    assert alignment is not None
+    asked = np.array([0.05, 0.15, 0.25, 0.35, 0.45, 0.55])
+    assert alignment.there(asked) == pytest.approx([0.1, 0.3, 0.5, 1.0, 1.2, 1.4], abs=1e-6)
+
+
+@needs_flite
+@needs_espeak
+def test_espeak_and_flite_are_aligned_where_both_hiss(tmp_path: Path) -> None:
+    synthesiser = espeak.Espeak()
+    spoken, events = synthesiser.speak(SENTENCE, espeak.Manner("en-us"))
+    ends_s, classes = espeak.phoneme_ends(events, len(spoken), synthesiser.rate_hz)
+    there = Utterance(SENTENCE, to_int16(spoken), ends_s, classes)
+    here = by_flite(tmp_path, "slt")
+    alignment = align(here, there)
+    assert alignment is not None
+    at_s = np.arange(0.1, float(here.ends_s[-2]), 0.01)
+    hissing = np.isin(here.classes_at(at_s), HISSES)
+    assert np.isin(there.classes_at(alignment.there(at_s))[hissing], HISSES).mean() > 0.95
+
+
 def test_a_mnemonic_that_means_two_sounds_is_split_and_glue_prolongs() -> None:
     events = [(1000, "t"), (2000, "A@"), (3000, ";"), (3500, "_:")]
     ends_s, classes = espeak.phoneme_ends(events, 5000, 10_000)

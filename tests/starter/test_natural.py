@@ -15,31 +15,23 @@ from recipe.natural.mel import BANDS, HOP_SAMPLES, RATE_HZ, latent, log_mel
 from recipe.natural.network import CONTENT_WIDTH, VOICE_SIZES, begin_vocoder, new_voice
 from recipe.natural.report import Clip, high_band_db, spoken_words
 from recipe.natural.vocoder import SEGMENT_FRAMES, smooth_segments
-from recipe.natural.whisper_file import encoder_tensors, read_model, write_encoder
 from recipe.network import new_voice as new_former_voice
 from recipe.network import prior, vocode
 from recipe.track import Tracks
 from recipe.vocoder import segments
+from recipe.whisper_file import encoder_tensors, read_model, write_encoder
 
 from engine.audio.reader import read_audio
 from engine.audio.resampling import resample
 from engine.loading import load_content_encoder
 from engine.models.synthesizer import Synthesizer, build_synthesizer
-from engine.models.whisper import WhisperEncoder, WhisperSizes
+from engine.models.whisper import WhisperEncoder
 from engine.voice import encoder_pair_id
 from engine.voice_checkpoint import load_voice
+from tests.starter.small_encoder import small_whisper
 
 CPU = torch.device("cpu")
 SPEECH = Path(__file__).parents[1] / "data" / "speech_slt.wav"
-
-
-def small_whisper() -> WhisperEncoder:
-    torch.manual_seed(3)
-    sizes = WhisperSizes(80, 64, 256, 2, 1, final_norm=False)
-    encoder = WhisperEncoder(sizes).eval()
-    for value in encoder.state_dict().values():
-        value.copy_(value.half())
-    return encoder
 
 
 def model_bin(encoder: WhisperEncoder) -> bytes:
@@ -81,7 +73,7 @@ def model_bin(encoder: WhisperEncoder) -> bytes:
 
 
 def test_an_encoder_read_from_ctranslate2_says_what_the_original_says(tmp_path: Path) -> None:
-    original = small_whisper()
+    original = small_whisper(3, width=64, blocks=2)
     (tmp_path / "model.bin").write_bytes(model_bin(original))
     mean, spread = torch.linspace(-1, 1, 64), torch.linspace(0.5, 2, 64)
     tensors = encoder_tensors(read_model(tmp_path / "model.bin"))

@@ -1,5 +1,6 @@
 """What is trained is what the product runs, and what is exported is what was trained."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,17 +8,20 @@ import pytest
 import torch
 from recipe.chance import Chance
 from recipe.distance import energy_distance
-from recipe.export import export
+from recipe.export import export, export_voice
 from recipe.mel import BANDS, log_mel
-from recipe.network import content, new_encoder, new_voice, prior, source_of, vocode
+from recipe.network import VOICE_SIZES, content, new_encoder, new_voice, prior, source_of, vocode
 from recipe.track import Tracks
 from recipe.vocoder import pitch_between
+from recipe.voice import begin
 
 from engine.loading import load_content_encoder
 from engine.models.synthesizer import build_synthesizer
 from engine.retrieval.index_file import read_index
 from engine.voice import encoder_pair_id, index_pair_id
 from engine.voice_checkpoint import load_voice
+from engine.voice_record import read_record
+from tests.starter.small_encoder import write_small_encoder
 
 
 def test_training_sees_the_features_that_the_product_makes() -> None:
@@ -138,6 +142,36 @@ def test_encoder_voice_and_index_carry_one_id(exported: Path) -> None:
     assert voice is not None
     assert voice == encoder_pair_id(exported / "encoder")
     assert voice == index_pair_id(read_index(exported / "starter.index").rows)
+
+
+def test_a_set_with_a_whisper_is_a_pair_and_hears_as_before(tmp_path: Path) -> None:
+    write_small_encoder(tmp_path / "read", seed=1)
+    features = np.random.default_rng(0).normal(size=(1200, 64)).astype(np.float32)
+    voice = new_voice(seed=1, sizes=replace(VOICE_SIZES, feature_channels=64))
+    export(tmp_path / "set", tmp_path / "read", voice.state_dict(), features)
+    exported = load_voice(tmp_path / "set" / "voice.pth")
+    assert exported.card.pair_id == encoder_pair_id(tmp_path / "set" / "encoder")
+    assert exported.sizes.feature_channels == 64
+    sound = torch.randn(1, 6400, generator=torch.Generator().manual_seed(2)) * 0.1
+    before, after = (
+        load_content_encoder(tmp_path / each)(sound) for each in ("read", "set/encoder")
+    )
+    assert torch.equal(before, after)
+
+
+def test_a_voice_that_keeps_a_vocoder_has_its_bits(exported: Path, tmp_path: Path) -> None:
+    kept = exported / "voice.pth"
+    sizes = replace(VOICE_SIZES, feature_channels=64)
+    begun = new_voice(seed=2, sizes=sizes)
+    begin(begun, kept)
+    export_voice(tmp_path / "voice.pth", begun.state_dict(), "0" * 16, sizes, kept)
+    before, after = (read_record(each)["weight"] for each in (kept, tmp_path / "voice.pth"))
+    names = [name for name in before if name.startswith(("dec.", "emb_g."))]
+    assert len(names) > 50
+    assert all(torch.equal(before[name], after[name]) for name in names)
+    first = "enc_p.emb_phone.weight"
+    assert before[first].shape != after[first].shape
+    assert torch.equal(before["enc_p.emb_pitch.weight"], after["enc_p.emb_pitch.weight"])
 
 
 def test_an_exported_set_is_small_enough_to_ship(exported: Path) -> None:

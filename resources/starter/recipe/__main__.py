@@ -12,11 +12,12 @@ import torch
 
 from engine.loading import load_content_encoder
 from engine.models.content_encoder import ContentEncoder
+from engine.models.whisper import WhisperEncoder
 from recipe.network import new_encoder
 from recipe.training import Effort, averaged
 
 HERE = Path(__file__).resolve().parents[1]
-READINGS = "readings.safetensors"
+READINGS, WHISPER = "readings.safetensors", "encoder"
 STAGES = "data", "encoder", "vocoder", "readings", "prior", "export", "report"
 
 
@@ -50,6 +51,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--steps", type=int, help="instead of the stage's own number")
     parser.add_argument("--ends-at", type=float, help="seconds since 1970, instead of steps")
     parser.add_argument("--warm-start", type=Path, help="folder of an encoder to begin with")
+    parser.add_argument("--whisper", type=Path, help="encoder: model.bin, instead of training one")
+    parser.add_argument(
+        "--former-voice", type=Path, help="prior, export: a voice whose vocoder is kept"
+    )
     parser.add_argument("--flite-sentences", type=int, default=1400)
     parser.add_argument("--espeak-sentences", type=int, default=6000)
     parser.add_argument("--report-sentences", type=int, default=16)
@@ -75,13 +80,19 @@ def _vocoder(arguments: argparse.Namespace) -> None:
 
 def _encoder(arguments: argparse.Namespace) -> None:
     from recipe.encoder import train_encoder
+    from recipe.reading import write_normalised
 
+    if arguments.whisper is not None:
+        write_normalised(arguments.work, arguments.whisper)
+        return
     begin = arguments.warm_start
     start = None if begin is None else load_content_encoder(begin).state_dict()
     train_encoder(arguments.work, _effort(arguments), start)
 
 
-def _trained_encoder(arguments: argparse.Namespace) -> ContentEncoder:
+def _trained_encoder(arguments: argparse.Namespace) -> ContentEncoder | WhisperEncoder:
+    if (whisper := arguments.work / WHISPER).exists():
+        return load_content_encoder(whisper).to(arguments.device)
     encoder = new_encoder(seed=1)
     encoder.load_state_dict(averaged(arguments.work / "encoder.safetensors", "encoder"))
     return encoder.to(arguments.device).eval().requires_grad_(requires_grad=False)
@@ -100,7 +111,7 @@ def _prior(arguments: argparse.Namespace) -> None:
     from recipe.voice import train_prior
 
     readings = load_readings(arguments.work / READINGS, arguments.device)
-    train_prior(arguments.work, _effort(arguments), readings)
+    train_prior(arguments.work, _effort(arguments), readings, arguments.former_voice)
 
 
 def _export(arguments: argparse.Namespace) -> None:
@@ -110,9 +121,12 @@ def _export(arguments: argparse.Namespace) -> None:
 
     encoder = _trained_encoder(arguments)
     features = target_features(arguments.work, encoder, most=400)
-    files = (arguments.work / f"{stage}.safetensors" for stage in ("vocoder", "prior"))
-    voice = joined(*(averaged(file, "voice") for file in files))
-    export(arguments.output, encoder.state_dict(), voice, features)
+    voice = averaged(arguments.work / "prior.safetensors", "voice")
+    if arguments.former_voice is None:
+        voice = joined(averaged(arguments.work / "vocoder.safetensors", "voice"), voice)
+    whisper = isinstance(encoder, WhisperEncoder)
+    source = arguments.work / WHISPER if whisper else encoder.state_dict()
+    export(arguments.output, source, voice, features, arguments.former_voice)
 
 
 def _report(arguments: argparse.Namespace) -> None:

@@ -28,6 +28,9 @@ from recipe.text import sentence
 TARGET = "slt"
 OTHERS = ("awb", "rms", "kal16")
 ESPEAK = "espeak"
+READERS = ("espeak-1", "espeak-2")
+"""The target's sentences, as voices of espeak-ng say them."""
+
 HELD_OUT = "klatt4"
 """Never trained on: the encoder's curve shows how many of its phonemes are found."""
 
@@ -47,7 +50,7 @@ ESPEAK_VARIANTS = (
     " norbert pablo paul pedro quincy rob robert sandro shelby steph steph2 travis victor zac"
     " whisper"
 ).split()
-"""All but the held-out one, which the report speaks, and those that nobody understands."""
+"""All but the held-out one and m3, which the reports speak, and those that nobody understands."""
 
 log = logging.getLogger(__name__)
 
@@ -86,15 +89,29 @@ def make_espeak_set(path: Path, pool: Pool, count: int, variants: Sequence[str],
     chance = random.Random(seed)
     asked = []
     for i in range(count):
-        manner = espeak.Manner(
-            f"{chance.choice(ESPEAK_LANGUAGES)}+{variants[i % len(variants)]}",
-            chance.randint(140, 230),
-            chance.randint(15, 80),
-            chance.randint(30, 80),
-        )
+        manner = _espeak_manner(variants[i % len(variants)], chance)
         asked.append((sentence(chance), manner))
     spoken = pool.map(_spoken_by_espeak, asked, chunksize=CHUNK)
-    save_set(path, [each for each in spoken if each is not None])
+    save_set(path, [each for each in spoken if each.classes.any()])
+
+
+def make_reader_set(path: Path, pool: Pool, count: int, seed: int) -> None:
+    """The flite voices' sentences by espeak-ng, one variant, pace and pitch after another."""
+    texts, chance = random.Random(0), random.Random(seed)
+    asked = [
+        (sentence(texts), _espeak_manner(chance.choice(ESPEAK_VARIANTS), chance))
+        for _ in range(count)
+    ]
+    save_set(path, list(pool.map(_spoken_by_espeak, asked, chunksize=CHUNK)))
+
+
+def _espeak_manner(variant: str, chance: random.Random) -> espeak.Manner:
+    return espeak.Manner(
+        f"{chance.choice(ESPEAK_LANGUAGES)}+{variant}",
+        chance.randint(140, 230),
+        chance.randint(15, 80),
+        chance.randint(30, 80),
+    )
 
 
 @cache
@@ -102,13 +119,15 @@ def _synthesiser() -> espeak.Espeak:
     return espeak.Espeak()
 
 
-def _spoken_by_espeak(asked: tuple[str, espeak.Manner]) -> Utterance | None:
+def _spoken_by_espeak(asked: tuple[str, espeak.Manner]) -> Utterance:
+    """One sentence; of a voice that says nothing, a moment of silence."""
     text, manner = asked
     synthesiser = _synthesiser()
     spoken, events = synthesiser.speak(text, manner)
     if len(spoken) < SHORTEST_S * synthesiser.rate_hz or not events:
         log.warning("%s says nothing", manner.voice)
-        return None
+        silence = np.zeros(HOP_SAMPLES, np.int16), np.ones(1, np.float32), np.zeros(1, np.uint8)
+        return Utterance(text, *silence)
     ends_s, classes = espeak.phoneme_ends(events, len(spoken), synthesiser.rate_hz)
     return Utterance(text, to_int16(_at_16_khz(spoken, synthesiser.rate_hz)), ends_s, classes)
 
@@ -178,4 +197,5 @@ def _jobs(folder: Path, flite_count: int, espeak_count: int) -> list[Job]:
         (f"{HELD_OUT}.npz", make_espeak_set, (HELD_OUT_COUNT, (HELD_OUT,), 99)),
         (f"{TARGET}.npz", add_copies, (pitch, 2)),
         *((f"{voice}.npz", add_copies, (folder / f"{voice}.plain.npz", 1)) for voice in OTHERS),
+        *((f"{n}.npz", make_reader_set, (flite_count, seed)) for seed, n in enumerate(READERS, 20)),
     ]

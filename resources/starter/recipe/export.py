@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from engine.models.synthesizer_sizes import SynthesizerSizes
 from engine.retrieval.index_file import write_flat_index
 from engine.voice import index_pair_id
-from engine.voice_record import write_checkpoint
+from engine.voice_record import read_record, write_checkpoint
 from recipe.network import ENCODER_SIZES, VOICE_SIZES
+from recipe.whisper_file import write_encoder
 
 CENTROIDS = 1024
 SMALLEST_LOG_SCALE = -6.0
@@ -29,6 +30,7 @@ _NORMED = re.compile(
     r"(dec\.(ups\.\d+|resblocks\.\d+\.convs[12]\.\d+)"
     r"|flow\.flows\.\d+\.enc\.(in_layers\.\d+|res_skip_layers\.\d+|cond_layer))\.weight"
 )
+_VOCODER = ("dec.", "emb_g.")
 _POSITIONAL = "encoder.pos_conv_embed.conv"
 
 
@@ -60,10 +62,26 @@ def export_encoder(folder: Path, state: Mapping[str, Tensor], pair_id: str) -> N
     save_file(halves, folder / "model.safetensors", {"format": "pt"})
 
 
+def export_whisper(folder: Path, source: Path, pair_id: str) -> None:
+    """The same of the Whisper that the features came from."""
+    tensors = load_file(source / "model.safetensors")
+    statistics = tensors.pop("encoder.feature_mean"), tensors.pop("encoder.feature_spread")
+    write_encoder(folder, tensors, statistics, pair_id)
+
+
 def export_voice(
-    path: Path, state: Mapping[str, Tensor], pair_id: str, sizes: SynthesizerSizes = VOICE_SIZES
+    path: Path,
+    state: Mapping[str, Tensor],
+    pair_id: str,
+    sizes: SynthesizerSizes = VOICE_SIZES,
+    former_voice: Path | None = None,
 ) -> None:
-    """An RVC v2 ``.pth`` with its weights normed, as trainers write it."""
+    """An RVC v2 ``.pth`` with its weights normed, as trainers write it.
+
+    Parameters
+    ----------
+    former_voice : whose vocoder is taken as it is in the file
+    """
     weights: dict[str, Tensor] = {}
     for name, value in _quiet_prior(state, sizes.inter_channels).items():
         if _NORMED.fullmatch(name):
@@ -73,6 +91,9 @@ def export_voice(
             weights[f"{stem}weight_v"] = value.half()
         else:
             weights[name] = value.half()
+    if former_voice is not None:
+        former = read_record(former_voice)["weight"]
+        weights |= {name: former[name] for name in weights if name.startswith(_VOCODER)}
     record = {
         "weight": weights,
         "config": _config(sizes),
@@ -122,12 +143,22 @@ def _config(sizes: SynthesizerSizes) -> list[object]:
 
 def export(
     folder: Path,
-    encoder: Mapping[str, Tensor],
+    encoder: Mapping[str, Tensor] | Path,
     voice: Mapping[str, Tensor],
     features: NDArray[np.float32],
+    former_voice: Path | None = None,
 ) -> None:
-    """Write ``encoder/``, ``voice.pth`` and ``starter.index`` into a folder."""
+    """Write ``encoder/``, ``voice.pth`` and ``starter.index`` into a folder.
+
+    Parameters
+    ----------
+    encoder : its own weights, or the folder of a Whisper
+    """
     folder.mkdir(parents=True, exist_ok=True)
     pair_id = export_index(folder / "starter.index", features)
-    export_encoder(folder / "encoder", encoder, pair_id)
-    export_voice(folder / "voice.pth", voice, pair_id)
+    if isinstance(encoder, Path):
+        export_whisper(folder / "encoder", encoder, pair_id)
+    else:
+        export_encoder(folder / "encoder", encoder, pair_id)
+    sizes = replace(VOICE_SIZES, feature_channels=features.shape[1])
+    export_voice(folder / "voice.pth", voice, pair_id, sizes, former_voice)

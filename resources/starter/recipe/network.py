@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from engine.device import half_type
 from engine.models.content_encoder import ContentEncoder, ContentEncoderSizes
 from engine.models.source import SourceInput
 from engine.models.synthesizer import Synthesizer
@@ -138,8 +139,9 @@ def source_of(f0_hz: Tensor, chance: Chance, hop_samples: int = HOP_SAMPLES) -> 
 
 
 def autocast(device: torch.device) -> torch.autocast:
-    """Convolutions and products in bfloat16, which processors with AMX and GPUs do far faster."""
-    return torch.autocast(device.type, torch.bfloat16)
+    """Convolutions and products in bfloat16, where the device does that far faster."""
+    faster = half_type(device.type) is not None
+    return torch.autocast(device.type, torch.bfloat16, enabled=faster)
 
 
 def vocode(voice: Synthesizer, z: Tensor, f0_hz: Tensor, chance: Chance) -> Tensor:

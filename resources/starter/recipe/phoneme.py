@@ -10,6 +10,8 @@ CLASSES = tuple(
 
 INDEX = {name: index for index, name in enumerate(CLASSES)}
 
+VOWELS = frozenset(INDEX[name] for name in CLASSES if name[0] in "aeiou")
+
 FIRST_OF_TWO = 0.6
 """Share of a phoneme's time that its first half gets, where one symbol means two sounds."""
 

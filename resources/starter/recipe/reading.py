@@ -3,44 +3,49 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
-from engine.models.content_encoder import ContentEncoder
+from engine.audio.resampling import resample
+from engine.loading import load_content_encoder
 from engine.pitch.contour import coarse_pitch
-from engine.segments import CONTEXT_FRAMES, HOP_SAMPLES
+from engine.segments import HOP_SAMPLES
 from recipe.alignment import align
 from recipe.augmentation import recorded
 from recipe.chance import Chance
-from recipe.data import OTHERS, TARGET
-from recipe.encoder import FRAME_CENTRE, FRAME_SAMPLES
+from recipe.data import OTHERS, READERS, TARGET
 from recipe.mel import SILENCE, latent
-from recipe.network import autocast, content
+from recipe.network import autocast
 from recipe.speech_set import RATE_HZ, Utterance, load_set
 from recipe.track import Tracks
+from recipe.whisper_file import encoder_tensors, read_model, write_encoder
 
 OWN_SHARE = 0.2
 """Of draws in which the target itself is heard."""
 
 FEATURE_NOISE = 0.05
 SEED = 5
-AT_ONCE = 8
-"""Sentences whose features are taken together."""
+LEAST_SPREAD = 0.05
+PLAYED, LENGTHS = 2, (0.75, 1.45)
+"""How often the target is played at another speed, and how long it is then."""
+
+FRAME_SAMPLES = 320
+REPORT_EVERY = 50
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Features [B, T, 256] at 100 a second, levels of pitch [B, T], z [B, 80, T]."""
+    """Features [B, T, C] at 100 a second, levels of pitch [B, T], z [B, 80, T]."""
 
     features: Tensor
     coarse: Tensor
@@ -53,7 +58,7 @@ class Readings:
 
     Attributes
     ----------
-    features : float16 [T / 2, 256] of every view of every sentence, all in the target's time;
+    features : float16 [T / 2, C] of every view of every sentence, all in the target's time;
         the first view is the target itself as it is
     z : float16 [T, 80] of every sentence
     pitches : float32 [T]
@@ -138,29 +143,47 @@ def load_readings(path: Path, device: torch.device) -> Readings:
     return Readings(features, z, f0_hz)
 
 
-def make_readings(folder: Path, encoder: ContentEncoder, device: torch.device) -> Readings:
-    """Every sentence of the target, with its pseudo-speakers and the other flite voices."""
+def make_readings(folder: Path, encoder: nn.Module, device: torch.device) -> Readings:
+    """Every sentence of the target, as it is, played at other speeds, and by the other voices.
+
+    All but the first view of each is recorded through some room and microphone.
+    """
     target = load_set(folder / f"{TARGET}.npz")
-    others = [load_set(folder / f"{name}.npz") for name in OTHERS]
+    others = [load_set(folder / f"{name}.npz") for name in (*OTHERS, *READERS)]
     features: list[NDArray[np.float16]] = []
-    for first in range(0, len(target), AT_ONCE):
-        told = [*zip(target, *others, strict=True)][first : first + AT_ONCE]
-        chance = Chance.of_step(SEED, first, device)
-        found = iter(_features(encoder, [v for each in told for v in _voices(*each)], chance))
-        for own, *said in told:
-            features += _views(found, own, said)
-        log.info("features of %d of %d sentences", first + len(told), len(target))
+    for number, (own, *said) in enumerate(zip(target, *others, strict=True)):
+        chance = Chance.of_step(SEED, number, device)
+        for view, heard in enumerate(_heard(own, said, (SEED, number))):
+            found = _features(encoder, heard.samples, chance if view else None)
+            features.append(found[np.rint(heard.at).astype(int).clip(0, len(found) - 1)])
+        if (number + 1) % REPORT_EVERY == 0:
+            log.info("features of %d of %d sentences", number + 1, len(target))
     sounds = [each.samples[: _frames(each) * HOP_SAMPLES] for each in target]
     latents = [_latent(sound, device) for sound in sounds]
     pitches = [each.f0_hz[: _frames(each)] for each in target]
     return Readings(*(Tracks.of(each, device) for each in (features, latents, pitches)))
 
 
-def target_features(folder: Path, encoder: ContentEncoder, most: int) -> NDArray[np.float32]:
-    """Features of the target as it is, of so many sentences, float32 [N, 256]."""
+def target_features(folder: Path, encoder: nn.Module, most: int) -> NDArray[np.float32]:
+    """Features of the target as it is, of so many sentences, float32 [N, C]."""
     sentences = load_set(folder / f"{TARGET}.plain.npz")[:most]
-    found = [_features(encoder, [each.samples], None)[0] for each in sentences]
+    found = [_features(encoder, _as_float(each.samples), None) for each in sentences]
     return np.concatenate(found).astype(np.float32)
+
+
+def write_normalised(folder: Path, model: Path) -> None:
+    """Write ``folder/encoder``: the first blocks of a Whisper, with the target's mean and spread.
+
+    Parameters
+    ----------
+    model : ``model.bin`` of a Whisper, as CTranslate2 keeps it
+    """
+    tensors = encoder_tensors(read_model(model))
+    with tempfile.TemporaryDirectory() as raw:
+        write_encoder(Path(raw), tensors)
+        features = target_features(folder, load_content_encoder(Path(raw)), most=400)
+    mean, spread = features.mean(0), features.std(0) + LEAST_SPREAD
+    write_encoder(folder / "encoder", tensors, (torch.from_numpy(mean), torch.from_numpy(spread)))
 
 
 def _frames(own: Utterance) -> int:
@@ -173,77 +196,55 @@ def _latent(sound: NDArray[np.int16], device: torch.device) -> NDArray[np.float1
     return latent(heard[None])[0].T.half().cpu().numpy()
 
 
-def _voices(own: Utterance, *said: Utterance) -> list[NDArray[np.int16]]:
-    """The target twice, once to be left as it is; its pseudo-speakers; the others, likewise."""
-    voices = [own.samples]
-    for each in (own, *said):
-        voices += [each.samples, *each.copies]
-    return voices
+@dataclass(frozen=True, eq=False)
+class _Heard:
+    """A sound, and which of its features, counted with fractions, belongs to each of the target's.
+
+    `samples` float32 [N], `at` float64 [T]
+    """
+
+    samples: NDArray[np.float32]
+    at: NDArray[np.float64]
 
 
-def _views(
-    found: Iterator[NDArray[np.float16]], own: Utterance, said: Sequence[Utterance]
-) -> list[NDArray[np.float16]]:
-    """Features of `_voices`, all on the target's time line."""
-    pairs = _frames(own) // 2
-    views = [*islice(found, 2 + len(own.copies))]
+def _heard(own: Utterance, said: Sequence[Utterance], seed: tuple[int, int]) -> list[_Heard]:
+    """The target twice, once to be left as it is, and at other speeds; the others; their copies."""
+    chance = np.random.default_rng(seed)
+    pairs = np.arange(_frames(own) // 2, dtype=np.float64)
+    itself = _Heard(_as_float(own.samples), pairs)
+    heard = [itself, itself, *(_Heard(_as_float(copy), pairs) for copy in own.copies)]
+    for _ in range(PLAYED):
+        longer = float(chance.uniform(*LENGTHS))
+        played = resample(itself.samples, RATE_HZ, round(RATE_HZ * longer))
+        heard.append(_Heard(played, pairs * longer))
     for other in said:
-        heard = [*islice(found, 1 + len(other.copies))]
-        at = _moved(other, own, pairs)
-        views += views[1 : 1 + len(heard)] if at is None else _taken(heard, at)
-    return [view[:pairs] for view in views]
+        alignment = align(own, other)
+        if alignment is None:
+            heard += [itself] * (1 + len(other.copies))
+            continue
+        at = alignment.there(pairs * FRAME_SAMPLES / RATE_HZ) * RATE_HZ / FRAME_SAMPLES
+        heard += [_Heard(_as_float(each), at) for each in (other.samples, *other.copies)]
+    return heard
+
+
+def _as_float(samples: NDArray[np.int16]) -> NDArray[np.float32]:
+    return samples.astype(np.float32) / 32_768
 
 
 @torch.no_grad()
 def _features(
-    encoder: ContentEncoder, voices: Sequence[NDArray[np.int16]], chance: Chance | None
-) -> list[NDArray[np.float16]]:
-    """As the engine takes them, with a second or more of mirrored sound at both ends.
+    encoder: nn.Module, sound: NDArray[np.float32], chance: Chance | None
+) -> NDArray[np.float16]:
+    """Of one sound, float16 [T, C].
 
     Parameters
     ----------
-    chance : records all but every sentence's first voice; None leaves all as they are
-
-    Returns
-    -------
-    float16 [T, 256] of each voice
+    chance : records it through some room and microphone; None leaves it as it is
     """
     device = next(encoder.parameters()).device
-    frames = [-(-len(each) // HOP_SAMPLES) for each in voices]
-    total = max(frames) + 2 * CONTEXT_FRAMES
-    mirrored = [
-        _padded((each[: count * HOP_SAMPLES] / 32_768).astype(np.float32), total)
-        for each, count in zip(voices, frames, strict=True)
-    ]
-    heard = torch.from_numpy(np.stack(mirrored)).to(device)
+    heard = torch.from_numpy(sound)[None].to(device)
     if chance is not None:
-        again = [i > 0 and each is voices[i - 1] for i, each in enumerate(voices)]
-        clean = torch.tensor([*again[1:], False], device=device)
-        heard = torch.where(clean[:, None], heard, recorded(heard, chance))
+        heard = recorded(heard, chance)
     with autocast(device):
-        found = content(encoder, heard).half().cpu().numpy()
-    begin = CONTEXT_FRAMES // 2
-    return [row[begin : begin + n // 2 + 1] for row, n in zip(found, frames, strict=True)]
-
-
-def _padded(samples: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
-    """Mirrored by one second before, and behind as far as needed."""
-    before = CONTEXT_FRAMES * HOP_SAMPLES
-    after = frames * HOP_SAMPLES - before - len(samples)
-    return np.pad(samples, (before, after), mode="reflect")
-
-
-def _moved(here: Utterance, there: Utterance, pairs: int) -> NDArray[np.int64] | None:
-    """Which feature of `here` belongs where `there` says the same; None where phones differ."""
-    alignment = align(there, here)
-    if alignment is None:
-        return None
-    centres_s = (np.arange(pairs) * FRAME_SAMPLES + FRAME_CENTRE) / RATE_HZ
-    at = (alignment.there(centres_s) * RATE_HZ - FRAME_CENTRE) / FRAME_SAMPLES
-    return np.rint(at).astype(np.int64)
-
-
-def _taken(
-    views: Sequence[NDArray[np.float16]], at: NDArray[np.int64]
-) -> list[NDArray[np.float16]]:
-    return [view[at.clip(0, len(view) - 1)] for view in views]
+        found: NDArray[np.float16] = encoder(heard)[0].half().cpu().numpy()
+    return found

@@ -7,6 +7,7 @@ sound, was tried and left out: after it fewer words were understood, not more.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,9 @@ import torch
 from torch import Tensor
 
 from engine.models.synthesizer import Synthesizer
+from engine.voice_checkpoint import load_voice
 from recipe.chance import Chance
-from recipe.network import autocast, new_voice, prior
+from recipe.network import VOICE_SIZES, autocast, new_voice, prior
 from recipe.reading import Batch, Readings
 from recipe.training import Effort, Figures, Schedule, Training
 from recipe.vocoder import HELD_OUT
@@ -25,10 +27,21 @@ BATCH, PAIRS = 48, 75
 SLOPE_WEIGHT = 0.5
 
 
-def train_prior(folder: Path, effort: Effort, readings: Readings) -> None:
-    """Train ``folder/prior.safetensors``: z from features and pitch, by L1 and L1 of its slope."""
+def train_prior(
+    folder: Path, effort: Effort, readings: Readings, former_voice: Path | None = None
+) -> None:
+    """Train ``folder/prior.safetensors``: z from features and pitch, by L1 and L1 of its slope.
+
+    Parameters
+    ----------
+    former_voice : whose vocoder stays; what else of it fits is begun with
+    """
     device, count = effort.device, effort.batch or BATCH
-    voice = new_voice(seed=0).to(device)
+    sizes = replace(VOICE_SIZES, feature_channels=readings.features.values.shape[1])
+    voice = new_voice(seed=0, sizes=sizes)
+    if former_voice is not None:
+        begin(voice, former_voice)
+    voice.to(device)
     training = Training(
         {"voice": voice},
         [*voice.enc_p.parameters(), *voice.flow.parameters()],
@@ -47,6 +60,15 @@ def train_prior(folder: Path, effort: Effort, readings: Readings) -> None:
         return off + SLOPE_WEIGHT * slope, {"z": off}
 
     training.run(loss_of, lambda: held_out_error(voice, readings))
+
+
+def begin(voice: Synthesizer, former_voice: Path) -> None:
+    """Give a voice every weight of another one that has the same size."""
+    former = load_voice(former_voice).state
+    with torch.no_grad():
+        for name, value in voice.state_dict().items():
+            if former[name].shape == value.shape:
+                value.copy_(former[name])
 
 
 def joined(vocoder: Mapping[str, Tensor], prior_part: Mapping[str, Tensor]) -> dict[str, Tensor]:

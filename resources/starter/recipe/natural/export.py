@@ -10,9 +10,9 @@ from recipe.export import export_index, export_voice
 from recipe.natural.network import VOICE_SIZES
 from recipe.natural.prior import statistics
 from recipe.natural.views import VIEWS
-from recipe.natural.whisper_file import write_encoder
 from recipe.training import averaged
 from recipe.voice import joined
+from recipe.whisper_file import write_encoder
 
 
 def export_set(folder: Path, output: Path) -> None:

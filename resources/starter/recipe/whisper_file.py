@@ -1,4 +1,4 @@
-"""The content encoder of the set: the first blocks of a Whisper, read from CTranslate2's file.
+"""The content encoder of a set: the first blocks of a Whisper, read from CTranslate2's file.
 
 ``model.bin``, format 6, little endian: version u32, name of the kind, revision u32, number of
 tensors u32; of each its name, rank u8, sizes u32, type u8, bytes u32 and numbers. A text is its
