@@ -138,7 +138,7 @@ class Judges:
         if clip in self._errors:
             return self._errors[clip]
         segments, _ = self._whisper.transcribe(
-            clip.heard().astype(np.float32), language=clip.language, beam_size=1
+            clip.heard().astype(np.float32), language=clip.language, beam_size=1, temperature=0.0
         )
         heard = spoken_words(" ".join(segment.text for segment in segments), clip.language)
         errors = self._errors[clip] = measure.word_hits(clip.words, heard)[1]
