@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 _SELF_TEST = "--self-test"
 ENGINE = "--engine"
 """Before a command of ``urvc``: the bundle has one program only."""
+
+_REFUSED = 2
+_NO_DISPLAY = (
+    "urvc: Cannot open the window: there is no display here; start it on a desktop, or convert "
+    "without a window by ./urvc-macos.sh convert FILE."
+)
+
+
+def has_display(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether a window can be opened here; Qt would end the program without a word of ours."""
+    named = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    return not sys.platform.startswith("linux") or any(environment.get(name) for name in named)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -25,6 +38,9 @@ def main(arguments: Sequence[str]) -> int:
         from engine.cli import main as command
 
         return command(arguments[1:])
+    if not has_display():
+        sys.stderr.write(f"{_NO_DISPLAY}\n")
+        return _REFUSED
     from desktop.app import main as run
 
     return run([sys.argv[0], *arguments])

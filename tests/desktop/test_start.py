@@ -112,3 +112,15 @@ def test_a_killed_app_offers_its_unfinished_files_again(
     (job,) = store.load()
     store.close()
     assert job.source == missing
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="macOS always has a display")
+def test_without_a_display_one_sentence_says_so(tmp_path: Path) -> None:
+    named = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    without = {name: value for name, value in environment(tmp_path).items() if name not in named}
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "desktop"], env=without, capture_output=True, text=True,
+        check=False, timeout=120,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith("urvc: Cannot open the window: there is no display here; ")
