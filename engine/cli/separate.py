@@ -12,13 +12,13 @@ from engine.cli.sources import Source, find_sources, result_folder, tell_of_othe
 from engine.cover.options import COVER_OPTIONS
 from engine.errors import UserError
 from engine.library.separation_networks import QUALITIES, separation_file
-from engine.optimization import FLAGS, OptimizationConfig, resolve
+from engine.optimization import FLAGS, resolve
 from engine.options import FILE_FORMATS
 from engine.paths import models_dir
 from engine.plain_text import plain
-from engine.stages import parse_parts
 
 if TYPE_CHECKING:
+    from engine.examination import FirstUse
     from engine.separation.separator import Separator
     from engine.separation.stems import StemFiles
 
@@ -70,26 +70,35 @@ def _separate(given: argparse.Namespace) -> int:
     if not sources.files:
         return EXIT_FAILED
     path = given.model or separation_file(QUALITIES[given.quality], models_dir(given.models_dir))
+    from engine.device import choose_device, describe
+    from engine.examination import FirstUse
     from engine.measure.tuning_record import TuningRecord
     from engine.separation.separator import Separator
     from engine.separation.stems import STEM_NAMES
 
     config = resolve(chosen_options(given, _DEVICE), tuned=TuningRecord().flags)
-
+    device = choose_device(config.device)
+    first_use = FirstUse(str(device), describe(device), config)
     separator = Separator.open(path, **chosen_options(given, _PASSES))
     files = without_results(sources.files, *STEM_NAMES)
     tell_of_others(sources.others, len(sources.files) - len(files))
-    succeeded = [_separate_file(source, separator, config, given) for source in files]
+    succeeded = [
+        _separate_file(source, separator, first_use, given, half=config.use_fp16)
+        for source in files
+    ]
     return EXIT_OK if all(succeeded) and not sources.errors else EXIT_FAILED
 
 
 def _separate_file(
-    source: Source, separator: Separator, config: OptimizationConfig, given: argparse.Namespace
+    source: Source,
+    separator: Separator,
+    first_use: FirstUse,
+    given: argparse.Namespace,
+    *,
+    half: bool,
 ) -> bool:
     """Separate a file and print the result; False if it failed."""
     from engine.audio.source import clock
-    from engine.device import choose_device, describe
-    from engine.finding import ProbeRecord, preparation
     from engine.separation.stems import separate_file
 
     bar = ProgressBar(source.path.name)
@@ -104,9 +113,9 @@ def _separate_file(
                 separator,
                 output_dir=output_dir,
                 file_format=given.file_format,
-                device="cpu" if "separation" in parse_parts(config.cpu_parts) else config.device,
-                half=config.use_fp16,
-                record=ProbeRecord(describe(choose_device(config.device)), preparation(config)),
+                device=first_use.placement.device_of("separation"),
+                half=half,
+                record=first_use.record,
                 progress=listen,
                 cancelled=lambda: given.cancel.cancelled,
             )

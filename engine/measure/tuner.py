@@ -210,11 +210,6 @@ class _Tuner:
     steps_done: int = 0
     begun_s: float = 0.0
 
-    @property
-    def networks_dir(self) -> Path:
-        """Folder of the shared networks, whatever voice is converted."""
-        return models_dir(self.job.models_dir)
-
     def run(self) -> tuple[str, Tuning]:
         self.listener(TuningProgress("prepare"))
         found = self.ask({"do": "device", "device": self.job.device})
@@ -288,11 +283,12 @@ class _Tuner:
 
     def _measure_separation(self, work: Mapping[str, Any]) -> list[str]:
         """How each network that separates songs runs fastest, of those that are installed."""
+        folder = models_dir(self.job.models_dir)  # whatever voice is converted
         found, failed = [], []
         for network in QUALITIES.values():
-            if network.missing(self.networks_dir):
+            if network.missing(folder):
                 continue
-            path = str(separation_file(network, self.networks_dir))
+            path = str(separation_file(network, folder))
             try:
                 found = self.ask({**work, "do": "measure_separation", "network": path})["parts"]
             except (ChildError, UserError) as error:

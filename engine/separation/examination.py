@@ -8,7 +8,7 @@ measures besides which form is fastest. See `engine.examination`.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -83,7 +83,7 @@ def choose(
     forms = _forms(device, half=half)
     if forms == (USUAL,) and device == CPU:
         return Choice(CPU, half=False)
-    known = {} if record is None else _known(record, subject.network_kind)
+    known = {} if record is None else _of_kind(record.forms(), subject.network_kind)
     if measures or any(form not in known for form in forms):
         known = _examined(subject, device, forms, record, LONG_FRAMES if measures else SHORT_FRAMES)
     return _choice(device, [known[form] for form in forms])
@@ -94,8 +94,8 @@ def _forms(device: str, *, half: bool) -> tuple[Form, ...]:
     return (USUAL, EXACT) if half and devices.half_type(device) is not None else (USUAL,)
 
 
-def _known(record: ProbeRecord, kind: str) -> dict[Form, Finding]:
-    return {each.form: each for each in record.forms() if each.part == PART and each.kind == kind}
+def _of_kind(findings: Iterable[Finding], kind: str) -> dict[Form, Finding]:
+    return {each.form: each for each in findings if each.part == PART and each.kind == kind}
 
 
 def _choice(device: str, findings: Sequence[Finding]) -> Choice:
@@ -117,17 +117,19 @@ def _examined(
     may = True
     with contextlib.suppress(OSError):  # a full disk means that the next start examines again
         may = record is None or record.begin(PART, kind)
-    if may:
-        bench = _Bench(subject, device)
-        found = [replace(each, kind=kind) for each in bench.findings(forms, frames)]
-    else:
-        found = [Finding(PART, "crashed", kind=kind).of_form(form) for form in forms]
-    with contextlib.suppress(OSError):
-        if record is not None and not any(each.why == _NO_MEMORY for each in found):
-            record.keep_forms(found)
-    with contextlib.suppress(OSError):
-        if record is not None and may:
-            record.end(PART, kind)
+    try:
+        if may:
+            bench = _Bench(subject, device)
+            found = [replace(each, kind=kind) for each in bench.findings(forms, frames)]
+        else:
+            found = [Finding(PART, "crashed", kind=kind).of_form(form) for form in forms]
+        with contextlib.suppress(OSError):
+            if record is not None and not any(each.why == _NO_MEMORY for each in found):
+                record.keep_forms(found)
+    finally:  # an error is not the end of the program
+        with contextlib.suppress(OSError):
+            if record is not None and may:
+                record.end(PART, kind)
     return {each.form: each for each in found}
 
 
@@ -200,9 +202,9 @@ def _long_s(frames: int, seconds: float) -> float | None:
 def described(record: ProbeRecord, device: str, *, half: bool) -> list[str]:
     """Where and how each network runs that was examined, and why not in other ways."""
     lines = []
-    forms = _forms(device, half=half)
-    for kind in dict.fromkeys(each.kind for each in record.forms() if each.part == PART):
-        known = _known(record, kind)
+    forms, kept = _forms(device, half=half), record.forms()
+    for kind in dict.fromkeys(each.kind for each in kept if each.part == PART):
+        known = _of_kind(kept, kind)
         if any(form not in known for form in forms):
             continue
         findings = [known[form] for form in forms]

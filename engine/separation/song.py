@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from engine.audio.reader import decode_audio, decode_part
 from engine.audio.resampling import Resampler, fit_length, resample_blocks, resampled_length
-from engine.audio.source import Decoded, Sound
+from engine.audio.source import Decoded, Receiver, Sound
 from engine.audio.spool import BLOCK_FRAMES, temporary_disk_errors
 from engine.errors import ConversionCancelled, OutputFileError, Text, as_user_error, on_disk
 from engine.files import atomic_file, write_at
@@ -117,12 +118,7 @@ def song_of(
     OutputFileError : the disk refuses
     ConversionCancelled : nothing was written
     """
-    with _written(path) as descriptor:
-        receiver = _SongReceiver(descriptor, path.parent, cancelled)
-        decoded = decode_audio(source, receiver, channels=CHANNELS, track=track)
-        n = max(1, resampled_length(decoded.n_frames, decoded.rate_hz, SONG_RATE_HZ))
-        receiver.finish(n)
-    return Song(path, n), decoded
+    return _received(partial(decode_audio, source, channels=CHANNELS, track=track), path, cancelled)
 
 
 def part_of_song(
@@ -141,12 +137,20 @@ def part_of_song(
     OptionError : the file ends before the stretch begins
     AudioFileError, OutputFileError, ConversionCancelled : as `song_of`
     """
+    decode = partial(decode_part, source, start_s, stop_s, channels=CHANNELS, track=track)
+    return _received(decode, path, cancelled)[0]
+
+
+def _received(
+    decode: Callable[[Receiver], Decoded], path: Path, cancelled: Cancelled
+) -> tuple[Song, Decoded]:
+    """A song of what a decoder gives."""
     with _written(path) as descriptor:
         receiver = _SongReceiver(descriptor, path.parent, cancelled)
-        decoded = decode_part(source, start_s, stop_s, receiver, channels=CHANNELS, track=track)
+        decoded = decode(receiver)
         n = max(1, resampled_length(decoded.n_frames, decoded.rate_hz, SONG_RATE_HZ))
         receiver.finish(n)
-    return Song(path, n)
+    return Song(path, n), decoded
 
 
 def song_of_sound(sound: Sound, path: Path, *, cancelled: Cancelled = lambda: False) -> Song:

@@ -196,14 +196,30 @@ def test_a_device_that_ends_the_program_is_not_tried_for_ever(
         return run(separator, device, frames)
 
     monkeypatch.setattr(Separator, "run_noise", end)
-    for _ in range(2):
-        with pytest.raises(ProcessEnded):
-            placed(network, record)
+    with monkeypatch.context() as dead:  # a process that has ended notes nothing any more
+        dead.setattr(ProbeRecord, "end", lambda *_: None)
+        for _ in range(2):
+            with pytest.raises(ProcessEnded):
+                placed(network, record)
     separator = placed(network, record)
     assert separator.device == "cpu"
     assert [str(note) for note in separator.notes] == [
         "the separation runs on the CPU, because the program ended while cpu:0 was examined"
     ]
+
+
+def test_an_error_on_the_cpu_is_not_taken_for_the_end_of_the_program(
+    network: Path, record: ProbeRecord, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> Tensor:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Separator, "run_noise", full)
+        for _ in range(3):
+            with pytest.raises(MemoryError):
+                placed(network, record)
+    assert placed(network, record).device == SECOND
 
 
 def test_short_memory_says_nothing_about_the_network(
