@@ -73,6 +73,11 @@ def translate(message: Message) -> str:
     return as_text(message).translated(catalogue(language))
 
 
+def says(message: Message | None, words: str) -> bool:
+    """Whether a message reads like this in the language that the app is shown in."""
+    return message is not None and words == translate(message)
+
+
 @lru_cache(maxsize=4)
 def catalogue(language: str) -> Callable[[str], str]:
     """Gives the translation of a template, or the template itself where there is none."""

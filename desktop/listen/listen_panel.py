@@ -26,7 +26,7 @@ from desktop.settings import table as settings_table
 from desktop.settings.section_button import SectionButton
 from desktop.settings.store import Settings
 from desktop.style import MARGIN, small_font
-from desktop.translation import translate
+from desktop.translation import says
 
 if TYPE_CHECKING:
     from desktop.listen.pitch_panel import PitchPanel
@@ -378,8 +378,7 @@ class ListenPanel(QWidget):
         """What is said where there is no waveform."""
         if lane.file is not None:
             refusal = self._sounds.refusal(lane.file)
-            told = None if self._job is None else self._job.message
-            if refusal and told is not None and refusal == translate(told):
+            if refusal and self._job is not None and says(self._job.message, refusal):
                 return self.tr("No sound")  # why is said above
             return refusal or self.tr("Reading the sound…")
         if self._job is None:

@@ -23,7 +23,7 @@ from desktop.pitch_scanner import PitchScanner, PitchTrack
 from desktop.queue.job import Job
 from desktop.settings.section_button import SectionButton
 from desktop.settings.store import Settings
-from desktop.translation import translate
+from desktop.translation import says
 from desktop.voices.draft import VOICE, Draft
 from desktop.voices.voice_list import VoiceList
 from engine.key import (
@@ -314,8 +314,7 @@ class KeySuggestion(QWidget):
 
     def _shown_refusal(self) -> str:
         """Why there is no pitch; in short where the job says it already."""
-        told = None if self._job is None else self._job.message
-        if self._refusal and told is not None and self._refusal == translate(told):
+        if self._job is not None and says(self._job.message, self._refusal):
             return self.tr("The pitch of this file cannot be found")
         return self._refusal
 

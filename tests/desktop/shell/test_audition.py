@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -67,15 +68,30 @@ def device() -> FakeDevice:
     return FakeDevice()
 
 
+@contextmanager
+def running(
+    paths: AppPaths, folder: Path, device: FakeDevice, engine: FakeEngine | None = None
+) -> Iterator[Bench]:
+    """A started app with its own engine, or another."""
+    app = (
+        App(paths, leave=lambda _code: None)
+        if engine is None
+        else App(paths, lambda _: engine, lambda *_: True, leave=lambda _code: None)
+    )
+    app.start()
+    try:
+        yield Bench(app, folder, "a.wav", device)
+    finally:
+        app.close()
+
+
 @pytest.fixture
 def fake(
     app_paths: AppPaths, qtbot: QtBot, tmp_path: Path, device: FakeDevice
 ) -> Iterator[tuple[Bench, FakeEngine]]:
     engine = FakeEngine()
-    app = App(app_paths, lambda _optimization: engine, lambda *_: True, leave=lambda _code: None)
-    app.start()
-    yield Bench(app, tmp_path, "a.wav", device), engine
-    app.close()
+    with running(app_paths, tmp_path, device, engine) as bench:
+        yield bench, engine
 
 
 def test_a_change_renders_again_one_at_a_time_and_the_newest_wins(
@@ -174,12 +190,9 @@ def test_the_selected_stretch_is_heard(fake: tuple[Bench, FakeEngine], qtbot: Qt
 def test_only_the_last_stages_run_again_and_no_file_is_made(
     app_paths: AppPaths, qtbot: QtBot, tmp_path: Path, device: FakeDevice
 ) -> None:
-    app = App(app_paths, leave=lambda _code: None)
-    app.start()
-    try:
-        bench = Bench(app, tmp_path, "a.wav", device)
+    with running(app_paths, tmp_path, device) as bench:
         before = sorted(tmp_path.glob("*.wav"))
-        app.window.areas.audition.click()
+        bench.app.window.areas.audition.click()
         qtbot.waitUntil(lambda: bench.audition.is_heard, timeout=WAIT_MS)
         first = bench.audition.heard
         assert first is not None
@@ -195,8 +208,6 @@ def test_only_the_last_stages_run_again_and_no_file_is_made(
         assert again >= set(second.stages) >= {"synthesis"}
         assert np.abs(second.samples).max() > 0.01
         assert sorted(tmp_path.glob("*.wav")) == before
-    finally:
-        app.close()
 
 
 def long_of_sample(path: Path, *, read_s: float) -> Path:
@@ -211,15 +222,12 @@ def long_of_sample(path: Path, *, read_s: float) -> Path:
 def test_of_a_long_file_only_the_stretch_is_read(
     app_paths: AppPaths, qtbot: QtBot, tmp_path: Path, device: FakeDevice
 ) -> None:
-    app = App(app_paths, leave=lambda _code: None)
-    app.start()
-    try:
-        bench = Bench(app, tmp_path, "a.wav", device)
+    with running(app_paths, tmp_path, device) as bench:
         source = long_of_sample(tmp_path / "long.wav", read_s=40.0)
-        app.queue.add([Job(source=source, voice=bench.job.voice, state=JobState.FINISHED)])
-        app.window.queue_view.select_job(app.queue.jobs()[1].id)
+        bench.app.queue.add([Job(source=source, voice=bench.job.voice, state=JobState.FINISHED)])
+        bench.app.window.queue_view.select_job(bench.app.queue.jobs()[1].id)
         bench.audition._stretch_of = lambda _job: (20.0, 30.0)
-        app.window.areas.audition.click()
+        bench.app.window.areas.audition.click()
         qtbot.waitUntil(lambda: bench.audition.is_heard, timeout=WAIT_MS)
         qtbot.waitUntil(lambda: not bench.audition.is_rendering, timeout=WAIT_MS)
         first = bench.audition.heard
@@ -230,8 +238,6 @@ def test_of_a_long_file_only_the_stretch_is_read(
         second = bench.audition.heard
         assert second is not None
         assert not {"decode", "filter", "pitch", "content"} & set(second.stages)
-    finally:
-        app.close()
 
 
 def test_the_pitch_of_the_file_is_looked_for_after_the_first_sound(
@@ -251,20 +257,15 @@ def test_the_pitch_of_the_file_is_looked_for_after_the_first_sound(
 
     monkeypatch.setattr(source_pitch, "track_file", track)
     engine = Gated()
-    app = App(app_paths, lambda _: engine, lambda *_: True, leave=lambda _code: None)
-    app.start()
-    try:
-        bench = Bench(app, tmp_path, "a.wav", device)
-        app.window.areas.audition.click()
+    with running(app_paths, tmp_path, device, engine) as bench:
+        bench.app.window.areas.audition.click()
         qtbot.waitUntil(lambda: len(engine.auditions) == 1, timeout=WAIT_MS)
-        app.pitch_scanner.want(bench, bench.job.source)
+        bench.app.pitch_scanner.want(bench, bench.job.source)
         qtbot.waitUntil(began.is_set, timeout=WAIT_MS)
         assert not goes_on.wait(0.2)
         engine.may.release()
         qtbot.waitUntil(lambda: bench.audition.is_heard, timeout=WAIT_MS)
         qtbot.waitUntil(goes_on.is_set, timeout=WAIT_MS)
-    finally:
-        app.close()
 
 
 def test_the_most_voiced_stretch_is_chosen() -> None:
@@ -327,12 +328,9 @@ def test_each_piece_is_heard_at_once_and_a_change_begins_where_the_sound_is(
     app_paths: AppPaths, qtbot: QtBot, tmp_path: Path, device: FakeDevice
 ) -> None:
     engine = Gated()
-    app = App(app_paths, lambda _: engine, lambda *_: True, leave=lambda _code: None)
-    app.start()
-    try:
-        bench = Bench(app, tmp_path, "a.wav", device)
+    with running(app_paths, tmp_path, device, engine) as bench:
         bench.set(semitones=5.0)
-        app.window.areas.audition.click()
+        bench.app.window.areas.audition.click()
         qtbot.waitUntil(lambda: len(engine.auditions) == 1, timeout=WAIT_MS)
         assert not bench.audition.is_heard
         engine.may.release()
@@ -360,8 +358,6 @@ def test_each_piece_is_heard_at_once_and_a_change_begins_where_the_sound_is(
         qtbot.waitUntil(
             lambda: np.allclose(device.stream.play(n), 0.01, atol=1e-4), timeout=WAIT_MS
         )
-    finally:
-        app.close()
 
 
 def test_where_a_piece_is_missing_the_sound_before_it_is_heard() -> None:
