@@ -15,29 +15,33 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from engine.audio.resampling import resample
-from engine.loading import load_content_encoder
 from engine.pitch.contour import coarse_pitch
 from engine.segments import HOP_SAMPLES
 from recipe.alignment import align
 from recipe.augmentation import recorded
 from recipe.chance import Chance
 from recipe.data import OTHERS, READERS, TARGET
+from recipe.encoder import FRAME_SAMPLES
 from recipe.mel import SILENCE, latent
 from recipe.network import autocast
 from recipe.speech_set import RATE_HZ, Utterance, load_set
 from recipe.track import Tracks
-from recipe.whisper_file import encoder_tensors, read_model, write_encoder
+from recipe.whisper_file import (
+    encoder_of,
+    encoder_tensors,
+    read_model,
+    statistics_of,
+    write_encoder,
+)
 
 OWN_SHARE = 0.2
 """Of draws in which the target itself is heard."""
 
 FEATURE_NOISE = 0.05
 SEED = 5
-LEAST_SPREAD = 0.05
 PLAYED, LENGTHS = 2, (0.75, 1.45)
 """How often the target is played at another speed, and how long it is then."""
 
-FRAME_SAMPLES = 320
 REPORT_EVERY = 50
 
 log = logging.getLogger(__name__)
@@ -178,12 +182,11 @@ def write_normalised(folder: Path, model: Path) -> None:
     ----------
     model : ``model.bin`` of a Whisper, as CTranslate2 keeps it
     """
-    tensors = encoder_tensors(read_model(model))
-    with tempfile.TemporaryDirectory() as raw:
-        write_encoder(Path(raw), tensors)
-        features = target_features(folder, load_content_encoder(Path(raw)), most=400)
-    mean, spread = features.mean(0), features.std(0) + LEAST_SPREAD
-    write_encoder(folder / "encoder", tensors, (torch.from_numpy(mean), torch.from_numpy(spread)))
+    whisper = read_model(model)
+    with tempfile.TemporaryDirectory() as scratch:
+        plain = encoder_of(whisper, Path(scratch, "encoder"))
+        features = torch.from_numpy(target_features(folder, plain, most=400))
+    write_encoder(folder / "encoder", encoder_tensors(whisper), statistics_of(features))
 
 
 def _frames(own: Utterance) -> int:
@@ -192,7 +195,7 @@ def _frames(own: Utterance) -> int:
 
 
 def _latent(sound: NDArray[np.int16], device: torch.device) -> NDArray[np.float16]:
-    heard = torch.from_numpy(sound.astype(np.float32) / 32_768).to(device)
+    heard = torch.from_numpy(_as_float(sound)).to(device)
     return latent(heard[None])[0].T.half().cpu().numpy()
 
 

@@ -24,6 +24,8 @@ from engine.models.whisper import WhisperEncoder
 TYPES = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}
 BLOCKS = 2
 CHUNK_FRAMES, CONTEXT_FRAMES = 250, 50
+LEAST_SPREAD = 0.05
+"""Added to the spread of a feature, so that one that hardly moves is not blown up."""
 
 _FORMAT = 6
 _NORMS = {
@@ -103,6 +105,11 @@ def _take_projections(
         for name, part in zip(("q_proj", "k_proj", "v_proj"), parts, strict=True):
             if (name, kind) != ("k_proj", "bias"):
                 found[f"encoder.{target}.self_attn.{name}.{kind}"] = part.clone()
+
+
+def statistics_of(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and spread of each feature [T, C], float32 [C]; see `write_encoder`."""
+    return features.mean(0), features.std(0) + LEAST_SPREAD
 
 
 def write_encoder(

@@ -216,9 +216,7 @@ def recordings(sphinx: Path | None) -> Iterator[Recording]:
         for number, line in enumerate(table.read_text(encoding="utf-8").splitlines()):
             words, _, file = line.removesuffix(")").rpartition("(")
             text = words.replace("<s>", "").replace("</s>", "").strip()
-            yield Recording(
-                f"{voice}-{number}", text, sphinx.joinpath(listed).with_name(f"{file}.wav")
-            )
+            yield Recording(f"{voice}-{number}", text, table.with_name(f"{file}.wav"))
 
 
 def _read(file: Path) -> Said:

@@ -19,19 +19,19 @@ from recipe.natural.views import VIEWS
 from recipe.network import autocast, prior
 from recipe.track import Tracks
 from recipe.training import Effort, Figures, Schedule, Training, averaged
+from recipe.whisper_file import statistics_of
 
 SCHEDULE = Schedule(steps=15_000, rate=1e-3, warm_up_steps=200)
 BATCH, PAIRS = 32, 100
 """Clips a step, and encoder frames of each: two seconds."""
 
 SLOPE_WEIGHT = 0.5
-LEAST_SPREAD = 0.05
 
 
 def statistics(folder: Path) -> tuple[Tensor, Tensor]:
     """Mean and spread of each feature of the target's own sentences, float32 [C]."""
     features = load_file(folder / "views.safetensors")[VIEWS[0]].float()
-    return features.mean(0), features.std(0) + LEAST_SPREAD
+    return statistics_of(features)
 
 
 class Pairs:
