@@ -18,8 +18,8 @@ def small_whisper(seed: int, width: int, blocks: int) -> WhisperEncoder:
     return encoder
 
 
-def write_small_encoder(folder: Path, seed: int) -> None:
-    """One block of 64 channels, its features normalised by mean 0 and spread 1."""
-    encoder = small_whisper(seed, 64, blocks=1)
+def write_small_encoder(folder: Path, seed: int, width: int = 64) -> None:
+    """One block of so many channels, its features normalised by mean 0 and spread 1."""
+    encoder = small_whisper(seed, width, blocks=1)
     tensors = {f"encoder.{name}": value.half() for name, value in encoder.state_dict().items()}
-    write_encoder(folder, tensors, (torch.zeros(64), torch.ones(64)))
+    write_encoder(folder, tensors, (torch.zeros(width), torch.ones(width)))

@@ -12,7 +12,7 @@ from recipe import mel as former_mel
 from recipe.chance import Chance
 from recipe.export import export_voice
 from recipe.natural.mel import BANDS, HOP_SAMPLES, RATE_HZ, latent, log_mel
-from recipe.natural.network import CONTENT_WIDTH, VOICE_SIZES, begin_vocoder, new_voice
+from recipe.natural.network import CONTENT_WIDTH, VOICE_SIZES, begin_prior, begin_vocoder, new_voice
 from recipe.natural.report import Clip, high_band_db, spoken_words
 from recipe.natural.vocoder import SEGMENT_FRAMES, smooth_segments
 from recipe.network import new_voice as new_former_voice
@@ -28,7 +28,7 @@ from engine.models.synthesizer import Synthesizer, build_synthesizer
 from engine.models.whisper import WhisperEncoder
 from engine.voice import encoder_pair_id
 from engine.voice_checkpoint import load_voice
-from tests.starter.small_encoder import small_whisper
+from tests.starter.small_encoder import small_whisper, write_small_encoder
 
 CPU = torch.device("cpu")
 SPEECH = Path(__file__).parents[1] / "data" / "speech_slt.wav"
@@ -135,6 +135,26 @@ def test_a_vocoder_begun_from_a_16_khz_voice_makes_the_sound_of_that_voice(tmp_p
 
         assert likeness(begun) > 0.75
         assert likeness(fresh) < 0.4
+
+
+def test_a_prior_begun_from_a_16_khz_set_hears_what_that_set_hears(tmp_path: Path) -> None:
+    former = new_former_voice(seed=6)
+    export_voice(tmp_path / "voice.pth", former.state_dict(), "0123456789abcdef")
+    write_small_encoder(tmp_path / "encoder", seed=2, width=256)
+    encoder = load_content_encoder(tmp_path / "encoder")
+    narrow = torch.from_numpy(read_audio(SPEECH, mono=True).samples[:64_000, 0]).reshape(2, -1)
+    wide = torch.from_numpy(resample(narrow.numpy().ravel(), 16_000, RATE_HZ)).reshape(2, -1)
+    old = encoder(narrow)
+    mixed = torch.randn(256, CONTENT_WIDTH, generator=torch.Generator().manual_seed(1)) / 16
+    new = old @ mixed
+    voice = new_voice(seed=0)
+    begin_prior(voice, tmp_path, wide, new)
+    with torch.no_grad():
+        begun = voice.enc_p.emb_phone(new)
+        wanted = former.enc_p.emb_phone(old)
+    assert float((begun - wanted).abs().mean()) < 0.1 * float(wanted.abs().mean())
+    layer = "enc_p.encoder.attn_layers.0.conv_q.weight"
+    assert torch.allclose(voice.state_dict()[layer], former.state_dict()[layer], atol=1e-3)
 
 
 def smooth_former_voice() -> Synthesizer:

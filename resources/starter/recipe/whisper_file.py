@@ -152,6 +152,11 @@ def encoder_of(model: dict[str, NDArray[Any]], folder: Path) -> WhisperEncoder:
     """The first blocks of a Whisper as the product's loader gives them; written, if need be."""
     if not folder.exists():
         write_encoder(folder, encoder_tensors(model))
+    return load_encoder(folder)
+
+
+def load_encoder(folder: Path) -> WhisperEncoder:
+    """What `write_encoder` wrote."""
     encoder = load_content_encoder(folder)
     if not isinstance(encoder, WhisperEncoder):
         raise TypeError(f"{folder} is not a Whisper")

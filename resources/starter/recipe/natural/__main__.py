@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--steps", type=int, help="instead of the stage's own number")
     parser.add_argument("--ends-at", type=float, help="seconds since 1970, instead of steps")
     parser.add_argument("--minutes", type=float, default=MINUTES, help="of speech")
-    parser.add_argument("--former-voice", type=Path, help="vocoder: a 16 kHz voice to begin with")
+    parser.add_argument("--former-set", type=Path, help="trainings: a 16 kHz set to begin with")
     parser.add_argument("--whisper", type=Path, help="features: model.bin of Whisper tiny.en")
     parser.add_argument("--set", type=Path, help="export, report: the folder of the set")
     parser.add_argument("--clips", type=Path, help="clips, report: folder of the clips")
@@ -68,27 +68,25 @@ def _speech(arguments: argparse.Namespace) -> None:
 def _singing(arguments: argparse.Namespace) -> None:
     from recipe.natural.singing import make_targets
 
-    make_targets(arguments.work)
+    make_targets(arguments.work, arguments.threads)
 
 
 def _features(arguments: argparse.Namespace) -> None:
     from recipe.natural.views import make_views
-    from recipe.whisper_file import encoder_of, read_model
 
-    encoder = encoder_of(read_model(arguments.whisper), arguments.work / "encoder")
-    make_views(arguments.work, encoder)
+    make_views(arguments.work, arguments.whisper, arguments.threads)
 
 
 def _vocoder(arguments: argparse.Namespace) -> None:
     from recipe.natural.vocoder import train_vocoder
 
-    train_vocoder(arguments.work, _effort(arguments), arguments.former_voice)
+    train_vocoder(arguments.work, _effort(arguments), arguments.former_set)
 
 
 def _prior(arguments: argparse.Namespace) -> None:
     from recipe.natural.prior import train_prior
 
-    train_prior(arguments.work, _effort(arguments))
+    train_prior(arguments.work, _effort(arguments), arguments.former_set)
 
 
 def _export(arguments: argparse.Namespace) -> None:

@@ -55,7 +55,7 @@ JAPANESE = (
     "明日の朝、友達と海に行きます。",
     "この店のパンはとてもおいしいです。",
 )
-FIRST, THEN, STEP = 6, 4, 5
+FIRST, THEN, STEP = 8, 6, 5
 """Sentences of the target and of every other voice; how far on the next voice begins."""
 
 JAPANESE_VOICE = "japanese"
@@ -136,10 +136,10 @@ def usual_voices(target: str) -> dict[str, Callable[[], Speaker]]:
     return {
         "target": _hibari if hibari else partial(_flite, target),
         "joe": _piper,
-        **({} if hibari else {"heart": _hibari}),
         **kokoro,
         **{name: partial(_espeak, name) for name in ESPEAK},
         **japanese,
+        **({} if hibari else {"heart": _hibari}),
     }
 
 

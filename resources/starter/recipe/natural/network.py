@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engine.audio.resampling import resample
+from engine.loading import load_content_encoder
 from engine.models.synthesizer import Synthesizer
 from engine.voice_checkpoint import load_voice
 from recipe import mel as former
@@ -54,6 +55,38 @@ def begin_vocoder(voice: Synthesizer, former_voice: Path, sounds: Tensor) -> Non
                 value.copy_(_begun(name, value, state, sounds))
 
 
+def begin_prior(voice: Synthesizer, former_set: Path, sounds: Tensor, features: Tensor) -> None:
+    """Give the prior the weights of a 16 kHz set; its two ends are fitted to the new set's.
+
+    Parameters
+    ----------
+    former_set : folder with ``voice.pth`` and the ``encoder`` that belongs to it
+    sounds : float32 [B, N] at 24 kHz, N a whole number of the encoder's frames
+    features : float32 [B, N // 480, C], what the new encoder hears in them
+    """
+    state = load_voice(former_set / "voice.pth").state
+    encoder = load_content_encoder(former_set / "encoder")
+    heard = [torch.from_numpy(resample(sound.numpy(), RATE_HZ, former.RATE_HZ)) for sound in sounds]
+    with torch.no_grad():
+        old = torch.cat([encoder(each[None])[0] for each in heard])
+        new = features.flatten(0, 1)[: len(old)]
+        wanted = F.linear(old, state["enc_p.emb_phone.weight"], state["enc_p.emb_phone.bias"])
+        begun = {name: value for name, value in state.items() if name.startswith("enc_p.")}
+        begun["enc_p.emb_phone.weight"], begun["enc_p.emb_phone.bias"] = _linear_map(new, wanted)
+        matrix, offset = _linear_map(*reversed(_latents(sounds)))
+        own = voice.state_dict()
+        mean = begun["enc_p.proj.weight"][: former.BANDS, :, 0]
+        bias = begun["enc_p.proj.bias"][: former.BANDS]
+        for name, value in (
+            ("weight", (matrix @ mean)[..., None]),
+            ("bias", matrix @ bias + offset),
+        ):
+            begun[f"enc_p.proj.{name}"] = own[f"enc_p.proj.{name}"].clone()
+            begun[f"enc_p.proj.{name}"][:BANDS] = value
+        for name, value in begun.items():
+            own[name].copy_(value)
+
+
 def _begun(name: str, value: Tensor, state: Mapping[str, Tensor], sounds: Tensor) -> Tensor:
     former_value = state[name]
     if name.startswith("dec.conv_pre."):
@@ -71,14 +104,23 @@ def _begun(name: str, value: Tensor, state: Mapping[str, Tensor], sounds: Tensor
 
 def _bands_map(sounds: Tensor) -> tuple[Tensor, Tensor]:
     """Matrix [80, 100] and offset [80] that turn latents of 24 kHz into those of 16 kHz."""
+    return _linear_map(*_latents(sounds))
+
+
+def _latents(sounds: Tensor) -> tuple[Tensor, Tensor]:
+    """The same frames at 24 kHz [T, 100] and at 16 kHz [T, 80]."""
     new, old = [], []
     for sound in sounds:
         lower = resample(sound.numpy(), RATE_HZ, former.RATE_HZ)
         frames = len(sound) // HOP_SAMPLES
         new.append(latent(sound[None])[0, :, :frames].T)
         old.append(former.latent(torch.from_numpy(lower)[None])[0, :, :frames].T)
-    inputs, wanted = torch.cat(new).double(), torch.cat(old).double()
-    inputs = torch.cat([inputs, torch.ones(len(inputs), 1, dtype=torch.double)], dim=1)
+    return torch.cat(new), torch.cat(old)
+
+
+def _linear_map(given: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    """Matrix [D, C] and offset [D] by which [T, C] comes nearest to [T, D]."""
+    inputs = torch.cat([given, torch.ones(len(given), 1)], dim=1).double()
     gram = inputs.T @ inputs + _RIDGE * len(inputs) * torch.eye(inputs.shape[1])
-    found = torch.linalg.solve(gram, inputs.T @ wanted).float()
+    found = torch.linalg.solve(gram, inputs.T @ wanted.double()).float()
     return found[:-1].T, found[-1]

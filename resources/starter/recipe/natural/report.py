@@ -28,8 +28,9 @@ from recipe.spectrogram import write_spectrograms
 
 TARGET = "target"
 SHIFTS = (-12, -6, 0, 6, 12)
-SHIFTED_CLIPS = 4
-"""Clips of the target and of one other voice that are converted with every shift."""
+SHIFTED_VOICES, SHIFTED_CLIPS = 3, 3
+"""How many voices, and clips of each, are converted with every shift. Never the target, which is
+another one for every set: the same sounds are asked of all sets."""
 
 PAUSE_S, PAUSE_DB, EDGE_S = 0.4, -70.0, 0.25
 """Noise of a quiet room put before each clip, and how much of it is measured afterwards."""
@@ -173,9 +174,9 @@ def make_report(folder: Path, clips: Path, whisper: Path, output: Path) -> None:
             made = [candidate.convert(c, m) for c, m in zip(sources, moves, strict=True)]
             rows[voice] = _row(sources, made, judges)
             _keep(output, voice, sources, made)
-        others = next(voice for voice in by_voice if voice != TARGET)
+        others = [clips for voice, clips in by_voice.items() if voice != TARGET]
+        sources = [clip for clips in others[:SHIFTED_VOICES] for clip in clips[:SHIFTED_CLIPS]]
         for shift in SHIFTS:
-            sources = by_voice[TARGET][:SHIFTED_CLIPS] + by_voice[others][:SHIFTED_CLIPS]
             moves = [to_target(clip, middle_hz) + shift for clip in sources]
             made = [candidate.convert(c, m) for c, m in zip(sources, moves, strict=True)]
             rows[f"{shift:+d} semitones"] = _row(sources, made, judges)

@@ -6,6 +6,8 @@ trained on is sung or spoken -14 to +14 semitones away, some of it on held or vi
 
 from __future__ import annotations
 
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -22,25 +24,27 @@ VIBRATO_SEMITONES, VIBRATO_HZ = 0.7, (4.0, 7.0)
 HELD = 0.3
 """Share of the utterances whose melody is flattened almost to one note."""
 
+CHUNK = 8
+"""Utterances that a process takes at once."""
+
 Floats = NDArray[np.float64]
+Version = tuple[NDArray[np.int16], NDArray[np.float32]]
 
 
-def make_targets(folder: Path) -> None:
+def make_targets(folder: Path, workers: int = 1) -> None:
     """Write ``targets.npz``: every utterance as spoken, every second one also sung; with f0."""
     file = folder / "targets.npz"
     if file.exists():
         return
-    chance = np.random.default_rng(1)
     sounds, pitches, origins = [], [], []
-    for number, spoken in enumerate(load_speech(folder).utterances()):
-        sound = spoken.astype(np.float32) / 32_768
-        versions = [(spoken, pitch_of(sound))]
-        if number % 2 == 0:
-            versions.append(sung(sound, chance))
-        for samples, f0_hz in versions:
-            sounds.append(samples)
-            pitches.append(f0_hz)
-            origins.append(number)
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=fresh) as pool:
+        made = pool.map(_versions, enumerate(load_speech(folder).utterances()), chunksize=CHUNK)
+        for number, versions in enumerate(made):
+            for samples, f0_hz in versions:
+                sounds.append(samples)
+                pitches.append(f0_hz)
+                origins.append(number)
     partial = folder / "targets.partial.npz"
     np.savez(
         partial,
@@ -50,6 +54,15 @@ def make_targets(folder: Path) -> None:
         origins=np.array(origins),
     )
     partial.replace(file)
+
+
+def _versions(numbered: tuple[int, NDArray[np.int16]]) -> list[Version]:
+    number, spoken = numbered
+    sound = spoken.astype(np.float32) / 32_768
+    versions = [(spoken, pitch_of(sound))]
+    if number % 2 == 0:
+        versions.append(sung(sound, np.random.default_rng((1, number))))
+    return versions
 
 
 def sung(

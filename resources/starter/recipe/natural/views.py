@@ -1,14 +1,18 @@
 """What the content encoder hears of each sentence: the target itself, and other speakers.
 
-Of every utterance there are four views with the same timing, so that the voice learns to forget
-who speaks: itself, a WORLD pseudo-speaker, the sound played slower or faster (its features brought
-back to the target's timing), and as a machine would say it; all but the first then with another
-tilt, band limit, noise and level.
+Of every utterance there are five views in the target's timing, so that the voice learns to forget
+who speaks: itself, a WORLD pseudo-speaker, the sound played slower or faster, and two readings by
+voices of espeak-ng; all but the first with another tilt, band limit, noise and level.
 """
 
 from __future__ import annotations
 
+import json
+import multiprocessing
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -20,39 +24,103 @@ from torch import Tensor
 
 from engine.audio.resampling import resample
 from engine.models.whisper import WhisperEncoder
+from recipe.espeak import Espeak, Manner
 from recipe.natural.mel import RATE_HZ
 from recipe.natural.speech import FRAME_SAMPLES, load_speech
+from recipe.natural.timing import places_of, said_in
+from recipe.whisper_file import encoder_tensors, load_encoder, read_model, write_encoder
 
 HEARD_HZ = 16_000
-VIEWS = ("itself", "warped", "played", "machine")
+VIEWS = ("itself", "warped", "played", "read", "read again")
+READ = tuple(view.startswith("read") for view in VIEWS)
+"""Which of them follow the target's timing only as well as two readings can be compared."""
+
+TIMING_BLOCKS = 4
+"""Of the Whisper by which two readings are brought to one timing: all of tiny.en's."""
+
+ENCODER_HOP_SAMPLES = HEARD_HZ // 50
 SPEEDS = (0.75, 1.45)
+SHORTEST_S = 0.5
+"""Of a reading: a few of espeak-ng's voices say nothing."""
+
 SNR_DB = (18.0, 45.0)
+CHUNK = 8
+"""Utterances that a process takes at once."""
+
+LANGUAGES = (*["en-us"] * 5, "en-gb", "en-gb-x-rp", "en-gb-scotland", "en-029")
+VARIANTS = (
+    " Alicia Andy Annie Denis Gene Hugo Jacky Lee Marco Mario Mike Mr adam anika antonio aunty"
+    " belinda benjamin boris caleb david ed edward2 f1 f2 f3 f5 grandma gustave iven iven3 john"
+    " kaukovalta klatt klatt2 klatt3 klatt5 klatt6 m1 m2 m4 m5 m6 m7 m8 marcelo max michel miguel"
+    " norbert pablo paul pedro quincy rob robert sandro shelby steph steph2 travis victor zac"
+).split(" ")
+"""None at all, and all but f4, m3 and klatt4, which the report speaks, and what nobody takes for
+speech."""
 
 Sound = NDArray[np.float32]
 
 
-def make_views(folder: Path, encoder: WhisperEncoder, seed: int = 2) -> None:
-    """Write ``views.safetensors``: float16 [frames, C] for each of `VIEWS`, 50 frames a second."""
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """One utterance of which views are wanted: int16 samples at 24 kHz, what is said, a seed."""
+
+    folder: Path
+    samples: NDArray[np.int16]
+    text: str
+    seed: tuple[int, int]
+
+
+def make_views(folder: Path, model: Path, workers: int = 1, seed: int = 2) -> None:
+    """Write ``views.safetensors``: float16 [frames, C] for each of `VIEWS`, 50 frames a second.
+
+    Parameters
+    ----------
+    model : ``model.bin`` of a Whisper, as CTranslate2 keeps it
+    """
     file = folder / "views.safetensors"
     if file.exists():
         return
-    chance = np.random.default_rng(seed)
-    found: dict[str, list[Tensor]] = {view: [] for view in VIEWS}
-    for samples in load_speech(folder).utterances():
-        frames = len(samples) // FRAME_SAMPLES
-        sound = samples.astype(np.float32) / 32_768
-        for view, features in zip(VIEWS, _views(sound, frames, encoder, chance), strict=True):
-            found[view].append(features.half())
+    whisper = read_model(model)
+    write_encoder(folder / "encoder", encoder_tensors(whisper))
+    write_encoder(folder / "timing", encoder_tensors(whisper, TIMING_BLOCKS))
+    texts = json.loads((folder / "speech.json").read_text(encoding="utf-8"))
+    asked = [
+        Asked(folder, samples, text, (seed, number))
+        for number, (samples, text) in enumerate(
+            zip(load_speech(folder).utterances(), texts, strict=True)
+        )
+    ]
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=fresh) as pool:
+        made = list(pool.map(_views_of, asked, chunksize=CHUNK))
     partial = folder / "views.partial"
-    save_file({view: torch.cat(parts) for view, parts in found.items()}, partial)
+    each = zip(VIEWS, zip(*made, strict=True), strict=True)
+    save_file({view: torch.from_numpy(np.concatenate(parts)) for view, parts in each}, partial)
     partial.replace(file)
 
 
-def _views(
-    sound: Sound, frames: int, encoder: WhisperEncoder, chance: np.random.Generator
-) -> Iterator[Tensor]:
-    from recipe.natural.pseudo_speaker import machine, warped
+def _views_of(asked: Asked) -> list[NDArray[np.float16]]:
+    torch.set_num_threads(1)
+    return [features.half().contiguous().numpy() for features in _views(asked)]
 
+
+@cache
+def _encoder(folder: Path) -> WhisperEncoder:
+    return load_encoder(folder)
+
+
+@cache
+def _reader() -> Espeak:
+    return Espeak()
+
+
+def _views(asked: Asked) -> Iterator[Tensor]:
+    from recipe.natural.pseudo_speaker import warped
+
+    chance = np.random.default_rng(asked.seed)
+    encoder = _encoder(asked.folder / "encoder")
+    frames = len(asked.samples) // FRAME_SAMPLES
+    sound = asked.samples.astype(np.float32) / 32_768
     heard = resample(sound, RATE_HZ, HEARD_HZ)
     yield _features(encoder, heard * np.float32(chance.uniform(0.3, 1.2)), frames)
     yield _features(encoder, _coloured(warped(heard, HEARD_HZ, chance), chance), frames)
@@ -60,7 +128,39 @@ def _views(
     played = resample(sound, RATE_HZ, round(HEARD_HZ * slower))
     stretched = _features(encoder, _coloured(played, chance), round(frames * slower))
     yield F.interpolate(stretched.T[None], frames, mode="linear")[0].T
-    yield _features(encoder, _coloured(machine(heard, HEARD_HZ, chance), chance), frames)
+    timing = _encoder(asked.folder / "timing")
+    said = said_in(timing, heard)
+    for _ in range(sum(READ)):
+        read = _read(asked.text, chance)
+        places = places_of(said, said_in(timing, read))[:frames]
+        places = np.pad(places, (0, frames - len(places)), mode="edge")
+        found = _features(encoder, _coloured(read, chance), len(read) // ENCODER_HOP_SAMPLES)
+        yield between(found, torch.from_numpy(places))
+
+
+def _read(text: str, chance: np.random.Generator) -> Sound:
+    """A text by some voice of espeak-ng, at 16 kHz."""
+    reader = _reader()
+    while True:
+        language, variant = chance.choice(LANGUAGES), chance.choice(VARIANTS)
+        manner = Manner(
+            f"{language}+{variant}".rstrip("+"),
+            rate=int(chance.integers(120, 210)),
+            pitch=int(chance.integers(15, 80)),
+            pitch_range=int(chance.integers(30, 80)),
+        )
+        spoken, _ = reader.speak(text, manner)
+        if len(spoken) > SHORTEST_S * reader.rate_hz and spoken.any():
+            return resample(spoken, reader.rate_hz, HEARD_HZ)
+
+
+def between(features: Tensor, places: Tensor) -> Tensor:
+    """Features [T, C] at fractional frames [N], [N, C]."""
+    last = len(features) - 1
+    low = places.floor().clamp(0, last)
+    part = (places - low).clamp(0, 1).float()[:, None]
+    before, after = (features[(low.long() + step).clamp(max=last)] for step in (0, 1))
+    return torch.lerp(before, after, part)
 
 
 def _features(encoder: WhisperEncoder, sound: Sound, frames: int) -> Tensor:

@@ -29,12 +29,14 @@ SCHEDULE = Schedule(steps=12_000, rate=6e-4, warm_up_steps=100)
 BATCH = 32
 
 
-def train_vocoder(folder: Path, effort: Effort, former_voice: Path | None = None) -> None:
-    """Train ``folder/vocoder.safetensors`` to its end, or go on with it; the prior is trained.
+def train_vocoder(folder: Path, effort: Effort, former_set: Path | None = None) -> None:
+    """Train ``folder/vocoder.safetensors`` to its end, or go on with it.
+
+    As long as there is no trained prior, from true mels alone; started again after it, from both.
 
     Parameters
     ----------
-    former_voice : a 16 kHz voice whose vocoder it begins with; None begins with random weights
+    former_set : a 16 kHz set whose vocoder it begins with; None begins with random weights
     """
     device, count = effort.device, effort.batch or BATCH
     with np.load(folder / "targets.npz") as stored:
@@ -42,10 +44,12 @@ def train_vocoder(folder: Path, effort: Effort, former_voice: Path | None = None
         pitch = np.split(stored["f0_hz"], stored["ends"][:-1] // HOP_SAMPLES)
     sounds = Tracks.of(samples[:-HELD_OUT], device)
     pitches = Tracks.of(pitch[:-HELD_OUT], device)
-    predicted = Tracks.of(predicted_latents(folder, device)[:-HELD_OUT], device)
+    predicted = None
+    if (folder / "prior.safetensors").exists():
+        predicted = Tracks.of(predicted_latents(folder, device)[:-HELD_OUT], device)
     voice = new_voice(seed=0)
-    if former_voice is not None:
-        begin_vocoder(voice, former_voice, _clips(samples[:200]))
+    if former_set is not None:
+        begin_vocoder(voice, former_set / "voice.pth", _clips(samples[:200]))
     voice.to(device)
     training = Training(
         {"voice": voice},
@@ -58,10 +62,15 @@ def train_vocoder(folder: Path, effort: Effort, former_voice: Path | None = None
     )
 
     def loss_of(chance: Chance) -> tuple[Tensor, Figures]:
-        true = segments(sounds, pitches, count - count // 2, chance, SEGMENT_FRAMES, HOP_SAMPLES)
-        smooth = smooth_segments(sounds, pitches, predicted, count // 2, chance)
-        real, f0_hz = (torch.cat([one, other]) for one, other in zip(true, smooth[:2], strict=True))
-        z = torch.cat([latent(true[0]), smooth[2]])
+        smooth_count = 0 if predicted is None else count // 2
+        real, f0_hz = segments(
+            sounds, pitches, count - smooth_count, chance, SEGMENT_FRAMES, HOP_SAMPLES
+        )
+        z = latent(real)
+        if predicted is not None:
+            smooth = smooth_segments(sounds, pitches, predicted, smooth_count, chance)
+            drawn = zip((real, f0_hz, z), smooth, strict=True)
+            real, f0_hz, z = (torch.cat([true, other]) for true, other in drawn)
         with autocast(device):
             made = vocode(voice, z.repeat(2, 1, 1), f0_hz.repeat(2, 1), chance)
         kept = [inner(sound, HOP_SAMPLES) for sound in (real, *made.chunk(2))]
