@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 from recipe.natural.prior import FARTHEST_FRAMES, SHARES, latent_error
-from recipe.natural.timing import places_of, said_in
+from recipe.natural.timing import BLOCKS, directions, places_of, said_in
 from recipe.natural.views import READ, VIEWS, between
+from torch.nn.functional import interpolate
 
 from engine.audio.reader import read_audio
 from tests.starter.small_encoder import small_whisper
 
+FRAMES, SLOWER_FRAMES, PAUSE_FRAMES = 150, 200, 25
 SPEECH = Path(__file__).parents[1] / "data" / "speech_slt.wav"
 
 
@@ -20,17 +22,27 @@ def test_every_view_is_drawn_by_its_share() -> None:
     assert sum(SHARES) == pytest.approx(1.0)
 
 
-def test_a_slower_reading_is_found_at_the_same_words() -> None:
+def test_a_slower_reading_after_a_pause_is_found_at_the_same_words() -> None:
     pytest.importorskip("librosa", reason="librosa is not installed (natural/requirements.txt)")
-    sound = read_audio(SPEECH, mono=True).samples[: 3 * 16_000, 0]
-    encoder = small_whisper(3, width=64, blocks=4)
-    here = said_in(encoder, sound)
-    pause = np.zeros(8_000, np.float32)
-    there = said_in(encoder, np.concatenate([pause, sound]))
-    places = places_of(here, there)
-    assert len(places) == len(here[0]) == 150
+    chance = torch.Generator().manual_seed(3)
+    sounds = torch.randn(1, 16, 30, generator=chance)
+    here, slower = (
+        interpolate(sounds, n, mode="linear").transpose(1, 2) for n in (FRAMES, SLOWER_FRAMES)
+    )
+    pause = torch.randn(1, 1, 16, generator=chance).expand(1, PAUSE_FRAMES, 16)
+    there = torch.cat([pause, slower], dim=1)
+    places = places_of([directions(here)], [directions(there)])
+    wanted = PAUSE_FRAMES + np.arange(FRAMES) * SLOWER_FRAMES / FRAMES
+    assert len(places) == FRAMES
     assert np.all(np.diff(places) >= 0)
-    assert np.median(np.abs(places - (np.arange(150) + 25))) <= 1.0
+    assert np.quantile(np.abs(places - wanted), 0.9) <= 1.5
+
+
+def test_every_block_that_is_compared_gives_one_direction_a_frame() -> None:
+    sound = read_audio(SPEECH, mono=True).samples[:16_000, 0]
+    said = said_in(small_whisper(3, width=64, blocks=max(BLOCKS)), sound)
+    assert [each.shape for each in said] == [(50, 64)] * len(BLOCKS)
+    assert all(np.allclose(np.linalg.norm(each, axis=1), 1.0) for each in said)
 
 
 def test_features_between_two_frames_lie_on_a_line() -> None:

@@ -33,11 +33,11 @@ def said_in(encoder: WhisperEncoder, sound: NDArray[np.float32]) -> list[Floats]
     encoder : a Whisper that has these blocks
     sound : float32 [N] at 16 kHz
     """
-    return [_directions(encoder(torch.from_numpy(sound)[None], block)) for block in BLOCKS]
+    return [directions(encoder(torch.from_numpy(sound)[None], block)) for block in BLOCKS]
 
 
-def _directions(features: Tensor) -> Floats:
-    """Every frame of length one, without the mean and spread of the speaker."""
+def directions(features: Tensor) -> Floats:
+    """Every frame of [1, T, C] of length one, without the mean and spread of the speaker."""
     found = features[0].double().numpy()
     found = (found - found.mean(0)) / (found.std(0) + _SPREAD)
     directions: Floats = found / np.linalg.norm(found, axis=1, keepdims=True)
