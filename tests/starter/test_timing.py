@@ -31,11 +31,12 @@ def test_a_slower_reading_after_a_pause_is_found_at_the_same_words() -> None:
     )
     pause = torch.randn(1, 1, 16, generator=chance).expand(1, PAUSE_FRAMES, 16)
     there = torch.cat([pause, slower], dim=1)
+    here, there = (each + 0.7 * torch.randn(each.shape, generator=chance) for each in (here, there))
     places = places_of([directions(here)], [directions(there)])
     wanted = PAUSE_FRAMES + np.arange(FRAMES) * SLOWER_FRAMES / FRAMES
     assert len(places) == FRAMES
     assert np.all(np.diff(places) >= 0)
-    assert np.quantile(np.abs(places - wanted), 0.9) <= 1.5
+    assert np.quantile(np.abs(places - wanted), 0.9) <= 3.0
 
 
 def test_every_block_that_is_compared_gives_one_direction_a_frame() -> None:
