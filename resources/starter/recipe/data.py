@@ -42,16 +42,6 @@ CHUNK = 16
 
 Job = tuple[str, Callable[..., None], tuple[object, ...]]
 
-ESPEAK_LANGUAGES = (*["en-us"] * 5, "en-gb", "en-gb-x-rp", "en-gb-scotland", "en-029")
-ESPEAK_VARIANTS = (
-    "Alicia Andy Annie Denis Gene Hugo Jacky Lee Marco Mario Mike Mr adam anika antonio aunty"
-    " belinda benjamin boris caleb david ed edward2 f1 f2 f3 f4 f5 grandma gustave iven iven3 john"
-    " kaukovalta klatt klatt2 klatt3 klatt5 klatt6 m1 m2 m4 m5 m6 m7 m8 marcelo max michel miguel"
-    " norbert pablo paul pedro quincy rob robert sandro shelby steph steph2 travis victor zac"
-    " whisper"
-).split()
-"""All but the held-out one and m3, which the reports speak, and those that nobody understands."""
-
 log = logging.getLogger(__name__)
 
 
@@ -99,7 +89,7 @@ def make_reader_set(path: Path, pool: Pool, count: int, seed: int) -> None:
     """The flite voices' sentences by espeak-ng, one variant, pace and pitch after another."""
     texts, chance = random.Random(0), random.Random(seed)
     asked = [
-        (sentence(texts), _espeak_manner(chance.choice(ESPEAK_VARIANTS), chance))
+        (sentence(texts), _espeak_manner(chance.choice(espeak.VARIANTS), chance))
         for _ in range(count)
     ]
     save_set(path, list(pool.map(_spoken_by_espeak, asked, chunksize=CHUNK)))
@@ -107,7 +97,7 @@ def make_reader_set(path: Path, pool: Pool, count: int, seed: int) -> None:
 
 def _espeak_manner(variant: str, chance: random.Random) -> espeak.Manner:
     return espeak.Manner(
-        f"{chance.choice(ESPEAK_LANGUAGES)}+{variant}",
+        f"{chance.choice(espeak.LANGUAGES)}+{variant}",
         chance.randint(140, 230),
         chance.randint(15, 80),
         chance.randint(30, 80),
@@ -193,7 +183,7 @@ def _jobs(folder: Path, flite_count: int, espeak_count: int) -> list[Job]:
         (plain.name, make_flite_set, (TARGET, flite_count)),
         (pitch.name, add_pitch, (plain,)),
         *((f"{voice}.plain.npz", make_flite_set, (voice, flite_count)) for voice in OTHERS),
-        (f"{ESPEAK}.npz", make_espeak_set, (espeak_count, ESPEAK_VARIANTS, 7)),
+        (f"{ESPEAK}.npz", make_espeak_set, (espeak_count, espeak.VARIANTS, 7)),
         (f"{HELD_OUT}.npz", make_espeak_set, (HELD_OUT_COUNT, (HELD_OUT,), 99)),
         (f"{TARGET}.npz", add_copies, (pitch, 2)),
         *((f"{voice}.npz", add_copies, (folder / f"{voice}.plain.npz", 1)) for voice in OTHERS),

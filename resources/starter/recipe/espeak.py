@@ -14,6 +14,16 @@ from numpy.typing import NDArray
 
 from recipe.phoneme import FIRST_OF_TWO, espeak_classes
 
+LANGUAGES = (*["en-us"] * 5, "en-gb", "en-gb-x-rp", "en-gb-scotland", "en-029")
+VARIANTS = (
+    "Alicia Andy Annie Denis Gene Hugo Jacky Lee Marco Mario Mike Mr adam anika antonio aunty"
+    " belinda benjamin boris caleb david ed edward2 f1 f2 f3 f4 f5 grandma gustave iven iven3 john"
+    " kaukovalta klatt klatt2 klatt3 klatt5 klatt6 m1 m2 m4 m5 m6 m7 m8 marcelo max michel miguel"
+    " norbert pablo paul pedro quincy rob robert sandro shelby steph steph2 travis victor zac"
+    " whisper"
+).split()
+"""All but klatt4 and m3, which the reports speak, and those that nobody understands."""
+
 _SYNCHRONOUS = 2
 _REPORT_PHONEMES = 1
 _EVENT_END, _EVENT_PHONEME = 0, 7

@@ -66,14 +66,14 @@ def begin_prior(voice: Synthesizer, former_set: Path, sounds: Tensor, features: 
     """
     state = load_voice(former_set / "voice.pth").state
     encoder = load_content_encoder(former_set / "encoder")
-    heard = [torch.from_numpy(resample(sound.numpy(), RATE_HZ, former.RATE_HZ)) for sound in sounds]
+    heard = _narrow(sounds)
     with torch.no_grad():
         old = torch.cat([encoder(each[None])[0] for each in heard])
         new = features.flatten(0, 1)[: len(old)]
         wanted = F.linear(old, state["enc_p.emb_phone.weight"], state["enc_p.emb_phone.bias"])
         begun = {name: value for name, value in state.items() if name.startswith("enc_p.")}
         begun["enc_p.emb_phone.weight"], begun["enc_p.emb_phone.bias"] = _linear_map(new, wanted)
-        matrix, offset = _linear_map(*reversed(_latents(sounds)))
+        matrix, offset = _linear_map(*reversed(_latents(sounds, heard)))
         own = voice.state_dict()
         mean = begun["enc_p.proj.weight"][: former.BANDS, :, 0]
         bias = begun["enc_p.proj.bias"][: former.BANDS]
@@ -104,17 +104,21 @@ def _begun(name: str, value: Tensor, state: Mapping[str, Tensor], sounds: Tensor
 
 def _bands_map(sounds: Tensor) -> tuple[Tensor, Tensor]:
     """Matrix [80, 100] and offset [80] that turn latents of 24 kHz into those of 16 kHz."""
-    return _linear_map(*_latents(sounds))
+    return _linear_map(*_latents(sounds, _narrow(sounds)))
 
 
-def _latents(sounds: Tensor) -> tuple[Tensor, Tensor]:
+def _narrow(sounds: Tensor) -> list[Tensor]:
+    """Sounds [B, N] of 24 kHz at 16 kHz."""
+    return [torch.from_numpy(resample(each.numpy(), RATE_HZ, former.RATE_HZ)) for each in sounds]
+
+
+def _latents(sounds: Tensor, heard: list[Tensor]) -> tuple[Tensor, Tensor]:
     """The same frames at 24 kHz [T, 100] and at 16 kHz [T, 80]."""
     new, old = [], []
-    for sound in sounds:
-        lower = resample(sound.numpy(), RATE_HZ, former.RATE_HZ)
+    for sound, lower in zip(sounds, heard, strict=True):
         frames = len(sound) // HOP_SAMPLES
         new.append(latent(sound[None])[0, :, :frames].T)
-        old.append(former.latent(torch.from_numpy(lower)[None])[0, :, :frames].T)
+        old.append(former.latent(lower[None])[0, :, :frames].T)
     return torch.cat(new), torch.cat(old)
 
 

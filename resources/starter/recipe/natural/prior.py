@@ -48,6 +48,7 @@ class Pairs:
     """Features of each view beside latent and pitch of the target saying, or singing, the same."""
 
     def __init__(self, folder: Path, device: torch.device) -> None:
+        self._folder = folder
         mean, spread = statistics(folder)
         ends = load_speech(folder).ends // FRAME_SAMPLES
         self._views = [
@@ -59,7 +60,6 @@ class Pairs:
             pitches = np.split(stored["f0_hz"], stored["ends"][:-1] // HOP_SAMPLES)
             self._origins = torch.from_numpy(stored["origins"]).to(device)
         sounds = (torch.from_numpy(each).float()[None] / 32_768 for each in samples)
-        self._sounds = Tracks.of(samples, torch.device("cpu"))
         self._latents = Tracks.of([latent(s)[0].T.half().numpy() for s in sounds], device)
         self._coarse = Tracks.of(
             [coarse_pitch(torch.from_numpy(f0_hz)).numpy() for f0_hz in pitches], device
@@ -117,8 +117,11 @@ class Pairs:
         which = pairs.nonzero()[:BEGINNING, 0]
         start = torch.zeros_like(which)
         features = self._clips(which, start, start, PAIRS)[0][:, ::2]
-        places = torch.arange(PAIRS * FRAME_SAMPLES).double().expand(len(which), -1)
-        return self._sounds.sound_at(which.cpu(), places), features.cpu()
+        with np.load(self._folder / "targets.npz") as stored:
+            samples, ends = stored["samples"], stored["ends"]
+        starts = np.append(0, ends)[which.cpu().numpy()]
+        sounds = np.stack([samples[at : at + PAIRS * FRAME_SAMPLES] for at in starts])
+        return torch.from_numpy(sounds).float() / 32_768, features.cpu()
 
 
 def train_prior(folder: Path, effort: Effort, former_set: Path | None = None) -> None:

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from engine.audio.resampling import resample
 from engine.models.whisper import WhisperEncoder
-from recipe.espeak import Espeak, Manner
+from recipe import espeak
 from recipe.natural.mel import RATE_HZ
 from recipe.natural.speech import FRAME_SAMPLES, load_speech
 from recipe.natural.timing import places_of, said_in
@@ -47,15 +47,8 @@ SNR_DB = (18.0, 45.0)
 CHUNK = 8
 """Utterances that a process takes at once."""
 
-LANGUAGES = (*["en-us"] * 5, "en-gb", "en-gb-x-rp", "en-gb-scotland", "en-029")
-VARIANTS = (
-    "Alicia Andy Annie Denis Gene Hugo Jacky Lee Marco Mario Mike Mr adam anika antonio aunty"
-    " belinda benjamin boris caleb david ed edward2 f1 f2 f3 f5 grandma gustave iven iven3 john"
-    " kaukovalta klatt klatt2 klatt3 klatt5 klatt6 m1 m2 m4 m5 m6 m7 m8 marcelo max michel miguel"
-    " norbert pablo paul pedro quincy rob robert sandro shelby steph steph2 travis victor zac"
-).split()
-"""All but f4, m3, klatt4 and none at all, which the report speaks, and what nobody takes for
-speech."""
+VARIANTS = [name for name in espeak.VARIANTS if name not in ("f4", "whisper")]
+"""Without f4, which this report speaks, and without a voice that has no pitch."""
 
 Sound = NDArray[np.float32]
 
@@ -110,8 +103,8 @@ def _encoder(folder: Path) -> WhisperEncoder:
 
 
 @cache
-def _reader() -> Espeak:
-    return Espeak()
+def _reader() -> espeak.Espeak:
+    return espeak.Espeak()
 
 
 def _views(asked: Asked) -> Iterator[Tensor]:
@@ -142,8 +135,8 @@ def _read(text: str, chance: np.random.Generator) -> Sound:
     """A text by some voice of espeak-ng, at 16 kHz."""
     reader = _reader()
     while True:
-        language, variant = chance.choice(LANGUAGES), chance.choice(VARIANTS)
-        manner = Manner(
+        language, variant = chance.choice(espeak.LANGUAGES), chance.choice(VARIANTS)
+        manner = espeak.Manner(
             f"{language}+{variant}",
             rate=int(chance.integers(120, 210)),
             pitch=int(chance.integers(15, 80)),
